@@ -1,0 +1,1 @@
+//! transaction (not built yet)
