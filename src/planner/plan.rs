@@ -1,27 +1,55 @@
 //! What a plan is: the contract between the planner, which makes plans, the session, which binds
 //! them to one statement's values, and the executor, which runs what came out.
 //!
-//! Owns: the closed set of plans and what each carries. Never: makes a plan ([`super`]), cuts
-//! text ([`super::splice`]) or runs anything.
+//! Owns: the closed set of plans and what each carries. Never: makes a plan ([`super::plan`]),
+//! evaluates one ([`super::bind`]), cuts text ([`super::splice`]) or runs anything.
 //!
 //! A [`Plan`] belongs to a template and is shared by every statement of that template, so it holds
 //! functions over slots and never a value. Binding it to a statement's literals or parameters
-//! gives a [`Route`]: which shards, in which groups, and how their answers become one.
+//! gives a [`Route`]: which shards, in which groups, and how their answers become one. Rendering
+//! it for one [`Target`] gives that target's text.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
 
-/// One place that a statement is sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub group: GroupId,
-    /// The physical database that the connection must have as its default, if any.
-    pub database: Option<Arc<str>>,
-    /// Which physical tables stand for the logical ones there: an index into the shards of the
-    /// plan's first sharded table. `None` where no sharded table is named.
-    pub shard: Option<u32>,
+/// What a template does, whatever its values are.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub access: Access,
+    /// The backend connection belongs to the session after this statement, for the reason given
+    /// (a metric's label). `None`: the connection can be shared as soon as the answer is through.
+    pub pins: Option<Pin>,
+    /// A connection lost before the first packet of the answer: the statement may be sent again
+    /// (a read outside of a transaction, without side effects).
+    pub retry: bool,
+    /// The statement commits the session's transaction first, as MySQL does it (DDL and such).
+    pub commits: bool,
+    /// How a prepared statement of this template is run.
+    pub prepared: PreparedForm,
+    /// `timeout(ms)` of a hint, counted from the statement's arrival.
+    pub timeout: Option<Duration>,
+    /// A hint's choice of node. `None`: by [`Access`] and the session's state.
+    pub node: Option<NodeChoice>,
+    /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
+    pub looks_back: bool,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Facts {
+            access: Access::Read,
+            pins: None,
+            retry: false,
+            commits: false,
+            prepared: PreparedForm::Native,
+            timeout: None,
+            node: None,
+            looks_back: false,
+        }
+    }
 }
 
 /// What a statement does to the data, which decides node, transaction and retry.
@@ -36,14 +64,142 @@ pub enum Access {
     Definition,
 }
 
+/// Why a connection can't be shared after a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pin {
+    /// `GET_LOCK` and its kin.
+    UserLock,
+    /// A user variable is assigned inside of a statement.
+    UserVariable,
+    /// A temporary table was made.
+    TemporaryTable,
+    /// A stored routine may change anything.
+    Routine,
+    /// `LOCK TABLES`, `FLUSH TABLES WITH READ LOCK`, `HANDLER`.
+    TableLock,
+    /// `SQL_CALC_FOUND_ROWS`: the count is on the connection.
+    FoundRows,
+    /// The statement could not be analysed, so its effects are unknown.
+    Unknown,
+}
+
+/// How a prepared statement of a template reaches a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PreparedForm {
+    /// Its rendered text is prepared there and all parameters are sent with each execution.
+    Native,
+    /// Parameters are written into the text as literals, since the statement is cut up.
+    Text,
+    /// MySQL can't prepare it either (1295), or Weir answers it without a server.
+    Never,
+}
+
+/// A hint's choice of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeChoice {
+    Primary,
+    Replica,
+}
+
+/// One place that a statement is sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub group: GroupId,
+    /// The physical database that the connection must have as its default, if any.
+    pub database: Option<Arc<str>>,
+    /// The shard of the plan's first sharded table. `None` where no sharded table is named.
+    pub shard: Option<u32>,
+    /// Which part of the statement's rows goes here; all of them for everything but a split INSERT.
+    pub rows: Rows,
+    /// The shard of each sharded table of the plan, in the plan's order (for [`super::splice`]).
+    pub(crate) shards: smallvec::SmallVec<[u32; 2]>,
+}
+
+/// The rows of an INSERT that one target receives, by their place in the statement.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Rows {
+    #[default]
+    All,
+    /// Ascending indices.
+    Some(Vec<u32>),
+}
+
+/// A plan bound to one statement's values.
+#[derive(Clone, Debug)]
+pub enum Route<'p> {
+    /// Answered by Weir itself.
+    Reply(&'p Reply),
+    /// One target: its answer is relayed.
+    Forward(Target),
+    /// Several targets, merged.
+    Scatter { targets: Vec<Target>, gather: &'p Gather },
+    /// A statement that changes several targets.
+    Write { targets: Vec<Target>, write: WriteKind },
+    /// A change of the session, or a question about it.
+    Session(&'p SessionAction),
+    /// Refused before anything was sent.
+    Refuse(Error),
+}
+
+/// How a statement that changes several targets is sent, and how the answers become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteKind {
+    /// Rows are disjoint: affected rows and warnings are summed, the info string is made anew,
+    /// LAST_INSERT_ID is the first target's. Atomic or refused (mysql-traps 7).
+    Split,
+    /// Each target has the same rows: the first target (the lowest group) goes alone, then the
+    /// others in parallel (mysql-traps 20); the first one's answer is the client's, and a
+    /// differing count of affected rows is an error.
+    Broadcast,
+    /// DDL: every target, one after the other; the first error ends it and names what was done.
+    Definition,
+}
+
+/// An answer of Weir's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// `EXPLAIN ROUTE <sql>`: the statement to explain starts at this offset of the template.
+    /// The session plans and binds it and answers with one text column named `route`.
+    Explain { statement: usize },
+    /// An OK packet without more: a statement that has nothing to do here.
+    Ok,
+    /// `SHOW DATABASES [LIKE]`: the logical schemas that the user may see.
+    Schemas { pattern: Option<String> },
+    /// `SHOW [FULL] TABLES [FROM] [LIKE]`: logical names, physical ones folded.
+    Tables { schema: SchemaName, full: bool, pattern: Option<String> },
+    /// `SHOW [FULL] PROCESSLIST`: this proxy's clients.
+    Processlist { full: bool },
+}
+
+/// A statement about the session itself. The words come from [`crate::sql`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionAction {
+    /// `USE name`.
+    Use(SchemaName),
+    /// Any SET; the session reads it from the statement's tokens ([`crate::sql::set`]).
+    Set,
+    /// BEGIN, COMMIT, SAVEPOINT and kin; read from the tokens ([`crate::sql::classify`]).
+    Transaction,
+    /// `PREPARE name FROM …`, `EXECUTE name [USING …]`, `DEALLOCATE PREPARE name`.
+    Prepare,
+    Execute,
+    Deallocate,
+    /// `UNLOCK TABLES`; LOCK TABLES itself is a Forward that pins.
+    UnlockTables,
+    /// `KILL [QUERY|CONNECTION] id`.
+    Kill,
+    /// `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) …` and `GET DIAGNOSTICS`.
+    Diagnostics,
+}
+
 /// How the rows of several targets become one result.
 ///
 /// Every target gets the same statement (with its own physical names), so all answers have the
 /// same columns; columns from `visible` on are hidden helpers that the client never sees.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Gather {
-    /// How many leading columns the client sees; `None` means all of them (nothing was added).
-    pub visible: Option<usize>,
+    /// How many trailing columns were added and are cut off before the client sees a row.
+    pub hidden: usize,
     /// The order in which each target's rows arrive, by which they are merged. Empty: any order,
     /// rows are concatenated in the order of the targets.
     pub merge_by: Vec<SortKey>,
@@ -51,7 +207,7 @@ pub struct Gather {
     pub fold: Fold,
     /// The order of the folded rows where it isn't `merge_by`: a bounded sort in memory.
     pub sort: Vec<SortKey>,
-    /// Counted after merging and folding. Operands, for LIMIT may be a parameter.
+    /// Applied after merging, folding and sorting.
     pub limit: Option<Limit>,
 }
 
@@ -71,7 +227,7 @@ pub enum Fold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
     /// The column that holds the shard's partial result, and receives the total.
-    pub column: usize,
+    pub column: Column,
     pub function: AggregateFunction,
 }
 
@@ -81,28 +237,47 @@ pub enum AggregateFunction {
     Count,
     /// The exact sum of DECIMAL, or the floating one of DOUBLE; NULL only if all are NULL.
     Sum,
-    /// The smallest; strings by the hidden weight column.
-    Min { weight: Option<usize> },
-    Max { weight: Option<usize> },
+    /// The smallest; NULLs don't count. Strings by the hidden weight column.
+    Min { weight: Option<Column> },
+    Max { weight: Option<Column> },
     /// `sum`/`count` from hidden columns, with the scale that the visible column's definition has.
-    Average { sum: usize, count: usize },
+    Average { sum: Column, count: Column },
     BitAnd,
     BitOr,
     BitXor,
 }
 
+/// A column of the rows that targets send. `SELECT *` hides how many columns there are, so hidden
+/// columns are counted from the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// From the first column, 0-based.
+    Visible(u16),
+    /// The n-th of the [`Gather::hidden`] trailing columns, 0-based.
+    Hidden(u16),
+}
+
+impl Column {
+    /// The column's index in a row of `columns` columns, `hidden` of them hidden.
+    pub fn index(self, columns: usize, hidden: usize) -> usize {
+        match self {
+            Column::Visible(n) => usize::from(n),
+            Column::Hidden(n) => columns.saturating_sub(hidden) + usize::from(n),
+        }
+    }
+}
+
 /// One key of an order, over the columns that targets send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortKey {
-    /// The column whose value is compared (numbers and dates by value, binary strings by bytes).
-    pub column: usize,
-    /// The hidden column with the padded WEIGHT_STRING of it, used where the column turns out to
-    /// be a character string. `None` where the planner knows that it isn't one.
-    pub weight: Option<usize>,
+    /// The column whose value is compared: numbers and temporal values by value, binary strings
+    /// (WEIGHT_STRING, BINARY, BLOB) by bytes; NULL sorts first. A column that turns out to be a
+    /// character string here is an error of the planner: it asks for weights itself.
+    pub column: Column,
     pub descending: bool,
 }
 
-/// LIMIT of the merged rows.
+/// LIMIT of the merged rows, evaluated by [`super::bind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     pub offset: Count,
@@ -117,20 +292,6 @@ pub enum Count {
     Slot(u16),
 }
 
-/// A plan bound to one statement's values.
-#[derive(Clone, Debug)]
-pub enum Route {
-    /// One target: its answer is relayed.
-    Forward(Target),
-    /// Several targets, merged.
-    Scatter(Vec<Target>),
-    /// A write that makes more than one backend statement, or needs one of its own per target.
-    Write(Vec<Target>),
-    /// No shard can hold a matching row: one target answers, so that columns and errors are MySQL's.
-    /// (A statement with a contradiction still is sent to one shard.)
-    Refuse(Error),
-}
-
 /// How a table's physical name becomes its logical one in column definitions, errors and warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renaming {
@@ -138,4 +299,13 @@ pub struct Renaming {
     pub physical_table: Arc<str>,
     pub schema: SchemaName,
     pub table: TableName,
+}
+
+/// What [`super::splice`] made of a statement for one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendered {
+    /// Nothing needs changing: the client's bytes go out as they are.
+    AsIs,
+    /// The text is in the caller's buffer.
+    Written,
 }
