@@ -32,6 +32,7 @@
 pub mod error;
 pub mod name;
 pub mod value;
+pub mod config;
 pub mod observe;
 
 pub mod protocol;
