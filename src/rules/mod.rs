@@ -1,1 +1,161 @@
-//! rules (not built yet)
+//! The running rules: where every logical table's rows live, and who may ask for them.
+//!
+//! Owns: [`Rules`], one immutable snapshot of everything that the YAML files say, and its lookups.
+//! Never: reads a file (only [`file`] does), opens a connection, or looks at a statement.
+//!
+//! YAML → [`file`] (text, placeholders, positions) → [`shape`] (what may be written) → [`check`]
+//! (every problem at once) → [`Rules`]. [`diff`] tells two snapshots apart.
+
+pub mod algorithm;
+pub mod group;
+pub mod key;
+pub mod shard_set;
+pub mod table;
+pub mod user;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::name::{GroupId, GroupName, SchemaName, UserName};
+use group::Group;
+use table::{Placement, SingleTable};
+use user::User;
+
+/// One version of the rules. A statement works with one snapshot from beginning to end.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Counts the snapshots of this process, set by whoever swaps them in.
+    pub version: u64,
+    /// Of what the files say (placeholders filled in, layout and comments aside): equal in every
+    /// proxy that runs the same rules.
+    pub hash: u64,
+    pub settings: Settings,
+    /// In the order of their names; a [`GroupId`] is an index into it.
+    pub groups: Vec<Arc<Group>>,
+    pub(crate) schemas: HashMap<SchemaName, Arc<Schema>>,
+    pub(crate) users: HashMap<UserName, Arc<User>>,
+}
+
+/// What is allowed where a table doesn't say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Reads that no key condition narrows may go to all shards.
+    pub scatter_reads: bool,
+    /// UPDATE and DELETE in autocommit may go to more than one group, without being atomic there.
+    pub scatter_writes: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { scatter_reads: true, scatter_writes: false }
+    }
+}
+
+/// A logical database.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    pub name: SchemaName,
+    /// Where tables live that no rule names.
+    pub default_group: GroupId,
+    /// The physical database of broadcast and single tables in each group of the schema, in the
+    /// order of the groups.
+    pub databases: Vec<(GroupId, Arc<str>)>,
+    /// The tables that rules name.
+    pub(crate) tables: HashMap<Box<str>, Placement>,
+}
+
+impl Rules {
+    /// Rules that name nothing: no group, no schema, no user.
+    pub fn empty() -> Rules {
+        Rules {
+            version: 0,
+            hash: 0,
+            settings: Settings::default(),
+            groups: Vec::new(),
+            schemas: HashMap::new(),
+            users: HashMap::new(),
+        }
+    }
+
+    /// A schema by its exact name.
+    pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.get(name)
+    }
+
+    /// All schemas, in the order of their names.
+    pub fn schemas(&self) -> Vec<&Arc<Schema>> {
+        let mut schemas: Vec<_> = self.schemas.values().collect();
+        schemas.sort_by(|left, right| left.name.cmp(&right.name));
+        schemas
+    }
+
+    pub fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(name)
+    }
+
+    /// All users, in the order of their names.
+    pub fn users(&self) -> Vec<&Arc<User>> {
+        let mut users: Vec<_> = self.users.values().collect();
+        users.sort_by(|left, right| left.name.cmp(&right.name));
+        users
+    }
+
+    /// A group by its place. Ids of this snapshot always name one.
+    pub fn group(&self, id: GroupId) -> Option<&Arc<Group>> {
+        self.groups.get(usize::from(id.0))
+    }
+
+    pub fn group_by_name(&self, name: &str) -> Option<(GroupId, &Arc<Group>)> {
+        let index = self.groups.iter().position(|group| group.name.as_str() == name)?;
+        Some((GroupId(u16::try_from(index).ok()?), self.groups.get(index)?))
+    }
+
+    /// The name of a group for messages; `?` for an id of another snapshot.
+    pub fn group_name(&self, id: GroupId) -> GroupName {
+        self.group(id).map_or_else(|| GroupName::from("?"), |group| group.name.clone())
+    }
+}
+
+impl Schema {
+    /// Where a table lives. Tables that no rule names are single tables of the default group.
+    pub fn table(&self, name: &str) -> Placement {
+        match self.tables.get(name) {
+            Some(placement) => placement.clone(),
+            None => Placement::Single(SingleTable {
+                group: self.default_group,
+                database: self.default_database().clone(),
+                table: Arc::from(name),
+                default: true,
+            }),
+        }
+    }
+
+    /// The tables that rules name, in the order of their names.
+    pub fn tables(&self) -> Vec<(&str, &Placement)> {
+        let mut tables: Vec<_> =
+            self.tables.iter().map(|(name, placement)| (&**name, placement)).collect();
+        tables.sort_by_key(|(name, _)| *name);
+        tables
+    }
+
+    /// The physical database that broadcast and single tables have in a group.
+    pub fn database_in(&self, group: GroupId) -> Option<&Arc<str>> {
+        self.databases.iter().find(|(id, _)| *id == group).map(|(_, database)| database)
+    }
+
+    /// The physical database of the default group.
+    pub fn default_database(&self) -> &Arc<str> {
+        self.database_in(self.default_group).unwrap_or_else(|| self.name_as_database())
+    }
+
+    // The check makes sure that the default group has a database; the first one stands in for it.
+    fn name_as_database(&self) -> &Arc<str> {
+        static EMPTY: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from(""));
+        self.databases.first().map_or(&EMPTY, |(_, database)| database)
+    }
+
+    /// The groups that hold something of this schema, in order.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> + '_ {
+        self.databases.iter().map(|(group, _)| *group)
+    }
+}
