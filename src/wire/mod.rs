@@ -1,1 +1,14 @@
-//! wire (not built yet)
+//! One framed stream over a socket, TLS or zlib: buffers, sequence ids, limits, byte counts.
+//!
+//! Owns: moving packets. Never: reads what is in one ([`crate::protocol`] does), keeps a deadline
+//! (callers wrap a call in a timeout) or logs.
+//!
+//! Read next: [`stream::Stream`].
+
+pub mod proxy;
+pub mod relay;
+pub mod stream;
+pub mod tls;
+pub mod transport;
+mod compression;
+mod writing;
