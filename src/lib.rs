@@ -12,6 +12,7 @@
 //!        admin                          SQL commands, HTTP
 //!        executor                       run a plan: pass, scatter, merge, write
 //!        transaction   reload           one group's transaction | apply new rules
+//!        context                        what sessions are given: settings, snapshot, registries
 //!        backend                        groups, pools, connections, catalog loader, health
 //!        wire                           one framed stream over socket, TLS, zlib
 //! ═════  above: async and I/O           below: pure functions over values ═════
@@ -43,6 +44,7 @@ pub mod planner;
 
 pub mod wire;
 pub mod backend;
+pub mod context;
 pub mod transaction;
 pub mod executor;
 pub mod admin;

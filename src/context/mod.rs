@@ -1,0 +1,191 @@
+//! What a session is given: the process's shared state, its worker's own, and its client.
+//!
+//! Owns: the structs that carry them, and the one place where a running [`Snapshot`] is swapped.
+//! Never: builds any of it (`server` does at start, `reload` later) or acts on it.
+//!
+//! # For the session
+//! `server` calls `session::serve(ctx: Arc<WorkerContext>, client: Client)` once for each
+//! connection, as a task of its own on the worker's single-threaded runtime. When the future ends
+//! or panics, everything in [`Client`] is dropped: the socket closes, the session leaves the list
+//! and its seat is free.
+//! - Take [`Context::snapshot`] once per statement; a transaction keeps the one it began with.
+//! - Read settings through [`Context::config`], once per statement at most.
+//! - Watch [`Client::registration`] in every `select!`: it says KILL, drain and shutdown.
+//! - Drop [`Client::handshake`] once the login is complete.
+//! - Pass [`Context::gate`] before each statement that needs a backend (PAUSE holds it there).
+
+pub mod gate;
+pub mod seat;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::observe::budget::Budget;
+use crate::observe::metrics::Metrics;
+use crate::observe::record::{Recorder, SlowLog};
+use crate::observe::sessions::{Registration, Registry};
+use crate::observe::templates::Templates;
+use crate::rules::Rules;
+
+/// One version of everything that decides where a statement goes. Swapped as one.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub rules: Arc<Rules>,
+    /// What is known of the tables of these rules. It fills up while statements run; each change
+    /// is a new version.
+    pub catalog: ArcSwap<Catalog>,
+}
+
+impl Snapshot {
+    pub fn new(rules: Arc<Rules>) -> Arc<Self> {
+        Arc::new(Snapshot { rules, catalog: ArcSwap::from_pointee(Catalog::default()) })
+    }
+
+    /// Changes the catalog; retried where somebody else changed it meanwhile.
+    pub fn change_catalog(&self, change: impl Fn(&Catalog) -> Catalog) {
+        self.catalog.rcu(|catalog| change(catalog));
+    }
+}
+
+/// Where the process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Rules are read, groups are probed; no client is accepted.
+    Starting,
+    Ready,
+    /// Clients are still accepted, but balancers are told to look elsewhere.
+    NotReady,
+    /// No new clients; sessions end at their next transaction boundary.
+    Draining,
+    /// Sessions end at once.
+    Stopping,
+}
+
+impl Phase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::NotReady => "not ready",
+            Phase::Draining => "draining",
+            Phase::Stopping => "stopping",
+        }
+    }
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Context {
+    config: ArcSwap<Config>,
+    snapshot: ArcSwap<Snapshot>,
+    pub metrics: Arc<Metrics>,
+    pub sessions: Arc<Registry>,
+    pub budget: Budget,
+    pub slow: Arc<SlowLog>,
+    pub gate: gate::Gate,
+    pub seats: Arc<seat::Seats>,
+    pub handshakes: Arc<seat::Seats>,
+    templates: Vec<Arc<Templates>>,
+    phase: AtomicU8,
+}
+
+impl Context {
+    /// Shared state for `workers` workers of proxy number `proxy`.
+    pub fn new(config: Config, rules: Arc<Rules>, workers: usize, proxy: u16) -> Arc<Self> {
+        let workers = workers.max(1);
+        let limits = &config.limits;
+        let log = &config.log;
+        let templates = usize::try_from(limits.templates).unwrap_or(usize::MAX);
+        Arc::new(Context {
+            metrics: Metrics::new(workers),
+            sessions: Registry::new(proxy),
+            budget: Budget::new(limits.memory_budget.0),
+            slow: SlowLog::new(log.slow_statement.limit(), log.slow_statements_per_second),
+            gate: gate::Gate::default(),
+            seats: seat::Seats::new(limits.max_connections),
+            handshakes: seat::Seats::new(limits.max_handshakes),
+            templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            config: ArcSwap::from_pointee(config),
+            snapshot: ArcSwap::new(Snapshot::new(rules)),
+        })
+    }
+
+    /// The present settings.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// The present rules and catalog, for one statement from beginning to end.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Makes `snapshot` the present one; only `reload` calls it. Returns the one before.
+    pub fn swap_snapshot(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.snapshot.swap(snapshot)
+    }
+
+    /// Makes `config` the present one and hands its limits on; only `reload` calls it.
+    pub fn set_config(&self, config: Config) {
+        self.seats.set_limit(config.limits.max_connections);
+        self.handshakes.set_limit(config.limits.max_handshakes);
+        self.slow.set(config.log.slow_statement.limit(), config.log.slow_statements_per_second);
+        self.config.store(Arc::new(config));
+    }
+
+    /// Template statistics, one table for each worker.
+    pub fn templates(&self) -> &[Arc<Templates>] {
+        &self.templates
+    }
+
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            2 => Phase::NotReady,
+            3 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// Moves on to a later phase; an earlier one is ignored.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+/// What the sessions of one worker share. Nothing here is touched by another worker's statements.
+#[derive(Debug)]
+pub struct WorkerContext {
+    pub shared: Arc<Context>,
+    /// 0 up to the number of workers.
+    pub index: usize,
+    pub recorder: Recorder,
+}
+
+impl WorkerContext {
+    pub fn new(shared: Arc<Context>, index: usize) -> Arc<Self> {
+        let templates = shared.templates.get(index).cloned().unwrap_or_else(|| Arc::new(Templates::new(0)));
+        let recorder = Recorder::for_worker(&shared.metrics, index, templates, shared.slow.clone());
+        Arc::new(WorkerContext { recorder, index, shared })
+    }
+}
+
+/// What a session is bound to, beside its stream: dropping it sets everything free.
+#[derive(Debug)]
+pub struct Client {
+    /// The place in the list of sessions: connection id, stop signals.
+    pub registration: Registration,
+    /// Counts against `limits.max_handshakes` until the session drops it after the login.
+    pub handshake: Option<seat::Seat>,
+    /// Counts against `limits.max_connections`.
+    pub seat: seat::Seat,
+    /// The login must be complete by then.
+    pub login_by: tokio::time::Instant,
+}
