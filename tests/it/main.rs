@@ -1,1 +1,6 @@
+//! One test binary, so one link. A line here and a file beside it make a new group of tests.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod servers;
