@@ -9,7 +9,6 @@
 
 pub mod capability;
 pub mod charset;
-mod charset_table;
 pub mod compress;
 pub mod error_code;
 pub mod field;
@@ -18,9 +17,13 @@ pub mod proxy_header;
 pub mod reader;
 pub mod status;
 
+pub mod auth;
 pub mod auth_switch;
 pub mod greeting;
 pub mod login;
+pub mod rsa;
+mod sha256_crypt;
+pub mod verifier;
 
 pub mod change_user;
 pub mod command;
