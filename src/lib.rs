@@ -49,3 +49,4 @@ pub mod transaction;
 pub mod executor;
 pub mod admin;
 pub mod session;
+pub mod server;

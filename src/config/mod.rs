@@ -190,7 +190,7 @@ impl Config {
     fn resolve_paths(&mut self, base: &Path) {
         use secret::SecretRef;
         let tls = &mut self.tls;
-        let paths = [&mut self.listen.unix, &mut tls.cert, &mut tls.key, &mut tls.ca, &mut self.rules.directory];
+        let paths = [&mut self.listen.unix, &mut tls.cert, &mut tls.key, &mut self.rules.directory];
         for path in paths.into_iter().flatten() {
             *path = base.join(&*path);
         }

@@ -131,8 +131,6 @@ section! {
         restart cert: Option<PathBuf> = None;
         /// The private key, PEM.
         restart key: Option<PathBuf> = None;
-        /// Certificates that clients must be signed by, PEM. None: clients need no certificate.
-        restart ca: Option<PathBuf> = None;
     }
 }
 
