@@ -205,6 +205,23 @@ impl<'a> Scanner<'a> {
         self.pos
     }
 
+    /// Goes on at byte `pos`, which must not be inside of a token.
+    pub fn jump(&mut self, pos: usize) {
+        self.pos = pos;
+        self.after_name = false;
+        self.after_point = false;
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &'a [u8] {
+        self.sql
+    }
+
+    /// Whether an executable comment is open.
+    pub fn is_executing(&self) -> bool {
+        self.executing
+    }
+
     #[inline]
     fn at(&self, offset: usize) -> u8 {
         // A NUL stands for the end; the callers that care compare with the length.

@@ -11,14 +11,19 @@
 pub mod charset_scan;
 pub mod classify;
 pub mod hint;
+mod item;
+mod keyword;
 pub mod lex;
 pub mod literal;
-pub mod multi;
+mod multi;
+mod rows;
 pub mod set;
 pub mod show;
 pub mod slot;
 pub mod template;
+pub mod text;
 pub mod token;
+mod walk;
 
 // Signatures on their way (the types that they return stand):
 // - Lexed::analysis_text(&self, sql: &[u8], dialect: &Dialect, out: &mut AnalysisText)
@@ -27,3 +32,6 @@ pub mod token;
 // - set::parse(sql, &[Token], &Dialect) -> Result<Set>; show::parse(sql, &[Token], &Dialect) -> Result<Show>
 // - hint::parse(sql, &[Token], &Dialect) -> Hints
 // - multi::first_end(sql, &Dialect) is inside of Lexer::lex: see Lexed::end, Lexed::rest
+
+#[cfg(test)]
+mod tests;

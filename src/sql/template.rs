@@ -16,11 +16,13 @@
 //! names, ESCAPE and SEPARATOR strings, JSON paths after `->`, hints, executable comments. And
 //! all literals of statements other than SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE and DELETE.
 
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
-use crate::error::{Error, Result};
-use crate::sql::lex::{Dialect, Limits, Scanner};
-use crate::sql::slot::{Item, Row, Shape, Slot};
+use crate::error::Result;
+use crate::sql::lex::{Dialect, Limits, over};
+use crate::sql::slot::{Item, KindSet, Row, Shape, Slot, SlotKind};
+use crate::sql::walk::{Frame, Walk};
 
 /// The byte that starts each marker.
 pub const MARKER: u8 = 0x01;
@@ -50,8 +52,17 @@ impl Lexer {
     /// one of [`Limits`]. `lexed` is empty then.
     pub fn lex(&self, sql: &[u8], dialect: &Dialect, lexed: &mut Lexed) -> Result<()> {
         lexed.clear();
-        let _ = (sql, dialect, Scanner::new);
-        Err(Error::internal("templates are not built yet"))
+        if sql.len() > self.limits.bytes {
+            return Err(over("statement_bytes", self.limits.bytes as u64, "bytes"));
+        }
+        if let Err(error) = Walk::new(sql, dialect, &self.limits, lexed).run() {
+            lexed.clear();
+            return Err(error);
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&lexed.template);
+        lexed.hash = hasher.finish();
+        Ok(())
     }
 }
 
@@ -59,15 +70,27 @@ impl Lexer {
 /// that were given to [`Lexer::lex`].
 #[derive(Clone, Debug, Default)]
 pub struct Lexed {
-    template: Vec<u8>,
+    pub(super) template: Vec<u8>,
     hash: u64,
-    slots: Vec<Slot>,
-    items: Vec<Item>,
-    rows: Vec<Row>,
-    shapes: Vec<Shape>,
-    params: u32,
-    source_length: u32,
-    rest: Option<u32>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) items: Vec<Item>,
+    pub(super) rows: Vec<Row>,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) params: u32,
+    pub(super) source_length: u32,
+    pub(super) rest: Option<u32>,
+    pub(super) scratch: Scratch,
+}
+
+/// Buffers that the walk uses and that nobody else looks at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) frames: Vec<Frame>,
+    /// The shape of the row at hand.
+    pub(super) key: Vec<u8>,
+    /// The shapes that were seen, one behind the other, and where each stands.
+    pub(super) keys: Vec<u8>,
+    pub(super) shapes: Vec<Range<u32>>,
 }
 
 /// A piece of a template.
@@ -89,6 +112,8 @@ impl Lexed {
         self.items.clear();
         self.rows.clear();
         self.shapes.clear();
+        self.scratch.keys.clear();
+        self.scratch.shapes.clear();
         (self.hash, self.params, self.source_length, self.rest) = (0, 0, 0, None);
     }
 
@@ -133,6 +158,18 @@ impl Lexed {
         let count = self.shapes.get(row.shape as usize).map_or(0, |shape| shape.slots as usize);
         let first = row.first_item as usize;
         self.items.get(first..first + count).unwrap_or_default()
+    }
+
+    /// The kinds of one column of a tuple list; for other slots, of the whole slot.
+    pub fn column_kinds(&self, slot: &Slot, column: u16) -> KindSet {
+        let SlotKind::Tuples { .. } = slot.kind else { return slot.kinds };
+        let at = slot.at as usize + 4 + 2 * column as usize;
+        match self.template.get(at..at + 2) {
+            Some(&[low, high]) if at + 2 <= (slot.at + slot.width) as usize => {
+                KindSet(u16::from_le_bytes([low, high]))
+            }
+            _ => KindSet::default(),
+        }
     }
 
     /// How many `?` the statement has.
@@ -222,24 +259,3 @@ impl<'l> Iterator for Segments<'l> {
     }
 }
 
-/// The text that a parser is given in place of a template: each slot is a placeholder `?<n>` with
-/// the slot's index (a list `?<n>` once, a tuple list one tuple of it, a run of rows nothing),
-/// comments and hints are blanks, executable comments are their content, and characters that are
-/// not UTF-8 are U+FFFD.
-#[derive(Clone, Debug, Default)]
-pub struct AnalysisText {
-    pub text: String,
-    /// Pairs (offset in `text`, offset in the template) where the difference between both changes.
-    map: Vec<(u32, u32)>,
-}
-
-impl AnalysisText {
-    /// The template's offset that belongs to a byte offset of the text.
-    pub fn template_offset(&self, text: usize) -> usize {
-        let after = self.map.partition_point(|(start, _)| *start as usize <= text);
-        match after.checked_sub(1).and_then(|last| self.map.get(last)) {
-            Some((start, template)) => *template as usize + (text - *start as usize),
-            None => text,
-        }
-    }
-}

@@ -1,0 +1,276 @@
+//! Tests of templates: cases in a data file, and properties over generated statements.
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use crate::sql::charset_scan::CharsetClass;
+use crate::sql::lex::{Dialect, LexMode, Limits, ServerKind};
+use crate::sql::slot::{KindSet, SlotKind};
+use crate::sql::template::{Lexed, Lexer, Segment};
+use crate::sql::text::AnalysisText;
+
+pub(super) fn lexer() -> Lexer {
+    Lexer::new(7, Limits::default())
+}
+
+pub(super) fn lex(sql: &[u8], dialect: &Dialect) -> crate::error::Result<Lexed> {
+    let mut lexed = Lexed::new();
+    lexer().lex(sql, dialect, &mut lexed).map(|()| lexed)
+}
+
+fn kinds(set: KindSet) -> String {
+    set.iter().map(|kind| format!("{kind:?}")).collect::<Vec<_>>().join("|")
+}
+
+/// The template with its markers as text.
+pub(super) fn show(lexed: &Lexed) -> String {
+    let mut out = String::new();
+    for segment in lexed.segments(0..lexed.template().len()) {
+        match segment {
+            Segment::Verbatim { template, length, .. } => {
+                let bytes = &lexed.template()[template as usize..(template + length) as usize];
+                out.push_str(&escape(bytes));
+            }
+            Segment::Slot(slot) => {
+                let set = kinds(slot.kinds);
+                let _ = match slot.kind {
+                    SlotKind::Literal => write!(out, "<{set}>"),
+                    SlotKind::Cell => write!(out, "<cell {set}>"),
+                    SlotKind::List => write!(out, "<list {set} x{}>", slot.items),
+                    SlotKind::Tuples { arity } => {
+                        let columns: Vec<String> =
+                            (0..arity).map(|n| kinds(lexed.column_kinds(slot, n))).collect();
+                        write!(out, "<tuples {} x{}>", columns.join(","), slot.items)
+                    }
+                    SlotKind::Rows { opaque } => {
+                        let opaque = if opaque { " opaque" } else { "" };
+                        write!(out, "<rows{opaque} {}>", lexed.rows().len())
+                    }
+                    SlotKind::Comment => write!(out, "<comment>"),
+                };
+            }
+        }
+    }
+    out
+}
+
+fn escape(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace('\n', "%0A").replace('\u{FFFD}', "%??")
+}
+
+/// `%XX` are bytes where the header says `percent`.
+pub(super) fn unescape(line: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = line.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match hex.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| byte == b'%') {
+            Some(value) => {
+                bytes.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    bytes
+}
+
+/// `[charset=gbk mode=ANSI_QUOTES,… server=mariadb version=101100 percent]`.
+pub(super) fn dialect_of(header: &str) -> (Dialect, bool) {
+    let mut dialect = Dialect::default();
+    let mut percent = false;
+    for word in header.trim_matches(['[', ']']).split_whitespace() {
+        match word.split_once('=') {
+            Some(("charset", name)) => dialect.charset = CharsetClass::of(name),
+            Some(("mode", names)) => dialect.mode = LexMode::of(names),
+            Some(("server", "mariadb")) => {
+                (dialect.server, dialect.version) = (ServerKind::MariaDb, 101_119);
+            }
+            Some(("version", number)) => dialect.version = number.parse().expect("a version"),
+            _ if word == "percent" => percent = true,
+            _ => panic!("unknown word in a header: {word}"),
+        }
+    }
+    (dialect, percent)
+}
+
+/// Runs a data file: headers in brackets, statements, and `=> expected` lines behind each. With
+/// WEIR_BLESS set, the expected lines are written anew.
+pub(super) fn run_cases(file: &str, actual: impl Fn(&[u8], &Dialect) -> Vec<String>) {
+    let path = format!("{}/tests/data/sql/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the data file");
+    let bless = std::env::var_os("WEIR_BLESS").is_some();
+    let (mut dialect, mut percent) = (Dialect::default(), false);
+    let mut written = String::new();
+    let mut failures = Vec::new();
+    let mut count = 0;
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with("=> ") {
+            panic!("{file}: an expectation without a statement: {line}");
+        }
+        let _ = writeln!(written, "{line}");
+        if line.starts_with('[') {
+            (dialect, percent) = dialect_of(line);
+            continue;
+        }
+        if line.is_empty() || line.starts_with("## ") {
+            continue;
+        }
+        let sql = if percent { unescape(line) } else { line.as_bytes().to_vec() };
+        let mut expected = Vec::new();
+        while let Some(next) = lines.next_if(|next| next.starts_with("=> ")) {
+            expected.push(next[3..].to_owned());
+        }
+        let found = actual(&sql, &dialect);
+        for line in &found {
+            let _ = writeln!(written, "=> {line}");
+        }
+        if found != expected {
+            failures.push(format!("{line}\n  expected {expected:#?}\n  found {found:#?}"));
+        }
+        count += 1;
+    }
+    if bless {
+        std::fs::write(&path, written).expect("the data file is written");
+    }
+    assert!(count > 5, "{file} holds no cases");
+    assert!(bless || failures.is_empty(), "{file}:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn templates_are_as_the_data_file_says() {
+    run_cases("template.test", |sql, dialect| match lex(sql, dialect) {
+        Ok(lexed) => vec![show(&lexed)],
+        Err(error) => vec![format!("ERROR {error}")],
+    });
+}
+
+#[test]
+fn texts_for_the_parser_are_as_the_data_file_says() {
+    run_cases("text.test", |sql, dialect| {
+        let lexed = match lex(sql, dialect) {
+            Ok(lexed) => lexed,
+            Err(error) => return vec![format!("ERROR {error}")],
+        };
+        let mut text = AnalysisText::default();
+        match lexed.analysis_text(sql, dialect, &mut text) {
+            Ok(()) => vec![text.text.replace('\n', "%0A")],
+            Err(error) => vec![format!("ERROR {error}")],
+        }
+    });
+}
+
+/// Segments and slots put together are the statement again, and offsets map there and back.
+fn check_mapping(sql: &[u8], lexed: &Lexed) {
+    let mut built = Vec::new();
+    for segment in lexed.segments(0..lexed.template().len()) {
+        match segment {
+            Segment::Verbatim { template, source, length } => {
+                let piece = &sql[source as usize..(source + length) as usize];
+                assert_eq!(
+                    piece,
+                    &lexed.template()[template as usize..(template + length) as usize]
+                );
+                for n in 0..length {
+                    let at = lexed.source_offset((template + n) as usize);
+                    assert_eq!(at, (source + n) as usize);
+                    let back = lexed.template_offset(at);
+                    // At an empty slot two places of the template are one of the statement.
+                    assert!(back == (template + n) as usize || n == 0, "{back} {template} {n}");
+                }
+                built.extend_from_slice(piece);
+            }
+            Segment::Slot(slot) => {
+                assert_eq!(lexed.source_offset(slot.at as usize), slot.start as usize);
+                built.extend_from_slice(&sql[slot.source()]);
+            }
+        }
+    }
+    assert_eq!(built, &sql[..lexed.end()]);
+}
+
+const PIECES: &[&str] = &[
+    "SELECT", "select", "*", "FROM", "t", "WHERE", "id", "=", "5", "'a'", "'it''s'", "\"q\"", "(", ")",
+    ",", "IN", "(1,2,3)", "('a','b')", "((1,2),(3,4))", "VALUES", "(1,'x',NULL)", "INSERT", "INTO",
+    "/* c */", "-- c\n", "# c\n", "/*!50000", "*/", "/*!99999 x */", "/*+ h */", "LIMIT", "0", "10",
+    "ORDER", "BY", "GROUP", "UNION", "AS", "-5", "1.5", "1e5", "0x41", "x'41'", "b'01'", "?", "@x",
+    "@@a.b", "_utf8mb4'x'", "N'n'", "CASE", "WHEN", "THEN", "END", "ON", "DUPLICATE", "KEY", "UPDATE",
+    ";", "`q``q`", "t.1a", "DATE'2024-01-01'", "{d '2024-01-01'}", "CAST", "DECIMAL(10,2)", "->",
+    "FIELD(id,3,1,2)", "\\", "\u{e9}", "BEGIN", "CREATE", "PROCEDURE", "IF", "MATCH", "AGAINST('x')",
+];
+
+fn any_dialect() -> impl Strategy<Value = Dialect> {
+    let charset = prop_oneof![
+        Just(CharsetClass::AsciiSafe),
+        Just(CharsetClass::Gbk),
+        Just(CharsetClass::Big5),
+        Just(CharsetClass::Sjis),
+        Just(CharsetClass::Gb18030),
+    ];
+    (0u8..64, charset, any::<bool>()).prop_map(|(mode, charset, maria)| Dialect {
+        mode: LexMode(mode),
+        charset,
+        server: if maria { ServerKind::MariaDb } else { ServerKind::MySql },
+        version: if maria { 101_119 } else { 80_400 },
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn random_bytes_never_panic(
+        sql in proptest::collection::vec(any::<u8>(), 0..200),
+        dialect in any_dialect(),
+    ) {
+        if let Ok(lexed) = lex(&sql, &dialect) {
+            check_mapping(&sql, &lexed);
+            let mut text = AnalysisText::default();
+            lexed.analysis_text(&sql, &dialect, &mut text).expect("it was cut before");
+        }
+    }
+
+    #[test]
+    fn shuffled_pieces_keep_the_mapping(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40),
+        tight in any::<bool>(),
+        dialect in any_dialect(),
+    ) {
+        let sql = pieces.join(if tight { "" } else { " " }).into_bytes();
+        if let Ok(lexed) = lex(&sql, &dialect) {
+            check_mapping(&sql, &lexed);
+            for row in lexed.rows() {
+                for item in lexed.row_items(row) {
+                    prop_assert!(row.start <= item.start && item.end <= row.end);
+                }
+            }
+            let mut text = AnalysisText::default();
+            lexed.analysis_text(&sql, &dialect, &mut text).expect("it was cut before");
+        }
+    }
+
+    #[test]
+    fn literals_of_the_same_kinds_share_a_template(
+        id in any::<u32>(), other in any::<u32>(), name in ".{0,8}", list in proptest::collection::vec(any::<i32>(), 1..9),
+    ) {
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
+        let statement = |id: u32, name: &str, list: &[i32]| {
+            let list: Vec<String> = list.iter().map(i32::to_string).collect();
+            format!(
+                "SELECT a FROM t WHERE id = {id} AND name = '{}' AND n IN ({}) LIMIT 5",
+                quoted(name), list.join(",")
+            )
+        };
+        let dialect = Dialect::default();
+        let one = lex(statement(id, &name, &list).as_bytes(), &dialect).expect("valid");
+        let two = lex(statement(other, "x", &[1]).as_bytes(), &dialect).expect("valid");
+        prop_assert_eq!(one.template(), two.template());
+        prop_assert_eq!(one.hash(), two.hash());
+        prop_assert_eq!(one.slots().len(), 4);
+    }
+}
