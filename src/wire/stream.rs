@@ -325,7 +325,8 @@ impl Stream {
         if self.compression.is_some() {
             return self.fill_compressed().await;
         }
-        make_room(&mut self.read, &mut self.start, self.appetite);
+        let missing = self.missing();
+        make_room(&mut self.read, &mut self.start, self.appetite, missing);
         let room = self.read.capacity() - self.read.len();
         let count = self.transport.read_buf(&mut self.read).await;
         let count = self.received(count)?;
@@ -337,6 +338,8 @@ impl Stream {
 
     async fn fill_compressed(&mut self) -> Result<usize> {
         let limit = self.max_packet.saturating_add(HEADER_LENGTH);
+        self.read.drain(..self.start);
+        self.start = 0;
         while let Some(compression) = &mut self.compression {
             let unpacked = compression.unpack(&mut self.read, limit);
             let unpacked = unpacked.map_err(|error| self.blame(error))?;
@@ -352,6 +355,13 @@ impl Stream {
             }
         }
         Ok(0)
+    }
+
+    /// Bytes that the chunk at the front lacks, as its header says.
+    fn missing(&self) -> usize {
+        let chunk = self.read.get(self.start + self.joined..).unwrap_or_default();
+        Header::parse(chunk)
+            .map_or(0, |header| (header.length + HEADER_LENGTH).saturating_sub(chunk.len()))
     }
 
     /// Counts what a read gave. A reset is how many clients and servers say goodbye: the end.
@@ -424,8 +434,8 @@ impl Stream {
 }
 
 /// Makes room for a read: moves what is unread to the front, and grows by no more than what has
-/// arrived.
-fn make_room(read: &mut Vec<u8>, start: &mut usize, appetite: usize) {
+/// arrived (so by less than is `missing`, where a header only announces much).
+fn make_room(read: &mut Vec<u8>, start: &mut usize, appetite: usize, missing: usize) {
     if read.capacity() - read.len() >= appetite / 2 {
         return;
     }
@@ -434,7 +444,7 @@ fn make_room(read: &mut Vec<u8>, start: &mut usize, appetite: usize) {
         *start = 0;
     }
     if read.capacity() - read.len() < appetite / 2 {
-        read.reserve_exact(read.len().max(appetite));
+        read.reserve_exact(read.len().min(missing).max(appetite));
     }
 }
 

@@ -134,11 +134,12 @@ impl Stream {
     /// # Errors
     /// 1043 where bytes that aren't TLS came with the request, or the handshake fails.
     pub async fn accept_tls(&mut self, config: Arc<ServerConfig>) -> Result<()> {
-        // A TLS record of type handshake begins with 0x16: refuse early what can't be one.
-        if self.buffer().first().is_some_and(|&byte| byte != 0x16) {
+        let (prefix, socket) = self.take_socket()?;
+        // A TLS record of type handshake begins with 0x16: refuse early what can't be one. The
+        // socket is dropped with it.
+        if prefix.first().is_some_and(|&byte| byte != 0x16) {
             return Err(error_code::bad_handshake("plain bytes follow the TLS request"));
         }
-        let (prefix, socket) = self.take_socket()?;
         let accepted = TlsAcceptor::from(config).accept(Prefixed::new(prefix, socket)).await;
         let stream = accepted.map_err(|error| error_code::bad_handshake(&format!("TLS: {error}")))?;
         self.transport = Transport::Tls(Box::new(TlsStream::Server(stream)));

@@ -5,3 +5,5 @@ mod support;
 
 mod drain;
 mod servers;
+mod wire;
+mod wire_secure;
