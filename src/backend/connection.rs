@@ -1,0 +1,645 @@
+//! One data connection to one node: its stream, and what is known of the server's side of it.
+//!
+//! Owns: the dialogue of a command (what was written, which answers are still to come), session
+//! state as applied, prepared handles, why it is pinned, and whether it may be lent again. Never:
+//! dials ([`crate::backend::login`]), waits for its turn ([`crate::backend::pool`]) or relays rows.
+//!
+//! A command is: [`Connection::query`] (or [`Connection::begin`]) into the write buffer, a flush,
+//! [`Connection::absorb`] for the answers of what was pipelined before it, then its own answer, and
+//! [`Connection::ended`] after its last packet. A connection whose command hasn't ended is closed
+//! rather than lent again, so a future may be dropped at any await.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::backend::answer::{Answer, OkInfo};
+use crate::backend::counters::{Closed, Counters, Pin, Pins};
+use crate::backend::fault;
+use crate::backend::kill::{KillCell, KillHandle};
+use crate::backend::node::{Node, Ticket};
+use crate::backend::state::{Applied, State};
+use crate::backend::statements::{Prepared, Statements};
+use crate::backend::version::Version;
+use crate::error::{Error, Result};
+use crate::protocol::capability::Capabilities;
+use crate::protocol::command;
+use crate::protocol::err::ErrPacket;
+use crate::protocol::ok::OkPacket;
+use crate::protocol::response::{PrepareOk, Response};
+use crate::protocol::session_track::{SessionChange, SessionChanges};
+use crate::protocol::status::StatusFlags;
+use crate::wire::stream::Stream;
+
+/// What a login gives.
+#[derive(Debug)]
+pub struct Opened {
+    pub stream: Stream,
+    pub capabilities: Capabilities,
+    pub version: Version,
+    /// The server's own id of the connection.
+    pub id: u64,
+    pub status: StatusFlags,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    pub stream: Stream,
+    pub capabilities: Capabilities,
+    pub version: Version,
+    /// The server's own id of the connection, for KILL.
+    pub id: u64,
+    /// The flags of the last OK or EOF packet.
+    pub status: StatusFlags,
+    /// Whether affected rows count the rows found.
+    pub found_rows: bool,
+    applied: Applied,
+    statements: Statements,
+    pins: Pins,
+    /// Answers to come before the present command's own.
+    expected: SmallVec<[Expected; 2]>,
+    in_flight: bool,
+    broken: bool,
+    kill: Arc<KillCell>,
+    opened: Instant,
+    /// When it last came back; also its age before the first lend.
+    idle_since: Instant,
+    lends: u64,
+    closing: Closed,
+    node: Arc<Node>,
+    _ticket: Ticket,
+}
+
+/// An answer to something that was written together with the client's statement.
+#[derive(Debug)]
+enum Expected {
+    Database(Arc<str>),
+    Set(Vec<u8>),
+}
+
+/// Whether state that the node accepted before may be written together with what needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipelining {
+    /// Yes: a read, whose rows are thrown away if the state turns out to be refused.
+    All,
+    /// Session variables, but not the default database: a write that names its tables without
+    /// their database must not run in another one.
+    Variables,
+    /// Nothing: whatever is sent is waited for.
+    Nothing,
+}
+
+impl Connection {
+    pub fn new(opened: Opened, ticket: Ticket, found_rows: bool) -> Self {
+        let node = ticket.node().clone();
+        let now = Instant::now();
+        Counters::add(&node.counters.opened, 1);
+        Connection {
+            stream: opened.stream,
+            capabilities: opened.capabilities,
+            version: opened.version,
+            id: opened.id,
+            status: opened.status,
+            found_rows,
+            applied: Applied::fresh(None),
+            statements: Statements::new(node.spec.limits.statements),
+            pins: Pins::default(),
+            expected: SmallVec::new(),
+            in_flight: false,
+            broken: false,
+            kill: Arc::default(),
+            opened: now,
+            idle_since: now,
+            lends: 0,
+            closing: Closed::Abandoned,
+            node,
+            _ticket: ticket,
+        }
+    }
+
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    pub fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    pub fn idle_since(&self) -> Instant {
+        self.idle_since
+    }
+
+    /// True where it was idle in the pool before this lend: the server may have closed it unseen.
+    pub fn was_idle(&self) -> bool {
+        self.lends > 1
+    }
+
+    pub fn in_transaction(&self) -> bool {
+        self.status.contains(StatusFlags::IN_TRANSACTION)
+    }
+
+    // ---- writing -------------------------------------------------------------------------------
+
+    /// Appends a command; nothing is sent before a flush. The writer appends the whole payload,
+    /// command byte first.
+    pub fn begin<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.in_flight = true;
+        self.stream.reset_sequence();
+        self.stream.write_with(write)
+    }
+
+    /// Appends COM_QUERY; nothing is sent before a flush.
+    pub fn query(&mut self, sql: &[u8]) {
+        self.begin(|out| command::write_text(command::byte::QUERY, sql, out));
+    }
+
+    /// Sends what waits, and a command whose payload (command byte first) stands elsewhere, a long
+    /// one without copying it.
+    pub async fn send_command(&mut self, payload: &[u8]) -> Result<()> {
+        self.in_flight = true;
+        self.stream.reset_sequence();
+        let sent = self.stream.send_packet(payload).await;
+        sent.map_err(|error| self.break_off(&error))
+    }
+
+    /// Sends what waits.
+    pub async fn flush(&mut self) -> Result<()> {
+        let sent = self.stream.flush().await;
+        sent.map_err(|error| self.break_off(&error))
+    }
+
+    // ---- reading -------------------------------------------------------------------------------
+
+    /// The next packet's payload. A server that closes is an error.
+    pub async fn read_packet(&mut self) -> Result<&[u8]> {
+        match self.stream.read_packet().await {
+            Ok(Some(payload)) => Ok(payload),
+            Ok(None) => {
+                self.broken = true;
+                Err(fault::broken(&self.node, "the server closed it"))
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(translate(&self.node, &error))
+            }
+        }
+    }
+
+    /// Reads the answers of what was pipelined before the present command. Call it after the flush
+    /// and before the command's own answer is read.
+    ///
+    /// # Errors
+    /// The server refused a state that it had accepted before. The present command may have run in
+    /// another state; its answer must not be used and the connection closes.
+    pub async fn absorb(&mut self) -> Result<()> {
+        if self.expected.is_empty() {
+            return Ok(());
+        }
+        let own = self.stream.sequence();
+        for expected in std::mem::take(&mut self.expected) {
+            self.stream.set_sequence(1);
+            let outcome = self.read_ok().await?;
+            if let Err(refused) = outcome {
+                self.broken = true;
+                self.closing = Closed::Unclean;
+                match &expected {
+                    Expected::Database(name) => self.node.accepted.forget_database(name),
+                    Expected::Set(key) => self.node.accepted.forget_set(key),
+                }
+                return Err(fault::state_refused(&self.node, &refused));
+            }
+        }
+        self.stream.set_sequence(own);
+        Ok(())
+    }
+
+    /// Flushes, absorbs and reads the first packet of the command's answer.
+    pub async fn answer(&mut self) -> Result<Answer> {
+        self.flush().await?;
+        self.absorb().await?;
+        self.next_answer().await
+    }
+
+    /// Reads the first packet of the command's next answer (after MORE_RESULTS).
+    pub async fn next_answer(&mut self) -> Result<Answer> {
+        let capabilities = self.capabilities;
+        let payload = self.read_packet().await?;
+        let parsed = Response::parse(payload, capabilities).map(|response| match response {
+            Response::Ok(ok) => Answer::Ok(OkInfo::of(&ok)),
+            Response::Err(err) => Answer::Err(err.to_error()),
+            Response::LocalInfile(name) => Answer::LocalInfile(name.to_vec()),
+            Response::ResultSet { columns } => Answer::ResultSet { columns },
+        });
+        match parsed {
+            Ok(answer) => {
+                self.note_answer(&answer);
+                Ok(answer)
+            }
+            Err(error) => Err(self.break_off(&error)),
+        }
+    }
+
+    fn note_answer(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Ok(ok) => {
+                self.status = ok.status;
+                if !ok.status.contains(StatusFlags::MORE_RESULTS) {
+                    self.in_flight = false;
+                }
+            }
+            Answer::Err(error) => {
+                self.note_error(error);
+                self.in_flight = false;
+            }
+            Answer::LocalInfile(_) | Answer::ResultSet { .. } => {}
+        }
+    }
+
+    /// The command has ended with these flags: its last packet was read. With MORE_RESULTS it
+    /// hasn't.
+    pub fn ended(&mut self, status: StatusFlags) {
+        self.status = status;
+        self.in_flight = status.contains(StatusFlags::MORE_RESULTS);
+    }
+
+    /// The command has ended with an ERR packet. What speaks against the node is passed on.
+    pub fn ended_in_error(&mut self, error: &Error) {
+        self.in_flight = false;
+        self.note_error(error);
+    }
+
+    fn note_error(&mut self, error: &Error) {
+        match error.errno {
+            // The server is read-only, or is shutting down: it is primary no more.
+            1290 | 1836 | 1053 => self.node.doubt(&error.message),
+            // The connection was killed, or dropped for idling.
+            1927 | 4031 => self.broken = true,
+            _ => {}
+        }
+    }
+
+    /// What an OK packet says of changes to the session. Changes that Weir itself caused aren't
+    /// shown to this; anything else pins.
+    pub fn note_tracked(&mut self, session_state: &[u8]) {
+        for change in SessionChanges::new(session_state) {
+            match change {
+                Ok(SessionChange::SystemVariable { name, .. }) if is_harmless(name) => {}
+                Ok(
+                    SessionChange::Gtids(_)
+                    | SessionChange::TransactionCharacteristics(_)
+                    | SessionChange::TransactionState(_)
+                    | SessionChange::StateChange(false),
+                ) => {}
+                Ok(_) | Err(_) => {
+                    self.pin(Pin::Unforeseen);
+                }
+            }
+        }
+    }
+
+    /// Runs a statement of Weir's own that must be answered OK.
+    pub async fn simple(&mut self, sql: &[u8]) -> Result<OkInfo> {
+        self.query(sql);
+        let mut answer = self.answer().await?;
+        loop {
+            let info = match answer {
+                Answer::Ok(info) => info,
+                Answer::Err(error) => return Err(fault::of_server(&self.node, error)),
+                Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
+                    self.broken = true;
+                    return Err(fault::hostile(&self.node, "rows where OK was due"));
+                }
+            };
+            if !info.status.contains(StatusFlags::MORE_RESULTS) {
+                return Ok(info);
+            }
+            answer = self.next_answer().await?;
+        }
+    }
+
+    /// A command without text that must be answered OK.
+    async fn plain(&mut self, byte: u8) -> Result<OkInfo> {
+        self.begin(|out| command::write_text(byte, b"", out));
+        match self.answer().await? {
+            Answer::Ok(info) => Ok(info),
+            Answer::Err(error) => Err(fault::of_server(&self.node, error)),
+            Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
+                self.broken = true;
+                Err(fault::hostile(&self.node, "rows where OK was due"))
+            }
+        }
+    }
+
+    pub async fn ping(&mut self) -> Result<()> {
+        self.plain(command::byte::PING).await.map(drop)
+    }
+
+    /// COM_RESET_CONNECTION: rolls back, unlocks, drops temporary tables, prepared handles and
+    /// variables. The charset is unknown afterwards.
+    pub async fn reset(&mut self) -> Result<()> {
+        Counters::add(&self.node.counters.resets, 1);
+        self.plain(command::byte::RESET_CONNECTION).await?;
+        self.applied.reset();
+        self.statements.clear();
+        self.pins = Pins::default();
+        Ok(())
+    }
+
+    /// COM_INIT_DB, awaited.
+    pub async fn init_db(&mut self, name: &Arc<str>) -> Result<()> {
+        self.begin(|out| command::write_text(command::byte::INIT_DB, name.as_bytes(), out));
+        match self.answer().await? {
+            Answer::Ok(_) => {
+                self.node.accepted.learn_database(name);
+                let state = self.applied.state().in_database(Some(name));
+                self.applied.moved(&state);
+                Ok(())
+            }
+            Answer::Err(error) => Err(error),
+            Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
+                self.broken = true;
+                Err(fault::hostile(&self.node, "rows where OK was due"))
+            }
+        }
+    }
+
+    // ---- session state -------------------------------------------------------------------------
+
+    /// The state last applied.
+    pub fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// Sees to it that the next command runs in `wanted`: nothing to do, or written together with
+    /// it, or sent and waited for (trap 11).
+    ///
+    /// # Errors
+    /// The server's own error where it refuses the state; the connection then is as before.
+    pub async fn enter(&mut self, wanted: &State, pipelining: Pipelining) -> Result<()> {
+        if self.applied.satisfies(wanted) {
+            return Ok(());
+        }
+        let change = self.applied.change(wanted, self.version.kind);
+        let accepted = &self.node.accepted;
+        let known = match pipelining {
+            Pipelining::Nothing => false,
+            Pipelining::Variables => change.database.is_none() && accepted.has_set(change.key()),
+            Pipelining::All => {
+                change.database.as_ref().is_none_or(|name| accepted.has_database(name))
+                    && accepted.has_set(change.key())
+            }
+        };
+        let key = change.key().to_vec();
+        if let Some(name) = &change.database {
+            self.begin(|out| command::write_text(command::byte::INIT_DB, name.as_bytes(), out));
+            self.expected.push(Expected::Database(name.clone()));
+        }
+        if let Some(set) = &change.set {
+            self.query(set);
+            self.expected.push(Expected::Set(key));
+        }
+        if known {
+            Counters::add(&self.node.counters.pipelined, 1);
+            self.applied.now(wanted);
+            return Ok(());
+        }
+        Counters::add(&self.node.counters.awaited, 1);
+        self.enter_awaited(wanted).await
+    }
+
+    /// Waits for the answers of a state that the node hasn't accepted before. All of them are
+    /// read, so that the connection stays in step whatever the server said.
+    async fn enter_awaited(&mut self, wanted: &State) -> Result<()> {
+        self.flush().await?;
+        let (mut refused, mut database_done, mut set_done) = (None, false, false);
+        for expected in std::mem::take(&mut self.expected) {
+            self.stream.set_sequence(1);
+            match (self.read_ok().await?, expected) {
+                (Ok(_), Expected::Database(name)) => {
+                    database_done = true;
+                    self.node.accepted.learn_database(&name);
+                }
+                (Ok(_), Expected::Set(key)) => {
+                    set_done = true;
+                    self.node.accepted.learn_set(&key);
+                }
+                (Err(error), _) => refused = refused.or(Some(error)),
+            }
+        }
+        self.in_flight = false;
+        let Some(refused) = refused else {
+            self.applied.now(wanted);
+            return Ok(());
+        };
+        if database_done {
+            let name = wanted.database().map(Arc::from);
+            self.applied.moved(&self.applied.state().in_database(name.as_ref()));
+        }
+        if set_done {
+            let have = self.applied.state().database().map(Arc::from);
+            self.applied.now(&wanted.in_database(have.as_ref()));
+        }
+        Err(refused)
+    }
+
+    /// Reads one packet that must be OK or ERR.
+    async fn read_ok(&mut self) -> Result<Result<OkInfo>> {
+        let capabilities = self.capabilities;
+        let payload = self.read_packet().await?;
+        let parsed = match payload.first() {
+            Some(0x00) => OkPacket::parse(payload, capabilities).map(|ok| Ok(OkInfo::of(&ok))),
+            Some(0xff) => ErrPacket::parse(payload).map(|err| Err(err.to_error())),
+            _ => Err(Error::malformed("neither OK nor ERR where one was due")),
+        };
+        match parsed {
+            Ok(outcome) => {
+                if let Ok(info) = &outcome {
+                    self.status = info.status;
+                }
+                Ok(outcome)
+            }
+            Err(error) => Err(self.break_off(&error)),
+        }
+    }
+
+    // ---- prepared handles ----------------------------------------------------------------------
+
+    /// The handle prepared under this key, if it is still held. The key must name all that the
+    /// handle depends on: text, session state and the vector of bound types (trap 14).
+    pub fn prepared(&mut self, key: &[u8]) -> Option<Prepared> {
+        self.statements.get(key)
+    }
+
+    /// Prepares a statement and keeps its handle under `key`; the least used one makes room. With
+    /// `definitions` the payloads of the definition packets are returned too, parameters first.
+    ///
+    /// # Errors
+    /// The server's own error, untouched.
+    pub async fn prepare(
+        &mut self,
+        key: &[u8],
+        sql: &[u8],
+        definitions: bool,
+    ) -> Result<(Prepared, Vec<Vec<u8>>)> {
+        for stale in self.statements.make_room() {
+            self.close_statement(stale);
+        }
+        self.begin(|out| command::write_text(command::byte::STMT_PREPARE, sql, out));
+        self.flush().await?;
+        self.absorb().await?;
+        let payload = self.read_packet().await?;
+        if ErrPacket::is_err(payload) {
+            let error = ErrPacket::parse(payload)?.to_error();
+            self.ended_in_error(&error);
+            return Err(error);
+        }
+        let ok = PrepareOk::parse(payload).map_err(|error| self.break_off(&error))?;
+        let mut kept = Vec::new();
+        for count in [ok.parameters, ok.columns] {
+            for _ in 0..count {
+                let payload = self.read_packet().await?;
+                if definitions {
+                    kept.push(payload.to_vec());
+                }
+            }
+            if count > 0 && !self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
+                self.read_packet().await?;
+            }
+        }
+        self.in_flight = false;
+        let prepared =
+            Prepared { id: ok.statement, parameters: ok.parameters, columns: ok.columns };
+        self.statements.put(key, prepared);
+        Ok((prepared, kept))
+    }
+
+    /// Forgets the handle of this key and closes it with the next flush.
+    pub fn unprepare(&mut self, key: &[u8]) {
+        if let Some(prepared) = self.statements.remove(key) {
+            self.close_statement(prepared.id);
+        }
+    }
+
+    /// Appends COM_STMT_CLOSE, which has no answer.
+    fn close_statement(&mut self, id: u32) {
+        self.stream.reset_sequence();
+        self.stream.write_with(|out| command::write_number(command::byte::STMT_CLOSE, id, out));
+    }
+
+    // ---- pins ----------------------------------------------------------------------------------
+
+    /// The session must keep this connection, for this reason.
+    pub fn pin(&mut self, reason: Pin) {
+        if self.pins.add(reason) {
+            self.node.counters.pin(reason);
+        }
+    }
+
+    /// The reason is gone.
+    pub fn unpin(&mut self, reason: Pin) {
+        self.pins.remove(reason);
+    }
+
+    pub fn pins(&self) -> Pins {
+        self.pins
+    }
+
+    // ---- ending --------------------------------------------------------------------------------
+
+    /// A handle that stops what is running here, until this lend ends.
+    pub fn kill_handle(&self) -> KillHandle {
+        self.kill.handle(&self.node, self.id)
+    }
+
+    /// After a KILL QUERY while the session keeps the connection: waits until the KILL was
+    /// answered, and takes up an interruption that comes late, so that it doesn't hit the next
+    /// statement.
+    pub async fn outlive_kill(&mut self) -> Result<()> {
+        if !self.kill.was_sent() {
+            return Ok(());
+        }
+        self.kill.settled().await;
+        for _ in 0..3 {
+            match self.simple(b"DO 0").await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.errno == 1317 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is under way and nothing of the session is left on it.
+    pub fn is_clean(&self) -> bool {
+        self.is_in_step() && !self.in_transaction() && !self.pins.dirty()
+    }
+
+    /// Whether the next byte read would be the answer to a new command.
+    pub fn is_in_step(&self) -> bool {
+        !self.broken
+            && !self.in_flight
+            && self.expected.is_empty()
+            && self.stream.pending_write() == 0
+            && !self.stream.has_buffered()
+            && !self.status.contains(StatusFlags::MORE_RESULTS)
+    }
+
+    /// Marks why it is about to be dropped.
+    pub fn close_for(&mut self, reason: Closed) {
+        self.closing = reason;
+    }
+
+    /// It must not be lent again.
+    pub fn condemn(&mut self) {
+        self.broken = true;
+    }
+
+    /// Called by the pool when it is lent.
+    pub(crate) fn lent(&mut self) {
+        self.lends += 1;
+    }
+
+    /// Called by the pool when the lend ends; false if it must not be lent again.
+    pub(crate) fn unlent(&mut self) -> bool {
+        self.idle_since = Instant::now();
+        self.stream.release();
+        self.pins = Pins::default();
+        self.kill.end_lend()
+    }
+
+    /// Whether the server still keeps the idle connection. No system call where the runtime knows.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.is_in_step() && self.stream.is_quiet()
+    }
+
+    fn break_off(&mut self, error: &Error) -> Error {
+        self.broken = true;
+        translate(&self.node, error)
+    }
+}
+
+/// A stream's error with the node's name: it broke, or the server sent nonsense.
+fn translate(node: &Node, error: &Error) -> Error {
+    let lost = matches!(error.code, "io" | "disconnected") || error.errno == 1158;
+    if lost { fault::broken(node, &error.message) } else { fault::hostile(node, &error.message) }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let reason = match self.closing {
+            Closed::Abandoned if self.kill.was_sent() => Closed::Killed,
+            Closed::Abandoned if self.broken => Closed::Broken,
+            reason => reason,
+        };
+        self.node.counters.close(reason);
+        // Handles that are still around must not reach the id's next owner.
+        self.kill.end_lend();
+    }
+}
+
+/// System variables that servers report though nothing of the session has changed.
+fn is_harmless(name: &[u8]) -> bool {
+    matches!(name, b"last_gtid" | b"warning_count" | b"error_count" | b"last_insert_id" | b"identity")
+}

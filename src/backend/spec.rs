@@ -1,0 +1,207 @@
+//! What a group and its nodes are: addresses, accounts, limits and times.
+//!
+//! Owns: the settings that pools, probes and logins follow, with their units and defaults, and
+//! that passwords never show in logs. Never: reads YAML (`rules` does) or opens anything.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::name::{GroupName, NodeName};
+use crate::rules::group as rules;
+use crate::wire::tls::TlsMode;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp { host: Arc<str>, port: u16 },
+    Unix(Arc<Path>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// TLS towards a node.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tls {
+    pub mode: TlsMode,
+    /// PEM file of the authorities that the verifying modes trust.
+    pub authority: Option<PathBuf>,
+    /// PEM files of a certificate and its key, for servers that ask for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A service account of Weir's own on a node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    pub user: Arc<str>,
+    pub password: Arc<str>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("user", &self.user).field("password", &"…").finish()
+    }
+}
+
+/// What a node was declared to be. Which one really takes writes is discovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Declared {
+    Primary,
+    Replica,
+}
+
+/// Bounds of one node's data connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most open connections of this proxy to the node, over all workers.
+    pub max_connections: usize,
+    /// Most statements waiting for one; the next is refused at once.
+    pub max_waiting: usize,
+    /// An idle connection is closed after this.
+    pub idle: Duration,
+    /// A connection isn't reused past this age.
+    pub lifetime: Duration,
+    /// From the first SYN to the login's OK.
+    pub connect: Duration,
+    /// Prepared handles kept per connection.
+    pub statements: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_connections: 64,
+            max_waiting: 1024,
+            idle: Duration::from_secs(300),
+            lifetime: Duration::from_secs(3600),
+            connect: Duration::from_secs(5),
+            statements: 256,
+        }
+    }
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    pub name: NodeName,
+    pub address: Address,
+    pub declared: Declared,
+    pub zone: Option<Arc<str>>,
+    /// Share of the group's reads, against the other nodes' weights; 0 takes reads only where
+    /// nothing else can.
+    pub weight: u32,
+    pub tls: Tls,
+    /// Reads and writes of clients.
+    pub data: Account,
+    /// Probes, catalog, KILL.
+    pub control: Account,
+    pub limits: Limits,
+}
+
+/// One primary and its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    pub name: GroupName,
+    pub nodes: Vec<NodeSpec>,
+    /// How long a statement waits for a primary while there is none.
+    pub hold: Duration,
+    /// Time between two probes of a node.
+    pub probe_every: Duration,
+    /// A probe without an answer for so long has failed.
+    pub probe_timeout: Duration,
+    /// So many failed probes in a row take a node down.
+    pub probes_down: u32,
+    /// A replica further behind than this gets no reads; `None`: any lag will do.
+    pub max_lag: Option<Duration>,
+}
+
+impl GroupSpec {
+    /// A group with default times.
+    pub fn new(name: impl Into<GroupName>, nodes: Vec<NodeSpec>) -> Self {
+        GroupSpec {
+            name: name.into(),
+            nodes,
+            hold: Duration::from_secs(5),
+            probe_every: Duration::from_secs(1),
+            probe_timeout: Duration::from_secs(2),
+            probes_down: 3,
+            max_lag: None,
+        }
+    }
+}
+
+/// Resolves what the rules say of a group: secrets are read, defaults filled in.
+///
+/// # Errors
+/// A secret that isn't there; the sentence names the group and the reference.
+pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
+    let accounts = &group.accounts;
+    let data = account(group, &accounts.data)?;
+    let control = account(group, &accounts.control)?;
+    let limits = Limits {
+        max_connections: (group.pool.size as usize).max(1),
+        idle: group.pool.idle_timeout,
+        lifetime: group.pool.lifetime,
+        connect: group.pool.connect_timeout,
+        ..Limits::default()
+    };
+    let tls = Tls {
+        mode: match group.tls.mode {
+            rules::TlsMode::Off => TlsMode::Off,
+            rules::TlsMode::Preferred => TlsMode::Preferred,
+            rules::TlsMode::Required => TlsMode::Required,
+            rules::TlsMode::Verify => TlsMode::VerifyIdentity,
+        },
+        authority: group.tls.ca.clone(),
+        identity: group.tls.certificate.clone(),
+    };
+    let node = |declared, node: &rules::Node| NodeSpec {
+        name: node.name.clone(),
+        address: match &node.address {
+            rules::Address::Tcp { host, port } => {
+                Address::Tcp { host: Arc::from(&**host), port: *port }
+            }
+            rules::Address::Unix(path) => Address::Unix(Arc::from(path.as_path())),
+        },
+        declared,
+        zone: node.zone.as_deref().map(Arc::from),
+        weight: node.weight,
+        tls: tls.clone(),
+        data: data.clone(),
+        control: control.clone(),
+        limits: limits.clone(),
+    };
+    let primary = node(Declared::Primary, &group.primary);
+    let replicas = group.replicas.iter().map(|replica| node(Declared::Replica, replica));
+    let nodes = std::iter::once(primary).chain(replicas).collect();
+    let mut spec = GroupSpec::new(group.name.clone(), nodes);
+    spec.probe_every = group.pool.probe_interval;
+    Ok(spec)
+}
+
+fn account(group: &rules::Group, account: &rules::Account) -> Result<Account> {
+    let missing = |what: String| {
+        Error::internal(format!("group '{}', account '{}': {what}", group.name, account.user))
+    };
+    let password = match &account.password {
+        rules::Secret::None => String::new(),
+        rules::Secret::Env(name) => std::env::var(&**name)
+            .map_err(|_| missing(format!("the environment variable {name} is not set")))?,
+        rules::Secret::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| missing(format!("can't read {}: {error}", path.display())))?;
+            text.trim_end_matches(['\n', '\r']).to_owned()
+        }
+    };
+    Ok(Account { user: Arc::from(&*account.user), password: Arc::from(password) })
+}
