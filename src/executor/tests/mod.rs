@@ -1,0 +1,4 @@
+//! Tests of the pure part of the executor.
+
+mod against_server;
+mod merging;
