@@ -4,6 +4,7 @@
 mod support;
 
 mod drain;
+mod layers;
 mod servers;
 mod wire;
 mod wire_secure;

@@ -17,6 +17,7 @@ pub mod engine;
 pub mod reaper;
 pub mod servers;
 pub mod skip;
+pub mod source;
 pub mod sql;
 pub mod tls;
 

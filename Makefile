@@ -1,0 +1,38 @@
+# make demo       two groups of real servers, the flash-sale shop, Weir in front, a guided tour
+# make test       every test of the crate, the ones against real servers included
+# make test-all   test, and every driver, foreign suites, fuzzing, cargo-deny
+# make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
+# make check      formatting and clippy
+#
+# SERVERS=docker runs the tests against containers (WEIR_MYSQL_IMAGE, WEIR_MARIADB_IMAGE).
+
+SERVERS ?=
+export WEIR_SERVERS := $(SERVERS)
+CARGO ?= cargo
+
+.PHONY: test test-all demo bench check install
+
+test: install
+	@rm -f target/skipped.txt
+	$(CARGO) test --locked --no-fail-fast
+	@tests/support/skipped.sh
+
+test-all: test
+	@tests/support/all.sh
+
+demo:
+	@tests/support/install.sh demo
+	$(CARGO) build --locked --bin weir --example demo
+	@target/debug/examples/demo
+
+bench:
+	@tests/support/install.sh bench
+	$(CARGO) build --locked --release --bin weir --example load
+	target/release/examples/load $(BENCH)
+
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+install:
+	@tests/support/install.sh

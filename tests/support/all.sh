@@ -1,0 +1,22 @@
+#!/bin/sh
+# What `make test-all` adds to `make test`. Each part says what it does, or loudly what it lacks.
+set -eu
+status=0
+part() {
+    echo "== $1"
+    shift
+    "$@" || status=1
+}
+if cargo deny --version >/dev/null 2>&1; then
+    part "cargo-deny" cargo deny check
+else
+    echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
+fi
+for suite in tests/drivers/run.sh tests/foreign/run.sh fuzz/run.sh; do
+    if [ -x "$suite" ]; then
+        part "$suite" "$suite"
+    else
+        echo "SKIPPED: $suite is not there yet"
+    fi
+done
+exit $status
