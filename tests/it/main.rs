@@ -5,6 +5,7 @@ mod support;
 
 mod drain;
 mod layers;
+mod fake;
 mod servers;
 mod wire;
 mod wire_secure;
