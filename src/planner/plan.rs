@@ -111,6 +111,8 @@ pub struct Target {
     pub shard: Option<u32>,
     /// Which part of the statement's rows goes here; all of them for everything but a split INSERT.
     pub rows: Rows,
+    /// One of several whose rows are merged: hidden columns and a wider LIMIT are rendered.
+    pub(crate) scattered: bool,
     /// The shard of each sharded table of the plan, in the plan's order (for [`super::splice`]).
     pub(crate) shards: smallvec::SmallVec<[u32; 2]>,
 }

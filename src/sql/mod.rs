@@ -8,6 +8,7 @@
 //! A statement is bytes, not `str`: one that is not UTF-8 works. Everything that grows with the
 //! statement is bounded by [`lex::Limits`].
 
+pub mod analysis;
 pub mod charset_scan;
 pub mod classify;
 pub mod hint;
@@ -16,6 +17,7 @@ mod keyword;
 pub mod lex;
 pub mod literal;
 mod multi;
+pub mod parse;
 mod rows;
 pub mod set;
 pub mod show;

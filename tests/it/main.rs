@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod admin;
 mod drain;
 mod layers;
 mod fake;

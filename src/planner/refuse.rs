@@ -1,0 +1,20 @@
+//! Every refusal of the planner: its stable code and its sentence.
+//!
+//! Owns: the codes, one function each. Never: decides when to refuse. Each code has a golden plan.
+
+use crate::error::Error;
+
+/// All codes, for the test that looks for a golden plan of each.
+pub const CODES: &[&str] = &[
+    "auto_increment", "broadcast_nondeterministic", "cross_group", "cross_shard", "key_update",
+    "lateral", "limit_write", "not_understood", "scatter_aggregate", "scatter_distinct",
+    "scatter_function", "scatter_join", "scatter_limit", "scatter_order", "scatter_read",
+    "scatter_subquery", "scatter_union", "scatter_window", "scatter_write", "insert_select",
+    "insert_rows", "insert_key", "key_missing", "no_schema", "unknown_schema", "statement",
+    "insert_key_update", "xa", "lock_tables", "hint",
+];
+
+pub(crate) fn refuse(code: &'static str, message: impl Into<String>) -> Error {
+    debug_assert!(CODES.contains(&code), "{code} is not in the list");
+    Error::refused(code, message)
+}

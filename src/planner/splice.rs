@@ -1,0 +1,327 @@
+//! A plan + a target → the text that goes there, cut from the client's own bytes.
+//!
+//! Owns: the splices of a plan and their writing. Never: prints a tree, or changes a byte that no
+//! splice names: comments, hints, escapes and introducers arrive as they were written.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::planner::Plan;
+use crate::planner::bind::{self, Binding};
+use crate::planner::plan::{Limit, Rendered, Renaming, Rows, Target};
+use crate::sql::analysis::Span;
+use crate::sql::charset_scan::CharsetClass;
+use crate::sql::lex::{Dialect, LexMode};
+use crate::sql::slot::{Item, LiteralKind};
+use crate::sql::template::Segment;
+use crate::name::TableName;
+use crate::value::Value;
+
+/// How parameters reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `?` stays `?`: the text is prepared, the values follow.
+    Prepared,
+    /// Values are written into the text.
+    Text,
+}
+
+/// One change of the text: bytes `at` of the template become `what`.
+#[derive(Clone, Debug)]
+pub(crate) struct Splice {
+    pub at: Span,
+    pub what: What,
+    /// Only where the target is one of several whose rows are merged.
+    pub scattered: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// The table's whole name, as the statement writes it.
+    Table { index: usize, qualified: bool, written: Box<str> },
+    /// An alias behind a table's name, wherever its physical name differs from `written`.
+    Alias { index: usize, written: Box<str> },
+    /// A column's or star's table qualifier.
+    Qualifier { index: usize, written: Box<str> },
+    /// A column's schema qualifier.
+    Schema { index: usize, written: Box<str> },
+    Parts(Vec<Part>),
+    /// `LIMIT offset + count`.
+    Limit(Limit),
+    /// The rows of VALUES: those of the target.
+    Rows,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Text(Box<str>),
+    /// The same bytes as there.
+    Copy(Span),
+}
+
+impl Plan {
+    /// Writes the statement for one target behind what `out` holds.
+    ///
+    /// # Errors
+    /// A LIMIT that is no number; a parameter that is missing in [`Form::Text`].
+    pub fn render(&self, target: &Target, binding: &Binding, form: Form, out: &mut Vec<u8>) -> Result<Rendered> {
+        let writer = Writer { plan: self, target, binding, form };
+        let literal_parameters = form == Form::Text && binding.lexed.params() > 0;
+        let changed = self.always_rendered
+            || literal_parameters
+            || self.splices.iter().any(|splice| writer.changes(splice));
+        // A statement of several (`a; b`) is cut out by its offsets.
+        if !changed && binding.lexed.end() == binding.sql.len() {
+            return Ok(Rendered::AsIs);
+        }
+        let end = binding.lexed.template().len() as u32;
+        writer.copy(Span { start: 0, end }, true, out)?;
+        Ok(Rendered::Written)
+    }
+
+    /// What must be turned back in the answers of a target: nothing where names are equal.
+    pub fn renamings(&self, target: &Target) -> Vec<Renaming> {
+        let mut renamings: Vec<Renaming> = vec![];
+        for (index, used) in self.tables.iter().enumerate() {
+            let Some((database, table)) = self.physical(index, target) else { continue };
+            if **table == *used.name && **database == *used.schema.as_str() {
+                continue;
+            }
+            let renaming = Renaming {
+                physical_database: Arc::clone(database),
+                physical_table: Arc::clone(table),
+                schema: used.schema.clone(),
+                table: TableName::new(&used.name),
+            };
+            if !renamings.contains(&renaming) {
+                renamings.push(renaming);
+            }
+        }
+        renamings
+    }
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    target: &'a Target,
+    binding: &'a Binding<'a>,
+    form: Form,
+}
+
+impl Writer<'_> {
+    fn active(&self, splice: &Splice) -> bool {
+        (!splice.scattered || self.target.scattered)
+            && (!matches!(splice.what, What::Rows) || self.target.rows != Rows::All)
+    }
+
+    /// Whether the splice makes a difference here.
+    fn changes(&self, splice: &Splice) -> bool {
+        if !self.active(splice) {
+            return false;
+        }
+        let physical = |index: usize| self.plan.physical(index, self.target);
+        match &splice.what {
+            What::Table { index, qualified, written } => {
+                let Some((database, table)) = physical(*index) else { return false };
+                let schema = self.plan.tables.get(*index).map(|used| used.schema.as_str());
+                let home = if *qualified {
+                    schema == Some(&**database)
+                } else {
+                    self.target.database.as_ref() == Some(database)
+                };
+                **table != **written || !home
+            }
+            What::Alias { index, written } | What::Qualifier { index, written } => {
+                physical(*index).is_some_and(|(_, table)| **table != **written)
+            }
+            What::Schema { index, written } => {
+                physical(*index).is_some_and(|(database, _)| **database != **written)
+            }
+            What::Parts(_) | What::Limit(_) | What::Rows => true,
+        }
+    }
+
+    /// Copies a range of the template, with its slots filled in and its splices made.
+    fn copy(&self, range: Span, outermost: bool, out: &mut Vec<u8>) -> Result<()> {
+        let mut at = range.start;
+        for splice in &self.plan.splices {
+            let inside = splice.at.start >= range.start && splice.at.end <= range.end;
+            // Ranges that are copied a second time keep only what names need.
+            if !inside || splice.at.start < at || (!outermost && splice.scattered) {
+                continue;
+            }
+            if !self.changes(splice) {
+                continue;
+            }
+            self.verbatim(Span { start: at, end: splice.at.start }, out)?;
+            self.write(splice, out)?;
+            at = splice.at.end;
+        }
+        self.verbatim(Span { start: at, end: range.end }, out)
+    }
+
+    fn write(&self, splice: &Splice, out: &mut Vec<u8>) -> Result<()> {
+        let physical = |index: usize| {
+            self.plan
+                .physical(index, self.target)
+                .ok_or_else(|| Error::internal("a table without a place at its target"))
+        };
+        match &splice.what {
+            What::Table { index, qualified, .. } => {
+                let (database, table) = physical(*index)?;
+                if *qualified || self.target.database.as_ref() != Some(database) {
+                    quote(database, out);
+                    out.push(b'.');
+                }
+                quote(table, out);
+            }
+            What::Alias { written, .. } => {
+                out.extend_from_slice(b" AS ");
+                quote(written, out);
+            }
+            What::Qualifier { index, .. } => quote(physical(*index)?.1, out),
+            What::Schema { index, .. } => quote(physical(*index)?.0, out),
+            What::Parts(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                        Part::Copy(span) => self.copy(*span, false, out)?,
+                    }
+                }
+            }
+            What::Limit(limit) => {
+                let (offset, count) = bind::limit(limit, self.binding)?;
+                out.extend_from_slice(format!("LIMIT {}", offset.saturating_add(count)).as_bytes());
+            }
+            What::Rows => self.rows(out)?,
+        }
+        Ok(())
+    }
+
+    fn rows(&self, out: &mut Vec<u8>) -> Result<()> {
+        let Rows::Some(numbers) = &self.target.rows else { return Ok(()) };
+        for (place, number) in numbers.iter().enumerate() {
+            let row = self
+                .binding
+                .lexed
+                .rows()
+                .get(*number as usize)
+                .ok_or_else(|| Error::internal("a row beyond the statement's"))?;
+            if place > 0 {
+                out.push(b',');
+            }
+            let items = self.binding.lexed.row_items(row);
+            self.source(row.start as usize, row.end as usize, items, out)?;
+        }
+        Ok(())
+    }
+
+    fn verbatim(&self, range: Span, out: &mut Vec<u8>) -> Result<()> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        for segment in self.binding.lexed.segments(range.range()) {
+            match segment {
+                Segment::Verbatim { source, length, .. } => {
+                    let (start, end) = (source as usize, source as usize + length as usize);
+                    out.extend_from_slice(self.bytes(start, end)?);
+                }
+                Segment::Slot(slot) => {
+                    let source = slot.source();
+                    // Cells of the rows behind are inside of a rows slot, which has no items.
+                    let items = match slot.kind {
+                        crate::sql::slot::SlotKind::Rows { .. } => self.items_within(source.start, source.end),
+                        _ => self.binding.lexed.items(slot),
+                    };
+                    self.source(source.start, source.end, items, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The items of the statement between two offsets.
+    fn items_within(&self, start: usize, end: usize) -> &[Item] {
+        let all = self.binding.lexed.all_items();
+        let first = all.partition_point(|item| (item.start as usize) < start);
+        let last = all.partition_point(|item| (item.start as usize) < end);
+        all.get(first..last).unwrap_or_default()
+    }
+
+    fn bytes(&self, start: usize, end: usize) -> Result<&[u8]> {
+        self.binding
+            .sql
+            .get(start..end)
+            .ok_or_else(|| Error::internal("a splice beyond the statement"))
+    }
+
+    /// The statement's own bytes, with parameters written out where the form asks for it.
+    fn source(&self, start: usize, end: usize, items: &[Item], out: &mut Vec<u8>) -> Result<()> {
+        let mut at = start;
+        if self.form == Form::Text {
+            for item in items.iter().filter(|item| item.kind == LiteralKind::Param) {
+                out.extend_from_slice(self.bytes(at, item.start as usize)?);
+                let value = self
+                    .binding
+                    .parameters
+                    .get(item.param as usize)
+                    .ok_or_else(|| Error::internal("a parameter without a value"))?;
+                write_value(value, &self.binding.dialect, out);
+                at = item.end as usize;
+            }
+        }
+        out.extend_from_slice(self.bytes(at, end)?);
+        Ok(())
+    }
+}
+
+/// A name in backticks.
+fn quote(name: &str, out: &mut Vec<u8>) {
+    out.push(b'`');
+    for byte in name.bytes() {
+        if byte == b'`' {
+            out.push(b'`');
+        }
+        out.push(byte);
+    }
+    out.push(b'`');
+}
+
+/// A value as a literal of the session's dialect.
+pub(crate) fn write_value(value: &Value, dialect: &Dialect, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) => write_text(&text.bytes, dialect, out),
+        Value::Binary(bytes) => {
+            out.extend_from_slice(b"x'");
+            for byte in bytes.iter() {
+                out.extend_from_slice(format!("{byte:02X}").as_bytes());
+            }
+            out.push(b'\'');
+        }
+        Value::Date(date) => out.extend_from_slice(format!("DATE'{date}'").as_bytes()),
+        Value::DateTime(moment) => out.extend_from_slice(format!("TIMESTAMP'{moment}'").as_bytes()),
+        Value::Time(time) => out.extend_from_slice(format!("TIME'{time}'").as_bytes()),
+        other => out.extend_from_slice(other.to_string().as_bytes()),
+    }
+}
+
+/// A string in quotes. Characters whose second byte may look like a backslash are kept whole.
+fn write_text(bytes: &[u8], dialect: &Dialect, out: &mut Vec<u8>) {
+    let escapes = !dialect.mode.has(LexMode::NO_BACKSLASH_ESCAPES);
+    out.push(b'\'');
+    let mut rest = bytes;
+    while let Some(&first) = rest.first() {
+        let length = match dialect.charset {
+            CharsetClass::AsciiSafe => 1,
+            charset => charset.char_len(rest),
+        };
+        match first {
+            b'\'' => out.extend_from_slice(b"''"),
+            b'\\' if escapes => out.extend_from_slice(b"\\\\"),
+            0 if escapes => out.extend_from_slice(b"\\0"),
+            _ => out.extend_from_slice(rest.get(..length).unwrap_or(rest)),
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    out.push(b'\'');
+}
