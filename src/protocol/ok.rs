@@ -48,12 +48,13 @@ impl<'a> OkPacket<'a> {
         } else if capabilities.contains(Capabilities::TRANSACTIONS) {
             ok.status = StatusFlags(reader.u16()?);
         }
-        if !capabilities.contains(Capabilities::SESSION_TRACK) {
-            ok.info = reader.rest();
-            return Ok(ok);
-        }
+        // The manual has the info as the packet's rest for clients that don't track; servers send a
+        // length here too, and clients read one.
         if !reader.is_empty() {
             ok.info = reader.lenenc_bytes()?;
+        }
+        if !capabilities.contains(Capabilities::SESSION_TRACK) {
+            return Ok(ok);
         }
         if ok.status.contains(StatusFlags::SESSION_STATE_CHANGED) && !reader.is_empty() {
             ok.session_state = reader.lenenc_bytes()?;
@@ -83,9 +84,7 @@ impl<'a> OkPacket<'a> {
         } else if capabilities.contains(Capabilities::TRANSACTIONS) {
             out.extend_from_slice(&status.0.to_le_bytes());
         }
-        if !tracks {
-            out.extend_from_slice(self.info);
-        } else if has_state || !self.info.is_empty() {
+        if has_state || !self.info.is_empty() {
             put_lenenc_bytes(out, self.info);
             if has_state {
                 put_lenenc_bytes(out, self.session_state);

@@ -1,0 +1,80 @@
+//! Running admin commands.
+//!
+//! Owns: what each verb does. Never: parses ([`super::command`]) or formats lists
+//! ([`super::show`]).
+
+use super::command::{Parsed, Verb};
+use super::port::Answer;
+use super::table::{As, Table, cell};
+use super::{Admin, login, show};
+use crate::error::{Error, Fault, Result};
+use crate::observe::sessions::Target;
+
+/// Runs one command.
+pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
+    let context = &admin.context;
+    match command.verb {
+        Verb::ShowHelp => Ok(Answer::Table(show::help())),
+        Verb::ShowVersion => Ok(Answer::Table(show::version(admin))),
+        Verb::ShowClients => Ok(Answer::Table(show::clients(context))),
+        Verb::ShowPools => Ok(Answer::Table(show::pools(context))),
+        Verb::ShowNodes => Ok(Answer::Table(show::nodes(context))),
+        Verb::ShowRules => Ok(Answer::Table(show::rules(context))),
+        Verb::ShowTemplates => Ok(Answer::Table(show::templates(context))),
+        Verb::ShowMemory => Ok(Answer::Table(show::memory(context))),
+        Verb::ShowConfig => Ok(Answer::Table(show::config(context))),
+        Verb::Reload | Verb::ReloadMoved => Err(Error::internal("no reload yet")),
+        Verb::Kill => kill(admin, command.id, Target::Connection),
+        Verb::KillQuery => kill(admin, command.id, Target::Query),
+        Verb::Pause => {
+            context.gate.close();
+            tracing::warn!("paused by an operator");
+            Ok(Answer::Ok("New statements are held".to_owned()))
+        }
+        Verb::Resume => {
+            context.gate.open();
+            tracing::warn!("resumed by an operator");
+            Ok(Answer::Ok("Statements go on".to_owned()))
+        }
+        Verb::ResetTemplates => {
+            context.templates().iter().for_each(|table| table.reset());
+            Ok(Answer::Ok("Template statistics are empty".to_owned()))
+        }
+        Verb::SetLogLevel => match (admin.set_log_level)(&command.text) {
+            Ok(()) => Ok(Answer::Ok(format!("Log level is {}", command.text))),
+            Err(why) => Err(Error::new(Fault::Client, 1231, b"42000", "wrong_log_level", why)),
+        },
+    }
+}
+
+fn kill(admin: &Admin, id: u64, target: Target) -> Result<Answer> {
+    admin.context.sessions.kill(id, target, |_| true)?;
+    tracing::warn!(connection = id, ?target, "killed by an operator");
+    Ok(Answer::Ok(String::new()))
+}
+
+/// What command-line clients and drivers say on their own accord. None where it is a command.
+pub fn chatter(text: &str) -> Option<Answer> {
+    let text = text.trim().trim_end_matches(';').to_ascii_lowercase();
+    let one = |name: &'static str, value: Option<String>| {
+        let mut table = Table::new([(name, As::Text)]);
+        table.row([value]);
+        Some(Answer::Table(table))
+    };
+    match text.as_str() {
+        "select @@version_comment limit 1" => one("@@version_comment", cell("Weir's admin port: SHOW HELP lists the commands")),
+        "select @@version" | "select version()" => one("version()", cell(login::SERVER_VERSION)),
+        "select database()" => one("DATABASE()", None),
+        "select user()" => one("USER()", cell("admin")),
+        "select 1" => one("1", cell("1")),
+        "show databases" => Some(Answer::Table(Table::new([("Database", As::Text)]))),
+        "show tables" => Some(Answer::Table(Table::new([("Tables", As::Text)]))),
+        "show warnings" => {
+            let columns = [("Level", As::Text), ("Code", As::Number), ("Message", As::Text)];
+            Some(Answer::Table(Table::new(columns)))
+        }
+        _ if text.starts_with("set ") && !text.starts_with("set log") => Some(Answer::Ok(String::new())),
+        _ if matches!(text.as_str(), "commit" | "rollback") => Some(Answer::Ok(String::new())),
+        _ => None,
+    }
+}
