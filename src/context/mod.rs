@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 
+use crate::backend::topology::Topology;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::observe::budget::Budget;
@@ -35,14 +36,16 @@ use crate::rules::Rules;
 #[derive(Debug)]
 pub struct Snapshot {
     pub rules: Arc<Rules>,
+    /// The groups of these rules, with pools for each worker.
+    pub topology: Arc<Topology>,
     /// What is known of the tables of these rules. It fills up while statements run; each change
     /// is a new version.
     pub catalog: ArcSwap<Catalog>,
 }
 
 impl Snapshot {
-    pub fn new(rules: Arc<Rules>) -> Arc<Self> {
-        Arc::new(Snapshot { rules, catalog: ArcSwap::from_pointee(Catalog::default()) })
+    pub fn new(rules: Arc<Rules>, topology: Arc<Topology>) -> Arc<Self> {
+        Arc::new(Snapshot { rules, topology, catalog: ArcSwap::from_pointee(Catalog::default()) })
     }
 
     /// Changes the catalog; retried where somebody else changed it meanwhile.
@@ -96,7 +99,7 @@ pub struct Context {
 
 impl Context {
     /// Shared state for `workers` workers of proxy number `proxy`.
-    pub fn new(config: Config, rules: Arc<Rules>, workers: usize, proxy: u16) -> Arc<Self> {
+    pub fn new(config: Config, snapshot: Arc<Snapshot>, workers: usize, proxy: u16) -> Arc<Self> {
         let workers = workers.max(1);
         let limits = &config.limits;
         let log = &config.log;
@@ -112,7 +115,7 @@ impl Context {
             templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
             phase: AtomicU8::new(Phase::Starting as u8),
             config: ArcSwap::from_pointee(config),
-            snapshot: ArcSwap::new(Snapshot::new(rules)),
+            snapshot: ArcSwap::new(snapshot),
         })
     }
 

@@ -9,11 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 use weir::admin::{Admin, http, port};
 use weir::config::Config;
 use weir::config::secret::Secret;
-use weir::context::{Context, Phase};
+use weir::context::{Context, Phase, Snapshot};
 use weir::name::{SchemaName, UserName};
 use weir::observe::scrape::Scrape;
 use weir::observe::sessions::{Peer, Stop, Watch};
 use weir::rules::Rules;
+
+fn empty() -> Arc<Snapshot> {
+    Snapshot::new(Arc::new(Rules::empty()), Arc::default())
+}
 
 struct Operator {
     context: Arc<Context>,
@@ -22,7 +26,7 @@ struct Operator {
 }
 
 async fn start() -> Operator {
-    let context = Context::new(Config::default(), Arc::new(Rules::empty()), 2, 9);
+    let context = Context::new(Config::default(), empty(), 2, 9);
     let levels = Arc::new(Mutex::new(Vec::new()));
     let admin = Admin {
         context: context.clone(),
@@ -187,7 +191,7 @@ async fn get(port: u16, path: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn health_pages_follow_the_phase() {
-    let context = Context::new(Config::default(), Arc::new(Rules::empty()), 1, 0);
+    let context = Context::new(Config::default(), empty(), 1, 0);
     let scrape = Scrape::new(context.metrics.clone(), context.sessions.clone(), context.budget.clone(), Vec::new());
     let pages = http::Pages {
         context: context.clone(),

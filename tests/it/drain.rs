@@ -9,11 +9,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir::config::Config;
 use weir::config::units::Span;
-use weir::context::{Client, Context, Phase, WorkerContext};
+use weir::context::{Client, Context, Phase, Snapshot, WorkerContext};
 use weir::observe::sessions::{Stop, Watch};
 use weir::rules::Rules;
 use weir::server::Server;
 use weir::wire::stream::Stream;
+
+fn empty() -> Arc<Snapshot> {
+    Snapshot::new(Arc::new(Rules::empty()), Arc::default())
+}
 
 async fn session(ctx: Arc<WorkerContext>, mut stream: Stream, mut client: Client) {
     client.handshake = None;
@@ -64,7 +68,7 @@ fn config() -> Config {
 }
 
 async fn start(config: Config, workers: usize) -> Server {
-    let context = Context::new(config, Arc::new(Rules::empty()), workers, 5);
+    let context = Context::new(config, empty(), workers, 5);
     let (mut server, listeners) = Server::bind(context, workers, session).await.unwrap();
     assert_eq!(server.context.phase(), Phase::Starting);
     server.accept(listeners);
