@@ -8,5 +8,6 @@ mod drain;
 mod layers;
 mod fake;
 mod servers;
+mod shop;
 mod wire;
 mod wire_secure;

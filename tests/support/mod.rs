@@ -16,6 +16,7 @@ pub mod docker;
 pub mod engine;
 pub mod reaper;
 pub mod servers;
+pub mod shop;
 pub mod skip;
 pub mod source;
 pub mod sql;
