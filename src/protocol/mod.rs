@@ -29,6 +29,7 @@ pub mod change_user;
 pub mod command;
 pub mod execute;
 
+pub mod binary_value;
 pub mod column;
 pub mod eof;
 pub mod err;

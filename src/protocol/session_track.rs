@@ -47,7 +47,8 @@ impl<'a> SessionChanges<'a> {
             match kind {
                 0 => self.variables = entry,
                 1 => return entry.lenenc_bytes().map(SessionChange::Schema),
-                2 => return Ok(SessionChange::StateChange(entry.lenenc_bytes()? == b"1")),
+                // Alone among the kinds, its text has no length of its own.
+                2 => return Ok(SessionChange::StateChange(data == b"1")),
                 3 => {
                     let _encoding = entry.u8()?;
                     return entry.lenenc_bytes().map(SessionChange::Gtids);
@@ -93,7 +94,7 @@ pub fn put_change(block: &mut Vec<u8>, change: &SessionChange<'_>) {
             1
         }
         SessionChange::StateChange(changed) => {
-            put_lenenc_bytes(&mut data, if *changed { b"1" } else { b"0" });
+            data.push(if *changed { b'1' } else { b'0' });
             2
         }
         SessionChange::Gtids(gtids) => {

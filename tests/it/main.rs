@@ -10,4 +10,5 @@ mod fake;
 mod servers;
 mod shop;
 mod wire;
+mod wire_packets;
 mod wire_secure;
