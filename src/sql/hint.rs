@@ -4,6 +4,10 @@
 
 use std::ops::Range;
 
+use crate::sql::lex::{Dialect, Scanner};
+use crate::sql::literal::{name_of, unquote};
+use crate::sql::token::{Token, TokenKind};
+
 /// What a hint asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
@@ -45,4 +49,247 @@ pub struct Hints {
     pub ranges: Vec<Range<usize>>,
     /// What was not understood, with the reason: an error or a warning for the client.
     pub unknown: Vec<String>,
+}
+
+/// The hints among a statement's tokens. MySQL's own optimizer hints are no business of Weir's and
+/// stay where they are.
+pub fn parse(sql: &[u8], tokens: &[Token]) -> Hints {
+    let mut hints = Hints::default();
+    for token in tokens.iter().filter(|token| token.kind == TokenKind::Hint) {
+        let body = body(token.bytes(sql));
+        let (ours, rest) = match prefix(body) {
+            Some(found) => found,
+            None => continue,
+        };
+        hints.ranges.push(token.range());
+        let mut reader = Reader::new(rest);
+        if ours {
+            reader.weir(&mut hints);
+        } else {
+            reader.tddl(&mut hints);
+        }
+    }
+    hints
+}
+
+/// What stands between `/*+`, `/*!` or `/*` and `*/`.
+fn body(comment: &[u8]) -> &[u8] {
+    let inner = comment.strip_prefix(b"/*").unwrap_or(comment);
+    let inner = inner.strip_suffix(b"*/").unwrap_or(inner);
+    let inner = inner.strip_prefix(b"+").or_else(|| inner.strip_prefix(b"!")).unwrap_or(inner);
+    inner.trim_ascii()
+}
+
+/// Whose hint it is (true: Weir's), and its text behind the prefix.
+fn prefix(body: &[u8]) -> Option<(bool, &[u8])> {
+    let name = body.get(..4)?;
+    let rest = body.get(4..)?.trim_ascii_start();
+    if name.eq_ignore_ascii_case(b"weir") {
+        return Some((true, rest.strip_prefix(b":")?));
+    }
+    if name.eq_ignore_ascii_case(b"TDDL") {
+        // `TDDL({…})` is the oldest form: JSON.
+        return Some((false, rest.strip_prefix(b":").unwrap_or(rest)));
+    }
+    None
+}
+
+/// An argument of a hint: `x`, `'x'`, `name=x`, `name=(x, y)`.
+#[derive(Clone, Debug, Default)]
+struct Argument {
+    name: Option<String>,
+    values: Vec<String>,
+}
+
+impl Argument {
+    fn first(&self) -> &str {
+        self.values.first().map_or("", String::as_str)
+    }
+}
+
+/// A call `name(arguments)`, or a bare `name`.
+struct Call {
+    name: String,
+    arguments: Vec<Argument>,
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    tokens: Vec<Token>,
+    at: usize,
+    broken: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        let mut scanner = Scanner::new(text, 0, Dialect::default());
+        let mut tokens = Vec::new();
+        let broken = loop {
+            match scanner.next_token() {
+                Ok(Some(token)) => tokens.push(token),
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        Reader { text, tokens, at: 0, broken }
+    }
+
+    fn weir(&mut self, hints: &mut Hints) {
+        while let Some(call) = self.call(hints) {
+            let hint = match (call.name.to_ascii_lowercase().as_str(), call.arguments.as_slice()) {
+                ("primary" | "master", []) => Ok(Hint::Primary),
+                ("replica" | "slave", []) => Ok(Hint::Replica),
+                ("scatter_ok", []) => Ok(Hint::ScatterOk),
+                ("timeout", [value]) => match value.first().parse() {
+                    Ok(milliseconds) if milliseconds > 0 => Ok(Hint::Timeout(milliseconds)),
+                    _ => Err("timeout(ms) takes a number of milliseconds above 0"),
+                },
+                ("shard", [table, shard]) => match shard.first().parse() {
+                    Ok(shard) => Ok(Hint::Shard { table: table.first().to_owned(), shard }),
+                    Err(_) => Err("shard(table, n) takes a table and a shard's number"),
+                },
+                ("shard", _) => Err("shard(table, n) takes a table and a shard's number"),
+                ("timeout", _) => Err("timeout(ms) takes a number of milliseconds above 0"),
+                ("primary" | "replica" | "scatter_ok", _) => Err("it takes no arguments"),
+                _ => Err("known are shard(table, n), primary, replica, timeout(ms), scatter_ok"),
+            };
+            self.keep(hint, &call.name, hints);
+        }
+    }
+
+    fn tddl(&mut self, hints: &mut Hints) {
+        while let Some(call) = self.call(hints) {
+            let hint = match call.name.to_ascii_lowercase().as_str() {
+                "master" if call.arguments.is_empty() => Ok(Hint::Primary),
+                "slave" if call.arguments.is_empty() => Ok(Hint::Replica),
+                "node" if !call.arguments.is_empty() => {
+                    Ok(Hint::Node(lists(call.arguments.iter().filter(|a| a.name.is_none()))))
+                }
+                "scan" => scan(&call.arguments),
+                "cmd_extra" => match call.arguments.as_slice() {
+                    [only] if is_timeout(only) => {
+                        only.first().parse().map(Hint::Timeout).map_err(|_| "a number is wanted")
+                    }
+                    _ => Err("of cmd_extra only SOCKET_TIMEOUT is obeyed"),
+                },
+                _ => Err("known are node(), master(), slave(), scan(), cmd_extra(SOCKET_TIMEOUT=ms)"),
+            };
+            self.keep(hint, &call.name, hints);
+        }
+    }
+
+    fn keep(&self, hint: Result<Hint, &str>, name: &str, hints: &mut Hints) {
+        match hint {
+            // TDDL's SOCKET_TIMEOUT=0 is "none", which is what no hint says too.
+            Ok(Hint::Timeout(0)) => {}
+            Ok(hint) => hints.hints.push(hint),
+            Err(why) => hints.unknown.push(format!("hint {name}: {why}")),
+        }
+    }
+
+    fn peek(&self) -> &'a [u8] {
+        self.tokens.get(self.at).map(|token| token.bytes(self.text)).unwrap_or_default()
+    }
+
+    fn eat(&mut self, symbol: &[u8]) -> bool {
+        let found = self.peek() == symbol;
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The next call; what isn't one is reported and ends the reading.
+    fn call(&mut self, hints: &mut Hints) -> Option<Call> {
+        while self.eat(b",") {}
+        if std::mem::take(&mut self.broken) {
+            self.at = self.tokens.len();
+            hints.unknown.push("hint: a quote is not closed".to_owned());
+            return None;
+        }
+        let token = self.tokens.get(self.at)?;
+        if !token.is_name() {
+            let rest = self.text.get(token.start as usize..).unwrap_or_default();
+            hints.unknown.push(format!("hint not understood: {}", String::from_utf8_lossy(rest)));
+            self.at = self.tokens.len();
+            return None;
+        }
+        let name = name_of(self.text, token);
+        self.at += 1;
+        let mut arguments = Vec::new();
+        if self.eat(b"(") {
+            while !self.eat(b")") {
+                match self.argument() {
+                    Some(argument) => arguments.push(argument),
+                    None => {
+                        hints.unknown.push(format!("hint {name}: its arguments are not understood"));
+                        self.at = self.tokens.len();
+                        return None;
+                    }
+                }
+                self.eat(b",");
+            }
+        }
+        Some(Call { name, arguments })
+    }
+
+    fn argument(&mut self) -> Option<Argument> {
+        let first = self.value()?;
+        if !self.eat(b"=") {
+            return Some(Argument { name: None, values: vec![first] });
+        }
+        let mut values = Vec::new();
+        if self.eat(b"(") {
+            while !self.eat(b")") {
+                values.push(self.value()?);
+                self.eat(b",");
+            }
+        } else {
+            values.push(self.value()?);
+        }
+        Some(Argument { name: Some(first.to_ascii_lowercase()), values })
+    }
+
+    fn value(&mut self) -> Option<String> {
+        let token = self.tokens.get(self.at)?;
+        let value = match token.kind {
+            TokenKind::Word | TokenKind::QuotedName => name_of(self.text, token),
+            TokenKind::String => {
+                let text = unquote(token.bytes(self.text), &Dialect::default());
+                String::from_utf8_lossy(&text).into_owned()
+            }
+            TokenKind::Integer | TokenKind::Decimal => {
+                String::from_utf8_lossy(token.bytes(self.text)).into_owned()
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        Some(value)
+    }
+}
+
+fn is_timeout(argument: &Argument) -> bool {
+    argument.name.as_deref() == Some("socket_timeout")
+}
+
+/// All values, those that hold lists with commas taken apart: `node('a,b', 'c')`.
+fn lists<'a>(arguments: impl Iterator<Item = &'a Argument>) -> Vec<String> {
+    let mut all = Vec::new();
+    for value in arguments.flat_map(|argument| &argument.values) {
+        let parts = value.split(',').map(|part| part.trim().to_owned());
+        all.extend(parts.filter(|part| !part.is_empty()));
+    }
+    all
+}
+
+fn scan(arguments: &[Argument]) -> Result<Hint, &'static str> {
+    let mut scan = Scan::default();
+    for argument in arguments {
+        match argument.name.as_deref() {
+            None => scan.tables.extend(lists(std::iter::once(argument))),
+            Some("condition") => scan.condition = Some(argument.first().to_owned()),
+            Some("node") => scan.nodes.extend(lists(std::iter::once(argument))),
+            Some("real_table") => scan.real_tables.extend(lists(std::iter::once(argument))),
+            Some(_) => return Err("of scan() table, condition, node and real_table are obeyed"),
+        }
+    }
+    Ok(Hint::Scan(scan))
 }

@@ -11,11 +11,13 @@
 pub mod analysis;
 pub mod charset_scan;
 pub mod classify;
+mod cursor;
 pub mod hint;
 mod item;
 mod keyword;
 pub mod lex;
 pub mod literal;
+pub mod mention;
 mod multi;
 pub mod parse;
 mod rows;
@@ -25,15 +27,8 @@ pub mod slot;
 pub mod template;
 pub mod text;
 pub mod token;
+pub mod traits;
 mod walk;
-
-// Signatures on their way (the types that they return stand):
-// - Lexed::analysis_text(&self, sql: &[u8], dialect: &Dialect, out: &mut AnalysisText)
-// - literal::read(sql, &Item, &Dialect) -> Literal; literal::unquote_name(&[u8]) -> Cow<[u8]>
-// - classify::classify(sql, &[Token]) -> Classified; classify::mentions(sql, &[Token]) -> Vec<Mention>
-// - set::parse(sql, &[Token], &Dialect) -> Result<Set>; show::parse(sql, &[Token], &Dialect) -> Result<Show>
-// - hint::parse(sql, &[Token], &Dialect) -> Hints
-// - multi::first_end(sql, &Dialect) is inside of Lexer::lex: see Lexed::end, Lexed::rest
 
 #[cfg(test)]
 mod tests;

@@ -274,3 +274,178 @@ proptest! {
         prop_assert_eq!(one.slots().len(), 4);
     }
 }
+
+fn cut(sql: &[u8], dialect: &Dialect) -> Result<Vec<crate::sql::token::Token>, Vec<String>> {
+    crate::sql::lex::tokens(sql, *dialect, &Limits::default())
+        .map_err(|error| vec![format!("ERROR {error}")])
+}
+
+/// The fields of a value's Debug form that are not its defaults.
+fn differences(value: &str, default: &str) -> String {
+    let fields = |text: &str| -> Vec<String> {
+        let inner = text.split_once('{').map_or("", |(_, inner)| inner).trim_end_matches('}');
+        inner.split(", ").map(|field| field.trim().to_owned()).collect()
+    };
+    let defaults = fields(default);
+    let mut found = fields(value);
+    found.retain(|field| !defaults.contains(field));
+    found.join(" ")
+}
+
+#[test]
+fn kinds_are_as_the_data_file_says() {
+    use crate::sql::classify::{Transaction, classify};
+    use crate::sql::traits::Traits;
+    run_cases("classify.test", |sql, dialect| {
+        let tokens = match cut(sql, dialect) {
+            Ok(tokens) => tokens,
+            Err(error) => return error,
+        };
+        let found = classify(sql, &tokens);
+        let mut line = format!("{:?}", found.kind);
+        let traits = format!("{:?}", found.traits).replace(": true", "");
+        let traits = differences(&traits, &format!("{:?}", Traits::default()));
+        if !traits.is_empty() {
+            let _ = write!(line, " traits: {traits}");
+        }
+        if found.transaction != Transaction::default() {
+            let shown = format!("{:?}", found.transaction);
+            let _ = write!(line, " {}", differences(&shown, &format!("{:?}", Transaction::default())));
+        }
+        if let Some(name) = found.name {
+            let _ = write!(line, " name: {name}");
+        }
+        if let Some(inner) = found.inner {
+            let _ = write!(line, " inner: {}", String::from_utf8_lossy(&sql[inner..]));
+        }
+        if let Some(kill) = found.kill {
+            let _ = write!(line, " {kill:?}");
+        }
+        for range in found.using {
+            let _ = write!(line, " using: {}", String::from_utf8_lossy(&sql[range]));
+        }
+        vec![line]
+    });
+}
+
+#[test]
+fn assignments_are_as_the_data_file_says() {
+    use crate::sql::set::{SetValue, parse};
+    run_cases("set.test", |sql, dialect| {
+        let tokens = match cut(sql, dialect) {
+            Ok(tokens) => tokens,
+            Err(error) => return error,
+        };
+        let set = match parse(sql, &tokens, dialect) {
+            Ok(set) => set,
+            Err(error) => return vec![format!("ERROR {error}")],
+        };
+        let mut lines: Vec<String> = set
+            .assignments
+            .iter()
+            .map(|one| {
+                let value = match &one.value {
+                    SetValue::Expression(range) => {
+                        format!("Expression {}", String::from_utf8_lossy(&sql[range.clone()]))
+                    }
+                    SetValue::String(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+                    other => format!("{other:?}"),
+                };
+                format!("{:?} = {value}", one.target)
+            })
+            .collect();
+        if let Some(inner) = set.inner {
+            lines.push(format!("FOR {}", String::from_utf8_lossy(&sql[inner..])));
+        }
+        lines
+    });
+}
+
+#[test]
+fn shows_are_as_the_data_file_says() {
+    use crate::sql::show::parse;
+    run_cases("show.test", |sql, dialect| {
+        let tokens = match cut(sql, dialect) {
+            Ok(tokens) => tokens,
+            Err(error) => return error,
+        };
+        let show = match parse(sql, &tokens, dialect) {
+            Ok(show) => show,
+            Err(error) => return vec![format!("ERROR {error}")],
+        };
+        let text = |range: &std::ops::Range<usize>| {
+            String::from_utf8_lossy(&sql[range.clone()]).into_owned()
+        };
+        let mut line = format!("{:?}", show.kind);
+        for (name, set) in [
+            ("full", show.full),
+            ("global", show.global),
+            ("if_not_exists", show.if_not_exists),
+            ("LEFTOVER", show.leftover),
+        ] {
+            if set {
+                let _ = write!(line, " {name}");
+            }
+        }
+        for (name, named) in
+            [("schema", &show.schema), ("object", &show.object), ("column", &show.column)]
+        {
+            if let Some(named) = named {
+                let _ = write!(line, " {name}={}({})", named.name, text(&named.range));
+            }
+        }
+        for (name, range) in [
+            ("object_range", &show.object_range),
+            ("schema_clause", &show.schema_clause),
+            ("filter", &show.filter),
+            ("limit", &show.limit),
+        ] {
+            if let Some(range) = range {
+                let _ = write!(line, " {name}=[{}]", text(range));
+            }
+        }
+        if let Some((pattern, range)) = &show.like {
+            let _ = write!(line, " like={} [{}]", String::from_utf8_lossy(pattern), text(range));
+        }
+        vec![line]
+    });
+}
+
+#[test]
+fn hints_are_as_the_data_file_says() {
+    run_cases("hint.test", |sql, dialect| {
+        let tokens = match cut(sql, dialect) {
+            Ok(tokens) => tokens,
+            Err(error) => return error,
+        };
+        let hints = crate::sql::hint::parse(sql, &tokens);
+        let mut lines: Vec<String> = hints.hints.iter().map(|hint| format!("{hint:?}")).collect();
+        for range in &hints.ranges {
+            lines.push(format!("cut {}", String::from_utf8_lossy(&sql[range.clone()])));
+        }
+        lines.extend(hints.unknown.iter().map(|why| format!("unknown {why}")));
+        lines
+    });
+}
+
+#[test]
+fn tables_are_as_the_data_file_says() {
+    use crate::sql::mention::{mentioned_names, table_names};
+    run_cases("mention.test", |sql, dialect| {
+        let tokens = match cut(sql, dialect) {
+            Ok(tokens) => tokens,
+            Err(error) => return error,
+        };
+        let all = mentioned_names(sql, &tokens);
+        let tables = table_names(sql, &tokens);
+        for table in &tables {
+            let found = all.iter().any(|one| one.name == table.name && one.schema == table.schema);
+            assert!(found, "{table:?} is not among all names");
+        }
+        let shown = |mention: &crate::sql::mention::Mention| match &mention.schema {
+            Some(schema) => format!("{schema}.{}", mention.name),
+            None => mention.name.clone(),
+        };
+        vec![tables.iter().map(shown).collect::<Vec<_>>().join(" ")]
+    });
+}

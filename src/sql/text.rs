@@ -26,6 +26,7 @@ pub struct AnalysisText {
     pub text: String,
     /// Pairs (offset in `text`, offset in the template) where the difference between both changes.
     map: Vec<(u32, u32)>,
+    ends_in_slot: bool,
 }
 
 impl AnalysisText {
@@ -69,6 +70,7 @@ impl Lexed {
     pub fn analysis_text(&self, sql: &[u8], dialect: &Dialect, out: &mut AnalysisText) -> Result<()> {
         out.text.clear();
         out.map.clear();
+        out.ends_in_slot = false;
         let mut scanner = Scanner::new(sql, 0, *dialect);
         let mut slots = self.slots().iter().enumerate().peekable();
         let mut last_end = 0;
@@ -103,9 +105,11 @@ impl Lexed {
                 slots.next();
                 continue;
             }
-            if last_end < token.start {
+            // `?1` and a digit behind it would be another placeholder.
+            if last_end < token.start || (out.ends_in_slot && token.kind != TokenKind::Symbol) {
                 out.blank();
             }
+            out.ends_in_slot = false;
             last_end = token.end;
             if matches!(
                 token.kind,
@@ -126,6 +130,7 @@ impl Lexed {
             return out.blank();
         }
         out.place(slot.at as usize);
+        out.ends_in_slot = true;
         // Writing into a String doesn't fail.
         let _ = match slot.kind {
             SlotKind::Rows { .. } => {
