@@ -46,6 +46,7 @@ pub mod wire;
 pub mod backend;
 pub mod context;
 pub mod transaction;
+pub mod reload;
 pub mod executor;
 pub mod admin;
 pub mod session;

@@ -6,9 +6,10 @@
 use super::command::{Parsed, Verb};
 use super::port::Answer;
 use super::table::{As, Table, cell};
-use super::{Admin, login, show};
+use super::{Admin, login, show, topology};
 use crate::error::{Error, Fault, Result};
 use crate::observe::sessions::Target;
+use crate::reload::report::Cause;
 
 /// Runs one command.
 pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
@@ -17,13 +18,14 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
         Verb::ShowHelp => Ok(Answer::Table(show::help())),
         Verb::ShowVersion => Ok(Answer::Table(show::version(admin))),
         Verb::ShowClients => Ok(Answer::Table(show::clients(context))),
-        Verb::ShowPools => Ok(Answer::Table(show::pools(context))),
-        Verb::ShowNodes => Ok(Answer::Table(show::nodes(context))),
-        Verb::ShowRules => Ok(Answer::Table(show::rules(context))),
+        Verb::ShowPools => Ok(Answer::Table(topology::pools(&context.snapshot().topology))),
+        Verb::ShowNodes => Ok(Answer::Table(topology::nodes(&context.snapshot().topology))),
+        Verb::ShowRules => Ok(Answer::Table(show::rules(admin))),
         Verb::ShowTemplates => Ok(Answer::Table(show::templates(context))),
         Verb::ShowMemory => Ok(Answer::Table(show::memory(context))),
         Verb::ShowConfig => Ok(Answer::Table(show::config(context))),
-        Verb::Reload | Verb::ReloadMoved => Err(Error::internal("no reload yet")),
+        Verb::Reload => reload(admin, false).await,
+        Verb::ReloadMoved => reload(admin, true).await,
         Verb::Kill => kill(admin, command.id, Target::Connection),
         Verb::KillQuery => kill(admin, command.id, Target::Query),
         Verb::Pause => {
@@ -45,6 +47,24 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
             Err(why) => Err(Error::new(Fault::Client, 1231, b"42000", "wrong_log_level", why)),
         },
     }
+}
+
+async fn reload(admin: &Admin, moved: bool) -> Result<Answer> {
+    let report = admin.reloader.reload(Cause::Operator, moved).await;
+    let lines = report.lines();
+    if report.is_refused() {
+        let first = lines.first().map_or("", String::as_str);
+        let text = format!("{} problems, nothing was changed (SHOW RULES lists them): {first}", lines.len());
+        return Err(Error::refused("reload_refused", text));
+    }
+    let mut table = Table::new([("outcome", As::Text), ("detail", As::Text)]);
+    if lines.is_empty() {
+        table.row([cell(report.word()), None]);
+    }
+    for line in lines {
+        table.row([cell(report.word()), cell(line)]);
+    }
+    Ok(Answer::Table(table))
 }
 
 fn kill(admin: &Admin, id: u64, target: Target) -> Result<Answer> {

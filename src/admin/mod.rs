@@ -11,12 +11,14 @@ pub mod login;
 pub mod port;
 pub mod show;
 pub mod table;
+pub mod topology;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::secret::Secret;
 use crate::context::Context;
+use crate::reload::Reloader;
 
 /// Sets what is logged; an error says what is wrong with the filter.
 pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -24,6 +26,7 @@ pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 /// What admin commands work on.
 pub struct Admin {
     pub context: Arc<Context>,
+    pub reloader: Arc<Reloader>,
     pub user: String,
     pub password: Secret,
     pub set_log_level: SetLogLevel,

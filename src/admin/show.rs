@@ -135,21 +135,26 @@ pub fn config(context: &Context) -> Table {
     table
 }
 
-pub fn rules(context: &Context) -> Table {
+/// What runs, and what the latest reload did, its problems included.
+pub fn rules(admin: &Admin) -> Table {
     let mut table = Table::new([("name", As::Text), ("value", As::Text)]);
-    let rules = context.snapshot().rules.clone();
+    let rules = admin.context.snapshot().rules.clone();
     table.row([cell("version"), cell(rules.version)]);
     table.row([cell("hash"), cell(format!("{:016x}", rules.hash))]);
+    table.row([cell("directory"), cell(admin.reloader.directory().display())]);
     table.row([cell("groups"), cell(rules.groups.len())]);
-    table.row([cell("schemas"), cell(rules.schemas().len())]);
     table.row([cell("users"), cell(rules.users().len())]);
+    for schema in rules.schemas() {
+        let value = format!("{} tables named, {} groups", schema.tables().len(), schema.groups().count());
+        table.row([cell(format!("schema {}", schema.name)), cell(value)]);
+    }
+    if let Some(report) = admin.reloader.last() {
+        let ago = report.at.elapsed().unwrap_or_default().as_secs();
+        let value = format!("{}, {} s ago, by {}", report.word(), ago, report.cause.as_str());
+        table.row([cell("last reload"), cell(value)]);
+        for line in report.lines() {
+            table.row([cell(format!("last reload {}", report.word())), cell(line)]);
+        }
+    }
     table
-}
-
-pub fn pools(_context: &Context) -> Table {
-    Table::new([("group", As::Text), ("node", As::Text)])
-}
-
-pub fn nodes(_context: &Context) -> Table {
-    Table::new([("group", As::Text), ("node", As::Text)])
 }

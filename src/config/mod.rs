@@ -176,7 +176,6 @@ impl Config {
         require(self.limits.statement_operators <= 20_000, "limits.statement_operators: must be at most 20000");
         require(self.limits.statement_depth <= 1000, "limits.statement_depth: must be at most 1000");
         require(!self.timeouts.handshake.0.is_zero(), "timeouts.handshake: must not be 0");
-        require(!self.timeouts.connect.0.is_zero(), "timeouts.connect: must not be 0");
         require(!self.timeouts.client_write.0.is_zero(), "timeouts.client_write: must not be 0");
         require(!self.timeouts.pool_wait.0.is_zero(), "timeouts.pool_wait: must not be 0");
         problems

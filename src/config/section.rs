@@ -205,8 +205,6 @@ section! {
         live client_write: Span = Span::seconds(60);
         /// Waiting for a backend connection to be free; beyond it error 1203 names the group.
         live pool_wait: Span = Span::seconds(5);
-        /// Opening a backend connection, login included.
-        live connect: Span = Span::seconds(3);
         /// PAUSE holds statements for at most this long, then they get error 1205.
         live pause: Span = Span::seconds(30);
         /// After SIGTERM: /readyz answers 503 for this long before listeners close.

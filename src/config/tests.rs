@@ -54,7 +54,7 @@ fn wrong_files_are_refused_with_a_sentence() {
 
 #[test]
 fn every_problem_is_named_at_once() {
-    let error = Config::parse("listen: {tcp: [], proxy_id: 5000}\ntimeouts: {connect: 0}\n").unwrap_err();
+    let error = Config::parse("listen: {tcp: [], proxy_id: 5000}\ntimeouts: {pool_wait: 0}\n").unwrap_err();
     assert_eq!(error.problems.len(), 3, "{error}");
 }
 

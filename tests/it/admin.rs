@@ -30,6 +30,7 @@ async fn start() -> Operator {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let admin = Admin {
         context: context.clone(),
+        reloader: crate::reload::reloader(&context, Arc::new(|| Err(vec!["first".to_owned(), "second".to_owned()]))),
         user: "ops".to_owned(),
         password: Secret::new("s3cret"),
         set_log_level: Arc::new({
@@ -146,6 +147,19 @@ async fn pausing_and_levels_and_nonsense() {
     assert!(operator.error("SET LOG LEVEL nonsense").await.contains("no such level"));
     assert_eq!(*operator.levels.lock().unwrap(), ["debug", "nonsense"]);
     assert!(operator.error("DROP DATABASE shop").await.contains("SHOW HELP"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_reload_is_an_error_and_stays_listed() {
+    if !has_client() {
+        return;
+    }
+    let operator = start().await;
+    let error = operator.error("RELOAD").await;
+    assert!(error.contains("2 problems, nothing was changed") && error.contains("first"), "{error}");
+    let rules = operator.rows("SHOW RULES").await;
+    let problems: Vec<_> = rules.iter().filter(|row| row[0] == "last reload refused").map(|row| &row[1]).collect();
+    assert_eq!(problems, ["first", "second"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ mod admin;
 mod drain;
 mod layers;
 mod fake;
+mod reload;
 mod servers;
 mod shop;
 mod wire;

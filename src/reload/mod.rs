@@ -1,0 +1,250 @@
+//! New settings and rules into a running process.
+//!
+//! Owns: the one path that every reload takes (file watch, SIGHUP, admin RELOAD), what it reports,
+//! and the retiring of what the new rules don't have. Never: reads YAML itself, or decides where a
+//! statement goes.
+//!
+//! check (every problem; any one and nothing changes) → diff (rows that would move: refused unless
+//! the operator says that they were moved) → open (new groups are dialled; one that can't be
+//! reached is a warning) → swap (one atomic store; statements under way keep the old snapshot) →
+//! drain (once nobody holds the old snapshot, or at `timeouts.drain`, its groups are retired).
+
+pub mod report;
+pub mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use tokio::task::JoinSet;
+
+use crate::backend::topology::{Place, Topology};
+use crate::config::{Change, Config};
+use crate::context::{Context, Snapshot};
+use crate::rules::Rules;
+use report::{Cause, Outcome, Report};
+
+/// New groups get so long to answer before the swap goes on without them.
+const FIRST_PROBE: Duration = Duration::from_secs(5);
+/// How often a retiring snapshot is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What two versions of the rules differ in.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// One line for each change.
+    pub changes: Vec<String>,
+    /// Of them: those after which existing rows would be looked for where they aren't.
+    pub moved: Vec<String>,
+}
+
+/// Reads the rules of a directory; an error lists every problem.
+pub type ReadRules = Arc<dyn Fn(&Path) -> Result<Rules, Vec<String>> + Send + Sync>;
+/// Tells two versions apart.
+pub type CompareRules = Arc<dyn Fn(&Rules, &Rules) -> Difference + Send + Sync>;
+/// Reads the settings anew, command-line options included; an error lists every problem.
+pub type ReadConfig = Arc<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
+/// Called with settings that took effect.
+pub type Adopted = Arc<dyn Fn(&Config) + Send + Sync>;
+
+/// Where a reload gets its input.
+#[derive(Clone)]
+pub struct Inputs {
+    pub directory: PathBuf,
+    pub read_rules: ReadRules,
+    pub compare_rules: CompareRules,
+    pub read_config: ReadConfig,
+    pub adopted: Adopted,
+}
+
+/// Reloads, one at a time. Lives on the runtime of the process's own tasks.
+pub struct Reloader {
+    context: Arc<Context>,
+    place: Place,
+    inputs: Inputs,
+    one_at_a_time: tokio::sync::Mutex<()>,
+    last: ArcSwapOption<Report>,
+    /// Watches of groups, and snapshots that are retiring.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Reloader {
+    pub fn new(context: Arc<Context>, place: Place, inputs: Inputs) -> Arc<Self> {
+        Arc::new(Reloader {
+            context,
+            place,
+            inputs,
+            one_at_a_time: tokio::sync::Mutex::new(()),
+            last: ArcSwapOption::empty(),
+            tasks: Mutex::default(),
+        })
+    }
+
+    /// The outcome of the latest reload, if there was one.
+    pub fn last(&self) -> Option<Arc<Report>> {
+        self.last.load_full()
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.inputs.directory
+    }
+
+    /// Probes the groups that the process starts with, and begins to watch them.
+    pub async fn begin(&self) {
+        let snapshot = self.context.snapshot();
+        let warnings = self.probe(&snapshot.topology, None).await;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.watch_groups(&snapshot.topology, None);
+        self.note_success();
+    }
+
+    /// Reloads. With `moved` the operator says that rows whose place changes were moved there.
+    pub async fn reload(&self, cause: Cause, moved: bool) -> Arc<Report> {
+        let _alone = self.one_at_a_time.lock().await;
+        let outcome = self.attempt(moved).await;
+        let report = Arc::new(Report { cause, at: SystemTime::now(), outcome });
+        report.log();
+        let metrics = &self.context.metrics;
+        match &report.outcome {
+            Outcome::Applied { .. } => {
+                metrics.reloads_succeeded.increment();
+                self.note_success();
+            }
+            Outcome::Unchanged => metrics.reload_success.store(true, Ordering::Relaxed),
+            Outcome::Refused { .. } => {
+                metrics.reloads_failed.increment();
+                metrics.reload_success.store(false, Ordering::Relaxed);
+            }
+        }
+        self.last.store(Some(report.clone()));
+        report
+    }
+
+    fn note_success(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        self.context.metrics.reload_time.store(now, Ordering::Relaxed);
+        self.context.metrics.reload_success.store(true, Ordering::Relaxed);
+    }
+
+    async fn attempt(&self, moved: bool) -> Outcome {
+        // Check: settings and rules together, so that every problem is named at once.
+        let (config, rules) = match self.read().await {
+            Ok(read) => read,
+            Err(problems) => return Outcome::Refused { problems },
+        };
+        let old = self.context.snapshot();
+        let difference = (self.inputs.compare_rules)(&old.rules, &rules);
+        if !moved && !difference.moved.is_empty() {
+            return Outcome::Refused { problems: report::would_move(&difference.moved) };
+        }
+        let topology = match Topology::build(&rules, &self.place, Some(&old.topology)) {
+            Ok(topology) => topology,
+            Err(error) => return Outcome::Refused { problems: vec![error.to_string()] },
+        };
+        let settings = self.adopt(&config);
+        let same_groups = topology.added_since(Some(&old.topology)).is_empty()
+            && topology.groups().len() == old.topology.groups().len();
+        if rules.hash == old.rules.hash && same_groups {
+            return match settings == Change::default() {
+                true => Outcome::Unchanged,
+                false => Outcome::applied(old.rules.version, settings),
+            };
+        }
+        let warnings = self.probe(&topology, Some(&old.topology)).await;
+        let version = self.swap(old, rules, topology);
+        Outcome::Applied { version, changes: difference.changes, warnings, settings }
+    }
+
+    /// Reads both inputs off the runtime: a network file system may be slow.
+    async fn read(&self) -> Result<(Config, Rules), Vec<String>> {
+        let inputs = self.inputs.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let config = (inputs.read_config)();
+            let rules = (inputs.read_rules)(&inputs.directory);
+            match (config, rules) {
+                (Ok(config), Ok(rules)) => Ok((config, rules)),
+                (config, rules) => {
+                    let mut problems = config.err().unwrap_or_default();
+                    problems.extend(rules.err().unwrap_or_default());
+                    Err(problems)
+                }
+            }
+        });
+        match read.await {
+            Ok(read) => read,
+            Err(error) => Err(vec![format!("reading failed, which is a defect of Weir: {error}")]),
+        }
+    }
+
+    fn adopt(&self, new: &Config) -> Change {
+        let (config, change) = self.context.config().reloaded(new);
+        if !change.applied.is_empty() {
+            (self.inputs.adopted)(&config);
+            self.context.set_config(config);
+        }
+        change
+    }
+
+    /// Dials groups that `before` doesn't have; what can't be reached becomes a warning.
+    async fn probe(&self, topology: &Topology, before: Option<&Topology>) -> Vec<String> {
+        let mut probes = JoinSet::new();
+        for group in topology.added_since(before) {
+            let group = group.clone();
+            probes.spawn(async move {
+                let _ = tokio::time::timeout(FIRST_PROBE, group.probe_once()).await;
+                if group.is_ready() { None } else { Some(report::not_ready(&group)) }
+            });
+        }
+        let mut warnings = Vec::new();
+        while let Some(probed) = probes.join_next().await {
+            warnings.extend(probed.ok().flatten());
+        }
+        warnings.sort();
+        warnings
+    }
+
+    /// Makes the new rules the running ones. Returns their version.
+    fn swap(&self, old: Arc<Snapshot>, mut rules: Rules, topology: Topology) -> u64 {
+        rules.version = old.rules.version + 1;
+        let version = rules.version;
+        self.watch_groups(&topology, Some(&old.topology));
+        let new = Snapshot::new(Arc::new(rules), Arc::new(topology));
+        let successor = new.topology.clone();
+        drop(self.context.swap_snapshot(new));
+        let limit = self.context.config().timeouts.drain.0;
+        self.spawn(async move { retire(old, successor, limit).await });
+        version
+    }
+
+    fn watch_groups(&self, topology: &Topology, before: Option<&Topology>) {
+        for group in topology.added_since(before) {
+            self.spawn(group.clone().watch());
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Ended ones are let go, so that the set stays as large as what runs.
+        while let Some(ended) = tasks.try_join_next() {
+            if ended.is_err_and(|e| e.is_panic()) {
+                tracing::error!("a task of the reload panicked: this is a defect of Weir, please report it");
+            }
+        }
+        tasks.spawn(task);
+    }
+}
+
+/// Waits until no statement and no transaction holds the old snapshot, at most for `limit`, then
+/// ends what its successor doesn't have. Each snapshot is compared with its direct successor, so
+/// quick reloads one after another end nothing that is still in use.
+async fn retire(old: Arc<Snapshot>, successor: Arc<Topology>, limit: Duration) {
+    let deadline = tokio::time::Instant::now() + limit;
+    while Arc::strong_count(&old) > 1 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+    }
+    old.topology.retire_for(&successor);
+}
