@@ -50,6 +50,21 @@ impl KeyColumn {
         }
     }
 
+    /// Whether equal values of two keys are the same to an algorithm.
+    pub fn routes_like(&self, other: &KeyColumn) -> bool {
+        let class = |kind: &ColumnType| match kind {
+            ColumnType::Int { .. } | ColumnType::Year => 0,
+            ColumnType::Decimal { .. } => 1,
+            ColumnType::Date => 2,
+            ColumnType::DateTime { .. } => 3,
+            ColumnType::Timestamp { .. } => 4,
+            ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. } => 5,
+            ColumnType::Enum { .. } => 6,
+            _ => 7,
+        };
+        class(&self.declared) == class(&other.declared) && self.fold == other.fold
+    }
+
     /// `column = value`, with the literal as it stands in the statement and the column's real type
     /// (or [`Self::declared`]).
     pub fn equal(&self, value: &Value, column: &ColumnType, context: assign::Context) -> KeyCondition {
@@ -102,7 +117,7 @@ impl KeyColumn {
 
     /// Whether the fold knows every character of the value.
     fn routable(&self, value: &Value) -> bool {
-        self.fold.knows(value)
+        self.fold.apply(value).is_some()
     }
 }
 

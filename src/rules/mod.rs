@@ -7,11 +7,16 @@
 //! (every problem at once) → [`Rules`]. [`diff`] tells two snapshots apart.
 
 pub mod algorithm;
+pub mod check;
+pub mod file;
 pub mod group;
 pub mod key;
+pub mod problem;
+pub mod shape;
 pub mod shard_set;
 pub mod table;
 pub mod user;
+pub mod validate;
 
 use std::collections::HashMap;
 use std::sync::Arc;

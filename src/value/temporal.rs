@@ -330,15 +330,15 @@ pub fn datetime_parameter(bytes: &[u8]) -> Option<DateTime> {
     }
     let (&[low, high, month, day], rest) = bytes.split_first_chunk::<4>()?;
     moment.date = Date { year: u16::from_le_bytes([low, high]), month, day };
-    if rest.is_empty() {
-        return Some(moment);
-    }
-    let (&[hour, minute, second], rest) = rest.split_first_chunk::<3>()?;
-    (moment.hour, moment.minute, moment.second) = (hour, minute, second);
     if !rest.is_empty() {
-        moment.micros = u32::from_le_bytes(rest.try_into().ok()?);
+        let (&[hour, minute, second], rest) = rest.split_first_chunk::<3>()?;
+        (moment.hour, moment.minute, moment.second) = (hour, minute, second);
+        if !rest.is_empty() {
+            moment.micros = u32::from_le_bytes(rest.try_into().ok()?);
+        }
     }
-    let valid = hour < 24 && minute < 60 && second < 60 && moment.micros < 1_000_000;
+    let valid =
+        moment.hour < 24 && moment.minute < 60 && moment.second < 60 && moment.micros < 1_000_000;
     (valid && real_or_zero(moment.date)).then_some(moment)
 }
 
