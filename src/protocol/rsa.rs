@@ -10,6 +10,8 @@ use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     PrivateDecryptingKey, PublicEncryptingKey,
 };
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Result};
 use crate::protocol::auth::{clear_password, mask_with_salt};
@@ -67,7 +69,7 @@ impl PrivateKey {
 /// A key that can't be read or is too short for the password: the server's fault.
 pub fn encrypt_password(public_pem: &[u8], salt: &[u8], password: &[u8]) -> Result<Vec<u8>> {
     let wrong = || Error::unavailable("rsa_key", "the server's RSA public key can't be used");
-    let der = from_pem(public_pem).ok_or_else(wrong)?;
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(public_pem).map_err(|_| wrong())?;
     let key = PublicEncryptingKey::from_der(&der).map_err(|_| wrong())?;
     let key = OaepPublicEncryptingKey::new(key).map_err(|_| wrong())?;
     let mut masked = clear_password(password);
@@ -104,25 +106,6 @@ fn base64(bytes: &[u8]) -> String {
         text.push(if c.is_some() { symbol(0) } else { '=' });
     }
     text
-}
-
-/// The DER inside the first PEM block.
-fn from_pem(pem: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(pem).ok()?;
-    let body = text.split_once("-----BEGIN PUBLIC KEY-----")?.1;
-    let body = body.split_once("-----END PUBLIC KEY-----")?.0;
-    let mut der = Vec::with_capacity(body.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for byte in body.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = BASE64.iter().position(|symbol| *symbol == byte)?;
-        bits = bits << 6 | u32::try_from(value).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            der.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(der)
 }
 
 #[cfg(test)]

@@ -13,3 +13,4 @@ mod shop;
 mod wire;
 mod wire_packets;
 mod wire_secure;
+mod wire_servers;
