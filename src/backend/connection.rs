@@ -9,6 +9,7 @@
 //! [`Connection::ended`] after its last packet. A connection whose command hasn't ended is closed
 //! rather than lent again, so a future may be dropped at any await.
 
+use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -44,7 +45,6 @@ pub struct Opened {
 }
 
 /// One connection.
-#[derive(Debug)]
 pub struct Connection {
     pub stream: Stream,
     pub capabilities: Capabilities,
@@ -400,6 +400,8 @@ impl Connection {
             self.query(set);
             self.expected.push(Expected::Set(key));
         }
+        // What was written so far is no command of the client's.
+        self.in_flight = false;
         if known {
             Counters::add(&self.node.counters.pipelined, 1);
             self.applied.now(wanted);
@@ -428,7 +430,6 @@ impl Connection {
                 (Err(error), _) => refused = refused.or(Some(error)),
             }
         }
-        self.in_flight = false;
         let Some(refused) = refused else {
             self.applied.now(wanted);
             return Ok(());
@@ -586,6 +587,17 @@ impl Connection {
             && !self.status.contains(StatusFlags::MORE_RESULTS)
     }
 
+    /// Whether state was written for a command that never came.
+    pub(crate) fn is_unused(&self) -> bool {
+        !self.broken && !self.in_flight && !self.expected.is_empty()
+    }
+
+    /// Sends that state and reads its answers.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        self.flush().await?;
+        self.absorb().await
+    }
+
     /// Marks why it is about to be dropped.
     pub fn close_for(&mut self, reason: Closed) {
         self.closing = reason;
@@ -626,6 +638,20 @@ fn translate(node: &Node, error: &Error) -> Error {
     if lost { fault::broken(node, &error.message) } else { fault::hostile(node, &error.message) }
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("node", &self.node)
+            .field("id", &self.id)
+            .field("status", &self.status)
+            .field("pins", &self.pins)
+            .field("expected", &self.expected.len())
+            .field("in_flight", &self.in_flight)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         let reason = match self.closing {
@@ -639,7 +665,10 @@ impl Drop for Connection {
     }
 }
 
-/// System variables that servers report though nothing of the session has changed.
+/// System variables that servers report though nothing of the session has changed: MySQL tells each
+/// statement's number.
 fn is_harmless(name: &[u8]) -> bool {
-    matches!(name, b"last_gtid" | b"warning_count" | b"error_count" | b"last_insert_id" | b"identity")
+    const NAMES: [&[u8]; 6] =
+        [b"statement_id", b"last_gtid", b"warning_count", b"error_count", b"last_insert_id", b"identity"];
+    NAMES.contains(&name)
 }

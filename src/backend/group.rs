@@ -145,7 +145,11 @@ impl Group {
             for place in self.order(ask.role) {
                 let Some(pool) = self.pools.get(place) else { continue };
                 match pool.lend(ask).await {
-                    Err(error) if is_elsewhere(&error) => reasons.push(error.message),
+                    Err(error) if is_elsewhere(&error) => {
+                        if pool.node().standing() == Standing::Up {
+                            reasons.push(error.message);
+                        }
+                    }
                     outcome => return outcome,
                 }
             }

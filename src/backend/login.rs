@@ -6,10 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncryptingKey};
-use mysql_common::scramble::{scramble_native, scramble_sha256};
-use rustls::pki_types::SubjectPublicKeyInfoDer;
-use rustls::pki_types::pem::PemObject;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -20,6 +16,7 @@ use crate::backend::node::{Node, Ticket};
 use crate::backend::spec::Address;
 use crate::backend::version::Version;
 use crate::error::{Error, Result};
+use crate::protocol::auth::{self, Plugin};
 use crate::protocol::auth_switch::{
     AuthReply, FAST_AUTHENTICATION_OK, FULL_AUTHENTICATION, PUBLIC_KEY_REQUEST,
 };
@@ -27,6 +24,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::err::ErrPacket;
 use crate::protocol::greeting::Greeting;
 use crate::protocol::login::{Login, TlsRequest, put_attribute};
+use crate::protocol::rsa;
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::{Peer, Stream};
 use crate::wire::tls::TlsMode;
@@ -42,10 +40,6 @@ const KEEPALIVE_TRIES: u32 = 2;
 const UNANSWERED: Duration = Duration::from_secs(10);
 /// Plugin steps before a server is taken for one that never ends.
 const MAX_STEPS: usize = 8;
-
-const NATIVE: &[u8] = b"mysql_native_password";
-const CACHING_SHA2: &[u8] = b"caching_sha2_password";
-const CLEAR: &[u8] = b"mysql_clear_password";
 
 /// Opens a connection with the node's data account, within the node's connect limit.
 ///
@@ -114,15 +108,12 @@ pub async fn log_in(node: &Arc<Node>, mut stream: Stream, found_rows: bool) -> R
         return Err(fault::unreachable(node, "the server is too old"));
     }
     secure(node, &mut stream, &server, &mut capabilities).await?;
-    let mut dialogue = Dialogue {
-        node,
-        plugin: server.plugin.clone(),
-        salt: server.salt.clone(),
-        sent_clear: false,
-    };
-    if !dialogue.knows_plugin() {
-        dialogue.plugin = NATIVE.to_vec();
-    }
+    // A default that Weir doesn't know, or that shows the password, says nothing of the account:
+    // the server switches if it must.
+    let plugin = Plugin::by_name(&server.plugin)
+        .filter(|plugin| *plugin != Plugin::ClearPassword)
+        .unwrap_or(Plugin::NativePassword);
+    let mut dialogue = Dialogue { node, plugin, salt: server.salt.clone(), keyed: false };
     let response = dialogue.response(&stream)?;
     let mut attributes = Vec::new();
     put_attribute(&mut attributes, b"program_name", b"weir");
@@ -135,7 +126,7 @@ pub async fn log_in(node: &Arc<Node>, mut stream: Stream, found_rows: bool) -> R
         user: node.spec.data.user.as_bytes(),
         auth_response: &response,
         database: b"",
-        plugin: &dialogue.plugin,
+        plugin: dialogue.plugin.name().as_bytes(),
         attributes: &attributes,
     };
     stream.write_with(|out| login.write(out));
@@ -157,7 +148,7 @@ async fn greet(node: &Node, stream: &mut Stream) -> Result<Server> {
     };
     if ErrPacket::is_err(payload) {
         let error = ErrPacket::parse(payload).map_err(|error| unreachable(node, &error))?;
-        return Err(fault::of_server(node, error.to_error()));
+        return Err(refused(node, error.to_error()));
     }
     let greeting = Greeting::parse(payload).map_err(|error| unreachable(node, &error))?;
     Ok(Server {
@@ -201,9 +192,10 @@ async fn secure(
 /// The plugin's dialogue until OK or ERR.
 struct Dialogue<'a> {
     node: &'a Node,
-    plugin: Vec<u8>,
+    plugin: Plugin,
     salt: Vec<u8>,
-    sent_clear: bool,
+    /// The password was sent under a public key already.
+    keyed: bool,
 }
 
 /// One step of the server's, owned.
@@ -215,33 +207,17 @@ enum Step {
 }
 
 impl Dialogue<'_> {
-    fn knows_plugin(&self) -> bool {
-        [NATIVE, CACHING_SHA2].contains(&&*self.plugin)
-    }
-
     fn password(&self) -> &[u8] {
         self.node.spec.data.password.as_bytes()
     }
 
     /// The plugin's first bytes.
     fn response(&self, stream: &Stream) -> Result<Vec<u8>> {
-        let password = self.password();
-        match &*self.plugin {
-            NATIVE => Ok(scramble_native(&self.salt, password).map(Vec::from).unwrap_or_default()),
-            CACHING_SHA2 => {
-                Ok(scramble_sha256(&self.salt, password).map(Vec::from).unwrap_or_default())
-            }
-            CLEAR if stream.is_secure() => Ok(with_nul(password)),
-            CLEAR => Err(fault::unreachable(
-                self.node,
-                "the server asks for the password in clear, which needs TLS or a unix socket",
-            )),
-            other => {
-                let plugin = String::from_utf8_lossy(other);
-                let why = format!("the account uses the plugin '{plugin}', which Weir doesn't know");
-                Err(fault::unreachable(self.node, &why))
-            }
+        if self.plugin == Plugin::ClearPassword && !stream.is_secure() {
+            let why = "the server asks for the password in clear, which needs TLS or a unix socket";
+            return Err(fault::unreachable(self.node, why));
         }
+        Ok(auth::respond(self.plugin, &self.salt, self.password()))
     }
 
     async fn run(
@@ -252,9 +228,13 @@ impl Dialogue<'_> {
         for _ in 0..MAX_STEPS {
             match self.step(stream, capabilities).await? {
                 Step::Done(status) => return Ok(status),
-                Step::Refused(error) => return Err(fault::of_server(self.node, error)),
+                Step::Refused(error) => return Err(refused(self.node, error)),
                 Step::Switch { plugin, data } => {
-                    self.plugin = plugin;
+                    self.plugin = Plugin::by_name(&plugin).ok_or_else(|| {
+                        let plugin = String::from_utf8_lossy(&plugin);
+                        let why = format!("its plugin '{plugin}' is not one that Weir knows");
+                        fault::unreachable(self.node, &why)
+                    })?;
                     self.salt = data;
                     let response = self.response(stream)?;
                     self.send(stream, &response).await?;
@@ -284,42 +264,25 @@ impl Dialogue<'_> {
 
     /// caching_sha2_password's further steps: fast, or full over TLS, socket or RSA.
     async fn more(&mut self, stream: &mut Stream, data: &[u8]) -> Result<()> {
-        if self.plugin != CACHING_SHA2 {
+        if self.plugin != Plugin::CachingSha2Password {
             return Err(fault::unreachable(self.node, "the server sent more data than its plugin has"));
         }
         match data {
             [FAST_AUTHENTICATION_OK] => Ok(()),
             [FULL_AUTHENTICATION] if stream.is_secure() => {
-                let clear = with_nul(self.password());
+                let clear = auth::clear_password(self.password());
                 self.send(stream, &clear).await
             }
             [FULL_AUTHENTICATION] => self.send(stream, &[PUBLIC_KEY_REQUEST]).await,
-            pem if !self.sent_clear => {
-                self.sent_clear = true;
-                let secret = self.encrypt(pem)?;
+            // Without TLS nobody vouches for the key; the modes that verify never come here.
+            pem if !self.keyed => {
+                self.keyed = true;
+                let secret = rsa::encrypt_password(pem, &self.salt, self.password())
+                    .map_err(|error| unreachable(self.node, &error))?;
                 self.send(stream, &secret).await
             }
             _ => Err(fault::unreachable(self.node, "the server sent its public key twice")),
         }
-    }
-
-    /// The password under the server's RSA key. Without TLS nobody vouches for that key; the modes
-    /// that verify never come here.
-    fn encrypt(&self, pem: &[u8]) -> Result<Vec<u8>> {
-        let wrong = || fault::unreachable(self.node, "the server's RSA key can't be used");
-        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| wrong())?;
-        let key = PublicEncryptingKey::from_der(&der).map_err(|_| wrong())?;
-        let key = OaepPublicEncryptingKey::new(key).map_err(|_| wrong())?;
-        if self.salt.is_empty() {
-            return Err(wrong());
-        }
-        let mut clear = with_nul(self.password());
-        for (byte, salt) in clear.iter_mut().zip(self.salt.iter().cycle()) {
-            *byte ^= salt;
-        }
-        let mut secret = vec![0; key.ciphertext_size()];
-        let sealed = key.encrypt(&OAEP_SHA1_MGF1SHA1, &clear, &mut secret, None);
-        Ok(sealed.map_err(|_| wrong())?.to_vec())
     }
 
     async fn send(&self, stream: &mut Stream, payload: &[u8]) -> Result<()> {
@@ -328,10 +291,13 @@ impl Dialogue<'_> {
     }
 }
 
-fn with_nul(password: &[u8]) -> Vec<u8> {
-    let mut clear = password.to_vec();
-    clear.push(0);
-    clear
+/// The server's refusal. That it is full keeps its number, for that passes; anything else is no
+/// business of the client, whose own login was fine.
+fn refused(node: &Node, error: Error) -> Error {
+    match error.errno {
+        1040 | 1203 | 1226 => fault::of_server(node, error),
+        _ => fault::unreachable(node, &format!("the server refused the login: {}", error.message)),
+    }
 }
 
 fn unreachable(node: &Node, error: &Error) -> Error {

@@ -22,6 +22,7 @@ pub mod login;
 pub mod node;
 pub mod permits;
 pub mod pool;
+pub mod rows;
 pub mod spec;
 pub mod state;
 pub mod statements;

@@ -3,6 +3,7 @@
 //! Owns: a node's health, facts, counters, what it accepted, how many connections are open, and
 //! the rest it gets after failures. Never: dials ([`crate::backend::login`]), pools or probes.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -81,7 +82,6 @@ impl Health {
 }
 
 /// One server of a group.
-#[derive(Debug)]
 pub struct Node {
     pub group: GroupName,
     pub spec: NodeSpec,
@@ -136,6 +136,12 @@ impl Node {
         format!("group '{}', node '{}' ({})", self.group, self.spec.name, self.spec.address)
     }
 
+    /// A sentence that was made to stand alone, without the node's name before it.
+    fn without_title<'a>(&self, message: &'a str) -> &'a str {
+        let rest = message.strip_prefix(&self.title()).unwrap_or(message);
+        rest.strip_prefix(" can't be used: ").or_else(|| rest.strip_prefix(": ")).unwrap_or(rest)
+    }
+
     pub fn health(&self) -> Arc<Health> {
         self.health.load_full()
     }
@@ -151,7 +157,10 @@ impl Node {
     }
 
     /// Written by probes alone.
-    pub fn set_health(&self, health: Health) {
+    pub fn set_health(&self, mut health: Health) {
+        if health.reason.starts_with("group ") {
+            health.reason = Arc::from(self.without_title(&health.reason));
+        }
         self.health.store(Arc::new(health));
     }
 
@@ -170,7 +179,7 @@ impl Node {
         if matches!(health.standing, Standing::Up | Standing::Unknown) {
             let mut health = Health::clone(&health);
             health.standing = Standing::Suspect;
-            health.reason = Arc::from(why);
+            health.reason = Arc::from(self.without_title(why));
             health.since = Instant::now();
             self.set_health(health);
         }
@@ -221,13 +230,19 @@ impl Node {
         let pause = FIRST_REST.saturating_mul(1 << rest.failures.min(6)).min(LONGEST_REST);
         rest.failures = rest.failures.saturating_add(1);
         rest.until = Some(now + pause);
-        rest.reason.clone_from(&error.message);
+        rest.reason = self.without_title(&error.message).to_owned();
         drop(rest);
         self.doubt(&error.message);
     }
 
     fn resting(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({}, {:?}, {} open)", self.title(), self.health(), self.open())
     }
 }
 

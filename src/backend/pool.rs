@@ -7,6 +7,7 @@
 //! packet of its last answer; what is left of a session on it is reset first. So a future dropped
 //! at any await can't return a half-read connection.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::error::{Error, Result};
 
 /// Idle connections looked at for one whose state fits.
 const AFFINITY_TRIES: usize = 3;
+/// Idle for so long, a connection is looked at before it is lent: servers close long idle ones.
+const LONG_IDLE: Duration = Duration::from_secs(1);
 /// How long a reset before return may take.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between two tries while the server itself is full.
@@ -49,7 +52,6 @@ pub struct Ask<'a> {
 }
 
 /// All connections of this proxy to one node.
-#[derive(Debug)]
 pub struct Pool {
     node: Arc<Node>,
     permits: Permits,
@@ -95,6 +97,11 @@ impl managed::Manager for Manager {
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Refused> {
         let limits = &self.node.spec.limits;
         let now = Instant::now();
+        if now - connection.idle_since() >= LONG_IDLE {
+            // The runtime looks at its sockets before it comes back here, so that a close that
+            // has arrived is known.
+            tokio::task::yield_now().await;
+        }
         let reason = if now - connection.opened() >= limits.lifetime {
             Closed::Lifetime
         } else if now - connection.idle_since() >= limits.idle {
@@ -111,7 +118,19 @@ impl managed::Manager for Manager {
 
 /// The server has no connection left for us, which passes.
 fn is_full(error: &Error) -> bool {
-    matches!(error.errno, 1040 | 1203 | 1226) && error.code != "node_unreachable"
+    matches!(error.errno, 1040 | 1203 | 1226)
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pool({:?}, {} in use)", self.node, self.in_use())
+    }
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lent({:?})", self.object.as_deref())
+    }
 }
 
 impl Pool {
@@ -382,7 +401,6 @@ async fn take(pool: &managed::Pool<Manager>) -> Result<Object<Manager>, Refused>
 }
 
 /// A lent connection. Dropped, it is closed.
-#[derive(Debug)]
 pub struct Lent {
     object: Option<Object<Manager>>,
     permit: Option<Permit>,
@@ -394,6 +412,9 @@ impl Lent {
     /// nobody tracked) is reset first; if that fails, or an answer isn't read to its end, or a KILL
     /// was sent, it is closed.
     pub async fn finish(mut self) {
+        if self.is_unused() && !matches!(timeout(RESET_TIMEOUT, self.settle()).await, Ok(Ok(()))) {
+            return;
+        }
         if !self.is_in_step() {
             return;
         }
@@ -406,7 +427,7 @@ impl Lent {
 
     /// As [`Lent::finish`] where nothing has to be awaited; gives itself back if something has.
     pub fn finish_now(mut self) -> Option<Lent> {
-        if self.is_in_step() && !self.is_clean() {
+        if self.is_unused() || self.is_in_step() && !self.is_clean() {
             return Some(self);
         }
         if self.is_in_step() {

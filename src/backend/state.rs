@@ -201,8 +201,8 @@ impl State {
 pub struct Applied {
     state: State,
     /// False after login and after COM_RESET_CONNECTION: servers differ in what the character
-    /// sets then are (trap 12).
-    charset_known: bool,
+    /// sets then are (trap 12), and the session trackers are off.
+    settled: bool,
 }
 
 /// What has to be sent to bring a connection from one state to another.
@@ -237,7 +237,7 @@ impl Applied {
     pub fn fresh(database: Option<Arc<str>>) -> Self {
         let mut state = State::default();
         state.set_database(database);
-        Applied { state, charset_known: false }
+        Applied { state, settled: false }
     }
 
     /// After COM_RESET_CONNECTION: variables are the server's defaults, the default database
@@ -256,7 +256,7 @@ impl Applied {
         if database.is_some() {
             self.state.set_database(database);
         }
-        self.charset_known = true;
+        self.settled = true;
     }
 
     /// The connection has moved to the database of `state`, its other parts are as they were.
@@ -271,7 +271,7 @@ impl Applied {
 
     /// Whether the connection has what `wanted` asks for, so that nothing must be sent.
     pub fn satisfies(&self, wanted: &State) -> bool {
-        if !self.charset_known {
+        if !self.settled {
             return false;
         }
         if Arc::ptr_eq(&self.state.0, &wanted.0) {
@@ -291,7 +291,10 @@ impl Applied {
     pub fn change(&self, wanted: &State, kind: Kind) -> Change {
         let (have, want) = (&*self.state.0, &*wanted.0);
         let mut text = SetText::default();
-        if !self.charset_known || have.charset != want.charset {
+        if !self.settled {
+            text.0.extend_from_slice(TRACKERS);
+        }
+        if !self.settled || have.charset != want.charset {
             text.charset(&want.charset);
         }
         if have.isolation != want.isolation {
@@ -337,6 +340,12 @@ pub fn quote(value: &[u8], charset: &str) -> Vec<u8> {
     }
     text
 }
+
+/// Every change of session state is reported in OK packets. Both kinds of server know these, MySQL
+/// since 5.7, MariaDB since 10.2.
+const TRACKERS: &[u8] = b"SET @@SESSION.session_track_system_variables='*',\
+    @@SESSION.session_track_schema=1,@@SESSION.session_track_state_change=1,\
+    @@SESSION.session_track_transaction_info='STATE'";
 
 /// The SET statement being built.
 #[derive(Default)]

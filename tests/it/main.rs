@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod backend;
 mod drain;
 mod layers;
 mod fake;
