@@ -1,5 +1,6 @@
 //! The backend layer against real servers: logins, lending, session state, leaks, KILL.
 
+mod catalog;
 mod failover;
 mod leaks;
 mod lending;
