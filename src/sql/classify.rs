@@ -232,32 +232,23 @@ fn kind(word: &str, cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementK
         "UNLOCK" if cursor.eat("INSTANCE") => LockInstance,
         "UNLOCK" if cursor.eat_any(&["TABLES", "TABLE"]) => UnlockTables,
         "XA" => xa(cursor),
-        "PREPARE" => {
-            out.name = cursor.name().map(|(name, _)| name);
-            if cursor.eat("FROM") {
-                out.using.extend(cursor.peek().map(Token::range));
-            }
-            Prepare
-        }
+        "PREPARE" => prepare(cursor, out),
         "EXECUTE" if cursor.eat("IMMEDIATE") => ExecuteImmediate,
-        "EXECUTE" => {
-            out.name = cursor.name().map(|(name, _)| name);
-            if cursor.eat("USING") {
-                while let Some(variable) = cursor.next() {
-                    out.using.push(variable.range());
-                    if !cursor.eat_symbol(",") {
-                        break;
-                    }
-                }
-            }
-            Execute
-        }
+        "EXECUTE" => execute(cursor, out),
         "DEALLOCATE" if cursor.eat("PREPARE") => named(cursor, out, Deallocate),
         "DROP" if cursor.eat("PREPARE") => named(cursor, out, Deallocate),
         "KILL" => {
             out.kill = Some(kill(cursor));
             Kill
         }
+        _ => administration(word, cursor),
+    }
+}
+
+/// Definitions of objects and the running of a server.
+fn administration(word: &str, cursor: &mut Cursor<'_>) -> StatementKind {
+    use StatementKind::*;
+    match word {
         "CREATE" | "ALTER" | "DROP" => definition(word, cursor),
         "RENAME" if cursor.eat_any(&["TABLE", "TABLES"]) => RenameTable,
         "RENAME" => Account,
@@ -295,6 +286,27 @@ fn named(cursor: &mut Cursor<'_>, out: &mut Classified, kind: StatementKind) -> 
         }
         None => StatementKind::Unknown,
     }
+}
+
+fn prepare(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
+    out.name = cursor.name().map(|(name, _)| name);
+    if cursor.eat("FROM") {
+        out.using.extend(cursor.peek().map(Token::range));
+    }
+    StatementKind::Prepare
+}
+
+fn execute(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
+    out.name = cursor.name().map(|(name, _)| name);
+    if cursor.eat("USING") {
+        while let Some(variable) = cursor.next() {
+            out.using.push(variable.range());
+            if !cursor.eat_symbol(",") {
+                break;
+            }
+        }
+    }
+    StatementKind::Execute
 }
 
 /// `SET statement = 1` sets a variable of that name.

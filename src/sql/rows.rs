@@ -142,13 +142,14 @@ impl Walk<'_> {
         last_end: u32,
         key: &mut Vec<u8>,
     ) -> Result<Option<Token>> {
+        let word = if token.kind == TokenKind::Word {
+            keyword(token.bytes(self.sql))
+        } else {
+            Keyword::None
+        };
         match token.symbol(self.sql) {
             b"(" => {
                 cell.depth += 1;
-                if cell.depth > self.limits.depth {
-                    let bound = u64::from(self.limits.depth);
-                    return Err(over("statement_depth", bound, "nesting"));
-                }
                 cell.type_length = cell.after_type;
             }
             b")" => {
@@ -160,20 +161,10 @@ impl Walk<'_> {
                 }
             }
             b"," if cell.depth == 1 => cell.start = true,
-            b"" => {}
-            _ => {
-                cell.operators += 1;
-                if cell.operators > self.limits.operators {
-                    let bound = u64::from(self.limits.operators);
-                    return Err(over("statement_operators", bound, "operators in one expression"));
-                }
-            }
+            b"," | b"." | b"" => {}
+            _ => cell.operators += 1,
         }
-        let word = if token.kind == TokenKind::Word {
-            keyword(token.bytes(self.sql))
-        } else {
-            Keyword::None
-        };
+        self.bound_cell(word, cell)?;
         cell.keeps |= word == Keyword::Select;
         let keeps_string = cell.keeps_string;
         cell.keeps_string = matches!(word, Keyword::KeepsString | Keyword::As)
@@ -202,6 +193,25 @@ impl Walk<'_> {
         }
         key.extend_from_slice(token.bytes(self.sql));
         Ok(None)
+    }
+
+    /// Counts what makes the cell's tree higher.
+    fn bound_cell(&self, word: Keyword, cell: &mut Cell) -> Result<()> {
+        match word {
+            Keyword::Operator | Keyword::In | Keyword::KeepsString => cell.operators += 1,
+            Keyword::Union => cell.operators += 4,
+            Keyword::Case => cell.cases += 1,
+            Keyword::End => cell.cases = cell.cases.saturating_sub(1),
+            _ => {}
+        }
+        if cell.depth + cell.cases > self.limits.depth {
+            return Err(over("statement_depth", u64::from(self.limits.depth), "nesting"));
+        }
+        if cell.operators > self.limits.operators {
+            let bound = u64::from(self.limits.operators);
+            return Err(over("statement_operators", bound, "operators in one expression"));
+        }
+        Ok(())
     }
 
     /// Adds a row that was just read. False: it has a shape too many.
@@ -288,4 +298,6 @@ struct Cell {
     after_type: bool,
     type_length: bool,
     operators: u32,
+    /// Open CASEs.
+    cases: u32,
 }

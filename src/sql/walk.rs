@@ -259,22 +259,18 @@ impl<'a> Walk<'a> {
         self.mode == Mode::Lifting
     }
 
+    /// A word that means something here: it begins a clause, or says what may follow.
     fn clause(&mut self, word: Keyword, token: Token) -> Result<()> {
-        let mut prev = Prev::Other;
+        let prev = std::mem::replace(&mut self.prev, Prev::Other);
         match word {
             Keyword::Select => {
                 self.top.select = true;
                 self.top.clause(false);
             }
             Keyword::From if self.top.select => self.top.clause(self.top.base),
-            Keyword::Condition => {
-                if self.prev == Prev::KeepsString {
-                    // CHARACTER SET 'x'.
-                    prev = Prev::KeepsString;
-                } else {
-                    self.top.clause(self.top.base);
-                }
-            }
+            // CHARACTER SET 'x'.
+            Keyword::Condition if prev == Prev::KeepsString => self.prev = prev,
+            Keyword::Condition => self.top.clause(self.top.base),
             Keyword::By => {
                 self.top.clause(false);
                 self.top.ordering = true;
@@ -285,34 +281,15 @@ impl<'a> Walk<'a> {
             }
             Keyword::Into if self.top.select => self.top.clause(false),
             Keyword::Into | Keyword::Insert | Keyword::InsertModifier => {
-                prev = Prev::InsertModifier;
+                self.prev = Prev::InsertModifier;
             }
             Keyword::Values | Keyword::Value => {
-                let names = word == Keyword::Value && self.prev == Prev::InsertModifier;
+                let names = word == Keyword::Value && prev == Prev::InsertModifier;
                 if self.insert && self.frames.is_empty() && !self.top.select && !names {
                     return self.values();
                 }
             }
-            Keyword::Union => {
-                self.unions += 1;
-                if self.unions > self.limits.operators / 4 {
-                    let bound = u64::from(self.limits.operators / 4);
-                    return Err(over("statement_operators", bound, "UNIONs"));
-                }
-                self.top.select = false;
-                self.top.clause(self.top.base);
-            }
-            Keyword::In => {
-                self.operator()?;
-                prev = Prev::In;
-            }
-            Keyword::Operator => self.operator()?,
-            Keyword::As => prev = Prev::KeepsString,
-            Keyword::KeepsString => {
-                self.operator()?;
-                prev = Prev::KeepsString;
-            }
-            Keyword::Type => prev = Prev::Type,
+            Keyword::Union => self.union()?,
             Keyword::Case => {
                 let inner = Frame { case: true, ..self.top.inner() };
                 self.push(inner)?;
@@ -320,22 +297,51 @@ impl<'a> Walk<'a> {
             Keyword::When if self.top.case => self.top.height = self.top.base_height,
             Keyword::End if self.top.case => self.pop()?,
             Keyword::Date | Keyword::Time | Keyword::Timestamp => {
-                if self.top.lift
-                    && let Some(item) = typed(self.sql, &mut self.scanner, token, word)?
-                {
-                    self.prev = Prev::Other;
-                    return self.scalar(item);
-                }
-                if word != Keyword::Date {
-                    prev = Prev::Type;
-                }
+                return self.temporal(word, token);
             }
-            Keyword::Field => prev = Prev::Field,
-            Keyword::Against => prev = Prev::Against,
-            Keyword::JsonTable => prev = Prev::JsonTable,
-            _ => {}
+            _ => self.modifier(word)?,
         }
-        self.prev = prev;
+        Ok(())
+    }
+
+    /// A word that says how what follows it is read.
+    fn modifier(&mut self, word: Keyword) -> Result<()> {
+        self.prev = match word {
+            Keyword::In => Prev::In,
+            Keyword::As | Keyword::KeepsString => Prev::KeepsString,
+            Keyword::Type => Prev::Type,
+            Keyword::Field => Prev::Field,
+            Keyword::Against => Prev::Against,
+            Keyword::JsonTable => Prev::JsonTable,
+            _ => Prev::Other,
+        };
+        match word {
+            Keyword::In | Keyword::KeepsString | Keyword::Operator => self.operator(),
+            _ => Ok(()),
+        }
+    }
+
+    fn union(&mut self) -> Result<()> {
+        self.unions += 1;
+        let bound = self.limits.operators / 4;
+        if self.unions > bound {
+            return Err(over("statement_operators", u64::from(bound), "UNIONs"));
+        }
+        self.top.select = false;
+        self.top.clause(self.top.base);
+        Ok(())
+    }
+
+    /// `DATE '…'` is one literal; TIME and TIMESTAMP are types and functions besides.
+    fn temporal(&mut self, word: Keyword, token: Token) -> Result<()> {
+        if self.top.lift
+            && let Some(item) = typed(self.sql, &mut self.scanner, token, word)?
+        {
+            return self.scalar(item);
+        }
+        if word != Keyword::Date {
+            self.prev = Prev::Type;
+        }
         Ok(())
     }
 

@@ -89,7 +89,7 @@ const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 75;
 
 /// Functions that are longer, with the length that they may not exceed. Shrink it, never grow it.
-const RATCHET: &[(&str, &str, usize)] = &[("sql/walk.rs", "clause", 79)];
+const RATCHET: &[(&str, &str, usize)] = &[];
 
 fn src() -> Vec<Source> {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

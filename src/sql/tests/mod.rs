@@ -1,5 +1,8 @@
 //! Tests of templates: cases in a data file, and properties over generated statements.
 
+mod bounds;
+mod literals;
+
 use std::fmt::Write;
 
 use proptest::prelude::*;
