@@ -12,11 +12,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::error::{Error, Result};
+use crate::observe::budget::{Budget, Reservation};
 use crate::protocol::error_code;
 use crate::protocol::framing::{HEADER_LENGTH, Header, MAX_CHUNK};
 use crate::wire::compression::Compression;
@@ -26,6 +28,10 @@ use crate::wire::transport::{Socket, Transport};
 const SMALL_BUFFER: usize = 4 << 10;
 /// The most bytes that one read has room for, unless a longer packet is on its way.
 const LARGE_BUFFER: usize = 64 << 10;
+/// A read buffer up to this size isn't counted: sessions bound their number.
+const UNCOUNTED: usize = 2 * LARGE_BUFFER;
+/// How long a long packet waits for memory before it is refused.
+const BUDGET_PATIENCE: Duration = Duration::from_secs(5);
 /// How much of pipelined commands is read ahead while a statement runs.
 const READ_AHEAD: usize = 64 << 10;
 
@@ -61,6 +67,9 @@ pub struct Stream {
     max_packet: usize,
     pub(super) compression: Option<Box<Compression>>,
     client_address: Option<SocketAddr>,
+    budget: Option<Budget>,
+    /// What the read buffer, or the long command that was taken out of it, has of the budget.
+    reserved: Vec<Reservation>,
     bytes_in: u64,
     pub(super) bytes_out: u64,
 }
@@ -84,6 +93,8 @@ impl Stream {
             max_packet,
             compression: None,
             client_address: None,
+            budget: None,
+            reserved: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -152,6 +163,11 @@ impl Stream {
         self.max_packet = bytes;
     }
 
+    /// Counts what long packets need against the process's budget from now on.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = Some(budget);
+    }
+
     pub fn max_packet(&self) -> usize {
         self.max_packet
     }
@@ -194,25 +210,39 @@ impl Stream {
     /// Starts a new command: resets the sequence and reads the packet. Buffers that are empty are
     /// given back before waiting.
     pub async fn read_command(&mut self) -> Result<Option<&[u8]>> {
+        self.begin_command();
+        self.read_packet().await
+    }
+
+    fn begin_command(&mut self) {
         self.drop_lent();
-        if self.joined == 0 && !self.in_split {
+        // Called again after a dropped read, a command may be half joined.
+        if !self.in_split {
             self.reset_sequence();
             if self.buffer().is_empty() {
                 self.release();
             }
         }
-        self.read_packet().await
     }
 
     /// As [`Stream::read_command`], but the payload replaces what `into` held, so that the stream
-    /// stays free for [`Stream::closed`]. False where the peer closed.
+    /// stays free for [`Stream::closed`]. A long one is handed over without a copy, and counts
+    /// against the budget until the next command. False where the peer closed.
     pub async fn read_command_into(&mut self, into: &mut Vec<u8>) -> Result<bool> {
         into.clear();
-        match self.read_command().await? {
-            Some(payload) => into.extend_from_slice(payload),
-            None => return Ok(false),
+        if into.capacity() > SMALL_BUFFER {
+            *into = Vec::new();
         }
-        self.drop_lent();
+        self.begin_command();
+        let Some(range) = self.next_range().await? else { return Ok(false) };
+        if range.len() > LARGE_BUFFER && range.end == self.read.len() {
+            *into = std::mem::take(&mut self.read);
+            into.drain(..range.start);
+            (self.start, self.lent) = (0, 0);
+        } else {
+            into.extend_from_slice(self.read.get(range).unwrap_or_default());
+            self.drop_lent();
+        }
         Ok(true)
     }
 
@@ -325,8 +355,7 @@ impl Stream {
         if self.compression.is_some() {
             return self.fill_compressed().await;
         }
-        let missing = self.missing();
-        make_room(&mut self.read, &mut self.start, self.appetite, missing);
+        self.make_room().await?;
         let room = self.read.capacity() - self.read.len();
         let count = self.transport.read_buf(&mut self.read).await;
         let count = self.received(count)?;
@@ -355,6 +384,29 @@ impl Stream {
             }
         }
         Ok(0)
+    }
+
+    /// Makes room for a read: moves what is unread to the front, and grows by no more than what has
+    /// arrived (and by less where less is missing). What a long packet needs comes out of the
+    /// process's budget; while that is used up, nothing is read.
+    async fn make_room(&mut self) -> Result<()> {
+        if self.read.capacity() - self.read.len() >= self.appetite / 2 {
+            return Ok(());
+        }
+        self.read.drain(..self.start);
+        self.start = 0;
+        let length = self.read.len();
+        if self.read.capacity() - length >= self.appetite / 2 {
+            return Ok(());
+        }
+        let growth = length.min(self.missing()).max(self.appetite);
+        let uncounted = self.read.capacity().max(UNCOUNTED);
+        if let Some(budget) = &self.budget && length + growth > uncounted {
+            let bytes = (length + growth - uncounted) as u64;
+            self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
+        }
+        self.read.reserve_exact(growth);
+        Ok(())
     }
 
     /// Bytes that the chunk at the front lacks, as its header says.
@@ -409,6 +461,9 @@ impl Stream {
         if self.read.is_empty() && self.read.capacity() > SMALL_BUFFER {
             self.read = Vec::new();
         }
+        if self.read.capacity() <= UNCOUNTED {
+            self.reserved = Vec::new();
+        }
         if self.write.is_empty() && self.write.capacity() > SMALL_BUFFER {
             self.write = Vec::new();
         }
@@ -430,21 +485,6 @@ impl Stream {
             Peer::Client => error,
             Peer::Backend => error_code::of_backend(error),
         }
-    }
-}
-
-/// Makes room for a read: moves what is unread to the front, and grows by no more than what has
-/// arrived (so by less than is `missing`, where a header only announces much).
-fn make_room(read: &mut Vec<u8>, start: &mut usize, appetite: usize, missing: usize) {
-    if read.capacity() - read.len() >= appetite / 2 {
-        return;
-    }
-    if *start > 0 {
-        read.drain(..*start);
-        *start = 0;
-    }
-    if read.capacity() - read.len() < appetite / 2 {
-        read.reserve_exact(read.len().min(missing).max(appetite));
     }
 }
 
