@@ -20,7 +20,10 @@ pub struct Sample {
 pub enum Calls {
     /// No proxy.
     None,
-    Counted { per_query: f64, tool: &'static str },
+    Counted {
+        per_query: f64,
+        tool: &'static str,
+    },
     Unavailable(String),
 }
 

@@ -32,7 +32,9 @@ impl CaseResult<'_> {
 
     fn values(&self, way: Way, of: fn(&Sample) -> f64) -> Vec<f64> {
         let index = self.index(way);
-        index.map(|index| self.rounds.iter().map(|round| of(&round[index])).collect()).unwrap_or_default()
+        index
+            .map(|index| self.rounds.iter().map(|round| of(&round[index])).collect())
+            .unwrap_or_default()
     }
 
     fn median(&self, way: Way, of: fn(&Sample) -> f64) -> Option<f64> {
@@ -74,7 +76,13 @@ pub fn print(results: &[CaseResult], stage: &Stage) {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
-        "case", "way", "queries/s", "p95 ms", "CPU µs/query", "calls/query", "CPU to HAProxy's",
+        "case",
+        "way",
+        "queries/s",
+        "p95 ms",
+        "CPU µs/query",
+        "calls/query",
+        "CPU to HAProxy's",
     ]);
     for result in results {
         for (index, way) in result.ways.iter().enumerate() {

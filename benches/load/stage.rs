@@ -64,7 +64,8 @@ impl Stage {
             &format!("GRANT ALL ON *.* TO {user}@'%'"),
         ])?;
         let mut stage = Stage { server, haproxy: None, weir: None };
-        let prepare = stage.sysbench(stage.server.port, "oltp_point_select", &["prepare".into()])?;
+        let prepare =
+            stage.sysbench(stage.server.port, "oltp_point_select", &["prepare".into()])?;
         engine::run(&mut { prepare })?;
         if ways.contains(&Way::HaProxy) {
             stage.haproxy = Some(start_haproxy(stage.server.port)?);
@@ -196,7 +197,13 @@ fn start_haproxy(server: u16) -> Result<(Child, u16), String> {
     fs::write(&config, text).map_err(|error| error.to_string())?;
     let log = fs::File::create(directory.join("log")).map_err(|error| error.to_string())?;
     let mut command = reaper::command(engine::find("haproxy")?);
-    command.arg("-db").arg("-f").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+        .arg("-db")
+        .arg("-f")
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
     let child = command.spawn().map_err(|error| format!("haproxy: {error}"))?;
     let start = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

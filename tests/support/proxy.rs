@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::{engine, reaper, sql};
 
 /// The client account of every proxy that the harness starts; its password is its name.
-pub const USER: &str = "app";
+pub const USER: &str = "shop";
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
