@@ -27,7 +27,8 @@ demo:
 
 bench:
 	@tests/support/install.sh bench
-	$(CARGO) bench --locked --bench load -- $(BENCH)
+	$(CARGO) build --locked --release --bin weir --example load
+	target/release/examples/load $(BENCH)
 
 check:
 	$(CARGO) fmt --check

@@ -272,14 +272,8 @@ impl Connection {
 
     fn note_error(&mut self, error: &Error) {
         match error.errno {
-            // 1290 names the option that forbids the statement; others than this one say nothing
-            // of the server.
-            1290 if error.message.contains("read-only") || error.message.contains("read_only") => {
-                self.node.demote(&error.message);
-            }
-            1836 => self.node.demote(&error.message),
-            // Shutting down.
-            1053 => self.node.doubt(&error.message),
+            // The server is read-only, or is shutting down: it is primary no more.
+            1290 | 1836 | 1053 => self.node.doubt(&error.message),
             // The connection was killed, or dropped for idling.
             1927 | 4031 => self.broken = true,
             _ => {}
@@ -526,6 +520,18 @@ impl Connection {
     pub fn unprepare(&mut self, key: &[u8]) {
         if let Some(prepared) = self.statements.remove(key) {
             self.close_statement(prepared.id);
+        }
+    }
+
+    /// Closes a cursor and keeps its statement: COM_STMT_RESET, answered before the next command.
+    pub async fn reset_statement(&mut self, id: u32) -> Result<()> {
+        self.begin(|out| command::write_number(command::byte::STMT_RESET, id, out));
+        match self.answer().await? {
+            Answer::Ok(_) | Answer::Err(_) => Ok(()),
+            Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
+                self.broken = true;
+                Err(fault::hostile(&self.node, "rows where OK was due"))
+            }
         }
     }
 

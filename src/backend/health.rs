@@ -57,7 +57,6 @@ impl Prober {
         };
         log_change(node, &before, &health);
         node.set_health(health);
-        node.looked_at();
     }
 
     async fn look(&mut self, node: &Node) -> Result<Seen> {

@@ -14,14 +14,17 @@
 //! - Drop [`Client::handshake`] once the login is complete.
 //! - Pass [`Context::gate`] before each statement that needs a backend (PAUSE holds it there).
 
+pub mod front;
 pub mod gate;
 pub mod seat;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use crate::backend::catalog::Loader;
 use crate::backend::topology::Topology;
 use crate::catalog::Catalog;
 use crate::config::Config;
@@ -30,7 +33,10 @@ use crate::observe::metrics::Metrics;
 use crate::observe::record::{Recorder, SlowLog};
 use crate::observe::sessions::{Registration, Registry};
 use crate::observe::templates::Templates;
+use crate::planner::cache::PlanCache;
 use crate::rules::Rules;
+use crate::sql::lex::Limits;
+use crate::sql::template::Lexer;
 
 /// One version of everything that decides where a statement goes. Swapped as one.
 #[derive(Debug)]
@@ -91,6 +97,9 @@ pub struct Context {
     pub budget: Budget,
     pub slow: Arc<SlowLog>,
     pub gate: gate::Gate,
+    pub front: front::Front,
+    pub loader: Loader,
+    started: Instant,
     pub seats: Arc<seat::Seats>,
     pub handshakes: Arc<seat::Seats>,
     templates: Vec<Arc<Templates>>,
@@ -110,6 +119,9 @@ impl Context {
             budget: Budget::new(limits.memory_budget.0),
             slow: SlowLog::new(log.slow_statement.limit(), log.slow_statements_per_second),
             gate: gate::Gate::default(),
+            front: front::Front::default(),
+            loader: Loader::default(),
+            started: Instant::now(),
             seats: seat::Seats::new(limits.max_connections),
             handshakes: seat::Seats::new(limits.max_handshakes),
             templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
@@ -117,6 +129,11 @@ impl Context {
             config: ArcSwap::from_pointee(config),
             snapshot: ArcSwap::new(snapshot),
         })
+    }
+
+    /// Since the start.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// The present settings.
@@ -163,10 +180,31 @@ impl Context {
     }
 }
 
+/// What one statement may be, by these settings.
+fn lexer_limits(config: &Config) -> Limits {
+    Limits {
+        bytes: config.limits.max_allowed_packet.bytes(),
+        operators: config.limits.statement_operators,
+        depth: config.limits.statement_depth,
+        ..Limits::default()
+    }
+}
+
+impl std::fmt::Debug for WorkerContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerContext").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// About how many plans a worker's cache is laid out for; its bytes are what bounds it.
+const PLANS_PER_WORKER: usize = 10_000;
+
 /// What the sessions of one worker share. Nothing here is touched by another worker's statements.
-#[derive(Debug)]
 pub struct WorkerContext {
     pub shared: Arc<Context>,
+    /// The worker's plans. Its sessions run on one thread: nobody ever waits for this lock.
+    pub plans: Mutex<PlanCache>,
+    pub lexer: Lexer,
     /// 0 up to the number of workers.
     pub index: usize,
     pub recorder: Recorder,
@@ -176,7 +214,11 @@ impl WorkerContext {
     pub fn new(shared: Arc<Context>, index: usize) -> Arc<Self> {
         let templates = shared.templates.get(index).cloned().unwrap_or_else(|| Arc::new(Templates::new(0)));
         let recorder = Recorder::for_worker(&shared.metrics, index, templates, shared.slow.clone());
-        Arc::new(WorkerContext { recorder, index, shared })
+        let workers = shared.templates.len().max(1);
+        let config = shared.config();
+        let plans = PlanCache::new(PLANS_PER_WORKER, config.limits.plan_cache.bytes() / workers);
+        let lexer = Lexer::new(rand::random(), lexer_limits(&config));
+        Arc::new(WorkerContext { plans: Mutex::new(plans), lexer, recorder, index, shared })
     }
 }
 

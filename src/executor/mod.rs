@@ -12,6 +12,9 @@ pub mod layout;
 pub mod limit;
 pub mod memory;
 pub mod merge;
+pub mod pass;
+pub mod rename;
+pub mod running;
 pub mod sort;
 
 #[cfg(test)]

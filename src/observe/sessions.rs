@@ -399,6 +399,15 @@ impl Registry {
         self.proxy
     }
 
+    /// How many live sessions an account has.
+    pub fn count_of(&self, user: &UserName) -> usize {
+        let of_shard = |shard: &Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>>| {
+            let entries = lock(shard);
+            entries.values().filter(|entry| lock(&entry.transport).user.as_ref() == Some(user)).count()
+        };
+        self.shards.iter().map(of_shard).sum()
+    }
+
     fn shard(&self, id: u32) -> &Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>> {
         // An array of 16 and four bits: always there.
         &self.shards[(id & 15) as usize]

@@ -340,7 +340,7 @@ impl Plan {
     }
 
     /// The target that has these shards, one for each sharded table.
-    fn placed(
+    pub(crate) fn placed(
         &self,
         tables: &Tables,
         shards: SmallVec<[u32; 2]>,

@@ -24,6 +24,7 @@ pub mod explain;
 pub mod plan;
 pub(crate) mod refuse;
 pub mod splice;
+pub mod view;
 
 use std::sync::Arc;
 

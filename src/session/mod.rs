@@ -1,1 +1,280 @@
-//! session (not built yet)
+//! One client's dialogue: login, commands, statements, prepared statements, replies.
+//!
+//! Owns: what a client's connection remembers, and the order of things. Never: decides where a
+//! statement goes (the planner), reads a packet's bytes off a socket (`wire`), or knows a pool's
+//! inside.
+//!
+//! [`serve`] is the whole life of a session. A command goes through [`dispatch`], a statement's
+//! text through [`query`], which plans it and hands it to [`forward`] and its siblings.
+
+pub mod diagnostics;
+pub mod dispatch;
+pub mod field_list;
+pub mod forward;
+pub mod identity;
+pub mod last;
+pub mod lend;
+pub mod login;
+pub mod look_back;
+pub mod own;
+pub mod plan;
+pub mod prepared;
+pub mod query;
+pub mod reply;
+pub mod scatter;
+pub mod show;
+pub mod sql_prepared;
+pub mod transact;
+pub mod variables;
+
+use std::sync::Arc;
+
+use crate::backend::state::State;
+use crate::context::{Client, WorkerContext};
+use crate::error::{Error, Fault, Result, Retry};
+use crate::executor::running::Running;
+use crate::name::SchemaName;
+use crate::observe::sessions::{Registration, Stop, Watch};
+use crate::protocol::capability::Capabilities;
+use crate::protocol::err::write_error;
+use crate::protocol::status::StatusFlags;
+use crate::sql::lex::Dialect;
+use crate::sql::template::Lexed;
+use crate::transaction::Transaction;
+use crate::value::{CharsetClass, assign};
+use crate::wire::stream::Stream;
+
+use identity::Identity;
+use last::Last;
+use lend::Held;
+
+/// One client's session, after its login.
+pub struct Session {
+    pub(crate) stream: Stream,
+    pub(crate) ctx: Arc<WorkerContext>,
+    pub(crate) registration: Registration,
+    pub(crate) identity: Identity,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) schema: Option<SchemaName>,
+    /// What every backend connection must have before a statement of this session runs; its
+    /// database is chosen for each statement.
+    pub(crate) state: State,
+    pub(crate) dialect: Dialect,
+    pub(crate) transaction: Transaction,
+    /// Backend connections that belong to this session until it lets them go.
+    pub(crate) held: Held,
+    pub(crate) last: Last,
+    /// What runs now, for whoever has to stop it.
+    pub(crate) running: Arc<Running>,
+    /// Buffers that every statement uses again.
+    pub(crate) lexed: Lexed,
+    pub(crate) text: Vec<u8>,
+    pub(crate) rendered: Vec<u8>,
+    pub(crate) prepared: prepared::Statements,
+    /// Texts of SQL's PREPARE, by name.
+    pub(crate) named: sql_prepared::Named,
+    /// Follow from `state`.
+    pub(crate) charset_class: CharsetClass,
+    pub(crate) assign: assign::Context,
+    /// Differs from statement to statement.
+    pub(crate) turn: u64,
+}
+
+/// Serves one connection from its greeting to its end. Errors end in a log line or an ERR packet;
+/// the future's end frees everything.
+pub async fn serve(ctx: Arc<WorkerContext>, stream: Stream, client: Client) {
+    let Client { registration, handshake, seat, login_by } = client;
+    let _seat = seat;
+    let mut stream = stream;
+    let login = login::run(&ctx, &mut stream, &registration);
+    let login = match tokio::time::timeout_at(login_by, login).await {
+        Ok(login) => login,
+        Err(_) => Err(Error::unavailable(
+            "handshake_timeout",
+            "The login wasn't complete within timeouts.handshake",
+        )),
+    };
+    drop(handshake);
+    match login {
+        Ok(Some(login)) => {
+            let mut session = Session::new(ctx, stream, registration, login);
+            session.run().await;
+        }
+        // The client left before it logged in: a health check.
+        Ok(None) => {}
+        Err(error) => {
+            ctx.recorder.metrics().logins_failed.add(error.code);
+            tracing::info!(connection = registration.id(), peer = %registration.peer(), %error, "login failed");
+            stream.write_with(|out| write_error(&error, Capabilities::OFFERED, out));
+            // The client may be gone already.
+            let _ = stream.shutdown().await;
+        }
+    }
+}
+
+/// Why a session's loop ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client said QUIT or closed.
+    Client,
+    /// The connection can't go on; the client is told, if it still listens.
+    Error(Error),
+    /// KILL, drain or shutdown.
+    Stopped(Stop),
+}
+
+impl Session {
+    fn new(
+        ctx: Arc<WorkerContext>,
+        stream: Stream,
+        registration: Registration,
+        login: login::Login,
+    ) -> Self {
+        let id = registration.id();
+        let mut session = Session {
+            stream,
+            ctx,
+            registration,
+            identity: login.identity,
+            capabilities: login.capabilities,
+            schema: login.schema,
+            state: login.state,
+            dialect: Dialect::default(),
+            transaction: Transaction::default(),
+            held: Held::default(),
+            last: Last::default(),
+            running: Arc::default(),
+            lexed: Lexed::new(),
+            text: Vec::new(),
+            rendered: Vec::new(),
+            prepared: prepared::Statements::default(),
+            named: sql_prepared::Named::new(),
+            charset_class: CharsetClass::of("utf8mb4"),
+            assign: assign::Context::new(assign::ServerKind::Unknown, "", None),
+            turn: u64::from(id),
+        };
+        session.adopt_dialect();
+        session
+    }
+
+    async fn run(&mut self) {
+        let end = loop {
+            if let Err(end) = self.command().await {
+                break end;
+            }
+        };
+        self.farewell(end).await;
+    }
+
+    /// One command from its first byte to its answer's last.
+    async fn command(&mut self) -> Result<(), End> {
+        let mut packet = std::mem::take(&mut self.text);
+        let read = self.read_command(&mut packet).await;
+        let outcome = match read {
+            Ok(()) => self.dispatch(&packet).await,
+            Err(end) => Err(end),
+        };
+        packet.clear();
+        if packet.capacity() > KEPT_BUFFER {
+            packet = Vec::new();
+        }
+        self.text = packet;
+        outcome?;
+        self.registration.end();
+        Ok(())
+    }
+
+    /// Waits for the next command, a stop signal or the idle timeout.
+    async fn read_command(&mut self, packet: &mut Vec<u8>) -> Result<(), End> {
+        let in_transaction = self.is_in_transaction();
+        self.registration.set_in_transaction(in_transaction);
+        let watch = if in_transaction { Watch::InTransaction } else { Watch::Idle };
+        let config = self.ctx.shared.config();
+        let limit = if in_transaction {
+            config.timeouts.idle_in_transaction.limit()
+        } else {
+            config.timeouts.idle.limit()
+        };
+        self.stream.set_max_packet(config.limits.max_allowed_packet.bytes());
+        let read = self.stream.read_command_into(packet);
+        let read = async {
+            match limit {
+                Some(limit) => tokio::time::timeout(limit, read).await.map_err(|_| limit),
+                None => Ok(read.await),
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => match read {
+                Ok(Ok(true)) => Ok(()),
+                Ok(Ok(false)) => Err(End::Client),
+                Ok(Err(error)) => Err(End::Error(error)),
+                Err(limit) => Err(End::Error(idle_error(limit, in_transaction))),
+            },
+            stop = self.registration.stopped(watch) => Err(End::Stopped(stop)),
+        }
+    }
+
+    /// Tells the client why, gives the connections back or up, and closes.
+    async fn farewell(&mut self, end: End) {
+        let error = match end {
+            End::Client => None,
+            End::Error(error) => Some(error),
+            End::Stopped(Stop::Kill) => {
+                Some(Error::new(Fault::Client, 1927, b"70100", "killed", "Connection was killed"))
+            }
+            End::Stopped(_) => Some(
+                Error::new(
+                    Fault::Unavailable,
+                    1053,
+                    b"08S01",
+                    "shutdown",
+                    "This proxy is shutting down: connect again",
+                )
+                .retry(Retry::Safe),
+            ),
+        };
+        self.running.kill_all().await;
+        self.held.abandon().await;
+        if let Some(error) = error {
+            self.ctx.recorder.error(&error);
+            self.stream.write_with(|out| write_error(&error, self.capabilities, out));
+        }
+        // The client may be gone already; a stuck one must not hold the session's end up.
+        let _ = tokio::time::timeout(FAREWELL, self.stream.shutdown()).await;
+    }
+
+    /// The flags that a packet of Weir's own carries.
+    pub(crate) fn status(&self) -> StatusFlags {
+        let mut status = StatusFlags::default();
+        if self.state.autocommit() {
+            status = status.with(StatusFlags::AUTOCOMMIT);
+        }
+        if self.is_in_transaction() {
+            status = status.with(StatusFlags::IN_TRANSACTION);
+        }
+        status.with(self.mode_flags())
+    }
+}
+
+/// A statement buffer larger than this is given back.
+const KEPT_BUFFER: usize = 4 << 10;
+
+/// How long a closing session waits for its client to take the last packet.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn idle_error(limit: std::time::Duration, in_transaction: bool) -> Error {
+    let (setting, tail) = if in_transaction {
+        ("timeouts.idle_in_transaction", "; its transaction is rolled back")
+    } else {
+        ("timeouts.idle", "")
+    };
+    Error::new(
+        Fault::Client,
+        4031,
+        b"HY000",
+        "idle_timeout",
+        format!("The client sent nothing for {} s ({setting}){tail}", limit.as_secs()),
+    )
+    .fatal()
+}

@@ -11,5 +11,4 @@ pub mod stream;
 pub mod tls;
 pub mod transport;
 mod compression;
-mod reading;
 mod writing;

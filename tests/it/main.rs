@@ -11,7 +11,6 @@ mod fake;
 mod reload;
 mod servers;
 mod shop;
-mod values;
 mod wire;
 mod wire_packets;
 mod wire_secure;

@@ -1,0 +1,147 @@
+//! Physical names back to logical ones, in column definitions, errors and warnings.
+//!
+//! Owns: which names of an answer are replaced (mysql-traps 24). Never: touches a row.
+
+use crate::error::Error;
+use crate::planner::plan::Renaming;
+use crate::protocol::column::{Column, Rename};
+
+/// The names of one answer. An empty list changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names<'a>(pub &'a [Renaming]);
+
+impl<'a> Names<'a> {
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same column under its logical schema and table.
+    ///
+    /// The alias (`table`) is replaced only where it is the physical table's own name: an alias that
+    /// the client gave stays.
+    pub fn column(self, column: Column<'a>) -> Column<'a> {
+        let found = self.0.iter().find(|renaming| {
+            column.org_table == renaming.physical_table.as_bytes()
+                && column.schema == renaming.physical_database.as_bytes()
+        });
+        if let Some(renaming) = found {
+            let is_own = column.table == renaming.physical_table.as_bytes();
+            return column.renamed(&Rename {
+                schema: Some(renaming.schema.as_str().as_bytes()),
+                table: is_own.then(|| renaming.table.as_str().as_bytes()),
+                org_table: Some(renaming.table.as_str().as_bytes()),
+                name: None,
+            });
+        }
+        // Columns of derived tables have a schema on some servers and no table of ours.
+        let schema = self
+            .0
+            .iter()
+            .find(|renaming| column.schema == renaming.physical_database.as_bytes())
+            .map(|renaming| renaming.schema.as_str().as_bytes());
+        column.renamed(&Rename { schema, ..Rename::default() })
+    }
+
+    /// A message with logical names in it.
+    pub fn text(self, message: &str) -> String {
+        let mut text = message.to_owned();
+        for renaming in self.0 {
+            if *renaming.physical_table != *renaming.table.as_str() {
+                text = replace_word(&text, &renaming.physical_table, renaming.table.as_str());
+            }
+            if *renaming.physical_database != *renaming.schema.as_str() {
+                text = replace_word(&text, &renaming.physical_database, renaming.schema.as_str());
+            }
+        }
+        text
+    }
+
+    /// An error with logical names in it.
+    pub fn error(self, mut error: Error) -> Error {
+        if !self.is_empty() {
+            error.message = self.text(&error.message);
+        }
+        error
+    }
+}
+
+/// Replaces `from` where it stands as a whole identifier. A quoted value that happens to read like
+/// a physical name (`Duplicate entry 'orders_0001'`) can't be told apart; physical names are made
+/// by patterns and rarely are values.
+fn replace_word(text: &str, from: &str, to: &str) -> String {
+    if from.is_empty() {
+        return text.to_owned();
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(from) {
+        let (before, found) = rest.split_at(at);
+        let after = found.get(from.len()..).unwrap_or_default();
+        let whole = !before.chars().next_back().is_some_and(is_word)
+            && !after.chars().next().is_some_and(is_word);
+        out.push_str(before);
+        out.push_str(if whole { to } else { from });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::{SchemaName, TableName};
+    use crate::protocol::field::{FieldFlags, FieldType};
+
+    fn renaming() -> [Renaming; 1] {
+        [Renaming {
+            physical_database: "shop_0001".into(),
+            physical_table: "orders_0012".into(),
+            schema: SchemaName::from("shop"),
+            table: TableName::from("orders"),
+        }]
+    }
+
+    fn column<'a>(schema: &'a [u8], table: &'a [u8], org_table: &'a [u8]) -> Column<'a> {
+        Column {
+            schema,
+            table,
+            org_table,
+            name: b"id",
+            org_name: b"id",
+            collation: 63,
+            length: 20,
+            field_type: FieldType(8),
+            flags: FieldFlags(0),
+            decimals: 0,
+            default: None,
+        }
+    }
+
+    #[test]
+    fn a_column_gets_its_logical_names_and_keeps_the_clients_alias() {
+        let names = renaming();
+        let own = Names(&names).column(column(b"shop_0001", b"orders_0012", b"orders_0012"));
+        assert_eq!((own.schema, own.table, own.org_table), (&b"shop"[..], &b"orders"[..], &b"orders"[..]));
+        let alias = Names(&names).column(column(b"shop_0001", b"o", b"orders_0012"));
+        assert_eq!((alias.table, alias.org_table), (&b"o"[..], &b"orders"[..]));
+        let other = Names(&names).column(column(b"other", b"x", b"x"));
+        assert_eq!((other.schema, other.org_table), (&b"other"[..], &b"x"[..]));
+    }
+
+    #[test]
+    fn messages_name_logical_tables() {
+        let names = renaming();
+        assert_eq!(
+            Names(&names).text("Table 'shop_0001.orders_0012' doesn't exist"),
+            "Table 'shop.orders' doesn't exist"
+        );
+        assert_eq!(
+            Names(&names).text("Duplicate entry '5' for key 'orders_0012.PRIMARY'"),
+            "Duplicate entry '5' for key 'orders.PRIMARY'"
+        );
+        // Only whole names.
+        assert_eq!(Names(&names).text("xorders_0012 orders_00123"), "xorders_0012 orders_00123");
+    }
+}

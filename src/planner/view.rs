@@ -1,0 +1,82 @@
+//! What a session may ask of a plan beside its route.
+//!
+//! Owns: these small answers. Never: binds or renders.
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+use crate::name::GroupId;
+use crate::planner::bind::{Binding, SessionFacts};
+use crate::planner::plan::{Route, Rows, Target};
+use crate::planner::{Action, Plan};
+use std::sync::Arc;
+
+impl Target {
+    /// A place for a statement of Weir's own, which names no sharded table.
+    pub fn plain(group: GroupId, database: Option<Arc<str>>) -> Target {
+        Target {
+            group,
+            database,
+            shard: None,
+            rows: Rows::All,
+            scattered: false,
+            shards: SmallVec::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether no server's rows or tables are concerned: rights on kinds of statements don't apply.
+    pub fn is_about_session(&self) -> bool {
+        matches!(self.action, Action::Session(_) | Action::Reply(_))
+    }
+
+    /// The logical tables that the statement names, as schema and name.
+    pub fn table_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tables.iter().map(|used| (used.schema.as_str(), &*used.name))
+    }
+
+    /// Any one target: where a prepared statement's columns can be learnt before its values are
+    /// known. `None` where no server is concerned.
+    ///
+    /// # Errors
+    /// The statement is refused whatever its values are.
+    pub fn sample(&self, binding: &Binding<'_>) -> Result<Option<Target>> {
+        let tables = match &self.action {
+            Action::Refuse(error) => return Err(error.clone()),
+            Action::Reply(_) | Action::Session(_) => return Ok(None),
+            Action::Tables(tables) => tables,
+        };
+        if tables.sharded.is_empty() {
+            let session = SessionFacts { ..*binding.session };
+            return match self.bind(&Binding { session: &session, ..*binding }) {
+                Route::Forward(target) => Ok(Some(target)),
+                Route::Scatter { targets, .. } | Route::Write { targets, .. } => {
+                    Ok(targets.into_iter().next().map(|target| Target { scattered: false, ..target }))
+                }
+                Route::Refuse(error) => Err(error),
+                Route::Reply(_) | Route::Session(_) => Ok(None),
+            };
+        }
+        // The first shard that lies with the statement's other tables.
+        let first = tables.sharded.first().map_or(0, |narrowed| narrowed.table.shards.len());
+        let fits = |shard: u32| {
+            let mut groups = tables.sharded.iter().map(|narrowed| {
+                narrowed.table.shard(shard).map(|shard| shard.group)
+            });
+            let group = groups.next().flatten();
+            group.is_some()
+                && groups.all(|other| other == group)
+                && group.is_some_and(|group| tables.groups.is_empty() || tables.groups.contains(&group))
+        };
+        let count = u32::try_from(first).unwrap_or(u32::MAX);
+        let Some(shard) = (0..count).find(|&shard| fits(shard)) else {
+            return Err(Error::refused(
+                "cross_group",
+                "No shard of the statement's first table lies with its other tables",
+            ));
+        };
+        let shards = SmallVec::from_elem(shard, tables.sharded.len());
+        self.placed(tables, shards, binding.rules).map(Some)
+    }
+}

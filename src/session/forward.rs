@@ -1,0 +1,310 @@
+//! A statement for one target: sent, and its answer relayed.
+//!
+//! Owns: one exchange with one backend, its interruption (KILL, deadline, the client's leaving), and
+//! the one safe retry. Never: plans, or merges.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::counters;
+use crate::backend::pool::Lent;
+use crate::context::Snapshot;
+use crate::error::Error;
+use crate::executor::pass::{self, Broken, Summary, Terms};
+use crate::executor::rename::Names;
+use crate::executor::running::{Interrupt, Running};
+use crate::observe::sessions::{Registration, Stop, Watch};
+use crate::planner::plan::{Access, Facts, Pin, Renaming, Target};
+use crate::protocol::command;
+use crate::protocol::execute::{Parameter, write_execute};
+use crate::protocol::status::StatusFlags;
+use crate::session::lend::Purpose;
+use crate::session::prepared;
+use crate::session::{End, Session};
+
+/// Why a statement has no answer of a backend.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The client is told, and the session goes on.
+    Statement(Error),
+    /// The session ends.
+    Session(End),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if error.fatal { Failure::Session(End::Error(error)) } else { Failure::Statement(error) }
+    }
+}
+
+/// One command for one backend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job<'a> {
+    pub snapshot: &'a Arc<Snapshot>,
+    pub facts: &'a Facts,
+    pub target: &'a Target,
+    pub names: &'a [Renaming],
+    /// Whether another result of the same command follows.
+    pub more: bool,
+    pub local_infile: bool,
+}
+
+/// What a backend is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Payload<'a> {
+    /// COM_QUERY with this text.
+    Query(&'a [u8]),
+    /// COM_STMT_EXECUTE of this text, prepared there under `key` if it isn't yet.
+    Execute { key: &'a [u8], sql: &'a [u8], parameters: &'a [Parameter<'a>], cursor: u8 },
+}
+
+impl Session {
+    /// Runs a job and relays its answer, except for the flush of its end.
+    pub(super) async fn forward(
+        &mut self,
+        job: &Job<'_>,
+        payload: Payload<'_>,
+    ) -> Result<Summary, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.forward_once(job, payload).await {
+                Err(Attempt::Again(error)) if tries > 1 => return Err(error.into()),
+                Err(Attempt::Again(_)) => {}
+                Err(Attempt::Failed(failure)) => return Err(failure),
+                Ok(summary) => return Ok(summary),
+            }
+        }
+    }
+
+    async fn forward_once(
+        &mut self,
+        job: &Job<'_>,
+        payload: Payload<'_>,
+    ) -> Result<Summary, Attempt> {
+        let group = job.target.group;
+        let in_transaction = self.is_in_transaction() || !self.state.autocommit();
+        let purpose = Purpose::of(job.facts, in_transaction, self.transaction.is_read_only());
+        let mut lent = self.lend(job.snapshot, job.target, purpose).await.map_err(Attempt::from)?;
+        if let Some(pin) = job.facts.pins {
+            lent.pin(pin_of(pin));
+        }
+        let free = !in_transaction && lent.pins().is_empty();
+        let handle = match self.send(&mut lent, payload).await {
+            Ok(handle) => handle,
+            // The server's own error of PREPARE: the connection is well.
+            Err(error) if lent.is_in_step() => {
+                self.settle(group, lent, job.snapshot).await;
+                return Err(Attempt::from(Names(job.names).error(error)));
+            }
+            Err(error) => return Err(self.broke(job, lent, error, free).await),
+        };
+        self.running.add(lent.kill_handle());
+        let running = self.running.clone();
+        let status = self.mode_flags();
+        let limit = self.limit(job.facts);
+        let terms = Terms {
+            client: self.capabilities,
+            backend: lent.capabilities,
+            names: Names(job.names),
+            more: job.more,
+            local_infile: job.local_infile,
+            status,
+            pass_session_state: false,
+            cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),
+            running: &running,
+        };
+        let relay = pass::relay(&mut self.stream, &mut lent.stream, &terms);
+        let outcome = watched(relay, &self.registration, &running, limit).await;
+        self.running.end();
+        match outcome {
+            Ok(Ok(mut summary)) => {
+                if summary.status.contains(StatusFlags::CURSOR_EXISTS) && summary.error.is_none() {
+                    lent.pin(counters::Pin::Cursor);
+                    summary.cursor = Some(handle);
+                }
+                self.relayed(job, lent, &summary).await?;
+                Ok(summary)
+            }
+            Ok(Err(Broken::BackendBefore(error))) => {
+                lent.condemn();
+                Err(self.broke(job, lent, error, free).await)
+            }
+            Ok(Err(Broken::BackendAfter(error))) => {
+                self.lost(group, lent);
+                Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
+            }
+            Ok(Err(Broken::Client(error))) => {
+                // Closing the connection doesn't stop a statement that has sent nothing yet.
+                let handle = lent.kill_handle();
+                if let Err(error) = handle.kill(crate::backend::kill::Scope::Connection).await {
+                    tracing::debug!(%error, "the statement of a client that left was not killed");
+                }
+                self.lost(group, lent);
+                Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
+            }
+            Err(stop) => {
+                self.lost(group, lent);
+                Err(Attempt::Failed(Failure::Session(End::Stopped(stop))))
+            }
+        }
+    }
+
+    /// Sends the command; for an execution, the handle that it used.
+    async fn send(&mut self, lent: &mut Lent, payload: Payload<'_>) -> Result<u32, Error> {
+        let mut handle = 0;
+        match payload {
+            Payload::Query(sql) if sql.len() <= COPIED => lent.query(sql),
+            Payload::Query(sql) => {
+                let mut packet = Vec::with_capacity(sql.len() + 1);
+                command::write_text(command::byte::QUERY, sql, &mut packet);
+                lent.send_command(&packet).await?;
+            }
+            Payload::Execute { key, sql, parameters, cursor } => {
+                handle = prepared::handle(lent, key, sql).await?;
+                lent.begin(|out| write_execute(handle, cursor, parameters, out));
+            }
+        }
+        lent.flush().await?;
+        self.stream.set_sequence(1);
+        lent.absorb().await?;
+        Ok(handle)
+    }
+
+    /// The answer is through: takes its facts over and lets the connection go.
+    async fn relayed(
+        &mut self,
+        job: &Job<'_>,
+        mut lent: Lent,
+        summary: &Summary,
+    ) -> Result<(), Attempt> {
+        match &summary.error {
+            Some(error) => {
+                lent.ended_in_error(error);
+                if matches!(error.errno, 1213 | 1614) {
+                    // The server has rolled the whole transaction back.
+                    let status = lent.status.without(StatusFlags::IN_TRANSACTION);
+                    lent.ended(status);
+                }
+                self.ctx.recorder.error(error);
+            }
+            None => lent.ended(summary.status),
+        }
+        lent.note_tracked(&summary.session_state);
+        self.last.note(summary);
+        if summary.warnings > 0 && summary.error.is_none() && !job.more {
+            self.stream.flush().await.map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
+            self.fetch_diagnostics(&mut lent, job.names).await;
+        }
+        self.settle(job.target.group, lent, job.snapshot).await;
+        Ok(())
+    }
+
+    /// A backend broke off before the client was told anything.
+    async fn broke(&mut self, job: &Job<'_>, lent: Lent, error: Error, free: bool) -> Attempt {
+        let node = lent.node().clone();
+        let idle = lent.was_idle();
+        node.doubt(&error.message);
+        let interrupted = self.running.interrupted();
+        self.lost(job.target.group, lent);
+        match interrupted {
+            Some(Interrupt::Timeout) => {
+                return Attempt::Failed(crate::executor::running::timeout_error().into());
+            }
+            Some(Interrupt::Killed) => {
+                return Attempt::Failed(crate::protocol::error_code::interrupted().into());
+            }
+            None => {}
+        }
+        let error = Error { fatal: false, ..error };
+        if free && job.facts.retry && idle {
+            return Attempt::Again(error);
+        }
+        let what = if job.facts.access == Access::Read { "" } else { "; it may have been done" };
+        let message = format!("{} ({}){what}", error.message, node.title());
+        Attempt::Failed(Error { message, ..error }.into())
+    }
+
+    /// A connection that can't be used again; the transaction on it is rolled back by its server.
+    fn lost(&mut self, group: crate::name::GroupId, mut lent: Lent) {
+        lent.condemn();
+        drop(lent);
+        if self.transaction.group() == Some(group) {
+            self.transaction.end();
+        }
+        self.held.unbind();
+    }
+
+    /// How long the statement may run.
+    pub(super) fn limit(&self, facts: &Facts) -> Option<Duration> {
+        facts.timeout.or_else(|| self.ctx.shared.config().timeouts.statement.limit())
+    }
+}
+
+/// Texts up to this are copied into the write buffer with what precedes them.
+const COPIED: usize = 16 << 10;
+
+enum Attempt {
+    /// Nothing has happened; another connection may do.
+    Again(Error),
+    Failed(Failure),
+}
+
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Attempt::Failed(error.into())
+    }
+}
+
+/// Drives `work` while KILL and the deadline are watched. A stopped statement goes on to be relayed:
+/// its backend answers 1317.
+pub(super) async fn watched<T>(
+    work: impl Future<Output = T>,
+    registration: &Registration,
+    running: &Running,
+    limit: Option<Duration>,
+) -> Result<T, Stop> {
+    let mut work = pin!(work);
+    // Most statements are answered before anything else happens.
+    let stop = async {
+        match limit {
+            None => Some(registration.stopped(Watch::Statement).await),
+            Some(limit) => {
+                tokio::time::timeout(limit, registration.stopped(Watch::Statement)).await.ok()
+            }
+        }
+    };
+    let stop = tokio::select! {
+        biased;
+        done = &mut work => return Ok(done),
+        stop = stop => stop,
+    };
+    let why = if stop.is_some() { Interrupt::Killed } else { Interrupt::Timeout };
+    let interrupt = running.interrupt(why);
+    match stop {
+        Some(stop @ (Stop::Kill | Stop::Shutdown | Stop::Drain)) => {
+            interrupt.await;
+            Err(stop)
+        }
+        Some(Stop::Query) | None => {
+            // The answer may come while the KILL is still on its way: both are awaited.
+            let ((), done) = tokio::join!(interrupt, work);
+            Ok(done)
+        }
+    }
+}
+
+/// The metric's reason for a plan's.
+fn pin_of(pin: Pin) -> counters::Pin {
+    match pin {
+        Pin::UserLock => counters::Pin::Lock,
+        Pin::UserVariable => counters::Pin::UserVariable,
+        Pin::TemporaryTable => counters::Pin::TemporaryTable,
+        Pin::Routine => counters::Pin::Routine,
+        Pin::TableLock => counters::Pin::TableLock,
+        Pin::FoundRows => counters::Pin::Diagnostics,
+        Pin::Unknown => counters::Pin::Unknown,
+    }
+}

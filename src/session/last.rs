@@ -1,0 +1,69 @@
+//! What the statement before this one left behind: LAST_INSERT_ID, ROW_COUNT, FOUND_ROWS, warnings.
+//!
+//! Owns: these values, which are the session's and not a backend connection's. Never: fetches any.
+
+use crate::error::Error;
+use crate::executor::pass::Summary;
+
+/// The most diagnostics kept, as MySQL's default `max_error_count`… of MariaDB (64).
+pub const MAX_DIAGNOSTICS: usize = 64;
+
+/// One row of SHOW WARNINGS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// `Note`, `Warning` or `Error`.
+    pub level: String,
+    pub errno: u16,
+    pub message: String,
+}
+
+/// The values of one session.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// Of the last statement that generated one.
+    pub insert_id: u64,
+    /// −1 after a result set and after an error.
+    pub row_count: i64,
+    pub found_rows: u64,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Warnings of the statement that the present reply belongs to.
+    pub warnings: u16,
+}
+
+impl Last {
+    /// A statement that clears diagnostics begins (all but SHOW WARNINGS and kin).
+    pub fn begin(&mut self) {
+        self.diagnostics.clear();
+        self.warnings = 0;
+    }
+
+    /// Takes over what a relayed answer said.
+    pub fn note(&mut self, summary: &Summary) {
+        if summary.last_insert_id != 0 {
+            self.insert_id = summary.last_insert_id;
+        }
+        self.warnings = summary.warnings;
+        match (&summary.error, summary.rows) {
+            (Some(error), _) => self.error(error),
+            (None, Some(rows)) => {
+                self.row_count = -1;
+                self.found_rows = rows;
+            }
+            (None, None) => {
+                self.row_count = i64::try_from(summary.affected_rows).unwrap_or(i64::MAX);
+            }
+        }
+    }
+
+    /// A statement failed.
+    pub fn error(&mut self, error: &Error) {
+        self.row_count = -1;
+        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.diagnostics.push(Diagnostic {
+                level: "Error".to_owned(),
+                errno: error.errno,
+                message: error.client_text(),
+            });
+        }
+    }
+}

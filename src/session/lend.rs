@@ -1,0 +1,261 @@
+//! Backend connections for a session: lent for a statement, or held for longer.
+//!
+//! Owns: which connections the session holds, opening the transaction on the first group touched,
+//! and when one goes back. Never: chooses a node (`backend::group`) or reads an answer.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::backend::choose::Role;
+use crate::backend::connection::Pipelining;
+use crate::backend::counters::Pin;
+use crate::backend::pool::{Ask, Lent};
+use crate::context::Snapshot;
+use crate::error::{Error, Result};
+use crate::name::GroupId;
+use crate::observe::sessions::State as Doing;
+use crate::planner::plan::{Access, Facts, NodeChoice, Target};
+use crate::protocol::capability::Capabilities;
+use crate::protocol::status::StatusFlags;
+use crate::session::Session;
+
+/// The connections that a session keeps between statements, at most one for each group.
+#[derive(Debug, Default)]
+pub struct Held {
+    entries: SmallVec<[(GroupId, Lent); 1]>,
+    /// The rules that the group ids belong to: a transaction keeps the version it began with.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The rules that the session is bound to while it holds something.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    pub fn take(&mut self, group: GroupId) -> Option<Lent> {
+        let place = self.entries.iter().position(|(held, _)| *held == group)?;
+        Some(self.entries.remove(place).1)
+    }
+
+    pub fn get(&mut self, group: GroupId) -> Option<&mut Lent> {
+        self.entries.iter_mut().find(|(held, _)| *held == group).map(|(_, lent)| lent)
+    }
+
+    pub fn has(&self, group: GroupId) -> bool {
+        self.entries.iter().any(|(held, _)| *held == group)
+    }
+
+    pub fn put(&mut self, group: GroupId, lent: Lent, snapshot: &Arc<Snapshot>) {
+        self.entries.push((group, lent));
+        if self.snapshot.is_none() {
+            self.snapshot = Some(snapshot.clone());
+        }
+    }
+
+    /// Forgets the rules' version where nothing is held any more.
+    pub fn unbind(&mut self) {
+        if self.entries.is_empty() {
+            self.snapshot = None;
+        }
+    }
+
+    /// Whether a user variable's value may be known to a held connection alone.
+    pub fn pinned_by_variable(&self) -> bool {
+        self.entries.iter().any(|(_, lent)| lent.pins().contains(Pin::UserVariable))
+    }
+
+    /// The groups held now.
+    pub fn groups(&self) -> SmallVec<[GroupId; 1]> {
+        self.entries.iter().map(|(group, _)| *group).collect()
+    }
+
+    /// Gives everything back; what is left on a connection (an open transaction, locks) is undone
+    /// first.
+    pub async fn abandon(&mut self) {
+        for (_, lent) in self.entries.drain(..) {
+            lent.finish().await;
+        }
+        self.snapshot = None;
+    }
+}
+
+/// What a connection is lent for.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose {
+    pub role: Role,
+    pub pipelining: Pipelining,
+    /// Whether the statement belongs to the session's transaction (all but Weir's own questions).
+    pub transactional: bool,
+}
+
+impl Purpose {
+    /// Of a client's statement.
+    pub fn of(facts: &Facts, transaction: bool, read_only: bool) -> Self {
+        let role = match (facts.node, facts.access) {
+            (Some(NodeChoice::Primary), _) => Role::Primary,
+            (Some(NodeChoice::Replica), Access::Read) if !transaction || read_only => Role::Replica,
+            // Snapshots of replica and primary differ (mysql-traps 15).
+            _ if transaction && !read_only => Role::Primary,
+            (_, Access::Read) => Role::Replica,
+            _ if read_only => Role::Replica,
+            _ => Role::Primary,
+        };
+        let pipelining = match facts.access {
+            Access::Read => Pipelining::All,
+            // A write in the wrong database or mode must not happen (mysql-traps 11).
+            _ => Pipelining::Variables,
+        };
+        Purpose { role, pipelining, transactional: true }
+    }
+
+    /// Of a statement of Weir's own on the primary.
+    pub const OWN: Purpose =
+        Purpose { role: Role::Primary, pipelining: Pipelining::All, transactional: false };
+}
+
+impl Session {
+    /// The rules and catalog that this statement works with.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        match self.held.snapshot() {
+            Some(snapshot) => snapshot.clone(),
+            None => self.ctx.shared.snapshot(),
+        }
+    }
+
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.transaction.is_active()
+    }
+
+    /// A connection for a target, in the session's state and inside of its transaction.
+    pub(super) async fn lend(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        target: &Target,
+        purpose: Purpose,
+    ) -> Result<Lent> {
+        let name = |id| snapshot.rules.group_name(id);
+        if purpose.transactional {
+            self.transaction.check(target.group, name)?;
+        }
+        let state = self.state.in_database(target.database.as_ref());
+        let mut lent = match self.held.take(target.group) {
+            Some(mut lent) => {
+                if let Err(error) = lent.enter(&state, purpose.pipelining).await {
+                    self.keep_or_lose(target.group, lent, snapshot);
+                    return Err(error);
+                }
+                lent
+            }
+            None => {
+                self.registration.set_state(Doing::WaitingForConnection);
+                let config = self.ctx.shared.config();
+                let ask = Ask {
+                    worker: self.ctx.index,
+                    role: purpose.role,
+                    state: &state,
+                    found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
+                    pipelining: purpose.pipelining,
+                    deadline: Instant::now() + config.timeouts.pool_wait.0,
+                };
+                snapshot.topology.group(target.group)?.lend(&ask).await?
+            }
+        };
+        self.registration.set_state(Doing::Executing);
+        if purpose.transactional {
+            self.open_transaction(&mut lent, target.group).await?;
+        }
+        Ok(lent)
+    }
+
+    /// The first statement of a transaction: what was answered without a backend is said to this
+    /// one now.
+    async fn open_transaction(&mut self, lent: &mut Lent, group: GroupId) -> Result<()> {
+        if !self.state.autocommit() {
+            self.transaction.begin_implicitly();
+        }
+        if !self.transaction.is_begun() {
+            return Ok(());
+        }
+        for opening in self.transaction.opening() {
+            lent.simple(&opening.sql).await?;
+        }
+        self.transaction.opened(group);
+        Ok(())
+    }
+
+    /// After a statement's last packet: the connection stays with the session where the transaction
+    /// or a pin needs it, otherwise it goes back.
+    pub(super) async fn settle(
+        &mut self,
+        group: GroupId,
+        mut lent: Lent,
+        snapshot: &Arc<Snapshot>,
+    ) {
+        let of_transaction = self.transaction.group() == Some(group);
+        if of_transaction && lent.is_in_step() && !lent.in_transaction() && self.is_over(&lent) {
+            self.transaction.end();
+        }
+        let keep = lent.in_transaction()
+            || self.transaction.group() == Some(group)
+            || !lent.pins().is_empty();
+        if keep && lent.is_in_step() {
+            if lent.outlive_kill().await.is_ok() {
+                self.registration.set_pinned(!lent.pins().is_empty());
+                self.held.put(group, lent, snapshot);
+                return;
+            }
+            lent.condemn();
+        }
+        if self.transaction.group() == Some(group) {
+            // It broke: the server rolls the transaction back.
+            self.transaction.end();
+        }
+        if let Some(lent) = lent.finish_now() {
+            lent.finish().await;
+        }
+        self.registration.set_pinned(!self.held.is_empty());
+        self.held.unbind();
+    }
+
+    /// A transaction whose server says that none is open has ended, by an implicit commit or a
+    /// deadlock. Under autocommit=0 the flag is off before the first row is touched, too.
+    fn is_over(&self, lent: &Lent) -> bool {
+        lent.status.contains(StatusFlags::AUTOCOMMIT) || !self.state.autocommit()
+    }
+
+    fn keep_or_lose(&mut self, group: GroupId, lent: Lent, snapshot: &Arc<Snapshot>) {
+        if lent.is_in_step() {
+            self.held.put(group, lent, snapshot);
+            return;
+        }
+        if self.transaction.group() == Some(group) {
+            self.transaction.end();
+        }
+        drop(lent);
+        self.held.unbind();
+    }
+
+    /// The group for statements that name no table: the transaction's, a held one, or the schema's
+    /// default.
+    pub(super) fn home_group(&self, snapshot: &Snapshot) -> Result<Target> {
+        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
+        let group = self
+            .transaction
+            .group()
+            .or_else(|| self.held.groups().first().copied())
+            .or_else(|| schema.map(|schema| schema.default_group))
+            .unwrap_or(GroupId(0));
+        if snapshot.rules.group(group).is_none() {
+            return Err(Error::refused("no_groups", "The rules name no group of servers"));
+        }
+        let database = schema.and_then(|schema| schema.database_in(group)).cloned();
+        Ok(Target::plain(group, database))
+    }
+}

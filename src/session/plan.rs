@@ -1,0 +1,201 @@
+//! A statement's text → its plan, from the cache or made now.
+//!
+//! Owns: asking the worker's cache, loading what the planner needs, and the rights check. Never:
+//! decides where anything goes.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+use crate::context::Snapshot;
+use crate::error::{Error, Fault, Result};
+use crate::name::{SchemaName, TableName};
+use crate::planner::bind::SessionFacts;
+use crate::planner::cache::Circumstances;
+use crate::planner::plan::Access;
+use crate::planner::{self, Plan, PlanInput, Planned};
+use crate::protocol::error_code;
+use crate::session::Session;
+use crate::sql::charset_scan::CharsetClass as ScanClass;
+use crate::sql::lex::{Dialect, LexMode, ServerKind};
+use crate::sql::template::Lexed;
+use crate::value::{CharsetClass, assign};
+
+/// How often the planner may ask for more tables before it must do with what there is.
+const ROUNDS: usize = 4;
+
+impl Session {
+    /// The plan of a statement under the session's present circumstances.
+    pub(super) async fn plan(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        sql: &[u8],
+        lexed: &Lexed,
+    ) -> Result<Arc<Plan>> {
+        let mut catalog = snapshot.catalog.load_full();
+        let schema = self.schema.clone();
+        let schema = schema.as_ref().map(SchemaName::as_str);
+        let circumstances =
+            |catalog: u64| Circumstances { dialect: self.dialect, schema, rules: snapshot.rules.version, catalog };
+        let metrics = self.ctx.recorder.metrics();
+        {
+            let plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(plan) = plans.get(lexed, &circumstances(catalog.version)) {
+                metrics.plan_cache_hits.increment();
+                return Ok(plan);
+            }
+        }
+        metrics.plan_cache_misses.increment();
+        let mut absent = false;
+        for round in 1..=ROUNDS {
+            let input = PlanInput {
+                sql,
+                lexed,
+                dialect: self.dialect,
+                rules: &snapshot.rules,
+                catalog: &catalog,
+                schema,
+                final_catalog: absent || round == ROUNDS,
+            };
+            match planner::plan(&input)? {
+                Planned::Plan(plan) => {
+                    let mut plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
+                    // What was planned without all tables is for this statement alone.
+                    if !absent && round < ROUNDS {
+                        plans.put(lexed, &circumstances(catalog.version), plan.clone());
+                    }
+                    return Ok(plan);
+                }
+                Planned::Need(tables) => {
+                    let wanted: Vec<_> = tables
+                        .iter()
+                        .map(|(schema, table)| (schema.clone(), TableName::new(table)))
+                        .collect();
+                    let loader = &self.ctx.shared.loader;
+                    let missing = loader
+                        .need(&snapshot.rules, &snapshot.topology, &snapshot.catalog, &wanted)
+                        .await?;
+                    absent |= !missing.is_empty();
+                    catalog = snapshot.catalog.load_full();
+                }
+            }
+        }
+        Err(Error::internal("the planner asked for tables again and again"))
+    }
+
+    /// Whether the account may do what the plan does.
+    ///
+    /// # Errors
+    /// 1044 for a schema, 1142 for a kind of statement.
+    pub(super) fn check_rights(&self, plan: &Plan) -> Result<()> {
+        let user = &self.identity.user;
+        for schema in &plan.schemas {
+            if !user.may_use(schema.as_str()) {
+                return Err(error_code::database_access_denied(
+                    user.name.as_str(),
+                    &self.identity.host,
+                    schema.as_str(),
+                ));
+            }
+        }
+        let rights = user.rights;
+        let (allowed, right) = match plan.facts.access {
+            Access::Read => (rights.read, "read"),
+            Access::PrimaryRead | Access::Write => (rights.read && rights.write, "write"),
+            Access::Definition => (rights.ddl, "ddl"),
+        };
+        if allowed || plan.is_about_session() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Fault::Client,
+            1142,
+            b"42000",
+            "missing_right",
+            format!(
+                "{:?} command denied to user '{}'@'{}': the rules don't give it the right '{right}'",
+                plan.kind, user.name, self.identity.host
+            ),
+        ))
+    }
+
+    /// After a statement that defines tables, or an error that says that a table is not what the
+    /// catalog says: what the plan's tables look like is asked anew.
+    pub(super) fn forget_tables(&self, snapshot: &Snapshot, plan: &Plan) {
+        let tables: Vec<_> = plan
+            .table_names()
+            .map(|(schema, name)| (SchemaName::new(schema), TableName::new(name)))
+            .collect();
+        self.ctx.shared.loader.forget(&snapshot.catalog, &tables);
+    }
+
+    /// What of the session decides where a statement goes.
+    pub(super) fn facts(&mut self) -> SessionFacts {
+        self.turn = self.turn.wrapping_add(1);
+        SessionFacts {
+            assign: self.assign,
+            charset: self.charset_class,
+            prefer: self.transaction.group().or_else(|| self.held.groups().first().copied()),
+            turn: self.turn,
+        }
+    }
+
+    /// Follows sql_mode, charset and time_zone, after any of them may have changed.
+    pub(super) fn adopt_dialect(&mut self) {
+        let announced = self.ctx.shared.front.announced();
+        let mode = self.state.variable("sql_mode").map_or_else(
+            || announced.sql_mode.clone(),
+            |text| String::from_utf8_lossy(text).trim_matches('\'').to_owned(),
+        );
+        let client = self.state.charset().client.clone();
+        self.dialect = Dialect {
+            mode: LexMode::of(&mode),
+            charset: ScanClass::of(&client),
+            server: announced.kind,
+            version: announced.number,
+        };
+        self.charset_class = CharsetClass::of(&client);
+        let server = match announced.kind {
+            ServerKind::MySql => assign::ServerKind::MySql,
+            ServerKind::MariaDb => assign::ServerKind::MariaDb,
+        };
+        let zone = self.state.variable("time_zone").map(|text| String::from_utf8_lossy(text).into_owned());
+        let offset = zone.as_deref().and_then(|zone| zone_offset(zone.trim_matches('\'')));
+        self.assign = assign::Context::new(server, &mode, offset);
+    }
+
+    /// The status flags that follow from sql_mode: drivers escape by them.
+    pub(super) fn mode_flags(&self) -> crate::protocol::status::StatusFlags {
+        use crate::protocol::status::StatusFlags;
+        if self.dialect.mode.has(LexMode::NO_BACKSLASH_ESCAPES) {
+            StatusFlags::NO_BACKSLASH_ESCAPES
+        } else {
+            StatusFlags::default()
+        }
+    }
+}
+
+/// `+01:00` as seconds east of UTC; `None` for names.
+fn zone_offset(zone: &str) -> Option<i32> {
+    let (sign, rest) = match zone.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    Some(sign * (hours * 3600 + minutes * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::zone_offset;
+
+    #[test]
+    fn offsets_are_read_and_names_are_not() {
+        assert_eq!(zone_offset("+00:00"), Some(0));
+        assert_eq!(zone_offset("-05:30"), Some(-19_800));
+        assert_eq!(zone_offset("SYSTEM"), None);
+        assert_eq!(zone_offset("Europe/Berlin"), None);
+        assert_eq!(zone_offset(""), None);
+    }
+}

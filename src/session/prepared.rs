@@ -1,0 +1,500 @@
+//! Prepared statements of the binary protocol.
+//!
+//! Owns: the session's statements with their ids, bound types, long data and cursors, and how an
+//! execution reaches a backend. Never: keeps a backend's handle (each connection does, by text).
+//!
+//! A statement is prepared on a backend to learn its columns, and again wherever an execution goes
+//! that has no handle yet. Where the text must be cut up for each execution, the values are written
+//! into it ([`PreparedForm::Text`]).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::backend::counters::Pin;
+use crate::backend::pool::Lent;
+use crate::context::Snapshot;
+use crate::error::{Error, Result};
+use crate::name::GroupId;
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::{PreparedForm, Rendered, Route, Target};
+use crate::planner::splice::Form;
+use crate::executor::pass::{self, Broken, Terms};
+use crate::executor::rename::Names;
+use crate::protocol::capability::Capabilities;
+use crate::protocol::column::Column;
+use crate::protocol::eof::EofPacket;
+use crate::protocol::error_code;
+use crate::protocol::execute::{Execute, Parameter, ParameterType, ParameterValue};
+use crate::protocol::field::FieldType;
+use crate::protocol::response::PrepareOk;
+use crate::protocol::command;
+use crate::protocol::status::StatusFlags;
+use crate::session::forward::{Failure, Job, Payload, watched};
+use crate::session::{End, Session};
+use crate::session::lend::Purpose;
+use crate::session::look_back;
+use crate::session::query::{Manner, Outcome};
+use crate::session::reply::text_column;
+use crate::sql::template::Lexed;
+use crate::value::Value;
+
+/// A client's prepared statement.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    sql: Arc<[u8]>,
+    /// As the client bound them last; an execution may leave them out.
+    types: Vec<ParameterType>,
+    /// What COM_STMT_SEND_LONG_DATA brought, by parameter.
+    long_data: HashMap<u16, Vec<u8>>,
+    /// An error of COM_STMT_SEND_LONG_DATA, which has no answer of its own.
+    refused: Option<Error>,
+    cursor: Option<Cursor>,
+}
+
+/// An open cursor: a handle on a connection that the session holds.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    group: GroupId,
+    handle: u32,
+}
+
+/// The statements of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    next: u32,
+    held: HashMap<u32, Statement>,
+    long_data: usize,
+}
+
+impl Session {
+    /// COM_STMT_PREPARE.
+    pub(super) async fn prepare(&mut self, sql: &[u8]) -> Result<(), Failure> {
+        let limit = self.ctx.shared.config().limits.prepared_statements as usize;
+        if self.prepared.held.len() >= limit {
+            return Err(error_code::too_many_statements(limit).into());
+        }
+        self.last.begin();
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(sql, &self.dialect, &mut lexed)?;
+        if lexed.rest().is_some() {
+            return Err(Error::syntax("You have an error in your SQL syntax: one statement can be prepared at a time").into());
+        }
+        let snapshot = self.snapshot();
+        let plan = self.plan(&snapshot, sql, &lexed).await?;
+        self.check_rights(&plan)?;
+        let (columns, definitions) = self.describe(&snapshot, &plan, sql, &lexed).await?;
+        let parameters = u16::try_from(lexed.params())
+            .map_err(|_| Error::new(crate::error::Fault::Client, 1390, b"HY000", "", "Prepared statement contains too many placeholders"))?;
+        let id = self.prepared.put(sql);
+        let ok = PrepareOk { statement: id, columns, parameters, warnings: 0 };
+        self.stream.write_with(|out| ok.write(out));
+        let (of_parameters, of_columns) = definitions.split_at(usize::from(parameters).min(definitions.len()));
+        self.write_definitions(of_parameters, usize::from(parameters));
+        self.write_definitions(of_columns, usize::from(columns));
+        Ok(())
+    }
+
+    /// Definitions as the backend gave them, or plain ones where it was not asked.
+    fn write_definitions(&mut self, definitions: &[Vec<u8>], count: usize) {
+        for place in 0..count {
+            match definitions.get(place) {
+                Some(definition) => self.stream.write_packet(definition),
+                None => self.stream.write_with(|out| text_column("?", 0).write(out)),
+            }
+        }
+        if count > 0 && !self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
+            let eof = EofPacket { warnings: 0, status: self.status() };
+            self.stream.write_with(|out| eof.write(self.capabilities, out));
+        }
+    }
+
+    /// The number of columns and the definition packets of parameters and columns, under logical
+    /// names; asked from a backend where the statement goes to one.
+    async fn describe(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        sql: &[u8],
+        lexed: &Lexed,
+    ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
+        let session = self.facts();
+        let binding = Binding {
+            sql,
+            lexed,
+            dialect: self.dialect,
+            parameters: &[],
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        if plan.facts.prepared == PreparedForm::Never {
+            if let Route::Refuse(error) = plan.bind(&binding) {
+                return Err(error.into());
+            }
+            return Ok((0, Vec::new()));
+        }
+        let Some(target) = plan.sample(&binding)? else { return Ok((0, Vec::new())) };
+        let mut text = Vec::new();
+        let text = match plan.render(&target, &binding, Form::Prepared, &mut text)? {
+            Rendered::AsIs => sql,
+            Rendered::Written => &text,
+        };
+        let in_transaction = self.is_in_transaction() || !self.state.autocommit();
+        let mut purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
+        // Preparing doesn't begin a transaction, and a transaction elsewhere doesn't forbid it.
+        purpose.transactional = false;
+        let mut lent = self.lend(snapshot, &target, purpose).await?;
+        let key = self.handle_key(text, &[]);
+        let prepared = lent.prepare(&key, text, true).await;
+        let names = plan.renamings(&target);
+        self.settle(target.group, lent, snapshot).await;
+        let (prepared, definitions) = prepared.map_err(|error| Names(&names).error(error))?;
+        let renamed = definitions.into_iter().map(|definition| {
+            if names.is_empty() {
+                return Ok(definition);
+            }
+            let mut out = Vec::with_capacity(definition.len());
+            Names(&names).column(Column::parse(&definition)?).write(&mut out);
+            Ok(out)
+        });
+        let renamed: Vec<Vec<u8>> = renamed.collect::<Result<_>>()?;
+        Ok((prepared.columns, renamed))
+    }
+
+    /// COM_STMT_EXECUTE.
+    pub(super) async fn execute(&mut self, execute: &Execute<'_>) -> Result<(), Failure> {
+        let id = execute.statement;
+        let unknown = || error_code::unknown_statement(id, "mysqld_stmt_execute");
+        let mut statement = self.prepared.held.remove(&id).ok_or_else(unknown)?;
+        let outcome = self.run_prepared(&mut statement, execute).await;
+        self.prepared.long_data = self.prepared.long_data.saturating_sub(statement.long_bytes());
+        statement.long_data.clear();
+        statement.refused = None;
+        self.prepared.held.insert(id, statement);
+        outcome.map(drop)
+    }
+
+    async fn run_prepared(
+        &mut self,
+        statement: &mut Statement,
+        execute: &Execute<'_>,
+    ) -> Result<Outcome, Failure> {
+        if let Some(error) = statement.refused.take() {
+            return Err(error.into());
+        }
+        self.close_cursor(statement).await;
+        let sql = statement.sql.clone();
+        let mut lexed = std::mem::take(&mut self.lexed);
+        let lex = self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed);
+        let outcome = match lex {
+            Ok(()) => self.run_lexed(statement, execute, &sql, &lexed).await,
+            Err(error) => Err(error.into()),
+        };
+        self.lexed = lexed;
+        outcome
+    }
+
+    async fn run_lexed(
+        &mut self,
+        statement: &mut Statement,
+        execute: &Execute<'_>,
+        sql: &[u8],
+        lexed: &Lexed,
+    ) -> Result<Outcome, Failure> {
+        let count = lexed.params() as usize;
+        let long = |index: usize| {
+            u16::try_from(index).is_ok_and(|index| statement.long_data.contains_key(&index))
+        };
+        let bound = execute.parameters(count, &statement.types, long)?;
+        let raw: Vec<Parameter<'_>> = bound
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(index, parameter)| statement.with_long_data(index, *parameter))
+            .collect();
+        let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
+        let types = raw.iter().map(|parameter| parameter.kind).collect();
+        let snapshot = self.snapshot();
+        let plan = self.plan(&snapshot, sql, lexed).await?;
+        let session = self.facts();
+        let binding = Binding {
+            sql,
+            lexed,
+            dialect: self.dialect,
+            parameters: &values,
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        let native = plan.facts.prepared == PreparedForm::Native;
+        let mut opened = None;
+        let outcome = match plan.bind(&binding) {
+            Route::Forward(target) if native => {
+                self.check_rights(&plan)?;
+                if plan.facts.commits {
+                    self.end_transaction(b"COMMIT").await?;
+                }
+                let passed =
+                    self.pass_prepared(&snapshot, &plan, &target, &binding, &raw, execute.cursor).await;
+                passed.map(|(outcome, cursor)| {
+                    opened = cursor;
+                    outcome
+                })
+            }
+            _ => {
+                let manner = Manner { parameters: &values, binary: true, more: false };
+                self.statement(sql, lexed, manner).await
+            }
+        };
+        drop(raw);
+        statement.types = types;
+        statement.cursor = opened;
+        outcome
+    }
+
+    /// One execution on one target, by a handle there.
+    async fn pass_prepared(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        target: &Target,
+        binding: &Binding<'_>,
+        parameters: &[Parameter<'_>],
+        cursor: u8,
+    ) -> Result<(Outcome, Option<Cursor>), Failure> {
+        let mut rendered = Vec::new();
+        let mut text = match plan.render(target, binding, Form::Prepared, &mut rendered)? {
+            Rendered::AsIs => binding.sql,
+            Rendered::Written => rendered.as_slice(),
+        };
+        let resolved;
+        if plan.facts.looks_back {
+            if let Some(found) = look_back::resolve(text, self.dialect, self.ctx.lexer.limits(), &self.remembered())? {
+                resolved = found;
+                text = &resolved;
+            }
+        }
+        self.last.begin();
+        let names = plan.renamings(target);
+        let job = Job {
+            snapshot,
+            facts: &plan.facts,
+            target,
+            names: &names,
+            more: false,
+            local_infile: false,
+        };
+        let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
+        let key = self.handle_key(text, &types);
+        let payload = Payload::Execute { key: &key, sql: text, parameters, cursor };
+        let summary = self.forward(&job, payload).await?;
+        let open = summary.cursor.map(|handle| Cursor { group: target.group, handle });
+        let outcome = if summary.error.is_some() { Outcome::Failed } else { Outcome::Good };
+        Ok((outcome, open))
+    }
+
+    /// What a backend's handle depends on (mysql-traps 14): the text, the modes and charset that it
+    /// is read in, and the types bound to it.
+    fn handle_key(&self, text: &[u8], types: &[ParameterType]) -> Vec<u8> {
+        let mut key = text.to_vec();
+        key.push(0);
+        key.extend(types.iter().flat_map(|kind| [kind.field_type.0, u8::from(kind.unsigned)]));
+        key.push(0);
+        key.extend_from_slice(self.state.variable("sql_mode").unwrap_or_default());
+        key.push(0);
+        key.extend_from_slice(self.state.charset().collation.as_bytes());
+        key.push(0);
+        key.extend_from_slice(self.state.charset().client.as_bytes());
+        key.push(0);
+        key.extend_from_slice(self.schema.as_ref().map_or("", |schema| schema.as_str()).as_bytes());
+        key
+    }
+
+    fn value(&self, parameter: &Parameter<'_>) -> Result<Value> {
+        match parameter.value {
+            ParameterValue::Null | ParameterValue::LongData => Ok(Value::Null),
+            ParameterValue::Raw(bytes) => Value::from_parameter(
+                parameter.kind.field_type.0,
+                parameter.kind.unsigned,
+                bytes,
+                self.charset_class,
+            ),
+        }
+    }
+
+    /// COM_STMT_SEND_LONG_DATA: no answer, so an error waits for the execution.
+    pub(super) fn long_data(&mut self, id: u32, parameter: u16, data: &[u8]) {
+        let limit = self.ctx.shared.config().limits.long_data.bytes();
+        let held = self.prepared.long_data;
+        let Some(statement) = self.prepared.held.get_mut(&id) else { return };
+        if held.saturating_add(data.len()) > limit {
+            statement.refused = Some(Error::limit(
+                1153,
+                "long_data",
+                format!("The session's COM_STMT_SEND_LONG_DATA is larger than {limit} bytes (limits.long_data)"),
+            ));
+            return;
+        }
+        self.prepared.long_data += data.len();
+        statement.long_data.entry(parameter).or_default().extend_from_slice(data);
+    }
+
+    /// COM_STMT_RESET: forgets long data and closes the cursor.
+    pub(super) fn reset_statement(&mut self, id: u32) -> Result<()> {
+        let Some(statement) = self.prepared.held.get_mut(&id) else {
+            return Err(error_code::unknown_statement(id, "mysqld_stmt_reset"));
+        };
+        self.prepared.long_data = self.prepared.long_data.saturating_sub(statement.long_bytes());
+        statement.long_data.clear();
+        statement.refused = None;
+        Ok(())
+    }
+
+    /// COM_STMT_CLOSE has no answer.
+    pub(super) async fn close_statement(&mut self, id: u32) {
+        let Some(mut statement) = self.prepared.held.remove(&id) else { return };
+        self.prepared.long_data = self.prepared.long_data.saturating_sub(statement.long_bytes());
+        self.close_cursor(&mut statement).await;
+    }
+
+    pub(super) fn forget_statements(&mut self) {
+        self.prepared = Statements::default();
+    }
+
+    /// COM_STMT_FETCH: rows of an open cursor.
+    pub(super) async fn fetch(&mut self, id: u32, count: u32) -> Result<(), Failure> {
+        let Some(statement) = self.prepared.held.get(&id) else {
+            return Err(error_code::unknown_statement(id, "mysqld_stmt_fetch").into());
+        };
+        let no_cursor = || {
+            Error::new(
+                crate::error::Fault::Client,
+                1421,
+                b"HY000",
+                "",
+                format!("The statement ({id}) has no open cursor."),
+            )
+        };
+        let cursor = statement.cursor.ok_or_else(no_cursor)?;
+        let snapshot = self.snapshot();
+        let Some(lent) = self.held.take(cursor.group) else { return Err(no_cursor().into()) };
+        let ended = self.fetch_rows(&snapshot, cursor.group, lent, cursor.handle, count).await?;
+        if ended && let Some(statement) = self.prepared.held.get_mut(&id) {
+            statement.cursor = None;
+        }
+        Ok(())
+    }
+
+    /// True where the cursor has given its last row.
+    async fn fetch_rows(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        group: GroupId,
+        mut lent: Lent,
+        handle: u32,
+        count: u32,
+    ) -> Result<bool, Failure> {
+        lent.begin(|out| command::write_fetch(handle, count, out));
+        lent.flush().await?;
+        self.stream.set_sequence(1);
+        self.running.add(lent.kill_handle());
+        let running = self.running.clone();
+        let terms = Terms {
+            client: self.capabilities,
+            backend: lent.capabilities,
+            names: Names(&[]),
+            more: false,
+            local_infile: false,
+            status: self.mode_flags(),
+            pass_session_state: false,
+            cursor: false,
+            running: &running,
+        };
+        let relay = pass::relay_fetch(&mut self.stream, &mut lent.stream, &terms);
+        let outcome = watched(relay, &self.registration, &running, None).await;
+        self.running.end();
+        let summary = match outcome {
+            Ok(Ok(summary)) => summary,
+            Ok(Err(Broken::BackendBefore(error))) => return Err(Error { fatal: false, ..error }.into()),
+            Ok(Err(broken)) => return Err(Failure::Session(End::Error(broken.error().clone().fatal()))),
+            Err(stop) => return Err(Failure::Session(End::Stopped(stop))),
+        };
+        match &summary.error {
+            Some(error) => lent.ended_in_error(error),
+            None => lent.ended(summary.status),
+        }
+        let ended = summary.error.is_some() || summary.status.contains(StatusFlags::LAST_ROW_SENT);
+        if ended {
+            lent.unpin(Pin::Cursor);
+        }
+        self.settle(group, lent, snapshot).await;
+        Ok(ended)
+    }
+
+    async fn close_cursor(&mut self, statement: &mut Statement) {
+        let Some(cursor) = statement.cursor.take() else { return };
+        let snapshot = self.snapshot();
+        let Some(mut lent) = self.held.take(cursor.group) else { return };
+        if lent.reset_statement(cursor.handle).await.is_err() {
+            lent.condemn();
+        }
+        let others = self.prepared.held.values().any(|other| {
+            other.cursor.is_some_and(|other| other.group == cursor.group)
+        });
+        if !others {
+            lent.unpin(Pin::Cursor);
+        }
+        self.settle(cursor.group, lent, &snapshot).await;
+    }
+}
+
+impl Statements {
+    fn put(&mut self, sql: &[u8]) -> u32 {
+        loop {
+            self.next = self.next.wrapping_add(1).max(1);
+            if !self.held.contains_key(&self.next) {
+                break;
+            }
+        }
+        let statement = Statement {
+            sql: Arc::from(sql),
+            types: Vec::new(),
+            long_data: HashMap::new(),
+            refused: None,
+            cursor: None,
+        };
+        self.held.insert(self.next, statement);
+        self.next
+    }
+}
+
+impl Statement {
+    fn long_bytes(&self) -> usize {
+        self.long_data.values().map(Vec::len).sum()
+    }
+
+    /// A parameter with its long data in place, as a blob or string.
+    fn with_long_data<'a>(&'a self, index: usize, parameter: Parameter<'a>) -> Parameter<'a> {
+        let data = u16::try_from(index).ok().and_then(|index| self.long_data.get(&index));
+        match (parameter.value, data) {
+            (ParameterValue::LongData, Some(data)) => {
+                let kind = parameter.kind;
+                // Only types with a length of their own can carry it.
+                let field_type = if kind.field_type.is_string() { kind.field_type } else { FieldType(0xfc) };
+                Parameter {
+                    kind: ParameterType { field_type, ..kind },
+                    value: ParameterValue::Raw(data),
+                }
+            }
+            _ => parameter,
+        }
+    }
+}
+
+/// The handle of a statement on a connection, prepared there if need be.
+pub(super) async fn handle(lent: &mut Lent, key: &[u8], sql: &[u8]) -> Result<u32> {
+    if let Some(prepared) = lent.prepared(key) {
+        return Ok(prepared.id);
+    }
+    let (prepared, _) = lent.prepare(key, sql, false).await?;
+    Ok(prepared.id)
+}

@@ -1,0 +1,329 @@
+//! COM_QUERY: a text, its statements, and what becomes of each.
+//!
+//! Owns: the loop over several statements and the way from plan to answer. Never: plans, lends or
+//! relays itself.
+
+use std::sync::Arc;
+
+use crate::context::Snapshot;
+use crate::error::{Error, Result};
+use crate::observe::sessions::Target as KillTarget;
+use crate::planner::bind::Binding;
+use crate::planner::explain::explain;
+use crate::planner::plan::{Rendered, Reply, Route, SessionAction, Target};
+use crate::planner::splice::Form;
+use crate::planner::Plan;
+use crate::protocol::capability::Capabilities;
+use crate::session::forward::{Failure, Job, Payload};
+use crate::session::look_back;
+use crate::session::reply::{Kind, Table};
+use crate::session::Session;
+use crate::sql::classify::{self, Classified, StatementKind};
+use crate::sql::lex;
+use crate::sql::template::Lexed;
+use crate::sql::token::Token;
+use crate::value::Value;
+
+/// How a statement came, and what follows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner<'a> {
+    /// The values of `?`.
+    pub parameters: &'a [Value],
+    /// The rows of the answer are binary: COM_STMT_EXECUTE.
+    pub binary: bool,
+    /// Another statement of the same command follows.
+    pub more: bool,
+}
+
+/// Whether the statements behind this one are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Good,
+    /// The client was sent a backend's ERR.
+    Failed,
+}
+
+impl Session {
+    /// Runs all statements of a text; the first error ends it.
+    pub(super) async fn query(&mut self, text: &[u8]) -> Result<(), Failure> {
+        let config = self.ctx.shared.config();
+        let mut rest = text;
+        let mut count = 0;
+        loop {
+            let mut lexed = std::mem::take(&mut self.lexed);
+            let lex = self.ctx.lexer.lex(rest, &self.dialect, &mut lexed);
+            let next = lexed.rest();
+            let outcome = match lex {
+                Ok(()) => self.one(rest, &lexed, next, &mut count, config.limits.multi_statements).await,
+                Err(error) => Err(error.into()),
+            };
+            self.lexed = lexed;
+            match (outcome?, next) {
+                (Outcome::Good, Some(next)) => rest = rest.get(next..).unwrap_or_default(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn one(
+        &mut self,
+        rest: &[u8],
+        lexed: &Lexed,
+        next: Option<usize>,
+        count: &mut u32,
+        limit: u32,
+    ) -> Result<Outcome, Failure> {
+        *count += 1;
+        if *count > limit {
+            return Err(Error::refused(
+                "multi_statements",
+                format!("More than {limit} statements in one text (limits.multi_statements)"),
+            )
+            .into());
+        }
+        if let Some(next) = next.filter(|_| !self.capabilities.contains(Capabilities::MULTI_STATEMENTS)) {
+            let near = rest.get(next..(next + 80).min(rest.len())).unwrap_or_default();
+            return Err(Error::syntax(format!(
+                "You have an error in your SQL syntax near '{}': the connection was opened without \
+                 multi-statements",
+                String::from_utf8_lossy(near)
+            ))
+            .into());
+        }
+        let manner = Manner { parameters: &[], binary: false, more: next.is_some() };
+        self.statement(rest, lexed, manner).await
+    }
+
+    /// One statement from its template to its answer. `sql` may go on behind `lexed.end()`.
+    pub(super) async fn statement(
+        &mut self,
+        sql: &[u8],
+        lexed: &Lexed,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let snapshot = self.snapshot();
+        let plan = self.plan(&snapshot, sql, lexed).await?;
+        self.check_rights(&plan)?;
+        if self.ctx.shared.gate.is_closed() && !self.is_in_transaction() {
+            let patience = self.ctx.shared.config().timeouts.pause.0;
+            self.ctx.shared.gate.pass(patience).await?;
+        }
+        let session = self.facts();
+        let binding = Binding {
+            sql,
+            lexed,
+            dialect: self.dialect,
+            parameters: manner.parameters,
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        let route = plan.bind(&binding);
+        if !matches!(route, Route::Session(SessionAction::Diagnostics)) && !plan.facts.looks_back {
+            self.last.begin();
+        }
+        if plan.facts.commits {
+            self.end_transaction(b"COMMIT").await?;
+        }
+        match route {
+            Route::Refuse(error) => Err(error.into()),
+            Route::Reply(reply) => self.answer(reply, &snapshot, &plan, &binding, manner).await,
+            Route::Session(action) => self.act(action, sql, lexed, manner).await,
+            Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
+            Route::Scatter { targets, gather } => {
+                self.scatter(&snapshot, &plan, targets, gather, &binding, manner).await
+            }
+            Route::Write { targets, write } => {
+                self.write_many(&snapshot, &plan, targets, write, &binding, manner).await
+            }
+        }
+    }
+
+    /// A statement for one target, as text.
+    async fn pass(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        target: &Target,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let mut text = std::mem::take(&mut self.rendered);
+        text.clear();
+        let outcome = self.pass_text(snapshot, plan, target, binding, manner, &mut text).await;
+        if text.capacity() <= KEPT_TEXT {
+            self.rendered = text;
+        }
+        outcome
+    }
+
+    async fn pass_text(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        target: &Target,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+        text: &mut Vec<u8>,
+    ) -> Result<Outcome, Failure> {
+        let rendered = plan.render(target, binding, Form::Text, text)?;
+        let mut sql = match rendered {
+            Rendered::AsIs => binding.sql,
+            Rendered::Written => text.as_slice(),
+        };
+        let resolved;
+        if plan.facts.looks_back {
+            let limits = self.ctx.lexer.limits();
+            if let Some(text) = look_back::resolve(sql, self.dialect, limits, &self.remembered())? {
+                resolved = text;
+                sql = &resolved;
+            }
+            if !matches!(binding.lexed.rest(), Some(_)) {
+                self.last.begin();
+            }
+        }
+        let names = plan.renamings(target);
+        let job = Job {
+            snapshot,
+            facts: &plan.facts,
+            target,
+            names: &names,
+            more: manner.more,
+            local_infile: matches!(plan.kind, StatementKind::LoadData { local: true })
+                && self.capabilities.contains(Capabilities::LOCAL_FILES),
+        };
+        let summary = self.forward(&job, Payload::Query(sql)).await?;
+        let stale = summary.error.as_ref().is_some_and(|error| is_stale(error.errno));
+        if stale || plan.facts.access == crate::planner::plan::Access::Definition {
+            self.forget_tables(snapshot, plan);
+        }
+        Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
+    }
+
+    /// An answer of Weir's own.
+    async fn answer(
+        &mut self,
+        reply: &Reply,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let _ = plan;
+        match reply {
+            Reply::Ok => self.reply_ok(0, "", manner.more),
+            Reply::Explain { statement } => {
+                let text = self.explain_route(snapshot, binding, *statement).await?;
+                let mut table = Table::new(&[("route", Kind::Text)]);
+                for line in text.lines() {
+                    table.row([Some(line)]);
+                }
+                self.reply_table(&table, manner.binary, manner.more);
+            }
+            Reply::Schemas { pattern } => self.show_schemas(snapshot, pattern.as_deref(), manner),
+            Reply::Tables { schema, full, pattern } => {
+                self.show_tables(snapshot, schema, *full, pattern.as_deref(), manner).await?;
+            }
+            Reply::Processlist { full } => self.show_processlist(*full, manner),
+        }
+        Ok(Outcome::Good)
+    }
+
+    /// Plans and binds the statement behind EXPLAIN ROUTE.
+    async fn explain_route(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        binding: &Binding<'_>,
+        statement: usize,
+    ) -> Result<String> {
+        let start = binding.lexed.source_offset(statement);
+        let inner = binding.sql.get(start..binding.lexed.end()).unwrap_or_default();
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(inner, &self.dialect, &mut lexed)?;
+        let plan = self.plan(snapshot, inner, &lexed).await?;
+        self.check_rights(&plan)?;
+        let inner = Binding { sql: inner, lexed: &lexed, ..*binding };
+        explain(&plan, &inner)
+    }
+
+    /// A statement about the session.
+    async fn act(
+        &mut self,
+        action: &SessionAction,
+        sql: &[u8],
+        lexed: &Lexed,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let sql = sql.get(..lexed.end()).unwrap_or(sql);
+        let (tokens, classified) = self.classified(sql)?;
+        match action {
+            SessionAction::Use(name) => {
+                self.use_schema(name.as_str())?;
+                self.reply_ok(0, "", manner.more);
+            }
+            SessionAction::Set => {
+                self.set(sql, &tokens, manner).await?;
+                self.reply_ok(0, "", manner.more);
+            }
+            SessionAction::Transaction => self.transact(&classified, sql, manner.more).await?,
+            SessionAction::Kill => {
+                let Some(kill) = classified.kill else {
+                    return Err(Error::syntax("KILL needs a connection id").into());
+                };
+                let Some(id) = kill.id else {
+                    return Err(Error::refused("kill_expression", "KILL takes a plain number").into());
+                };
+                let target = if kill.query { KillTarget::Query } else { KillTarget::Connection };
+                self.kill(id, target)?;
+                self.reply_ok(0, "", manner.more);
+            }
+            SessionAction::Diagnostics => {
+                let words = String::from_utf8_lossy(sql).to_ascii_lowercase();
+                self.show_diagnostics(&words, manner.binary, manner.more)?;
+            }
+            SessionAction::UnlockTables => {
+                self.unlock_tables().await?;
+                self.reply_ok(0, "", manner.more);
+            }
+            SessionAction::Prepare => {
+                self.sql_prepare(sql, &classified).await?;
+                self.reply_ok(0, "Statement prepared", manner.more);
+            }
+            SessionAction::Execute => {
+                return Box::pin(self.sql_execute(sql, &classified, manner)).await;
+            }
+            SessionAction::Deallocate => {
+                self.sql_deallocate(&classified)?;
+                self.reply_ok(0, "", manner.more);
+            }
+        }
+        Ok(Outcome::Good)
+    }
+
+    pub(super) fn classified(&self, sql: &[u8]) -> Result<(Vec<Token>, Classified)> {
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        let classified = classify::classify(sql, &tokens);
+        Ok((tokens, classified))
+    }
+
+    /// UNLOCK TABLES: every held connection that LOCK TABLES pinned is freed.
+    async fn unlock_tables(&mut self) -> Result<()> {
+        let snapshot = self.snapshot();
+        for group in self.held.groups() {
+            let Some(mut lent) = self.held.take(group) else { continue };
+            let done = lent.simple(b"UNLOCK TABLES").await;
+            lent.unpin(crate::backend::counters::Pin::TableLock);
+            self.settle(group, lent, &snapshot).await;
+            done?;
+        }
+        Ok(())
+    }
+}
+
+/// Rendered texts up to this keep their buffer.
+const KEPT_TEXT: usize = 4 << 10;
+
+/// Errors that say that a table is not what the catalog says: 1054 unknown column, 1136 wrong
+/// number of values, 1146 no such table.
+fn is_stale(errno: u16) -> bool {
+    matches!(errno, 1054 | 1136 | 1146)
+}

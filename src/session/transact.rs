@@ -1,0 +1,142 @@
+//! BEGIN, COMMIT, ROLLBACK and savepoints, as the client says them.
+//!
+//! Owns: what each means for the session's transaction and its connection. Never: remembers it
+//! ([`crate::transaction`] does).
+
+use crate::error::{Error, Fault};
+use crate::session::forward::Failure;
+use crate::session::{End, Session};
+use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
+
+impl Session {
+    /// Runs a transaction statement; `sql` is its text.
+    pub(super) async fn transact(
+        &mut self,
+        classified: &Classified,
+        sql: &[u8],
+        more: bool,
+    ) -> Result<(), Failure> {
+        let words = classified.transaction;
+        let name = classified.name.as_deref().unwrap_or_default();
+        match classified.kind {
+            StatementKind::Begin => {
+                self.end_transaction(b"COMMIT").await?;
+                let read_only = words.read_only == Some(true);
+                self.transaction.begin(begin_text(words), read_only);
+            }
+            StatementKind::Commit => self.finish_transaction(b"COMMIT", words).await?,
+            StatementKind::Rollback => self.finish_transaction(b"ROLLBACK", words).await?,
+            StatementKind::Savepoint => self.savepoint(name, sql).await?,
+            StatementKind::RollbackToSavepoint => self.to_savepoint(name, sql, false).await?,
+            StatementKind::ReleaseSavepoint => self.to_savepoint(name, sql, true).await?,
+            _ => return Err(Error::internal("not a transaction statement").into()),
+        }
+        self.reply_ok(0, "", more);
+        if words.release == Some(true) {
+            self.flush().await.map_err(Failure::Session)?;
+            return Err(Failure::Session(End::Client));
+        }
+        Ok(())
+    }
+
+    /// Ends what is open with this word, if anything is; the session holds nothing of it then.
+    ///
+    /// # Errors
+    /// The server's own error. A lost answer to COMMIT says that the outcome is unknown.
+    pub(super) async fn end_transaction(&mut self, word: &[u8]) -> Result<(), Error> {
+        let Some(group) = self.transaction.group() else {
+            self.transaction.end();
+            return Ok(());
+        };
+        let snapshot = self.snapshot();
+        self.transaction.end();
+        let Some(mut lent) = self.held.take(group) else { return Ok(()) };
+        let answer = lent.simple(word).await;
+        let in_step = lent.is_in_step();
+        let title = lent.node().title();
+        self.settle(group, lent, &snapshot).await;
+        match answer {
+            Ok(_) => Ok(()),
+            // A rollback that didn't arrive happens by itself.
+            Err(_) if word == b"ROLLBACK" && !in_step => Ok(()),
+            Err(error) if !in_step => Err(Error::new(
+                Fault::Unavailable,
+                2013,
+                b"08S01",
+                "commit_outcome_unknown",
+                format!(
+                    "The connection to {title} was lost during COMMIT ({}): whether the transaction \
+                     was committed is unknown; look before you repeat it",
+                    error.message
+                ),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<(), Error> {
+        let read_only = self.transaction.is_read_only();
+        self.end_transaction(word).await?;
+        if words.chain == Some(true) {
+            let chained = Words { read_only: Some(read_only), ..Words::default() };
+            self.transaction.begin(begin_text(chained), read_only);
+        }
+        Ok(())
+    }
+
+    async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<(), Error> {
+        if !self.state.autocommit() {
+            self.transaction.begin_implicitly();
+        }
+        match self.transaction.group().and_then(|group| self.held.get(group)) {
+            Some(lent) => lent.simple(sql).await.map(drop),
+            None => self.transaction.savepoint(name, sql.to_vec()),
+        }
+    }
+
+    async fn to_savepoint(&mut self, name: &str, sql: &[u8], release: bool) -> Result<(), Error> {
+        if let Some(lent) = self.transaction.group().and_then(|group| self.held.get(group)) {
+            return lent.simple(sql).await.map(drop);
+        }
+        if self.transaction.back_to_savepoint(name, release) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Fault::Client,
+            1305,
+            b"42000",
+            "",
+            format!("SAVEPOINT {name} does not exist"),
+        ))
+    }
+}
+
+/// The text that opens a transaction as these words asked.
+fn begin_text(words: Words) -> Vec<u8> {
+    let mut text = b"START TRANSACTION".to_vec();
+    let mut separator: &[u8] = b" ";
+    if words.consistent_snapshot {
+        text.extend_from_slice(b" WITH CONSISTENT SNAPSHOT");
+        separator = b", ";
+    }
+    if let Some(read_only) = words.read_only {
+        text.extend_from_slice(separator);
+        text.extend_from_slice(if read_only { b"READ ONLY" } else { b"READ WRITE" });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_opening_text_says_what_the_client_said() {
+        let text = |words| String::from_utf8(begin_text(words)).unwrap();
+        assert_eq!(text(Words::default()), "START TRANSACTION");
+        let words = Words { consistent_snapshot: true, read_only: Some(true), ..Words::default() };
+        assert_eq!(text(words), "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+        let words = Words { read_only: Some(false), ..Words::default() };
+        assert_eq!(text(words), "START TRANSACTION READ WRITE");
+    }
+}

@@ -1,0 +1,423 @@
+//! SET: what the session's state becomes.
+//!
+//! Owns: the meaning of each assignment. What only a server can judge (values, expressions, unknown
+//! names) is run on one, and what its trackers report becomes the session's state. Never: parses
+//! (`sql::set`) or sends state to connections (`backend::state`).
+//!
+//! A list is applied as a whole or not at all.
+
+use std::sync::Arc;
+
+use crate::backend::connection::Pipelining;
+use crate::backend::counters::Pin;
+use crate::backend::pool::Lent;
+use crate::backend::state::{Charset, Isolation, State, quote};
+use crate::error::{Error, Fault, Result};
+use crate::protocol::charset::Collation;
+use crate::protocol::field::FieldType;
+use crate::protocol::session_track::{SessionChange, SessionChanges};
+use crate::session::Session;
+use crate::session::lend::Purpose;
+use crate::session::own::rows;
+use crate::session::query::Manner;
+use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
+use crate::sql::token::Token;
+
+/// The most variables that one session may hold, system and user.
+const MAX_VARIABLES: usize = 512;
+/// The longest value of a user variable that is kept, in bytes.
+const MAX_VALUE: usize = 64 << 10;
+
+/// What an assignment needs.
+enum Step {
+    /// The session knows what it means.
+    Local(Local),
+    /// A server must judge; this is what it is sent.
+    Server,
+    /// Weir's own matter: accepted and without effect.
+    Ignored,
+}
+
+enum Local {
+    Autocommit(bool),
+    UserVariable(String, Option<Vec<u8>>),
+    /// SET SESSION TRANSACTION.
+    Session(Option<set::Isolation>, Option<bool>),
+    /// SET TRANSACTION: for the next one.
+    Next,
+    LastInsertId(u64),
+}
+
+impl Session {
+    /// Runs a whole SET.
+    pub(super) async fn set(
+        &mut self,
+        sql: &[u8],
+        tokens: &[Token],
+        manner: Manner<'_>,
+    ) -> Result<()> {
+        let set = set::parse(sql, tokens, &self.dialect)?;
+        if set.inner.is_some() {
+            return Err(Error::refused("set_statement", "SET STATEMENT … FOR isn't supported yet"));
+        }
+        let steps = set.assignments.iter().map(|assignment| self.step(assignment, manner));
+        let steps = steps.collect::<Result<Vec<_>>>()?;
+        // On a server first: its refusal leaves everything as it was.
+        let mut state = self.state.clone();
+        let for_server: Vec<&Assignment> = set
+            .assignments
+            .iter()
+            .zip(&steps)
+            .filter_map(|(assignment, step)| matches!(step, Step::Server).then_some(assignment))
+            .collect();
+        if !for_server.is_empty() {
+            self.set_on_server(sql, &for_server, &mut state).await?;
+        }
+        let mut commit = false;
+        for step in steps {
+            let Step::Local(local) = step else { continue };
+            match local {
+                Local::Autocommit(on) => {
+                    commit |= on && !state.autocommit();
+                    state.set_autocommit(on);
+                }
+                Local::UserVariable(name, value) => state.set_user_variable(&name, value.as_deref()),
+                Local::Session(isolation, read_only) => {
+                    if let Some(isolation) = isolation {
+                        state.set_isolation(Some(level(isolation)));
+                    }
+                    if let Some(read_only) = read_only {
+                        state.set_read_only(read_only);
+                    }
+                }
+                Local::Next => self.next_transaction(sql)?,
+                Local::LastInsertId(id) => self.last.insert_id = id,
+            }
+        }
+        if state.variables() > MAX_VARIABLES {
+            return Err(Error::limit(
+                1105,
+                "session_variables",
+                format!("A session may set at most {MAX_VARIABLES} variables"),
+            ));
+        }
+        if commit {
+            self.end_transaction(b"COMMIT").await?;
+        }
+        self.state = state;
+        self.adopt_dialect();
+        Ok(())
+    }
+
+    fn step(&self, assignment: &Assignment, manner: Manner<'_>) -> Result<Step> {
+        let refuse = |code, what: &str| {
+            Err(Error::refused(code, format!("{what} isn't done through Weir: do it on each server")))
+        };
+        if matches!(assignment.value, SetValue::Param(_)) || !manner.parameters.is_empty() {
+            return Err(Error::refused("set_parameter", "SET with ? isn't supported yet: write the value"));
+        }
+        match &assignment.target {
+            SetTarget::Variable { scope: Scope::Global | Scope::Persist | Scope::PersistOnly, name } => {
+                refuse("set_global", &format!("SET GLOBAL {name}"))
+            }
+            SetTarget::Transaction { scope: Scope::Global, .. } => {
+                refuse("set_global", "SET GLOBAL TRANSACTION")
+            }
+            SetTarget::Password | SetTarget::DefaultRole | SetTarget::ResourceGroup => {
+                refuse("set_account", "Changing an account")
+            }
+            SetTarget::Role => refuse("set_role", "SET ROLE"),
+            SetTarget::TriggerRow => Err(Error::syntax("NEW and OLD exist in triggers only")),
+            SetTarget::Transaction { scope: Scope::Unspecified, .. } => Ok(Step::Local(Local::Next)),
+            SetTarget::Transaction { isolation, read_only, .. } => {
+                Ok(Step::Local(Local::Session(*isolation, *read_only)))
+            }
+            SetTarget::UserVariable(name) => Ok(self.user_variable(name, &assignment.value)),
+            SetTarget::Names { .. } | SetTarget::CharacterSet => Ok(Step::Server),
+            SetTarget::Variable { name, scope } => self.variable(name, *scope, &assignment.value),
+        }
+    }
+
+    fn user_variable(&self, name: &str, value: &SetValue) -> Step {
+        let text = match value {
+            SetValue::Null => None,
+            SetValue::Number(number) => Some(number.clone().into_bytes()),
+            SetValue::String(bytes) if bytes.len() <= MAX_VALUE => {
+                Some(quote(bytes, &self.state.charset().client))
+            }
+            _ => return Step::Server,
+        };
+        Step::Local(Local::UserVariable(name.to_owned(), text))
+    }
+
+    fn variable(&self, name: &str, scope: Scope, value: &SetValue) -> Result<Step> {
+        let step = match name {
+            "autocommit" => match switch(value) {
+                Some(on) => Step::Local(Local::Autocommit(on)),
+                None => {
+                    return Err(Error::refused(
+                        "set_autocommit",
+                        "autocommit takes 0, 1, ON or OFF here, not an expression",
+                    ));
+                }
+            },
+            // The trackers are Weir's own: it needs all of them.
+            _ if name.starts_with("session_track_") => Step::Ignored,
+            "transaction_isolation" | "tx_isolation" => match isolation_of(value) {
+                Some(isolation) if scope != Scope::AtAt => {
+                    Step::Local(Local::Session(Some(isolation), None))
+                }
+                _ => Step::Server,
+            },
+            "transaction_read_only" | "tx_read_only" => match switch(value) {
+                Some(on) if scope != Scope::AtAt => Step::Local(Local::Session(None, Some(on))),
+                _ => Step::Server,
+            },
+            "last_insert_id" | "identity" => match value {
+                SetValue::Number(text) => match text.parse() {
+                    Ok(id) => Step::Local(Local::LastInsertId(id)),
+                    Err(_) => Step::Server,
+                },
+                _ => Step::Server,
+            },
+            _ => Step::Server,
+        };
+        Ok(step)
+    }
+
+    fn next_transaction(&mut self, sql: &[u8]) -> Result<()> {
+        if self.is_in_transaction() {
+            return Err(Error::new(
+                Fault::Client,
+                1568,
+                b"25001",
+                "",
+                "Transaction characteristics can't be changed while a transaction is in progress",
+            ));
+        }
+        self.transaction.set_next(sql.to_vec());
+        Ok(())
+    }
+
+    /// Runs assignments on a server and takes over what became of them.
+    async fn set_on_server(
+        &mut self,
+        sql: &[u8],
+        assignments: &[&Assignment],
+        state: &mut State,
+    ) -> Result<()> {
+        let snapshot = self.snapshot();
+        let target = self.home_group(&snapshot)?;
+        let purpose = Purpose { pipelining: Pipelining::Nothing, ..Purpose::OWN };
+        let mut lent = self.lend(&snapshot, &target, purpose).await?;
+        let outcome = assigned(&mut lent, sql, assignments, state).await;
+        if outcome.is_ok() {
+            // The connection's state was changed behind its back: say it again, so that both agree.
+            let wanted = state.in_database(target.database.as_ref());
+            if lent.enter(&wanted, Pipelining::Nothing).await.is_err() {
+                lent.condemn();
+            }
+        } else {
+            // A statement that fails half-way may have run functions: start anew.
+            lent.pin(Pin::Unforeseen);
+        }
+        let unpinned = outcome.is_ok() || !self.transaction.is_active();
+        if unpinned && !lent.in_transaction() && outcome.is_err() {
+            lent.finish().await;
+            return outcome;
+        }
+        self.settle(target.group, lent, &snapshot).await;
+        outcome
+    }
+}
+
+/// Sends the assignments as one SET, and reads what they became into `state`.
+async fn assigned(
+    lent: &mut Lent,
+    sql: &[u8],
+    assignments: &[&Assignment],
+    state: &mut State,
+) -> Result<()> {
+    let mut text = b"SET ".to_vec();
+    for (place, assignment) in assignments.iter().enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(sql.get(assignment.range.clone()).unwrap_or_default());
+    }
+    let ok = lent.simple(&text).await?;
+    let mut reported = Vec::new();
+    for change in SessionChanges::new(&ok.session_state) {
+        if let SessionChange::SystemVariable { name, value } = change? {
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            adopt(state, &name, value)?;
+            reported.push(name);
+        }
+    }
+    let mut asked = Vec::new();
+    for assignment in assignments {
+        match &assignment.target {
+            SetTarget::UserVariable(name) => asked.push(name.clone()),
+            SetTarget::Variable { name, .. } if !reported.iter().any(|known| known == name) => {
+                // No tracker speaks of it: it stays on this connection alone.
+                lent.pin(Pin::Variable);
+            }
+            _ => {}
+        }
+    }
+    user_values(lent, &asked, state).await
+}
+
+/// Reads user variables back, as the texts that set them again.
+async fn user_values(lent: &mut Lent, names: &[String], state: &mut State) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
+    let found = rows(lent, format!("SELECT {}", list.join(",")).as_bytes()).await?;
+    let Some(row) = found.rows.first() else { return Ok(()) };
+    for (place, name) in names.iter().enumerate() {
+        let (field_type, collation) = found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63));
+        let text = row.get(place).and_then(|value| value.as_deref()).map(|value| {
+            if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
+                value.to_vec()
+            } else {
+                let charset = Collation::by_id(collation).map_or("binary", |collation| collation.charset);
+                quote(value, charset)
+            }
+        });
+        if text.as_ref().is_some_and(|text| text.len() > MAX_VALUE * 2) {
+            return Err(Error::limit(
+                1105,
+                "user_variable_size",
+                format!("The value of @{name} is longer than {MAX_VALUE} bytes"),
+            ));
+        }
+        state.set_user_variable(name, text.as_deref());
+    }
+    Ok(())
+}
+
+fn is_double(field_type: FieldType) -> bool {
+    matches!(field_type.0, 4 | 5)
+}
+
+/// A variable's reported value becomes the session's.
+fn adopt(state: &mut State, name: &str, value: &[u8]) -> Result<()> {
+    let text = || Arc::<str>::from(String::from_utf8_lossy(value));
+    let mut charset: Charset = state.charset().clone();
+    match name {
+        "character_set_client" => charset.client = text(),
+        "character_set_results" => charset.results = (!value.is_empty()).then(text),
+        "collation_connection" => charset.collation = text(),
+        // Follows from the collation.
+        "character_set_connection" => return Ok(()),
+        "autocommit" | "last_insert_id" | "identity" | "last_gtid" => return Ok(()),
+        "transaction_isolation" | "tx_isolation" => {
+            state.set_isolation(isolation_named(&text()).map(level));
+            return Ok(());
+        }
+        "transaction_read_only" | "tx_read_only" => {
+            state.set_read_only(matches!(value, b"ON" | b"1"));
+            return Ok(());
+        }
+        _ if name.starts_with("session_track_") => return Ok(()),
+        _ => {
+            let value = if is_number(value) { value.to_vec() } else { quote(value, "utf8mb4") };
+            state.set_variable(name, Some(&value));
+            return Ok(());
+        }
+    }
+    state.set_charset(charset);
+    Ok(())
+}
+
+fn is_number(value: &[u8]) -> bool {
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let mut points = 0;
+    !digits.is_empty()
+        && digits.first().is_some_and(u8::is_ascii_digit)
+        && digits.iter().all(|byte| {
+            points += usize::from(*byte == b'.');
+            byte.is_ascii_digit() || (*byte == b'.' && points == 1)
+        })
+}
+
+fn switch(value: &SetValue) -> Option<bool> {
+    match value {
+        SetValue::Switch(on) => Some(*on),
+        SetValue::Default => Some(true),
+        SetValue::Number(text) => match text.as_str() {
+            "1" => Some(true),
+            "0" => Some(false),
+            _ => None,
+        },
+        SetValue::String(text) if text.eq_ignore_ascii_case(b"on") => Some(true),
+        SetValue::String(text) if text.eq_ignore_ascii_case(b"off") => Some(false),
+        _ => None,
+    }
+}
+
+fn isolation_of(value: &SetValue) -> Option<set::Isolation> {
+    match value {
+        SetValue::String(text) => isolation_named(&String::from_utf8_lossy(text)),
+        SetValue::Name(name) => isolation_named(name),
+        _ => None,
+    }
+}
+
+fn isolation_named(name: &str) -> Option<set::Isolation> {
+    match name.to_ascii_uppercase().as_str() {
+        "READ-UNCOMMITTED" => Some(set::Isolation::ReadUncommitted),
+        "READ-COMMITTED" => Some(set::Isolation::ReadCommitted),
+        "REPEATABLE-READ" => Some(set::Isolation::RepeatableRead),
+        "SERIALIZABLE" => Some(set::Isolation::Serializable),
+        _ => None,
+    }
+}
+
+fn level(isolation: set::Isolation) -> Isolation {
+    match isolation {
+        set::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
+        set::Isolation::ReadCommitted => Isolation::ReadCommitted,
+        set::Isolation::RepeatableRead => Isolation::RepeatableRead,
+        set::Isolation::Serializable => Isolation::Serializable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_from_texts() {
+        for number in ["0", "28800", "-1", "1700000000.000000"] {
+            assert!(is_number(number.as_bytes()), "{number}");
+        }
+        for text in ["", "-", "+00:00", "1.2.3", "ON", "1e5", ".5"] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_trackers_report_becomes_the_state() {
+        let mut state = State::default();
+        for (name, value) in [
+            ("character_set_client", "latin1"),
+            ("character_set_results", ""),
+            ("collation_connection", "latin1_swedish_ci"),
+            ("sql_mode", "ANSI_QUOTES"),
+            ("wait_timeout", "100"),
+            ("tx_isolation", "READ-COMMITTED"),
+            ("session_track_schema", "OFF"),
+        ] {
+            adopt(&mut state, name, value.as_bytes()).unwrap();
+        }
+        assert_eq!(&*state.charset().client, "latin1");
+        assert_eq!(state.charset().results, None);
+        assert_eq!(state.variable("sql_mode"), Some(&b"'ANSI_QUOTES'"[..]));
+        assert_eq!(state.variable("wait_timeout"), Some(&b"100"[..]));
+        assert_eq!(state.isolation(), Some(Isolation::ReadCommitted));
+        assert_eq!(state.variable("session_track_schema"), None);
+    }
+}
