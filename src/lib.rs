@@ -51,3 +51,4 @@ pub mod executor;
 pub mod admin;
 pub mod session;
 pub mod server;
+pub mod cli;

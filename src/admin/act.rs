@@ -24,8 +24,7 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
         Verb::ShowTemplates => Ok(Answer::Table(show::templates(context))),
         Verb::ShowMemory => Ok(Answer::Table(show::memory(context))),
         Verb::ShowConfig => Ok(Answer::Table(show::config(context))),
-        Verb::Reload => reload(admin, false).await,
-        Verb::ReloadMoved => reload(admin, true).await,
+        Verb::Reload => reload(admin).await,
         Verb::Kill => kill(admin, command.id, Target::Connection),
         Verb::KillQuery => kill(admin, command.id, Target::Query),
         Verb::Pause => {
@@ -49,8 +48,8 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
     }
 }
 
-async fn reload(admin: &Admin, moved: bool) -> Result<Answer> {
-    let report = admin.reloader.reload(Cause::Operator, moved).await;
+async fn reload(admin: &Admin) -> Result<Answer> {
+    let report = admin.reloader.reload(Cause::Operator).await;
     let lines = report.lines();
     if report.is_refused() {
         let first = lines.first().map_or("", String::as_str);

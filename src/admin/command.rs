@@ -17,7 +17,6 @@ pub enum Verb {
     ShowMemory,
     ShowConfig,
     Reload,
-    ReloadMoved,
     KillQuery,
     Kill,
     Pause,
@@ -65,7 +64,6 @@ pub const COMMANDS: &[Entry] = &[
     entry(Verb::ShowTemplates, &["SHOW", "TEMPLATES"], Argument::None, "Statements by template: count, errors, rows, times; costliest first"),
     entry(Verb::ShowMemory, &["SHOW", "MEMORY"], Argument::None, "The memory budget, seats and what is used of them"),
     entry(Verb::ShowConfig, &["SHOW", "CONFIG"], Argument::None, "Every setting: value, default, whether a reload applies it, meaning"),
-    entry(Verb::ReloadMoved, &["RELOAD", "MOVED"], Argument::None, "Reload, although rows change their shard: the operator says that they were moved"),
     entry(Verb::Reload, &["RELOAD"], Argument::None, "Read settings and rules again; a mistake in them changes nothing and is listed"),
     entry(Verb::KillQuery, &["KILL", "QUERY"], Argument::Id, "Stop the statement that a client runs"),
     entry(Verb::Kill, &["KILL"], Argument::Id, "End a client's session"),
@@ -150,7 +148,7 @@ mod tests {
         let parsed = parse("KILL QUERY 4294967295;").unwrap();
         assert_eq!((parsed.verb, parsed.id), (Verb::KillQuery, 4_294_967_295));
         assert_eq!(parse("set log level = 'info,weir::session=trace'").unwrap().text, "info,weir::session=trace");
-        for wrong in ["", "KILL", "KILL x", "KILL 1 2", "KILL -1", "SHOW", "SHOW CLIENTS now", "RELOAD it", "SET LOG LEVEL ''", "DROP TABLE t"] {
+        for wrong in ["", "KILL", "KILL x", "KILL 1 2", "KILL -1", "SHOW", "SHOW CLIENTS now", "RELOAD MOVED", "SET LOG LEVEL ''", "DROP TABLE t"] {
             assert_eq!(parse(wrong).unwrap_err().errno, 1064, "{wrong}");
         }
     }

@@ -115,6 +115,8 @@ section! {
         live proxy_protocol_from: Vec<Network> = Vec::new();
         /// Which of 4096 proxies this one is, in the high bits of connection ids, so that KILL through a balancer hits no stranger. None: drawn at start.
         restart proxy_id: Option<u16> = None;
+        /// The zone that this proxy stands in, as nodes' zones are written in the rules: near nodes answer its reads first.
+        restart zone: Option<String> = None;
         /// Threads that serve clients. 0: one for each core.
         restart workers: u16 = 0;
         /// TCP keep-alive: a peer that vanished is noticed after about twice this time. 0: off.
@@ -141,7 +143,7 @@ section! {
         restart listen: Option<SocketAddr> = Some(SocketAddr::from(([127, 0, 0, 1], 6032)));
         /// The only account that may log in there.
         restart user: String = "admin".to_owned();
-        /// Its password, as env:NAME or file:/path. There is no default: without it the port stays shut.
+        /// Its password, as env:NAME or file:/path. There is no default: without it, and without the environment variable WEIR_ADMIN_PASSWORD, the port stays shut.
         restart password: Option<SecretRef> = None;
         /// Admin sessions at the same time.
         restart max_connections: u32 = 32;

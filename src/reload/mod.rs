@@ -24,6 +24,7 @@ use crate::backend::topology::{Place, Topology};
 use crate::config::{Change, Config};
 use crate::context::{Context, Snapshot};
 use crate::rules::Rules;
+use crate::rules::check::{Checked, Moved};
 use report::{Cause, Outcome, Report};
 
 /// New groups get so long to answer before the swap goes on without them.
@@ -36,14 +37,15 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Difference {
     /// One line for each change.
     pub changes: Vec<String>,
-    /// Of them: those after which existing rows would be looked for where they aren't.
+    /// Of them: those after which existing rows would be looked for where they aren't, and of
+    /// which the files don't say that the rows were moved.
     pub moved: Vec<String>,
 }
 
-/// Reads the rules of a directory; an error lists every problem.
-pub type ReadRules = Arc<dyn Fn(&Path) -> Result<Rules, Vec<String>> + Send + Sync>;
-/// Tells two versions apart.
-pub type CompareRules = Arc<dyn Fn(&Rules, &Rules) -> Difference + Send + Sync>;
+/// Reads and checks the rules of a directory: [`crate::rules::check::load`], or a test's own.
+pub type ReadRules = Arc<dyn Fn(&Path) -> Checked + Send + Sync>;
+/// Tells the running rules and checked ones apart.
+pub type CompareRules = Arc<dyn Fn(&Rules, &Rules, Option<&Moved>) -> Difference + Send + Sync>;
 /// Reads the settings anew, command-line options included; an error lists every problem.
 pub type ReadConfig = Arc<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
 /// Called with settings that took effect.
@@ -57,6 +59,30 @@ pub struct Inputs {
     pub compare_rules: CompareRules,
     pub read_config: ReadConfig,
     pub adopted: Adopted,
+}
+
+/// What was read, and is right.
+struct Input {
+    config: Config,
+    rules: Rules,
+    moved: Option<Moved>,
+    warnings: Vec<String>,
+}
+
+impl Inputs {
+    fn read(&self) -> Result<Input, Vec<String>> {
+        let config = (self.read_config)();
+        let Checked { rules, problems, moved } = (self.read_rules)(&self.directory);
+        let words = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        match (config, rules) {
+            (Ok(config), Some(rules)) => Ok(Input { config, rules, moved, warnings: words }),
+            (config, _) => {
+                let mut problems = config.err().unwrap_or_default();
+                problems.extend(words);
+                Err(problems)
+            }
+        }
+    }
 }
 
 /// Reloads, one at a time. Lives on the runtime of the process's own tasks.
@@ -102,10 +128,10 @@ impl Reloader {
         self.note_success();
     }
 
-    /// Reloads. With `moved` the operator says that rows whose place changes were moved there.
-    pub async fn reload(&self, cause: Cause, moved: bool) -> Arc<Report> {
+    /// Reloads.
+    pub async fn reload(&self, cause: Cause) -> Arc<Report> {
         let _alone = self.one_at_a_time.lock().await;
-        let outcome = self.attempt(moved).await;
+        let outcome = self.attempt().await;
         let report = Arc::new(Report { cause, at: SystemTime::now(), outcome });
         report.log();
         let metrics = &self.context.metrics;
@@ -130,20 +156,20 @@ impl Reloader {
         self.context.metrics.reload_success.store(true, Ordering::Relaxed);
     }
 
-    async fn attempt(&self, moved: bool) -> Outcome {
+    async fn attempt(&self) -> Outcome {
         // Check: settings and rules together, so that every problem is named at once.
-        let (config, rules) = match self.read().await {
-            Ok(read) => read,
+        let Input { config, rules, moved, mut warnings } = match self.read().await {
+            Ok(input) => input,
             Err(problems) => return Outcome::Refused { problems },
         };
         let old = self.context.snapshot();
-        let difference = (self.inputs.compare_rules)(&old.rules, &rules);
-        if !moved && !difference.moved.is_empty() {
+        let difference = (self.inputs.compare_rules)(&old.rules, &rules, moved.as_ref());
+        if !difference.moved.is_empty() {
             return Outcome::Refused { problems: report::would_move(&difference.moved) };
         }
         let topology = match Topology::build(&rules, &self.place, Some(&old.topology)) {
             Ok(topology) => topology,
-            Err(error) => return Outcome::Refused { problems: vec![error.to_string()] },
+            Err(error) => return Outcome::Refused { problems: vec![error.message] },
         };
         let settings = self.adopt(&config);
         let same_groups = topology.added_since(Some(&old.topology)).is_empty()
@@ -154,27 +180,15 @@ impl Reloader {
                 false => Outcome::applied(old.rules.version, settings),
             };
         }
-        let warnings = self.probe(&topology, Some(&old.topology)).await;
+        warnings.extend(self.probe(&topology, Some(&old.topology)).await);
         let version = self.swap(old, rules, topology);
         Outcome::Applied { version, changes: difference.changes, warnings, settings }
     }
 
     /// Reads both inputs off the runtime: a network file system may be slow.
-    async fn read(&self) -> Result<(Config, Rules), Vec<String>> {
+    async fn read(&self) -> Result<Input, Vec<String>> {
         let inputs = self.inputs.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let config = (inputs.read_config)();
-            let rules = (inputs.read_rules)(&inputs.directory);
-            match (config, rules) {
-                (Ok(config), Ok(rules)) => Ok((config, rules)),
-                (config, rules) => {
-                    let mut problems = config.err().unwrap_or_default();
-                    problems.extend(rules.err().unwrap_or_default());
-                    Err(problems)
-                }
-            }
-        });
-        match read.await {
+        match tokio::task::spawn_blocking(move || inputs.read()).await {
             Ok(read) => read,
             Err(error) => Err(vec![format!("reading failed, which is a defect of Weir: {error}")]),
         }

@@ -113,7 +113,7 @@ pub fn would_move(moved: &[String]) -> Vec<String> {
         .map(|line| format!("{line}: existing rows would be looked for where they are not"))
         .collect();
     problems.push(
-        "Move the rows first, then reload with RELOAD MOVED on the admin port (or restart)".to_owned(),
+        "Move the rows first and say so in the rules (`moved`), or take the edit back".to_owned(),
     );
     problems
 }

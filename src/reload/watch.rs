@@ -51,7 +51,7 @@ pub async fn watch(
         if let Err(error) = observe(&mut watcher, &directory, config_file.as_deref()) {
             tracing::warn!(%error, "the rules' directory can't be watched at the moment");
         }
-        reloader.reload(Cause::FileChanged, false).await;
+        reloader.reload(Cause::FileChanged).await;
     }
 }
 

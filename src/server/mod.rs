@@ -11,6 +11,7 @@
 pub mod accept;
 pub mod files;
 pub mod listen;
+pub mod run;
 pub mod worker;
 
 use std::io;

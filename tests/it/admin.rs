@@ -159,7 +159,7 @@ async fn a_refused_reload_is_an_error_and_stays_listed() {
     assert!(error.contains("2 problems, nothing was changed") && error.contains("first"), "{error}");
     let rules = operator.rows("SHOW RULES").await;
     let problems: Vec<_> = rules.iter().filter(|row| row[0] == "last reload refused").map(|row| &row[1]).collect();
-    assert_eq!(problems, ["first", "second"]);
+    assert_eq!(problems, ["rules: error: first", "rules: error: second"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! The reload's path without servers: groups here are addresses that nobody answers on.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,23 +11,40 @@ use weir::config::units::Span;
 use weir::context::{Context, Snapshot};
 use weir::name::{GroupName, NodeName};
 use weir::reload::report::{Cause, Outcome};
-use weir::reload::{Difference, Inputs, Reloader, watch};
+use weir::reload::{Difference, Inputs, ReadRules, Reloader, watch};
 use weir::rules::Rules;
+use weir::rules::check::{Checked, Moved};
+use weir::rules::problem::{KeyPath, Problem};
 use weir::rules::group::{Account, Accounts, Address, Group, Node, Pool, Secret, Tls, TlsMode};
+
+/// As a check of files would come out.
+fn checked(read: Result<Rules, Vec<String>>) -> Checked {
+    match read {
+        Ok(rules) => Checked { rules: Some(rules), problems: Vec::new(), moved: None },
+        Err(problems) => {
+            let problem = |text: &String| Problem::error(&KeyPath::root(), text.as_str());
+            Checked { rules: None, problems: problems.iter().map(problem).collect(), moved: None }
+        }
+    }
+}
 
 /// A reloader whose rules come from `read`; two versions differ in their groups' names.
 pub fn reloader(
     context: &Arc<Context>,
     read: Arc<dyn Fn() -> Result<Rules, Vec<String>> + Send + Sync>,
 ) -> Arc<Reloader> {
+    reloader_of(context, Arc::new(move |_: &Path| checked(read())))
+}
+
+fn reloader_of(context: &Arc<Context>, read_rules: ReadRules) -> Arc<Reloader> {
     let inputs = Inputs {
         directory: "rules-of-a-test".into(),
-        read_rules: Arc::new(move |_: &Path| read()),
-        compare_rules: Arc::new(|old: &Rules, new: &Rules| {
+        read_rules,
+        compare_rules: Arc::new(|old: &Rules, new: &Rules, acknowledged: Option<&Moved>| {
             let names = |rules: &Rules| rules.groups.iter().map(|g| g.name.to_string()).collect::<Vec<_>>();
             let (old, new) = (names(old), names(new));
             let added = new.iter().filter(|name| !old.contains(name));
-            let moved = new.iter().filter(|name| name.starts_with("moved"));
+            let moved = new.iter().filter(|name| name.starts_with("moved") && acknowledged.is_none());
             Difference {
                 changes: added.map(|name| format!("group {name} is new")).collect(),
                 moved: moved.map(|name| format!("table in {name}")).collect(),
@@ -103,17 +120,17 @@ async fn a_good_edit_is_swapped_in_and_a_bad_one_changes_nothing() {
     let context = context(&["a"], Config::default());
     let files = Files::new(&["a"]);
     let reloader = reloader(&context, files.reader());
-    assert_eq!(reloader.reload(Cause::Operator, false).await.outcome, Outcome::Unchanged);
+    assert_eq!(reloader.reload(Cause::Operator).await.outcome, Outcome::Unchanged);
     let first = context.snapshot();
 
     files.spoil();
-    let report = reloader.reload(Cause::Signal, false).await;
-    assert_eq!(report.lines(), ["tables.yaml:3:5: unknown key"]);
+    let report = reloader.reload(Cause::Signal).await;
+    assert_eq!(report.lines(), ["rules: error: tables.yaml:3:5: unknown key"]);
     assert!(Arc::ptr_eq(&first, &context.snapshot()));
     assert!(!context.metrics.reload_success.load(Ordering::Relaxed));
 
     files.put(&["a", "b"]);
-    let report = reloader.reload(Cause::Signal, false).await;
+    let report = reloader.reload(Cause::Signal).await;
     let Outcome::Applied { version, changes, warnings, .. } = &report.outcome else { panic!("{report:?}") };
     assert_eq!((*version, changes.as_slice()), (1, ["group b is new".to_owned()].as_slice()));
     // A server that isn't there is a warning, not a reason to stay on the old rules.
@@ -129,16 +146,22 @@ async fn a_good_edit_is_swapped_in_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_edit_that_moves_rows_needs_the_operators_word() {
+async fn an_edit_that_moves_rows_must_say_so() {
     let context = context(&["a"], Config::default());
-    let files = Files::new(&["a", "moved"]);
-    let reloader = reloader(&context, files.reader());
-    let report = reloader.reload(Cause::FileChanged, false).await;
+    let says_so = Arc::new(AtomicBool::new(false));
+    let acknowledged = says_so.clone();
+    let read = move |_: &Path| {
+        let moved = Moved { from: 0, tables: Vec::new() };
+        let moved = acknowledged.load(Ordering::Relaxed).then_some(moved);
+        Checked { moved, ..checked(Ok(rules(&["a", "moved"]))) }
+    };
+    let reloader = reloader_of(&context, Arc::new(read));
+    let report = reloader.reload(Cause::FileChanged).await;
     assert!(report.is_refused());
     assert!(report.lines()[0].contains("table in moved"), "{:?}", report.lines());
     assert_eq!(context.snapshot().rules.version, 0);
-    let report = reloader.reload(Cause::Operator, true).await;
-    assert!(!report.is_refused());
+    says_so.store(true, Ordering::Relaxed);
+    assert!(!reloader.reload(Cause::Operator).await.is_refused());
     assert_eq!(context.snapshot().rules.version, 1);
 }
 
@@ -152,7 +175,7 @@ async fn what_left_the_rules_is_retired_when_nobody_holds_it() {
     let held = context.snapshot();
     let gone = held.topology.groups()[1].clone();
     let watch = tokio::spawn(gone.clone().watch());
-    reloader.reload(Cause::Operator, false).await;
+    reloader.reload(Cause::Operator).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(!watch.is_finished(), "a statement still holds the old rules");
     drop(held);
@@ -168,7 +191,7 @@ async fn who_never_lets_go_is_not_waited_for_beyond_the_deadline() {
     let reloader = reloader(&context, files.reader());
     let held = context.snapshot();
     let watch = tokio::spawn(held.topology.groups()[1].clone().watch());
-    reloader.reload(Cause::Operator, false).await;
+    reloader.reload(Cause::Operator).await;
     let begun = Instant::now();
     tokio::time::timeout(Duration::from_secs(5), watch).await.expect("the group is retired").unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(200));
@@ -183,7 +206,7 @@ async fn a_thousand_reloads_leave_nothing_behind() {
     let first = Arc::downgrade(&context.snapshot());
     for round in 0..1000_usize {
         files.put(if round % 2 == 0 { &["a", "a"] } else { &["a"] });
-        let report = reloader.reload(Cause::Signal, false).await;
+        let report = reloader.reload(Cause::Signal).await;
         assert!(!report.is_refused());
     }
     assert_eq!(context.snapshot().rules.version, 1000);
@@ -211,10 +234,10 @@ async fn files_are_watched_by_name_through_swapped_symlinks() {
             let reads = reads.clone();
             move |_: &Path| {
                 reads.fetch_add(1, Ordering::SeqCst);
-                Ok(rules(&["a"]))
+                checked(Ok(rules(&["a"])))
             }
         }),
-        compare_rules: Arc::new(|_, _| Difference::default()),
+        compare_rules: Arc::new(|_, _, _| Difference::default()),
         read_config: Arc::new({
             let config = context.config();
             move || Ok((*config).clone())
