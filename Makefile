@@ -27,8 +27,7 @@ demo:
 
 bench:
 	@tests/support/install.sh bench
-	$(CARGO) build --locked --release --bin weir --example load
-	target/release/examples/load $(BENCH)
+	$(CARGO) bench --locked --bench load -- $(BENCH)
 
 check:
 	$(CARGO) fmt --check

@@ -272,8 +272,14 @@ impl Connection {
 
     fn note_error(&mut self, error: &Error) {
         match error.errno {
-            // The server is read-only, or is shutting down: it is primary no more.
-            1290 | 1836 | 1053 => self.node.doubt(&error.message),
+            // 1290 names the option that forbids the statement; others than this one say nothing
+            // of the server.
+            1290 if error.message.contains("read-only") || error.message.contains("read_only") => {
+                self.node.demote(&error.message);
+            }
+            1836 => self.node.demote(&error.message),
+            // Shutting down.
+            1053 => self.node.doubt(&error.message),
             // The connection was killed, or dropped for idling.
             1927 | 4031 => self.broken = true,
             _ => {}

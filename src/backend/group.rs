@@ -18,7 +18,7 @@ use crate::backend::fault;
 use crate::backend::health::Prober;
 use crate::backend::node::{Health, Node, Standing};
 use crate::backend::pool::{Ask, Lent, Pool};
-use crate::backend::spec::GroupSpec;
+use crate::backend::spec::{GroupSpec, NodeSpec};
 use crate::backend::version::Facts;
 use crate::error::{Error, Fault, Result};
 use crate::name::{GroupName, NodeName};
@@ -27,6 +27,8 @@ use crate::name::{GroupName, NodeName};
 const NOBODY: usize = usize::MAX;
 /// While a statement is held, it looks again this often even if nothing was announced.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Two probes of a node are at least so far apart, whatever is doubted.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 /// One group of the running rules.
 #[derive(Debug)]
@@ -59,13 +61,24 @@ pub struct NodeView {
 }
 
 impl Group {
-    /// A group over these pools, one for each node of the spec, in its order.
-    pub fn new(spec: GroupSpec, zone: Option<Arc<str>>, pools: Vec<Arc<Pool>>) -> Self {
+    /// A group over these pools, one for each node of the spec, in its order. What was primary in
+    /// `before`, the same group under older rules, stays primary while it may.
+    pub fn new(
+        spec: GroupSpec,
+        zone: Option<Arc<str>>,
+        pools: Vec<Arc<Pool>>,
+        before: Option<&Group>,
+    ) -> Self {
+        let old = before.and_then(Group::primary).map(|pool| &pool.node().spec);
+        let primary = old.and_then(|old| {
+            let same = |node: &NodeSpec| node.name == old.name && node.address == old.address;
+            spec.nodes.iter().position(same)
+        });
         let group = Group {
             spec,
             zone,
             pools,
-            primary: AtomicUsize::new(NOBODY),
+            primary: AtomicUsize::new(primary.unwrap_or(NOBODY)),
             changes: watch::Sender::new(0),
             dice: AtomicU64::new(0),
             retired: watch::Sender::new(false),
@@ -156,6 +169,9 @@ impl Group {
             if Instant::now() >= until {
                 return Err(self.nobody(ask.role, &reasons, start.elapsed()));
             }
+            if ask.role == Role::Primary {
+                self.look_now();
+            }
             let again = until.min(Instant::now() + LOOK_AGAIN);
             let _ = timeout_at(again, changes.changed()).await;
         }
@@ -165,7 +181,8 @@ impl Group {
     fn order(&self, role: Role) -> Vec<usize> {
         let primary = Some(self.primary.load(Ordering::Acquire)).filter(|&place| place != NOBODY);
         if role == Role::Primary {
-            return primary.into_iter().collect();
+            let usable = |place: &usize| self.pools.get(*place).is_some_and(|pool| is_usable(pool));
+            return primary.filter(usable).into_iter().collect();
         }
         let healths: Vec<_> = self.pools.iter().map(|pool| pool.node().health()).collect();
         let dice = choose::mix(self.dice.fetch_add(1, Ordering::Relaxed));
@@ -214,8 +231,18 @@ impl Group {
         if now != before {
             self.primary.store(now, Ordering::Release);
             self.announce(before, now);
+            if now == NOBODY {
+                self.look_now();
+            }
         }
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Lets each node be probed before its time: somebody waits for a primary.
+    fn look_now(&self) {
+        for pool in &self.pools {
+            pool.node().probe_now.notify_one();
+        }
     }
 
     fn announce(&self, before: usize, now: usize) {
@@ -264,7 +291,7 @@ impl Group {
                 () = sleep(self.spec.probe_every) => {}
                 // A doubt is looked into at once, but not more often than this.
                 () = async {
-                    sleep(LOOK_AGAIN.min(self.spec.probe_every)).await;
+                    sleep(PROBE_PAUSE.min(self.spec.probe_every)).await;
                     node.probe_now.notified().await;
                 } => {}
             }
@@ -293,8 +320,10 @@ impl Group {
     }
 }
 
+/// Whether writes may be sent there now.
 fn is_usable(pool: &Pool) -> bool {
-    pool.node().standing() != Standing::Down
+    let node = pool.node();
+    node.standing() != Standing::Down && !node.is_demoted()
 }
 
 /// Whether the error says that this node can't serve now, before anything was sent to it.

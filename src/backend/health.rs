@@ -57,6 +57,7 @@ impl Prober {
         };
         log_change(node, &before, &health);
         node.set_health(health);
+        node.looked_at();
     }
 
     async fn look(&mut self, node: &Node) -> Result<Seen> {

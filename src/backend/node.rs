@@ -4,7 +4,7 @@
 //! the rest it gets after failures. Never: dials ([`crate::backend::login`]), pools or probes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -94,6 +94,8 @@ pub struct Node {
     health: ArcSwap<Health>,
     facts: ArcSwapOption<Facts>,
     open: AtomicUsize,
+    /// It refused a write as read-only, and no probe has looked since.
+    demoted: AtomicBool,
     rest: Mutex<Rest>,
 }
 
@@ -127,6 +129,7 @@ impl Node {
             health: ArcSwap::from_pointee(Health::unknown()),
             facts: ArcSwapOption::empty(),
             open: AtomicUsize::new(0),
+            demoted: AtomicBool::new(false),
             rest: Mutex::default(),
         })
     }
@@ -184,6 +187,22 @@ impl Node {
             self.set_health(health);
         }
         self.probe_now.notify_one();
+    }
+
+    /// It refused a write because it is read-only: writes are held until a probe has looked, as
+    /// the primary may be another node by now.
+    pub fn demote(&self, why: &str) {
+        self.demoted.store(true, Ordering::Release);
+        self.doubt(why);
+    }
+
+    pub fn is_demoted(&self) -> bool {
+        self.demoted.load(Ordering::Acquire)
+    }
+
+    /// A probe has looked whether it takes writes.
+    pub fn looked_at(&self) {
+        self.demoted.store(false, Ordering::Release);
     }
 
     /// Open data connections, idle ones included.

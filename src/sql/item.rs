@@ -31,6 +31,74 @@ fn string_ends(sql: &[u8], mut at: usize) -> bool {
     !matches!(sql.get(at), Some(b'\'' | b'"' | b'/' | b'#' | b'-'))
 }
 
+/// A plain literal that is a whole item of a list or cell of a row, and what ends it.
+pub(super) struct QuickItem {
+    pub(super) kind: LiteralKind,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// Where the comma or closing parenthesis behind it is.
+    pub(super) delimiter: usize,
+}
+
+/// The usual items, read without the scanner: digits with a sign or a point, strings in single
+/// quotes without escapes, `?` and NULL, each before a comma or a closing parenthesis. `None`
+/// means nothing: the scanner then reads the item, whatever it is.
+#[inline]
+pub(super) fn quick_item(scanner: &Scanner<'_>) -> Option<QuickItem> {
+    let sql = scanner.text();
+    let start = skip_spaces(sql, scanner.position());
+    let (kind, end) = match sql.get(start)? {
+        b'0'..=b'9' | b'-' => quick_number(sql, start)?,
+        b'\'' if scanner.is_ascii_safe() => {
+            let inner = sql.get(start + 1..)?;
+            let length = inner.iter().position(|&byte| byte == b'\'' || byte == b'\\')?;
+            let plain = inner.get(length) == Some(&b'\'') && inner.get(length + 1) != Some(&b'\'');
+            (LiteralKind::String, plain.then_some(start + length + 2)?)
+        }
+        b'?' => (LiteralKind::Param, start + 1),
+        b'N' | b'n' => {
+            let word = sql.get(start..start + 4)?;
+            (LiteralKind::Null, word.eq_ignore_ascii_case(b"NULL").then_some(start + 4)?)
+        }
+        _ => return None,
+    };
+    let delimiter = skip_spaces(sql, end);
+    match sql.get(delimiter)? {
+        b',' | b')' => {
+            Some(QuickItem { kind, start: start as u32, end: end as u32, delimiter })
+        }
+        _ => None,
+    }
+}
+
+fn quick_number(sql: &[u8], start: usize) -> Option<(LiteralKind, usize)> {
+    let digits = |mut at: usize| {
+        while sql.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        at
+    };
+    let from = start + usize::from(sql.get(start) == Some(&b'-'));
+    let mut end = digits(from);
+    if end == from {
+        return None;
+    }
+    let mut kind = LiteralKind::Integer;
+    if sql.get(end) == Some(&b'.') {
+        kind = LiteralKind::Decimal;
+        end = digits(end + 1);
+    }
+    Some((kind, end))
+}
+
+#[inline]
+fn skip_spaces(sql: &[u8], mut at: usize) -> usize {
+    while sql.get(at).copied().is_some_and(is_space) {
+        at += 1;
+    }
+    at
+}
+
 /// The next token that is not an ordinary comment.
 pub(super) fn significant(scanner: &mut Scanner<'_>) -> Result<Option<Token>> {
     loop {

@@ -55,19 +55,6 @@ pub(super) enum Keyword {
     InsertModifier,
 }
 
-/// A word of up to eight bytes as one number, in capitals.
-const fn pack(word: &[u8]) -> u64 {
-    let mut packed = 0u64;
-    let mut i = 0;
-    while i < word.len() && i < 8 {
-        let byte = word[i];
-        let upper = if byte >= b'a' && byte <= b'z' { byte - 32 } else { byte };
-        packed = packed << 8 | upper as u64;
-        i += 1;
-    }
-    packed
-}
-
 const WORDS: &[(&str, Keyword)] = &[
     ("SELECT", Keyword::Select),
     ("FROM", Keyword::From),
@@ -179,21 +166,25 @@ const WORDS: &[(&str, Keyword)] = &[
     ("DELAYED", Keyword::InsertModifier),
 ];
 
-const BUCKETS: usize = 512;
+const BUCKETS: usize = 1024;
 
 /// Open addressing over [`WORDS`]: 0 is an empty bucket, n the word n-1.
 static INDEX: [u8; BUCKETS] = index();
 
-const fn bucket(word: &[u8]) -> usize {
-    let mixed = (pack(word) ^ word.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 55) as usize
+/// By the first two letters, the last one and the length: cheap, and almost without collisions
+/// among the words here. Capitals and small letters fall together.
+const fn bucket(first: u8, second: u8, last: u8, length: usize) -> usize {
+    let (first, second, last) = (first & 0xDF, second & 0xDF, last & 0xDF);
+    let mixed = (first as usize) * 67 + (second as usize) * 131 + (last as usize) * 29 + length * 263;
+    mixed % BUCKETS
 }
 
 const fn index() -> [u8; BUCKETS] {
     let mut table = [0u8; BUCKETS];
     let mut n = 0;
     while n < WORDS.len() {
-        let mut at = bucket(WORDS[n].0.as_bytes());
+        let word = WORDS[n].0.as_bytes();
+        let mut at = bucket(word[0], word[1], word[word.len() - 1], word.len());
         while table[at] != 0 {
             at = (at + 1) % BUCKETS;
         }
@@ -206,17 +197,28 @@ const fn index() -> [u8; BUCKETS] {
 /// The keyword that `word` is, in any case.
 #[inline]
 pub(super) fn keyword(word: &[u8]) -> Keyword {
-    let mut at = bucket(word);
-    loop {
-        let Some((text, keyword)) = (INDEX[at] as usize).checked_sub(1).and_then(|n| WORDS.get(n))
-        else {
-            return Keyword::None;
-        };
-        if word.eq_ignore_ascii_case(text.as_bytes()) {
+    let &[first, second, .., last] = word else {
+        return if word.len() == 2 { two_letters(word) } else { Keyword::None };
+    };
+    find(word, bucket(first, second, last, word.len()))
+}
+
+fn two_letters(word: &[u8]) -> Keyword {
+    let &[first, second] = word else { return Keyword::None };
+    find(word, bucket(first, second, second, 2))
+}
+
+#[inline]
+fn find(word: &[u8], mut at: usize) -> Keyword {
+    while let Some((text, keyword)) =
+        (INDEX[at] as usize).checked_sub(1).and_then(|n| WORDS.get(n))
+    {
+        if word.len() == text.len() && word.eq_ignore_ascii_case(text.as_bytes()) {
             return *keyword;
         }
         at = (at + 1) % BUCKETS;
     }
+    Keyword::None
 }
 
 #[cfg(test)]

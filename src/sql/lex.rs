@@ -217,6 +217,11 @@ impl<'a> Scanner<'a> {
         self.sql
     }
 
+    /// Whether every byte below 0x80 is that ASCII character.
+    pub(super) fn is_ascii_safe(&self) -> bool {
+        self.dialect.charset == CharsetClass::AsciiSafe
+    }
+
     /// Whether an executable comment is open.
     pub fn is_executing(&self) -> bool {
         self.executing
@@ -422,21 +427,23 @@ impl<'a> Scanner<'a> {
         let backslash = !self.dialect.mode.has(LexMode::NO_BACKSLASH_ESCAPES);
         let multibyte = self.dialect.charset != CharsetClass::AsciiSafe;
         let mut pos = open + 1;
-        while pos < self.sql.len() {
-            let byte = self.sql[pos];
-            if byte == quote {
-                if self.at(pos + 1) != quote || pos + 1 >= self.sql.len() {
+        while let Some(rest) = self.sql.get(pos..) {
+            let special = |byte: &u8| {
+                *byte == quote || (*byte == b'\\' && backslash) || (multibyte && *byte >= 0x80)
+            };
+            let Some(ahead) = rest.iter().position(special) else { break };
+            pos += ahead;
+            match self.sql[pos] {
+                b'\\' if backslash => {
+                    // One byte, even where a longer character starts: the servers do it so.
+                    pos += 2;
+                }
+                byte if byte != quote => pos += self.dialect.charset.char_len(&self.sql[pos..]),
+                _ if self.sql.get(pos + 1) == Some(&quote) => pos += 2,
+                _ => {
                     self.pos = pos + 1;
                     return Ok(TokenKind::String);
                 }
-                pos += 2;
-            } else if byte == b'\\' && backslash {
-                // One byte, even where a longer character starts: the servers do it so.
-                pos += 2;
-            } else if multibyte && byte >= 0x80 {
-                pos += self.dialect.charset.char_len(&self.sql[pos..]);
-            } else {
-                pos += 1;
             }
         }
         Err(self.error(start, "an unclosed string"))

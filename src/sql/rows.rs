@@ -11,13 +11,13 @@
 //! After eight shapes the rest is opaque: generated statements have one or two.
 
 use crate::error::Result;
-use crate::sql::item::{literal, literal_kind, significant, whole_item};
+use crate::sql::item::{literal, literal_kind, quick_item, significant, whole_item};
 use crate::sql::keyword::{Keyword, keyword};
-use crate::sql::lex::over;
+use crate::sql::lex::{is_space, over};
 use crate::sql::slot::{KindSet, LiteralKind, Row, Shape, SlotKind};
 use crate::sql::template::MARKER;
 use crate::sql::token::{Token, TokenKind};
-use crate::sql::walk::{Walk, syntax};
+use crate::sql::walk::{Walk, closing, syntax};
 
 /// Shapes in one statement; a row of a further one makes the rows opaque.
 const SHAPES: usize = 8;
@@ -99,6 +99,17 @@ impl Walk<'_> {
         let mut cell = Cell { depth: 1, start: true, ..Cell::default() };
         let mut last_end = open.end;
         loop {
+            while cell.start && cell.depth == 1 {
+                let Some(quick) = quick_item(&self.scanner) else { break };
+                self.quick(&quick)?;
+                key.push(MARKER);
+                if self.sql.get(quick.delimiter) == Some(&b')') {
+                    key.push(b')');
+                    return Ok(closing(quick.delimiter));
+                }
+                key.push(b',');
+                last_end = quick.delimiter as u32 + 1;
+            }
             let Some(token) = significant(&mut self.scanner)? else {
                 return Err(syntax("an unclosed row of VALUES"));
             };
@@ -120,10 +131,7 @@ impl Walk<'_> {
         let before = self.scanner;
         let param = self.out.params;
         if let Some(item) = whole_item(self.sql, &mut self.scanner, token, param)? {
-            let behind = self.scanner;
-            let next = significant(&mut self.scanner)?;
-            self.scanner = behind;
-            if next.is_some_and(|next| matches!(next.symbol(self.sql), b"," | b")")) {
+            if self.cell_ends()? {
                 self.out.params += u32::from(item.kind == LiteralKind::Param);
                 self.item(item)?;
                 key.push(MARKER);
@@ -132,6 +140,22 @@ impl Walk<'_> {
         }
         self.scanner = before;
         Ok(false)
+    }
+
+    /// Whether a comma or a closing parenthesis is next.
+    fn cell_ends(&mut self) -> Result<bool> {
+        let rest = self.sql.get(self.scanner.position()..).unwrap_or_default();
+        match rest.iter().find(|&&byte| !is_space(byte)) {
+            Some(b',' | b')') => Ok(true),
+            // A comment may stand before it.
+            Some(b'/' | b'-' | b'#') => {
+                let behind = self.scanner;
+                let next = significant(&mut self.scanner)?;
+                self.scanner = behind;
+                Ok(next.is_some_and(|next| matches!(next.symbol(self.sql), b"," | b")")))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// One token of a cell that is an expression; gives the row's closing parenthesis.

@@ -4,7 +4,9 @@
 //! fold in [`super::rows`]. Never: knows what a statement means beyond that.
 
 use crate::error::{Error, Result};
-use crate::sql::item::{braced, literal, literal_kind, significant, typed, whole_item};
+use crate::sql::item::{
+    QuickItem, braced, literal, literal_kind, quick_item, significant, typed, whole_item,
+};
 use crate::sql::keyword::{Keyword, keyword};
 use crate::sql::lex::{Dialect, Limits, Scanner, over};
 use crate::sql::multi::Body;
@@ -562,10 +564,13 @@ impl<'a> Walk<'a> {
     fn list(&mut self, from: u32) -> Result<Option<usize>> {
         let before = (self.scanner, self.out.items.len(), self.out.params);
         let first_item = self.out.items.len() as u32;
-        let folded = match significant(&mut self.scanner)? {
-            Some(token) if token.is_symbol(self.sql, "(") => self.tuples()?,
-            Some(token) => self.literals(token)?.map(|(kinds, close)| (kinds, None, close)),
-            None => None,
+        let mut inside = self.scanner;
+        let tuples = significant(&mut inside)?.is_some_and(|first| first.is_symbol(self.sql, "("));
+        let folded = if tuples {
+            self.scanner = inside;
+            self.tuples()?
+        } else {
+            self.literals()?.map(|(kinds, close)| (kinds, None, close))
         };
         let Some((kinds, arity, close)) = folded else {
             (self.scanner, self.out.params) = (before.0, before.2);
@@ -601,11 +606,18 @@ impl<'a> Walk<'a> {
     }
 
     /// Literals up to a closing parenthesis.
-    fn literals(&mut self, first: Token) -> Result<Option<(KindSet, Token)>> {
+    fn literals(&mut self) -> Result<Option<(KindSet, Token)>> {
         let mut kinds = KindSet::default();
-        let mut token = first;
         loop {
+            while let Some(quick) = quick_item(&self.scanner) {
+                self.quick(&quick)?;
+                kinds.insert(quick.kind);
+                if self.sql.get(quick.delimiter) == Some(&b')') {
+                    return Ok(Some((kinds, closing(quick.delimiter))));
+                }
+            }
             let param = self.out.params;
+            let Some(token) = significant(&mut self.scanner)? else { return Ok(None) };
             let Some(item) = whole_item(self.sql, &mut self.scanner, token, param)? else {
                 return Ok(None);
             };
@@ -617,11 +629,17 @@ impl<'a> Walk<'a> {
                 Some(next) if next.is_symbol(self.sql, ",") => {}
                 _ => return Ok(None),
             }
-            match significant(&mut self.scanner)? {
-                Some(next) => token = next,
-                None => return Ok(None),
-            }
         }
+    }
+
+    /// Takes an item that was read without the scanner, and moves behind its delimiter.
+    #[inline]
+    pub(super) fn quick(&mut self, quick: &QuickItem) -> Result<()> {
+        let param = self.out.params;
+        self.out.params += u32::from(quick.kind == LiteralKind::Param);
+        self.item(Item { kind: quick.kind, start: quick.start, end: quick.end, param })?;
+        self.scanner.jump(quick.delimiter + 1);
+        Ok(())
     }
 
     /// Tuples of literals, all of one length, up to a closing parenthesis. The first `(` was read.
@@ -630,8 +648,7 @@ impl<'a> Walk<'a> {
         let mut arity = 0;
         loop {
             let before = self.out.items.len();
-            let Some(first) = significant(&mut self.scanner)? else { return Ok(None) };
-            let Some((tuple, _)) = self.literals(first)? else { return Ok(None) };
+            let Some((tuple, _)) = self.literals()? else { return Ok(None) };
             kinds.0 |= tuple.0;
             let length = self.out.items.len() - before;
             if arity == 0 {
@@ -663,6 +680,11 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// The closing parenthesis at `at`.
+pub(super) fn closing(at: usize) -> Token {
+    Token { kind: TokenKind::Symbol, start: at as u32, end: at as u32 + 1, depth: 0 }
 }
 
 /// A syntax error without a place.

@@ -22,6 +22,9 @@ pub struct Context {
     pub offset: Option<i32>,
     /// sql_mode TIME_TRUNCATE_FRACTIONAL (MySQL) is on, or TIME_ROUND_FRACTIONAL (MariaDB) is.
     pub other_fraction: bool,
+    /// The values reach the server as parameters of a prepared statement, not as literals. MySQL
+    /// compares a text parameter with a BIGINT as doubles, but a text literal exactly.
+    pub parameters: bool,
 }
 
 /// The kinds of servers that store some values differently.
@@ -43,13 +46,25 @@ impl Context {
             strict: traditional || has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES"),
             offset,
             other_fraction: has("TIME_TRUNCATE_FRACTIONAL") || has("TIME_ROUND_FRACTIONAL"),
+            parameters: false,
         }
+    }
+
+    /// The same session for values that are sent as parameters of a prepared statement.
+    #[must_use]
+    pub fn prepared(self) -> Self {
+        Context { parameters: true, ..self }
     }
 
     /// The same session for a statement with IGNORE, whose errors become warnings.
     #[must_use]
     pub fn ignoring(self) -> Self {
         Context { strict: false, ..self }
+    }
+
+    /// Whether a text parameter is compared with an integer column as doubles.
+    pub(crate) fn compares_doubles(self) -> bool {
+        self.parameters && self.server != ServerKind::MariaDb
     }
 
     /// Whether digits of a second's fraction beyond the column's are rounded (or cut off);
@@ -141,12 +156,26 @@ fn into_integer(value: &Value, column: &ColumnType, context: Context) -> Stored 
         _ => return KIND,
     };
     let Some((low, high)) = column.integer_range() else { return KIND };
+    // MariaDB refuses -0.4 for an unsigned column, though it would round to 0.
+    if low == 0 && number == 0 && context.strict && is_negative(value) {
+        return OUT_OF_RANGE;
+    }
     if (low..=high).contains(&number) {
         Stored::Value(Value::whole(number))
     } else if context.strict {
         OUT_OF_RANGE
     } else {
         Stored::Value(Value::whole(number.clamp(low, high)))
+    }
+}
+
+fn is_negative(value: &Value) -> bool {
+    match value {
+        Value::Int(number) => *number < 0,
+        Value::Decimal(decimal) => decimal.is_negative(),
+        Value::Double(number) => *number < 0.0,
+        Value::Text(text) => text.characters().is_some_and(|text| text.trim_ascii().starts_with('-')),
+        _ => false,
     }
 }
 

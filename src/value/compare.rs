@@ -53,13 +53,15 @@ pub fn equal(value: &Value, column: &ColumnType, context: Context) -> Compared {
         return Compared::Never;
     }
     match column {
-        ColumnType::Int { .. } => integer(value, column),
+        ColumnType::Int { .. } => integer(value, column, context),
         ColumnType::Decimal { scale, .. } => decimal(value, *scale),
         ColumnType::Year => match value {
             Value::Int(year) if (1901..=2155).contains(year) => Compared::Same(value.clone()),
             _ => Compared::Unknown,
         },
         ColumnType::Date => match moment(value) {
+            // MySQL rounds a fraction, perhaps to the next day.
+            Some(moment) if moment.micros != 0 => Compared::Unknown,
             Some(moment) if moment.has_time() => Compared::Never,
             Some(moment) => Compared::Same(Value::Date(moment.date)),
             None => Compared::Unknown,
@@ -117,6 +119,9 @@ pub fn within(values: &[Value], column: &ColumnType, context: Context) -> Option
     if kinds.any(|kind| Some(kind) != first) {
         return None;
     }
+    if first == Some(Kind::Text) && matches!(column, ColumnType::Int { .. }) && !list_is_exact(values) {
+        return None;
+    }
     let mut matched = Vec::with_capacity(values.len());
     for value in values {
         match equal(value, column, context) {
@@ -126,6 +131,17 @@ pub fn within(values: &[Value], column: &ColumnType, context: Context) -> Option
         }
     }
     Some(matched)
+}
+
+/// Whether a list of texts compares exactly with integers: one text that is no plain integer makes
+/// servers compare all of them as doubles, which matters for the large ones.
+fn list_is_exact(values: &[Value]) -> bool {
+    let texts = || values.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    let large = |text: &crate::value::Text| {
+        let number = text.characters().and_then(|text| plain_number(&text)?.floor());
+        number.is_none_or(|number| number.abs() >= EXACT_IN_DOUBLE)
+    };
+    texts().all(plain_integer) || !texts().any(large)
 }
 
 /// Classes of values that don't change each other's comparison.
@@ -148,7 +164,7 @@ fn kind(value: &Value) -> Kind {
     }
 }
 
-fn integer(value: &Value, column: &ColumnType) -> Compared {
+fn integer(value: &Value, column: &ColumnType, context: Context) -> Compared {
     let Some((low, high)) = column.integer_range() else { return Compared::Unknown };
     let whole = match value {
         Value::Int(_) | Value::UInt(_) => value.as_whole(),
@@ -160,7 +176,10 @@ fn integer(value: &Value, column: &ColumnType) -> Compared {
         Value::Text(text) => match text.characters().and_then(|text| plain_number(&text)) {
             // What a text beyond the doubles' exact numbers matches differs over servers.
             Some(decimal) => match decimal.to_whole_exact() {
-                Some(whole) if whole.abs() >= EXACT_IN_DOUBLE && !plain_integer(text) => {
+                Some(whole)
+                    if whole.abs() >= EXACT_IN_DOUBLE
+                        && (context.compares_doubles() || !plain_integer(text)) =>
+                {
                     return Compared::Unknown;
                 }
                 whole => whole,
@@ -171,7 +190,13 @@ fn integer(value: &Value, column: &ColumnType) -> Compared {
     };
     match whole {
         Some(whole) if (low..=high).contains(&whole) => Compared::Same(Value::whole(whole)),
-        _ => Compared::Never,
+        Some(whole) if matches!(value, Value::Text(_)) && whole.abs() >= EXACT_IN_DOUBLE => {
+            Compared::Unknown
+        }
+        Some(_) => Compared::Never,
+        // MariaDB rounds a fraction where it looks the value up in an index, and matches nothing
+        // where it reads the table.
+        None => Compared::Unknown,
     }
 }
 
@@ -204,7 +229,8 @@ fn decimal(value: &Value, scale: u8) -> Compared {
         _ => return Compared::Unknown,
     };
     let rounded = decimal.round(usize::from(scale));
-    if rounded == decimal { Compared::Same(Value::Decimal(rounded)) } else { Compared::Never }
+    // As with integers, a lookup in an index rounds.
+    if rounded == decimal { Compared::Same(Value::Decimal(rounded)) } else { Compared::Unknown }
 }
 
 /// A moment as every server reads it in a comparison with a temporal column.
@@ -224,12 +250,12 @@ fn moment(value: &Value) -> Option<DateTime> {
     (moment.date != Date::ZERO).then_some(moment)
 }
 
-/// A column of fewer decimals never equals a moment that has more.
+/// A moment of more decimals than the column has: MySQL rounds it, MariaDB matches nothing.
 fn precise(moment: DateTime, decimals: u8) -> Compared {
     if moment.truncate(decimals) == moment {
         Compared::Same(Value::DateTime(moment))
     } else {
-        Compared::Never
+        Compared::Unknown
     }
 }
 
@@ -277,15 +303,6 @@ pub fn bound(
         (Compared::Never, ColumnType::Date) => match (moment(value), side) {
             (Some(moment), Side::Low) => Limited::By(Bound::Excluded(Value::Date(moment.date))),
             (Some(moment), Side::High) => Limited::By(Bound::Included(Value::Date(moment.date))),
-            (None, _) => Limited::Unknown,
-        },
-        (Compared::Never, ColumnType::DateTime { decimals }) => match (moment(value), side) {
-            (Some(moment), Side::Low) => {
-                Limited::By(Bound::Excluded(Value::DateTime(moment.truncate(*decimals))))
-            }
-            (Some(moment), Side::High) => {
-                Limited::By(Bound::Included(Value::DateTime(moment.truncate(*decimals))))
-            }
             (None, _) => Limited::Unknown,
         },
         _ => Limited::Unknown,

@@ -11,4 +11,5 @@ pub mod stream;
 pub mod tls;
 pub mod transport;
 mod compression;
+mod reading;
 mod writing;

@@ -1,33 +1,25 @@
-//! The framed stream: its buffers, and reading packets out of them.
+//! The framed stream: what it stands on, its two buffers, its sequence ids.
 //!
-//! Owns: the one read buffer, reassembly of split packets, the sequence check, the size limit.
-//! Never: writes ([`super::writing`]), relays ([`super::relay`]) or keeps a deadline.
-//!
-//! Every read is cancel-safe: a dropped future loses no byte, the next call goes on where it was.
-//! Memory follows what has arrived, never what a header announces, and [`Stream::release`] gives it
-//! back; a client's stream does so by itself when it waits for the next command.
+//! Owns: the state that reading and writing share, and giving memory back. Never: reads
+//! (`wire/reading.rs`), writes (`wire/writing.rs`), relays ([`crate::wire::relay`]) or keeps a
+//! deadline.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::ops::Range;
-use std::pin::pin;
-use std::task::{Context, Waker};
 
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::observe::budget::{Budget, Reservation};
 use crate::protocol::error_code;
-use crate::protocol::framing::{HEADER_LENGTH, Header, MAX_CHUNK};
 use crate::wire::compression::Compression;
 use crate::wire::transport::{Socket, Transport};
 
 /// The least bytes that a read has room for, and all that an idle stream keeps of each buffer.
-const SMALL_BUFFER: usize = 4 << 10;
+pub(super) const SMALL_BUFFER: usize = 4 << 10;
 /// The most bytes that one read has room for, unless a longer packet is on its way.
-const LARGE_BUFFER: usize = 64 << 10;
-/// How much of pipelined commands is read ahead while a statement runs.
-const READ_AHEAD: usize = 64 << 10;
+pub(super) const LARGE_BUFFER: usize = 64 << 10;
+/// A read buffer up to this size isn't counted: sessions bound their number.
+pub(super) const UNCOUNTED: usize = 2 * LARGE_BUFFER;
 
 /// Who is at the other end; decides whose fault a broken stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,26 +34,29 @@ pub struct Stream {
     pub(super) transport: Transport,
     peer: Peer,
     /// Bytes read; those before `start` are consumed.
-    read: Vec<u8>,
-    start: usize,
+    pub(super) read: Vec<u8>,
+    pub(super) start: usize,
     /// Bytes at `start` that the packet last given out takes up; dropped at the next read.
-    lent: usize,
+    pub(super) lent: usize,
     /// Bytes of payload at `start` that are joined already from full chunks, headers cut out.
-    joined: usize,
+    pub(super) joined: usize,
     /// True where a full chunk was seen and its successor is awaited.
-    in_split: bool,
+    pub(super) in_split: bool,
     /// How much the next read has room for.
-    appetite: usize,
+    pub(super) appetite: usize,
     /// Packets to be sent; those before `written` have gone.
     pub(super) write: Vec<u8>,
     pub(super) written: usize,
     /// True while a direct write is under way: if its future is dropped, half a packet is out.
     pub(super) torn: bool,
     pub(super) sequence: u8,
-    max_packet: usize,
+    pub(super) max_packet: usize,
     pub(super) compression: Option<Box<Compression>>,
     client_address: Option<SocketAddr>,
-    bytes_in: u64,
+    pub(super) budget: Option<Budget>,
+    /// What the read buffer, or the long command that was taken out of it, has of the budget.
+    pub(super) reserved: Vec<Reservation>,
+    pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
 }
 
@@ -84,6 +79,8 @@ impl Stream {
             max_packet,
             compression: None,
             client_address: None,
+            budget: None,
+            reserved: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -152,6 +149,11 @@ impl Stream {
         self.max_packet = bytes;
     }
 
+    /// Counts what long packets need against the process's budget from now on.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = Some(budget);
+    }
+
     pub fn max_packet(&self) -> usize {
         self.max_packet
     }
@@ -176,238 +178,14 @@ impl Stream {
         self.sequence = sequence;
     }
 
-    // ---- reading -----------------------------------------------------------------------------
-
-    /// The next whole packet's payload, split packets joined; `None` where the peer closed between
-    /// packets.
-    ///
-    /// # Errors
-    /// 1153 above the size limit, 1156 on a wrong sequence id, 1158 where the peer closed inside a
-    /// packet. All of them end the connection.
-    pub async fn read_packet(&mut self) -> Result<Option<&[u8]>> {
-        match self.next_range().await? {
-            Some(range) => Ok(self.read.get(range)),
-            None => Ok(None),
-        }
-    }
-
-    /// Starts a new command: resets the sequence and reads the packet. Buffers that are empty are
-    /// given back before waiting.
-    pub async fn read_command(&mut self) -> Result<Option<&[u8]>> {
-        self.drop_lent();
-        if self.joined == 0 && !self.in_split {
-            self.reset_sequence();
-            if self.buffer().is_empty() {
-                self.release();
-            }
-        }
-        self.read_packet().await
-    }
-
-    /// As [`Stream::read_command`], but the payload replaces what `into` held, so that the stream
-    /// stays free for [`Stream::closed`]. False where the peer closed.
-    pub async fn read_command_into(&mut self, into: &mut Vec<u8>) -> Result<bool> {
-        into.clear();
-        match self.read_command().await? {
-            Some(payload) => into.extend_from_slice(payload),
-            None => return Ok(false),
-        }
-        self.drop_lent();
-        Ok(true)
-    }
-
-    /// A packet that is buffered already, without I/O. Expects the present sequence id: call
-    /// [`Stream::reset_sequence`] first for a pipelined command.
-    pub fn buffered_packet(&mut self) -> Result<Option<&[u8]>> {
-        match self.take_packet()? {
-            Some(range) => Ok(self.read.get(range)),
-            None => Ok(None),
-        }
-    }
-
-    /// True where bytes of a further packet are buffered.
-    pub fn has_buffered(&self) -> bool {
-        self.read.len() > self.start + self.lent
-    }
-
-    async fn next_range(&mut self) -> Result<Option<Range<usize>>> {
-        loop {
-            if let Some(range) = self.take_packet()? {
-                return Ok(Some(range));
-            }
-            if self.fill().await? == 0 {
-                if self.buffer().is_empty() && !self.in_split {
-                    return Ok(None);
-                }
-                return Err(self.blame(error_code::read_broken()));
-            }
-        }
-    }
-
-    /// Finds a whole packet in the buffer and lends it.
-    fn take_packet(&mut self) -> Result<Option<Range<usize>>> {
-        self.drop_lent();
-        loop {
-            let at = self.start + self.joined;
-            let Some(header) = Header::parse(self.read.get(at..).unwrap_or_default()) else {
-                return Ok(None);
-            };
-            // Inside zlib the ids of the inner packets mean nothing: servers and clients differ.
-            if header.sequence != self.sequence && self.compression.is_none() {
-                return Err(self.blame(error_code::packets_out_of_order()));
-            }
-            if self.joined + header.length > self.max_packet {
-                return Err(self.blame(error_code::packet_too_large(self.max_packet)));
-            }
-            let end = at + HEADER_LENGTH + header.length;
-            if self.read.len() < end {
-                return Ok(None);
-            }
-            self.sequence = header.sequence.wrapping_add(1);
-            if header.length < MAX_CHUNK && !self.in_split {
-                self.lent = HEADER_LENGTH + header.length;
-                return Ok(Some(at + HEADER_LENGTH..end));
-            }
-            // A split packet: cut the header out, so that the payload stands in one piece. What
-            // moves is the payload joined so far only if it is shorter than what follows.
-            self.cut_header(at);
-            self.joined += header.length;
-            self.in_split = header.length == MAX_CHUNK;
-            if !self.in_split {
-                self.lent = self.joined;
-                self.joined = 0;
-                return Ok(Some(self.start..self.start + self.lent));
-            }
-        }
-    }
-
-    /// Removes the header at `at`, moving the shorter side.
-    fn cut_header(&mut self, at: usize) {
-        let before = at - self.start;
-        let after = self.read.len() - at - HEADER_LENGTH;
-        if before <= after {
-            self.read.copy_within(self.start..at, self.start + HEADER_LENGTH);
-            self.start += HEADER_LENGTH;
-        } else {
-            self.read.drain(at..at + HEADER_LENGTH);
-        }
-    }
-
-    /// Ends the loan of the packet last given out.
-    fn drop_lent(&mut self) {
-        self.start += std::mem::take(&mut self.lent);
-        if self.start >= self.read.len() {
-            self.read.clear();
-            self.start = 0;
-        }
-    }
-
-    /// Bytes read and not consumed, headers included.
-    pub fn buffer(&self) -> &[u8] {
-        self.read.get(self.start + self.lent..).unwrap_or_default()
-    }
-
-    /// The same, to patch sequence ids in place.
-    pub fn buffer_mut(&mut self) -> &mut [u8] {
-        self.read.get_mut(self.start + self.lent..).unwrap_or_default()
-    }
-
-    /// Consumes bytes at the front of [`Stream::buffer`].
-    pub fn consume(&mut self, count: usize) {
-        self.drop_lent();
-        self.lent = count.min(self.read.len() - self.start);
-        self.drop_lent();
-    }
-
-    /// One read into the buffer, waiting for bytes. 0: the peer closed. Cancel-safe.
-    pub async fn fill(&mut self) -> Result<usize> {
-        self.drop_lent();
-        if self.compression.is_some() {
-            return self.fill_compressed().await;
-        }
-        let missing = self.missing();
-        make_room(&mut self.read, &mut self.start, self.appetite, missing);
-        let room = self.read.capacity() - self.read.len();
-        let count = self.transport.read_buf(&mut self.read).await;
-        let count = self.received(count)?;
-        if count == room {
-            self.appetite = (self.appetite * 4).min(LARGE_BUFFER);
-        }
-        Ok(count)
-    }
-
-    async fn fill_compressed(&mut self) -> Result<usize> {
-        let limit = self.max_packet.saturating_add(HEADER_LENGTH);
-        self.read.drain(..self.start);
-        self.start = 0;
-        while let Some(compression) = &mut self.compression {
-            let unpacked = compression.unpack(&mut self.read, limit);
-            let unpacked = unpacked.map_err(|error| self.blame(error))?;
-            if unpacked > 0 {
-                return Ok(unpacked);
-            }
-            let Some(compression) = &mut self.compression else { break };
-            let inbox = compression.inbox(self.appetite);
-            let is_border = inbox.is_empty();
-            let count = self.transport.read_buf(inbox).await;
-            if self.received(count)? == 0 {
-                return if is_border { Ok(0) } else { Err(self.blame(error_code::read_broken())) };
-            }
-        }
-        Ok(0)
-    }
-
-    /// Bytes that the chunk at the front lacks, as its header says.
-    fn missing(&self) -> usize {
-        let chunk = self.read.get(self.start + self.joined..).unwrap_or_default();
-        Header::parse(chunk)
-            .map_or(0, |header| (header.length + HEADER_LENGTH).saturating_sub(chunk.len()))
-    }
-
-    /// Counts what a read gave. A reset is how many clients and servers say goodbye: the end.
-    fn received(&mut self, count: std::io::Result<usize>) -> Result<usize> {
-        match count {
-            Ok(count) => {
-                self.bytes_in += count as u64;
-                Ok(count)
-            }
-            Err(error) if is_disconnect(&error) => Ok(0),
-            Err(error) => Err(self.blame(Error::from(error))),
-        }
-    }
-
-    /// Goes on in zlib, after the login's OK was flushed.
-    pub fn enable_compression(&mut self) {
-        self.compression = Some(Box::default());
-    }
-
-    /// Resolves when the peer has closed. Commands that it sends meanwhile are kept (up to
-    /// 64 KiB, then its close can't be seen). Cancel-safe: made for `select!`.
-    pub async fn closed(&mut self) {
-        while self.buffer().len() < READ_AHEAD {
-            match self.fill().await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-        std::future::pending().await
-    }
-
-    /// True where an idle peer is still there and has said nothing: a pooled connection that fails
-    /// this was closed by the server or is out of step.
-    pub fn is_quiet(&mut self) -> bool {
-        if self.has_buffered() || self.torn || !self.write.is_empty() {
-            return false;
-        }
-        let read = pin!(self.fill());
-        read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
-    }
-
     /// Gives back buffers that are empty and larger than an idle connection should hold.
     pub fn release(&mut self) {
         self.drop_lent();
         if self.read.is_empty() && self.read.capacity() > SMALL_BUFFER {
             self.read = Vec::new();
+        }
+        if self.read.capacity() <= UNCOUNTED {
+            self.reserved = Vec::new();
         }
         if self.write.is_empty() && self.write.capacity() > SMALL_BUFFER {
             self.write = Vec::new();
@@ -430,21 +208,6 @@ impl Stream {
             Peer::Client => error,
             Peer::Backend => error_code::of_backend(error),
         }
-    }
-}
-
-/// Makes room for a read: moves what is unread to the front, and grows by no more than what has
-/// arrived (so by less than is `missing`, where a header only announces much).
-fn make_room(read: &mut Vec<u8>, start: &mut usize, appetite: usize, missing: usize) {
-    if read.capacity() - read.len() >= appetite / 2 {
-        return;
-    }
-    if *start > 0 {
-        read.drain(..*start);
-        *start = 0;
-    }
-    if read.capacity() - read.len() < appetite / 2 {
-        read.reserve_exact(read.len().min(missing).max(appetite));
     }
 }
 

@@ -1,7 +1,9 @@
 //! The backend layer against real servers: logins, lending, session state, leaks, KILL.
 
+mod cancel;
 mod catalog;
 mod failover;
+mod fake;
 mod leaks;
 mod lending;
 mod logins;

@@ -11,6 +11,7 @@ mod fake;
 mod reload;
 mod servers;
 mod shop;
+mod values;
 mod wire;
 mod wire_packets;
 mod wire_secure;

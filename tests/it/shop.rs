@@ -46,13 +46,11 @@ fn shards_together_hold_exactly_the_plain_rows() {
                 match table.kind {
                     shop::Kind::Broadcast => assert_eq!(rows, plain, "{}", place.database),
                     shop::Kind::Single => sharded.extend(rows),
-                    shop::Kind::Sharded => {
+                    shop::Kind::Modulo | shop::Kind::Hash => {
                         assert!(!rows.is_empty(), "{} is empty", place.table);
-                        let stray = format!(
-                            "SELECT COUNT(*) FROM `{}`.`{}` WHERE {} % {SHARDS} <> {shard}",
-                            place.database, place.table, table.key
-                        );
-                        assert_eq!(server.query(&stray).unwrap(), [["0"]]);
+                        for row in keys(server, &place.database, &place.table, table.key) {
+                            assert_eq!(layout.home(&table, row), Some(shard), "{}", place.table);
+                        }
                         sharded.extend(rows);
                     }
                 }
@@ -99,10 +97,26 @@ fn the_full_shop_loads_into_two_groups() {
     assert_eq!(loaded.into_inner(), load::rows_in_all(&Layout::sharded(), &Scale::FULL));
     let databases = "SELECT schema_name FROM information_schema.schemata \
         WHERE schema_name LIKE 'shop%' ORDER BY 1";
-    assert_eq!(g0.query(databases).unwrap(), [["shop"], ["shop_0000"], ["shop_0001"]]);
-    assert_eq!(g1.query(databases).unwrap(), [["shop"], ["shop_0002"], ["shop_0003"]]);
+    assert_eq!(g0.query(databases).unwrap(), [["shop_0000"], ["shop_0001"]]);
+    assert_eq!(g1.query(databases).unwrap(), [["shop_0002"], ["shop_0003"]]);
 }
 
 fn dump(server: &support::servers::Server, database: &str, table: &str) -> Vec<Vec<String>> {
     server.query(&format!("SELECT * FROM `{database}`.`{table}` ORDER BY 1, 2")).unwrap()
 }
+
+fn keys(server: &support::servers::Server, database: &str, table: &str, key: &str) -> Vec<u64> {
+    let rows = server.query(&format!("SELECT {key} FROM `{database}`.`{table}`")).unwrap();
+    rows.iter().map(|row| row[0].parse().unwrap()).collect()
+}
+
+/// The published vectors: the hash decides where rows live.
+#[test]
+fn the_loader_s_hash_is_xxh64() {
+    // `xxhash.xxh64(bytes(8))` in Python.
+    assert_eq!(shop::xxh64(0), 0x34C9_6ACD_CADB_1BBB);
+    assert_eq!(shop::xxh64(u64::from_le_bytes(*b"12345678")), XXH64_OF_12345678);
+}
+
+/// From Python's `xxhash.xxh64(b"12345678").hexdigest()`.
+const XXH64_OF_12345678: u64 = 0xD2D0_2F08_CF7C_FD4A;

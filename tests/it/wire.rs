@@ -270,6 +270,50 @@ async fn a_failed_build_leaves_nothing() {
     assert_eq!(stream.pending_write(), 14);
 }
 
+#[tokio::test(start_paused = true)]
+async fn long_packets_come_out_of_the_budget() {
+    let budget = weir::observe::budget::Budget::new(3 << 20);
+    let (mut first, mut first_peer) = raw(Peer::Client, LIMIT);
+    first.set_budget(budget.clone());
+    let mut text = Vec::new();
+    // Short commands aren't counted.
+    first_peer.write_all(&framed(&pattern(60_000), 0)).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    assert_eq!(budget.used(), 0);
+    first_peer.write_all(&framed(&pattern(2 << 20), 0)).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    assert!(text == pattern(2 << 20));
+    let used = budget.used();
+    assert!((2 << 20) - (200 << 10) < used && used < 3 << 20, "{used}");
+    // A second one finds the budget used up: it waits, and is then refused.
+    let (mut second, mut second_peer) = raw(Peer::Client, LIMIT);
+    second.set_budget(budget.clone());
+    let mut other = Vec::new();
+    second_peer.write_all(&framed(&pattern(2 << 20), 0)).await.unwrap();
+    assert_eq!(second.read_command_into(&mut other).await.unwrap_err().errno, 1038);
+    // With the first's next command its bytes come back.
+    first_peer.write_all(&framed(b"x", 0)).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    assert!(text.capacity() <= 4 << 10);
+    drop(second);
+    assert_eq!(budget.used(), 0);
+    // Above the whole budget: at once.
+    first_peer.write_all(&framed(&pattern(4 << 20), 0)).await.unwrap();
+    assert_eq!(first.read_command_into(&mut text).await.unwrap_err().errno, 1038);
+}
+
+#[tokio::test]
+async fn a_long_command_with_another_behind_it() {
+    let (mut stream, mut peer) = raw(Peer::Client, LIMIT);
+    let bytes = [framed(&pattern(300_000), 0), framed(b"\x0e", 0)].concat();
+    peer.write_all(&bytes).await.unwrap();
+    let mut text = Vec::new();
+    assert!(stream.read_command_into(&mut text).await.unwrap());
+    assert!(text == pattern(300_000));
+    assert!(stream.read_command_into(&mut text).await.unwrap());
+    assert_eq!(text, b"\x0e");
+}
+
 /// A backend, a client's stream and the raw end that the client reads from.
 fn relay() -> (Stream, DuplexStream, Stream, DuplexStream) {
     let (backend, backend_peer) = raw(Peer::Backend, LIMIT);

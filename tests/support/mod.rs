@@ -14,7 +14,9 @@
 
 pub mod docker;
 pub mod engine;
+pub mod proxy;
 pub mod reaper;
+pub mod rig;
 pub mod servers;
 pub mod shop;
 pub mod skip;

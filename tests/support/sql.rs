@@ -26,6 +26,26 @@ pub fn query(url: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
     Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
 }
 
+/// The columns' names and the rows of a query as text.
+pub fn table(url: &str, sql: &str) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
+    let sql = sql.to_owned();
+    blocking(url, async move |conn| {
+        let mut result =
+            conn.query_iter(&sql).await.map_err(|error| format!("{error} in {sql}"))?;
+        let names = result
+            .columns_ref()
+            .iter()
+            .map(|column| column.name_str().into_owned())
+            .collect::<Vec<_>>();
+        let rows: Vec<Row> = result.collect().await.map_err(|error| error.to_string())?;
+        result.drop_result().await.map_err(|error| error.to_string())?;
+        Ok((
+            names,
+            rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect(),
+        ))
+    })
+}
+
 /// One row of a query by column name; empty when there is none.
 pub fn query_named(url: &str, sql: &str) -> Result<Vec<(String, String)>, String> {
     let sql = sql.to_owned();

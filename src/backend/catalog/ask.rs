@@ -122,7 +122,7 @@ fn literal(name: &str) -> String {
 
 async fn lines(node: &Node, control: &mut Conn, sql: &str, bound: Duration) -> Result<Vec<Line>> {
     let rows: Vec<Row> = control::run(node, bound, control.query(sql)).await?;
-    Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    Ok(rows.into_iter().map(|row| row.unwrap_raw().into_iter().flatten().map(text).collect()).collect())
 }
 
 fn text(value: Value) -> Option<String> {

@@ -97,7 +97,7 @@ impl Check {
             ScalarShape::Number(number) => Value::Int(*number),
             ScalarShape::Text(text) => Value::text(text.as_str()),
         };
-        let context = Context { server: ServerKind::Unknown, strict: true, offset: Some(0), other_fraction: false };
+        let context = Context::new(ServerKind::Unknown, "STRICT_ALL_TABLES", Some(0));
         match assign(&value, &key.declared, context) {
             Stored::Value(value) => {
                 let folded = key.fold.apply(&value).map(|value| value.into_owned());

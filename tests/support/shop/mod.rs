@@ -18,12 +18,20 @@ pub const SHARDS: u64 = 16;
 /// What decides where a row lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Shard number = key modulo the number of shards. All such tables of one key are bound.
-    Sharded,
+    /// Shard = key modulo the number of shards.
+    Modulo,
+    /// Shard = XXH64 of the key's 8 bytes (little endian, seed 0) modulo the number of shards.
+    Hash,
     /// A full copy in every group.
     Broadcast,
-    /// In the last group alone.
+    /// In the first group alone.
     Single,
+}
+
+impl Kind {
+    pub fn sharded(self) -> bool {
+        matches!(self, Kind::Modulo | Kind::Hash)
+    }
 }
 
 /// One logical table.
@@ -40,11 +48,11 @@ pub struct Table {
 pub const TABLES: [Table; 7] = [
     Table { name: "regions", kind: Kind::Broadcast, key: "", make: rows::regions },
     Table { name: "coupons", kind: Kind::Single, key: "", make: rows::coupons },
-    Table { name: "items", kind: Kind::Sharded, key: "item_id", make: rows::items },
-    Table { name: "stock", kind: Kind::Sharded, key: "item_id", make: rows::stock },
-    Table { name: "users", kind: Kind::Sharded, key: "user_id", make: rows::users },
-    Table { name: "orders", kind: Kind::Sharded, key: "user_id", make: rows::orders },
-    Table { name: "order_items", kind: Kind::Sharded, key: "user_id", make: rows::order_items },
+    Table { name: "items", kind: Kind::Hash, key: "item_id", make: rows::items },
+    Table { name: "stock", kind: Kind::Hash, key: "item_id", make: rows::stock },
+    Table { name: "users", kind: Kind::Modulo, key: "user_id", make: rows::users },
+    Table { name: "orders", kind: Kind::Modulo, key: "user_id", make: rows::orders },
+    Table { name: "order_items", kind: Kind::Modulo, key: "user_id", make: rows::order_items },
 ];
 
 /// How many rows.
@@ -58,8 +66,8 @@ pub struct Scale {
 impl Scale {
     /// About 100,000 rows.
     pub const FULL: Scale = Scale { users: 10_000, items: 2_000, orders: 28_000 };
-    /// About 1,500 rows, for tests that ask every row.
-    pub const SMALL: Scale = Scale { users: 200, items: 40, orders: 400 };
+    /// About 1,800 rows, for tests that ask every row.
+    pub const SMALL: Scale = Scale { users: 200, items: 120, orders: 400 };
 }
 
 impl Table {
@@ -110,12 +118,13 @@ impl Layout {
     }
 
     /// As `rules/shop` says: groups g0 and g1, databases `shop_0000` to `shop_0003` (two in each),
-    /// tables `orders_0000` to `orders_0015` numbered through them; `shop` for the rest.
+    /// tables `orders_0000` to `orders_0015` numbered through them; the rest lives in the first
+    /// database of each group.
     pub fn sharded() -> Layout {
         Layout {
             shard_databases: (0..4).map(|n| (n / 2, format!("{SCHEMA}_{n:04}"))).collect(),
             shards: SHARDS,
-            databases: vec![SCHEMA.to_owned(), SCHEMA.to_owned()],
+            databases: vec![format!("{SCHEMA}_0000"), format!("{SCHEMA}_0002")],
         }
     }
 
@@ -127,25 +136,23 @@ impl Layout {
             table: table.name.to_owned(),
         };
         match table.kind {
-            Kind::Sharded if !self.shard_databases.is_empty() => {
+            kind if kind.sharded() && !self.shard_databases.is_empty() => {
                 (0..self.shards).map(|shard| self.shard(table, shard)).collect()
             }
             Kind::Broadcast => self.databases.iter().enumerate().map(copy).collect(),
-            Kind::Sharded | Kind::Single => {
-                self.databases.iter().enumerate().last().map(copy).into_iter().collect()
-            }
+            _ => self.databases.iter().enumerate().take(1).map(copy).collect(),
         }
     }
 
     /// Index into [`Self::places`] of a row's home; None where every place has a copy.
     pub fn home(&self, table: &Table, key: u64) -> Option<usize> {
-        match table.kind {
-            Kind::Sharded if !self.shard_databases.is_empty() => {
-                Some(usize::try_from(key % self.shards).unwrap_or_default())
-            }
-            Kind::Broadcast => None,
-            Kind::Sharded | Kind::Single => Some(0),
-        }
+        let number = match table.kind {
+            Kind::Broadcast => return None,
+            Kind::Modulo if !self.shard_databases.is_empty() => key % self.shards,
+            Kind::Hash if !self.shard_databases.is_empty() => xxh64(key) % self.shards,
+            _ => 0,
+        };
+        Some(usize::try_from(number).unwrap_or_default())
     }
 
     /// Group and name of every database.
@@ -161,4 +168,19 @@ impl Layout {
         let (group, database) = self.shard_databases[index].clone();
         Place { group, database, table: format!("{}_{shard:04}", table.name) }
     }
+}
+
+/// XXH64 of eight bytes with seed 0, after its published specification.
+pub fn xxh64(key: u64) -> u64 {
+    const P1: u64 = 0x9E37_79B1_85EB_CA87;
+    const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;
+    const P3: u64 = 0x1656_67B1_9E37_79F9;
+    const P4: u64 = 0x85EB_CA77_C2B2_AE63;
+    const P5: u64 = 0x27D4_EB2F_1656_67C5;
+    let lane = key.wrapping_mul(P2).rotate_left(31).wrapping_mul(P1);
+    let mut hash = P5.wrapping_add(8) ^ lane;
+    hash = hash.rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(P2);
+    hash = (hash ^ (hash >> 29)).wrapping_mul(P3);
+    hash ^ (hash >> 32)
 }

@@ -338,7 +338,8 @@ pub fn order_items(scale: &Scale) -> Box<dyn Iterator<Item = Row> + Send> {
     Box::new((1..=scale.orders).flat_map(move |id| {
         let (user, lines) = order_lines(id, &scale);
         lines.into_iter().zip(1u64..).map(move |((item, quantity), line)| {
-            let values = [id, line, user, item, quantity].map(|value| value.to_string());
+            let values =
+                [id * 10 + line, id, line, user, item, quantity].map(|value| value.to_string());
             let price = cents(price_of_item(item));
             Row { key: user, values: format!("{}, {price}", values.join(", ")) }
         })

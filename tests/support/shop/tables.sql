@@ -9,7 +9,7 @@ CREATE TABLE regions (
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE users (
-    user_id BIGINT NOT NULL PRIMARY KEY,
+    user_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     name VARCHAR(64) NOT NULL,
     email VARCHAR(120) NOT NULL,
     region_id INT NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE stock (
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE orders (
-    order_id BIGINT NOT NULL PRIMARY KEY,
+    order_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     user_id BIGINT NOT NULL,
     region_id INT NOT NULL,
     status ENUM('new', 'paid', 'sent', 'done', 'cancelled') NOT NULL DEFAULT 'new',
@@ -57,13 +57,14 @@ CREATE TABLE orders (
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE order_items (
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     order_id BIGINT NOT NULL,
     line SMALLINT UNSIGNED NOT NULL,
     user_id BIGINT NOT NULL,
     item_id BIGINT NOT NULL,
     quantity INT NOT NULL,
     price DECIMAL(10, 2) NOT NULL,
-    PRIMARY KEY (order_id, line),
+    UNIQUE KEY line (order_id, line),
     KEY user (user_id),
     KEY item (item_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;

@@ -1,0 +1,289 @@
+//! The stream's one half: packets out of the read buffer, and the socket into it.
+//!
+//! Owns: reassembly of split packets, the sequence check, the size limit, reading ahead. Never:
+//! looks inside a packet.
+//!
+//! Every read is cancel-safe: a dropped future loses no byte, the next call goes on where it was.
+//! Memory follows what has arrived, never what a header announces, and is given back when a client's
+//! stream waits for the next command.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use crate::error::{Error, Result};
+use crate::protocol::error_code;
+use crate::protocol::framing::{HEADER_LENGTH, Header, MAX_CHUNK};
+use crate::wire::stream::{LARGE_BUFFER, SMALL_BUFFER, Stream, UNCOUNTED, is_disconnect};
+
+/// How long a long packet waits for memory before it is refused.
+const BUDGET_PATIENCE: Duration = Duration::from_secs(5);
+/// How much of pipelined commands is read ahead while a statement runs.
+const READ_AHEAD: usize = 64 << 10;
+
+impl Stream {
+    /// The next whole packet's payload, split packets joined; `None` where the peer closed between
+    /// packets.
+    ///
+    /// # Errors
+    /// 1153 above the size limit, 1156 on a wrong sequence id, 1158 where the peer closed inside a
+    /// packet. All of them end the connection.
+    pub async fn read_packet(&mut self) -> Result<Option<&[u8]>> {
+        match self.next_range().await? {
+            Some(range) => Ok(self.read.get(range)),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts a new command: resets the sequence and reads the packet. Buffers that are empty are
+    /// given back before waiting.
+    pub async fn read_command(&mut self) -> Result<Option<&[u8]>> {
+        self.begin_command();
+        self.read_packet().await
+    }
+
+    fn begin_command(&mut self) {
+        self.drop_lent();
+        // Called again after a dropped read, a command may be half joined.
+        if !self.in_split {
+            self.reset_sequence();
+            if self.buffer().is_empty() {
+                self.release();
+            }
+        }
+    }
+
+    /// As [`Stream::read_command`], but the payload replaces what `into` held, so that the stream
+    /// stays free for [`Stream::closed`]. A long one is handed over without a copy, and counts
+    /// against the budget until the next command. False where the peer closed.
+    pub async fn read_command_into(&mut self, into: &mut Vec<u8>) -> Result<bool> {
+        into.clear();
+        if into.capacity() > SMALL_BUFFER {
+            *into = Vec::new();
+        }
+        self.begin_command();
+        let Some(range) = self.next_range().await? else { return Ok(false) };
+        if range.len() > LARGE_BUFFER && range.end == self.read.len() {
+            *into = std::mem::take(&mut self.read);
+            into.drain(..range.start);
+            (self.start, self.lent) = (0, 0);
+        } else {
+            into.extend_from_slice(self.read.get(range).unwrap_or_default());
+            self.drop_lent();
+        }
+        Ok(true)
+    }
+
+    /// A packet that is buffered already, without I/O. Expects the present sequence id: call
+    /// [`Stream::reset_sequence`] first for a pipelined command.
+    pub fn buffered_packet(&mut self) -> Result<Option<&[u8]>> {
+        match self.take_packet()? {
+            Some(range) => Ok(self.read.get(range)),
+            None => Ok(None),
+        }
+    }
+
+    /// True where bytes of a further packet are buffered.
+    pub fn has_buffered(&self) -> bool {
+        self.read.len() > self.start + self.lent
+    }
+
+    async fn next_range(&mut self) -> Result<Option<Range<usize>>> {
+        loop {
+            if let Some(range) = self.take_packet()? {
+                return Ok(Some(range));
+            }
+            if self.fill().await? == 0 {
+                if self.buffer().is_empty() && !self.in_split {
+                    return Ok(None);
+                }
+                return Err(self.blame(error_code::read_broken()));
+            }
+        }
+    }
+
+    /// Finds a whole packet in the buffer and lends it.
+    fn take_packet(&mut self) -> Result<Option<Range<usize>>> {
+        self.drop_lent();
+        loop {
+            let at = self.start + self.joined;
+            let Some(header) = Header::parse(self.read.get(at..).unwrap_or_default()) else {
+                return Ok(None);
+            };
+            // Inside zlib the ids of the inner packets mean nothing: servers and clients differ.
+            if header.sequence != self.sequence && self.compression.is_none() {
+                return Err(self.blame(error_code::packets_out_of_order()));
+            }
+            if self.joined + header.length > self.max_packet {
+                return Err(self.blame(error_code::packet_too_large(self.max_packet)));
+            }
+            let end = at + HEADER_LENGTH + header.length;
+            if self.read.len() < end {
+                return Ok(None);
+            }
+            self.sequence = header.sequence.wrapping_add(1);
+            if header.length < MAX_CHUNK && !self.in_split {
+                self.lent = HEADER_LENGTH + header.length;
+                return Ok(Some(at + HEADER_LENGTH..end));
+            }
+            // A split packet: cut the header out, so that the payload stands in one piece. What
+            // moves is the payload joined so far only if it is shorter than what follows.
+            self.cut_header(at);
+            self.joined += header.length;
+            self.in_split = header.length == MAX_CHUNK;
+            if !self.in_split {
+                self.lent = self.joined;
+                self.joined = 0;
+                return Ok(Some(self.start..self.start + self.lent));
+            }
+        }
+    }
+
+    /// Removes the header at `at`, moving the shorter side.
+    fn cut_header(&mut self, at: usize) {
+        let before = at - self.start;
+        let after = self.read.len() - at - HEADER_LENGTH;
+        if before <= after {
+            self.read.copy_within(self.start..at, self.start + HEADER_LENGTH);
+            self.start += HEADER_LENGTH;
+        } else {
+            self.read.drain(at..at + HEADER_LENGTH);
+        }
+    }
+
+    /// Ends the loan of the packet last given out.
+    pub(super) fn drop_lent(&mut self) {
+        self.start += std::mem::take(&mut self.lent);
+        if self.start >= self.read.len() {
+            self.read.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Bytes read and not consumed, headers included.
+    pub fn buffer(&self) -> &[u8] {
+        self.read.get(self.start + self.lent..).unwrap_or_default()
+    }
+
+    /// The same, to patch sequence ids in place.
+    pub fn buffer_mut(&mut self) -> &mut [u8] {
+        self.read.get_mut(self.start + self.lent..).unwrap_or_default()
+    }
+
+    /// Consumes bytes at the front of [`Stream::buffer`].
+    pub fn consume(&mut self, count: usize) {
+        self.drop_lent();
+        self.lent = count.min(self.read.len() - self.start);
+        self.drop_lent();
+    }
+
+    /// One read into the buffer, waiting for bytes. 0: the peer closed. Cancel-safe.
+    pub async fn fill(&mut self) -> Result<usize> {
+        self.drop_lent();
+        if self.compression.is_some() {
+            return self.fill_compressed().await;
+        }
+        self.make_room().await?;
+        let room = self.read.capacity() - self.read.len();
+        let count = self.transport.read_buf(&mut self.read).await;
+        let count = self.received(count)?;
+        if count == room {
+            self.appetite = (self.appetite * 4).min(LARGE_BUFFER);
+        }
+        Ok(count)
+    }
+
+    async fn fill_compressed(&mut self) -> Result<usize> {
+        let limit = self.max_packet.saturating_add(HEADER_LENGTH);
+        self.read.drain(..self.start);
+        self.start = 0;
+        while let Some(compression) = &mut self.compression {
+            let unpacked = compression.unpack(&mut self.read, limit);
+            let unpacked = unpacked.map_err(|error| self.blame(error))?;
+            if unpacked > 0 {
+                return Ok(unpacked);
+            }
+            let Some(compression) = &mut self.compression else { break };
+            let inbox = compression.inbox(self.appetite);
+            let is_border = inbox.is_empty();
+            let count = self.transport.read_buf(inbox).await;
+            if self.received(count)? == 0 {
+                return if is_border { Ok(0) } else { Err(self.blame(error_code::read_broken())) };
+            }
+        }
+        Ok(0)
+    }
+
+    /// Makes room for a read: moves what is unread to the front, and grows by no more than what has
+    /// arrived (and by less where less is missing). What a long packet needs comes out of the
+    /// process's budget; while that is used up, nothing is read.
+    async fn make_room(&mut self) -> Result<()> {
+        if self.read.capacity() - self.read.len() >= self.appetite / 2 {
+            return Ok(());
+        }
+        self.read.drain(..self.start);
+        self.start = 0;
+        let length = self.read.len();
+        if self.read.capacity() - length >= self.appetite / 2 {
+            return Ok(());
+        }
+        let growth = length.min(self.missing()).max(self.appetite);
+        let uncounted = self.read.capacity().max(UNCOUNTED);
+        if let Some(budget) = &self.budget && length + growth > uncounted {
+            let bytes = (length + growth - uncounted) as u64;
+            self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
+        }
+        self.read.reserve_exact(growth);
+        Ok(())
+    }
+
+    /// Bytes that the chunk at the front lacks, as its header says.
+    fn missing(&self) -> usize {
+        let chunk = self.read.get(self.start + self.joined..).unwrap_or_default();
+        Header::parse(chunk)
+            .map_or(0, |header| (header.length + HEADER_LENGTH).saturating_sub(chunk.len()))
+    }
+
+    /// Counts what a read gave. A reset is how many clients and servers say goodbye: the end.
+    fn received(&mut self, count: std::io::Result<usize>) -> Result<usize> {
+        match count {
+            Ok(count) => {
+                self.bytes_in += count as u64;
+                Ok(count)
+            }
+            Err(error) if is_disconnect(&error) => Ok(0),
+            Err(error) => Err(self.blame(Error::from(error))),
+        }
+    }
+
+    /// Goes on in zlib, after the login's OK was flushed.
+    pub fn enable_compression(&mut self) {
+        self.compression = Some(Box::default());
+    }
+
+    /// Resolves when the peer has closed. Commands that it sends meanwhile are kept (up to
+    /// 64 KiB, then its close can't be seen). Cancel-safe: made for `select!`.
+    pub async fn closed(&mut self) {
+        while self.buffer().len() < READ_AHEAD {
+            match self.fill().await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// True where an idle peer is still there and has said nothing: a pooled connection that fails
+    /// this was closed by the server or is out of step.
+    pub fn is_quiet(&mut self) -> bool {
+        if self.has_buffered() || self.torn || !self.write.is_empty() {
+            return false;
+        }
+        let read = pin!(self.fill());
+        read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+}
