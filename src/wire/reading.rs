@@ -78,6 +78,44 @@ impl Stream {
         Ok(true)
     }
 
+    /// After error 1153: reads the packet that was too long to its end and throws it away, so that
+    /// its sender, who reads nothing before all is sent, comes to read the error. Takes no memory;
+    /// the caller bounds the time. The sequence is then the error's.
+    pub async fn discard_packet(&mut self) -> Result<()> {
+        self.drop_lent();
+        let joined = std::mem::take(&mut self.joined);
+        self.consume(joined);
+        self.in_split = false;
+        loop {
+            let Some(header) = Header::parse(self.buffer()) else {
+                self.fill_or_fail().await?;
+                continue;
+            };
+            self.consume(HEADER_LENGTH);
+            self.sequence = header.sequence.wrapping_add(1);
+            let mut left = header.length;
+            loop {
+                let step = left.min(self.buffer().len());
+                self.consume(step);
+                left -= step;
+                if left == 0 {
+                    break;
+                }
+                self.fill_or_fail().await?;
+            }
+            if header.length < MAX_CHUNK {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn fill_or_fail(&mut self) -> Result<()> {
+        match self.fill().await? {
+            0 => Err(self.blame(error_code::read_broken())),
+            _ => Ok(()),
+        }
+    }
+
     /// A packet that is buffered already, without I/O. Expects the present sequence id: call
     /// [`Stream::reset_sequence`] first for a pipelined command.
     pub fn buffered_packet(&mut self) -> Result<Option<&[u8]>> {

@@ -412,6 +412,9 @@ impl Session {
         }
         self.write_ok(&OkPacket { status: options.status, ..OkPacket::default() });
         self.stream.flush().await?;
+        if self.capabilities.contains(Capabilities::COMPRESS) {
+            self.stream.enable_compression();
+        }
         Ok(true)
     }
 
@@ -687,6 +690,29 @@ mod tests {
                 conn.query_drop("DO 1").await.unwrap();
                 assert!(Conn::new(options(&fake, "wrong")).await.is_err());
             }
+        }
+    }
+
+    /// zlib as another implementation writes and reads it.
+    #[tokio::test]
+    async fn a_foreign_client_in_zlib() {
+        let capabilities = Capabilities::OFFERED.with(Capabilities::COMPRESS);
+        let long = "x".repeat(17 << 20);
+        let answer = long.clone();
+        let fake = Fake::with(Options { capabilities, ..Options::default() }, move |call| {
+            match call.bytes.len() {
+                0..100 => Answer::rows(&["a"], &[&[Some("1")], &[Some(&answer)]]),
+                _ => Answer::affected(call.bytes.len() as u64),
+            }
+        })
+        .await;
+        let compressed = options(&fake, "").compression(Some(mysql_async::Compression::default()));
+        let mut conn = Conn::new(compressed.max_allowed_packet(Some(1 << 30))).await.unwrap();
+        let rows: Vec<String> = conn.query("SELECT a").await.unwrap();
+        assert!(rows == ["1", &long]);
+        for length in [20, 1_000, 100_000] {
+            conn.query_drop("z".repeat(length + 100)).await.unwrap();
+            assert_eq!(conn.affected_rows(), length as u64 + 100);
         }
     }
 }

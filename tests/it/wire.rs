@@ -208,6 +208,27 @@ async fn the_limit_counts_the_whole_packet() {
 }
 
 #[tokio::test]
+async fn the_sender_of_too_much_comes_to_read_the_error() {
+    for length in [5_000, MAX_CHUNK, MAX_CHUNK + 5, 40 << 20] {
+        let (near, mut far) = tokio::io::duplex(1_000);
+        let mut stream = Stream::new(Socket::Memory(near), Peer::Client, 1_000);
+        let sending = tokio::spawn(async move {
+            far.write_all(&framed(&vec![1; length], 0)).await.unwrap();
+            let mut reply = [0; 8];
+            far.read_exact(&mut reply).await.unwrap();
+            reply
+        });
+        assert_eq!(stream.read_command().await.unwrap_err().errno, 1153);
+        stream.discard_packet().await.unwrap();
+        stream.write_packet(b"sure");
+        stream.flush().await.unwrap();
+        let chunks = (length / MAX_CHUNK + 1) as u8;
+        assert_eq!(sending.await.unwrap(), [4, 0, 0, chunks, b's', b'u', b'r', b'e']);
+        assert!(stream.memory() <= 80 << 10, "{}", stream.memory());
+    }
+}
+
+#[tokio::test]
 async fn an_announced_length_costs_nothing() {
     let (mut stream, mut peer) = raw(Peer::Client, usize::MAX);
     peer.write_all(&[0xff, 0xff, 0xff, 0, 1, 2, 3]).await.unwrap();
