@@ -10,7 +10,10 @@
 //! rather than lent again, so a future may be dropped at any await.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -644,6 +647,13 @@ impl Connection {
         self.is_in_step() && self.stream.is_quiet()
     }
 
+    /// COM_QUIT, as far as the socket takes it at once: servers count and log those that just go.
+    fn say_goodbye(&mut self) {
+        self.begin(|out| command::write_text(command::byte::QUIT, b"", out));
+        let flush = pin!(self.stream.flush());
+        let _ = flush.poll(&mut Context::from_waker(Waker::noop()));
+    }
+
     fn break_off(&mut self, error: &Error) -> Error {
         self.broken = true;
         translate(&self.node, error)
@@ -672,6 +682,9 @@ impl fmt::Debug for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.is_in_step() {
+            self.say_goodbye();
+        }
         let reason = match self.closing {
             Closed::Abandoned if self.kill.was_sent() => Closed::Killed,
             Closed::Abandoned if self.broken => Closed::Broken,

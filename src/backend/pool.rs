@@ -188,6 +188,9 @@ impl Pool {
         let object = self.search(ask).await?;
         let mut lent = Lent { object: Some(object), permit: Some(permit), pool: self.clone() };
         lent.lent();
+        if lent.applied().satisfies(ask.state) {
+            return Ok(lent);
+        }
         for _ in 0..STALE_TRIES {
             match timeout_at(ask.deadline, lent.enter(ask.state, ask.pipelining)).await {
                 Ok(Ok(())) => return Ok(lent),

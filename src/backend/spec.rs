@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::name::{GroupName, NodeName};
-use crate::rules::group as rules;
+use crate::rules::{file, group as rules};
 use crate::wire::tls::TlsMode;
 
 /// Where a server listens.
@@ -150,6 +150,7 @@ pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
     let control = account(group, &accounts.control)?;
     let limits = Limits {
         max_connections: (group.pool.size as usize).max(1),
+        max_waiting: (group.pool.size as usize).saturating_mul(64).max(1024),
         idle: group.pool.idle_timeout,
         lifetime: group.pool.lifetime,
         connect: group.pool.connect_timeout,
@@ -190,18 +191,8 @@ pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
 }
 
 fn account(group: &rules::Group, account: &rules::Account) -> Result<Account> {
-    let missing = |what: String| {
-        Error::internal(format!("group '{}', account '{}': {what}", group.name, account.user))
-    };
-    let password = match &account.password {
-        rules::Secret::None => String::new(),
-        rules::Secret::Env(name) => std::env::var(&**name)
-            .map_err(|_| missing(format!("the environment variable {name} is not set")))?,
-        rules::Secret::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| missing(format!("can't read {}: {error}", path.display())))?;
-            text.trim_end_matches(['\n', '\r']).to_owned()
-        }
-    };
+    let password = file::read_secret(&account.password).map_err(|why| {
+        Error::internal(format!("group '{}', account '{}': {why}", group.name, account.user))
+    })?;
     Ok(Account { user: Arc::from(&*account.user), password: Arc::from(password) })
 }

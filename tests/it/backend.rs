@@ -2,11 +2,13 @@
 
 mod cancel;
 mod catalog;
+mod cost;
 mod failover;
 mod fake;
 mod leaks;
 mod lending;
 mod logins;
+mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -122,7 +122,8 @@ fn literal(name: &str) -> String {
 
 async fn lines(node: &Node, control: &mut Conn, sql: &str, bound: Duration) -> Result<Vec<Line>> {
     let rows: Vec<Row> = control::run(node, bound, control.query(sql)).await?;
-    Ok(rows.into_iter().map(|row| row.unwrap_raw().into_iter().flatten().map(text).collect()).collect())
+    let line = |row: Row| row.unwrap_raw().into_iter().map(|value| value.and_then(text)).collect();
+    Ok(rows.into_iter().map(line).collect())
 }
 
 fn text(value: Value) -> Option<String> {

@@ -1,7 +1,11 @@
 //! Tables as information_schema tells of them, on both kinds of server.
 
-use weir::backend::catalog::{Logical, Physical, look_up};
-use weir::catalog::{DefaultValue, Generated, Table, TriggerEvent};
+use arc_swap::ArcSwap;
+use weir::backend::catalog::{Loader, Logical, Physical, look_up};
+use weir::backend::spec::GroupSpec;
+use weir::backend::topology::{Place, Topology};
+use weir::catalog::{Catalog, DefaultValue, Generated, Table, TriggerEvent};
+use weir::rules::check;
 use weir::value::types::ColumnType;
 
 use super::{run, single};
@@ -111,5 +115,57 @@ fn many_tables_come_in_few_questions_and_what_is_not_there_is_told() {
         if server.kind == Kind::MariaDb {
             assert_eq!(found[63].as_ref().unwrap().visible_columns().count(), 1);
         }
+    }
+}
+
+#[test]
+fn the_loader_fills_a_catalog_once_and_follows_what_changes() {
+    for server in support::shared_kinds() {
+        let db = server.database();
+        for table in ["events_00", "events_01", "loose"] {
+            server.execute(&format!("CREATE TABLE {db}.{table} (user_id BIGINT, a INT)"));
+        }
+        let text = format!(
+            "groups:\n  main:\n    primary: {{address: '127.0.0.1:{}'}}\n    accounts:\n      \
+             data: {{user: weir, password: 'env:WEIR_TEST'}}\nschemas:\n  app:\n    \
+             databases: {{main: {db}}}\n    tables:\n      events:\n        \
+             key: [{{column: user_id, type: bigint}}]\n        algorithm: {{kind: hash}}\n        \
+             shards: {{count: 2, databases: {db}, groups: [main], tables: 'events_{{00}}'}}\n",
+            server.port
+        );
+        let checked = check::load_text(&[("rules.yaml", &text)], &|_| Some("weir".into()));
+        let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+        run(async {
+            let group = single(server, |node| node.data = super::account("weir"));
+            let spec = GroupSpec { name: "main".into(), ..group.spec.clone() };
+            let place = Place { workers: 1, zone: None };
+            let topology = Topology::of_specs(vec![spec], &place, None).unwrap();
+            let (loader, catalog) = (Loader::default(), ArcSwap::from_pointee(Catalog::default()));
+            let logical = |name: &str| -> Logical { ("app".into(), name.into()) };
+            let all = [logical("events"), logical("loose"), logical("nothing")];
+            let wanted = async || loader.need(&rules, &topology, &catalog, &all).await.unwrap();
+            let ((one, two), three) = (tokio::join!(wanted(), wanted()), wanted().await);
+            let nothing = vec![logical("nothing")];
+            assert_eq!((&one, &two, &three), (&nothing, &nothing, &nothing));
+            let loaded = catalog.load_full();
+            assert_eq!(loaded.version, 2, "two tables, each stored once");
+            assert_eq!(loaded.table("app", "events").unwrap().columns.len(), 2);
+            // Nothing has changed: nothing moves.
+            let refresh = async || loader.refresh(&rules, &topology, &catalog).await.unwrap();
+            assert!(refresh().await.is_empty());
+            assert_eq!(catalog.load().version, 2);
+            server.execute(&format!("ALTER TABLE {db}.loose ADD COLUMN b INT"));
+            server.execute(&format!("CREATE TABLE {db}.nothing (a INT)"));
+            assert_eq!(refresh().await, [logical("loose")]);
+            assert_eq!(catalog.load().table("app", "loose").unwrap().columns.len(), 3);
+            // A table that our own statement made is asked for at once.
+            loader.forget(&catalog, &[logical("nothing")]);
+            assert!(wanted().await.is_empty());
+            loader.forget(&catalog, &[logical("events")]);
+            assert!(catalog.load().table("app", "events").is_none());
+            server.execute(&format!("DROP TABLE {db}.loose"));
+            assert_eq!(refresh().await, [logical("loose")]);
+            assert!(catalog.load().table("app", "loose").is_none());
+        });
     }
 }
