@@ -25,8 +25,12 @@ pub enum StatementKind {
     Replace,
     Update,
     Delete,
-    LoadData { local: bool },
-    LoadXml { local: bool },
+    LoadData {
+        local: bool,
+    },
+    LoadXml {
+        local: bool,
+    },
     Call,
     Do,
     Handler,
@@ -58,9 +62,13 @@ pub enum StatementKind {
     ExecuteImmediate,
     Deallocate,
     Kill,
-    CreateTable { temporary: bool },
+    CreateTable {
+        temporary: bool,
+    },
     AlterTable,
-    DropTable { temporary: bool },
+    DropTable {
+        temporary: bool,
+    },
     RenameTable,
     Truncate,
     CreateIndex,
@@ -353,9 +361,12 @@ fn explain(word: &str, cursor: &mut Cursor<'_>, out: &mut Classified) -> Stateme
             return StatementKind::AnalyzeTable;
         }
     }
-    if word == "EXPLAIN" && cursor.is("ROUTE") && cursor.ahead(1).is_some_and(|token| {
-        token.kind == TokenKind::Word || token.is_symbol(cursor.sql, "(")
-    }) {
+    if word == "EXPLAIN"
+        && cursor.is("ROUTE")
+        && cursor
+            .ahead(1)
+            .is_some_and(|token| token.kind == TokenKind::Word || token.is_symbol(cursor.sql, "("))
+    {
         cursor.next();
         out.inner = Some(cursor.offset());
         return StatementKind::ExplainRoute;
@@ -500,7 +511,9 @@ fn definition(word: &str, cursor: &mut Cursor<'_>) -> StatementKind {
             "DATABASE" | "SCHEMA" if create => return CreateDatabase,
             "DATABASE" | "SCHEMA" if drop => return DropDatabase,
             "DATABASE" | "SCHEMA" => return AlterDatabase,
-            "FUNCTION" | "PROCEDURE" | "TRIGGER" | "EVENT" | "PACKAGE" | "LIBRARY" => return Routine,
+            "FUNCTION" | "PROCEDURE" | "TRIGGER" | "EVENT" | "PACKAGE" | "LIBRARY" => {
+                return Routine;
+            }
             "SEQUENCE" => return Sequence,
             "USER" | "ROLE" => return Account,
             "SERVER" | "TABLESPACE" | "LOGFILE" | "UNDO" | "RESOURCE" | "SPATIAL_REFERENCE"

@@ -172,7 +172,9 @@ impl<'a> Reader<'a> {
                     }
                     _ => Err("of cmd_extra only SOCKET_TIMEOUT is obeyed"),
                 },
-                _ => Err("known are node(), master(), slave(), scan(), cmd_extra(SOCKET_TIMEOUT=ms)"),
+                _ => {
+                    Err("known are node(), master(), slave(), scan(), cmd_extra(SOCKET_TIMEOUT=ms)")
+                }
             };
             self.keep(hint, &call.name, hints);
         }
@@ -220,7 +222,9 @@ impl<'a> Reader<'a> {
                 match self.argument() {
                     Some(argument) => arguments.push(argument),
                     None => {
-                        hints.unknown.push(format!("hint {name}: its arguments are not understood"));
+                        hints
+                            .unknown
+                            .push(format!("hint {name}: its arguments are not understood"));
                         self.at = self.tokens.len();
                         return None;
                     }

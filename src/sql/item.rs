@@ -64,9 +64,7 @@ pub(super) fn quick_item(scanner: &Scanner<'_>) -> Option<QuickItem> {
     };
     let delimiter = skip_spaces(sql, end);
     match sql.get(delimiter)? {
-        b',' | b')' => {
-            Some(QuickItem { kind, start: start as u32, end: end as u32, delimiter })
-        }
+        b',' | b')' => Some(QuickItem { kind, start: start as u32, end: end as u32, delimiter }),
         _ => None,
     }
 }

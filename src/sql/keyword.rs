@@ -175,7 +175,8 @@ static INDEX: [u8; BUCKETS] = index();
 /// among the words here. Capitals and small letters fall together.
 const fn bucket(first: u8, second: u8, last: u8, length: usize) -> usize {
     let (first, second, last) = (first & 0xDF, second & 0xDF, last & 0xDF);
-    let mixed = (first as usize) * 67 + (second as usize) * 131 + (last as usize) * 29 + length * 263;
+    let mixed =
+        (first as usize) * 67 + (second as usize) * 131 + (last as usize) * 29 + length * 263;
     mixed % BUCKETS
 }
 
@@ -210,8 +211,7 @@ fn two_letters(word: &[u8]) -> Keyword {
 
 #[inline]
 fn find(word: &[u8], mut at: usize) -> Keyword {
-    while let Some((text, keyword)) =
-        (INDEX[at] as usize).checked_sub(1).and_then(|n| WORDS.get(n))
+    while let Some((text, keyword)) = (INDEX[at] as usize).checked_sub(1).and_then(|n| WORDS.get(n))
     {
         if word.len() == text.len() && word.eq_ignore_ascii_case(text.as_bytes()) {
             return *keyword;

@@ -345,9 +345,7 @@ impl<'a> Scanner<'a> {
         let literal = match self.at(next) {
             b'\'' => true,
             b'"' => !self.dialect.mode.has(LexMode::ANSI_QUOTES),
-            b'x' | b'X' | b'b' | b'B' => {
-                self.at(next + 1) == b'\''
-            }
+            b'x' | b'X' | b'b' | b'B' => self.at(next + 1) == b'\'',
             b'0' => matches!(self.at(next + 1), b'x' | b'b'),
             _ => false,
         };
@@ -358,7 +356,9 @@ impl<'a> Scanner<'a> {
     fn number(&mut self, start: usize) -> TokenKind {
         let radix = match (self.at(start), self.at(start + 1)) {
             (b'0', b'x') => Some((TokenKind::Hex, u8::is_ascii_hexdigit as fn(&u8) -> bool)),
-            (b'0', b'b') => Some((TokenKind::Bit, (|b: &u8| matches!(b, b'0' | b'1')) as fn(&u8) -> bool)),
+            (b'0', b'b') => {
+                Some((TokenKind::Bit, (|b: &u8| matches!(b, b'0' | b'1')) as fn(&u8) -> bool))
+            }
             _ => None,
         };
         if let Some((kind, digit)) = radix {
@@ -479,7 +479,11 @@ impl<'a> Scanner<'a> {
         let hex = matches!(prefix, b'x' | b'X');
         let mut pos = start + 2;
         while pos < self.sql.len()
-            && (if hex { self.sql[pos].is_ascii_hexdigit() } else { matches!(self.sql[pos], b'0' | b'1') })
+            && (if hex {
+                self.sql[pos].is_ascii_hexdigit()
+            } else {
+                matches!(self.sql[pos], b'0' | b'1')
+            })
         {
             pos += 1;
         }
@@ -557,8 +561,17 @@ impl<'a> Scanner<'a> {
         }
         let digits_at = start + 3 + usize::from(maria);
         let count = self.digits(digits_at) - digits_at;
-        // Five digits, or six; fewer are no version but text.
-        let length = if count >= 6 { 6 } else if count == 5 { 5 } else { 0 };
+        // Five digits, or six; fewer are no version but text. MySQL (seen on 9.7) takes the sixth
+        // only before a blank, MariaDB always.
+        let six = count >= 6
+            && (self.dialect.server == ServerKind::MariaDb || is_space(self.at(digits_at + 6)));
+        let length = if six {
+            6
+        } else if count >= 5 {
+            5
+        } else {
+            0
+        };
         let version = self
             .sql
             .get(digits_at..digits_at + length)
@@ -657,12 +670,18 @@ pub fn tokens(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Vec<Token
                 token.depth = depth;
                 depth = depth.saturating_add(1);
                 if u32::from(depth) > limits.depth {
-                    return Err(over("statement_depth", u64::from(limits.depth), "nested parentheses"));
+                    return Err(over(
+                        "statement_depth",
+                        u64::from(limits.depth),
+                        "nested parentheses",
+                    ));
                 }
             }
             b")" => {
                 depth = depth.checked_sub(1).ok_or_else(|| {
-                    Error::syntax("You have an error in your SQL syntax: a closing parenthesis too many")
+                    Error::syntax(
+                        "You have an error in your SQL syntax: a closing parenthesis too many",
+                    )
                 })?;
                 token.depth = depth;
             }

@@ -21,7 +21,10 @@ pub enum Literal<'a> {
     Decimal(Cow<'a, str>),
     Float(Cow<'a, str>),
     /// `charset`: the introducer without its `_`, `utf8` for `N'…'`.
-    Text { charset: Option<&'a str>, bytes: Cow<'a, [u8]> },
+    Text {
+        charset: Option<&'a str>,
+        bytes: Cow<'a, [u8]>,
+    },
     /// A hexadecimal literal's bytes; it compares as a binary string, or as a number in a numeric
     /// context.
     Hex(Vec<u8>),
@@ -40,7 +43,9 @@ pub fn read<'a>(sql: &'a [u8], item: &Item, dialect: &Dialect) -> Literal<'a> {
     match item.kind {
         LiteralKind::Null => Literal::Null,
         LiteralKind::Default => Literal::Default,
-        LiteralKind::Boolean => Literal::Boolean(bytes.first().is_some_and(|b| matches!(b, b't' | b'T'))),
+        LiteralKind::Boolean => {
+            Literal::Boolean(bytes.first().is_some_and(|b| matches!(b, b't' | b'T')))
+        }
         LiteralKind::Integer => Literal::Integer(number(bytes, dialect)),
         LiteralKind::Decimal => Literal::Decimal(number(bytes, dialect)),
         LiteralKind::Float => Literal::Float(number(bytes, dialect)),

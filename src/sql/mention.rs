@@ -18,7 +18,6 @@ pub struct Mention {
     pub range: Range<usize>,
 }
 
-
 /// Every name of the statement that may be a table's: each unquoted or quoted name (of `a.b` and
 /// `a.b.c`, both `a.b` and `a`, for it may be a schema and a table or a table and a column), in
 /// the statement's order. Keywords, functions and columns are among them; no table is missed,
@@ -116,9 +115,8 @@ pub fn table_names(sql: &[u8], tokens: &[Token]) -> Vec<Mention> {
             }
             at += 1;
         }
-        let is_table = |name: &&&Token| {
-            name.is_name() && !name.is_any(sql, &["SELECT", "WITH", "VALUES"])
-        };
+        let is_table =
+            |name: &&&Token| name.is_name() && !name.is_any(sql, &["SELECT", "WITH", "VALUES"]);
         let Some(first) = significant.get(at).filter(is_table) else { continue };
         lists.push(first.depth);
         at += 1;
@@ -140,8 +138,17 @@ const ENDS_LIST: &[&str] = &[
 
 /// Words that may stand between the opening word and the name.
 const BETWEEN: &[&str] = &[
-    "IF", "NOT", "EXISTS", "LOW_PRIORITY", "IGNORE", "DELAYED", "HIGH_PRIORITY", "QUICK", "ONLY",
-    "TABLE", "TABLES",
+    "IF",
+    "NOT",
+    "EXISTS",
+    "LOW_PRIORITY",
+    "IGNORE",
+    "DELAYED",
+    "HIGH_PRIORITY",
+    "QUICK",
+    "ONLY",
+    "TABLE",
+    "TABLES",
 ];
 
 /// Where a statement has tables, by its first words.
@@ -160,9 +167,8 @@ struct Places {
 impl Places {
     fn of(sql: &[u8], significant: &[&Token]) -> Self {
         let first = |word: &str| significant.first().is_some_and(|token| token.is_word(sql, word));
-        let early = |words: &[&str]| {
-            significant.iter().take(12).any(|token| token.is_any(sql, words))
-        };
+        let early =
+            |words: &[&str]| significant.iter().take(12).any(|token| token.is_any(sql, words));
         let definition = first("CREATE") || first("DROP") || first("ALTER");
         Places {
             like: first("CREATE"),

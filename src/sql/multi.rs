@@ -66,8 +66,10 @@ impl Body {
     pub(super) fn word(&mut self, word: &[u8], scanner: &Scanner<'_>) {
         let upper = word.to_ascii_uppercase();
         let last = std::mem::replace(&mut self.last, Last::Other);
-        if matches!(upper.as_slice(), b"PROCEDURE" | b"FUNCTION" | b"TRIGGER" | b"EVENT" | b"PACKAGE")
-            && !self.parenthesis
+        if matches!(
+            upper.as_slice(),
+            b"PROCEDURE" | b"FUNCTION" | b"TRIGGER" | b"EVENT" | b"PACKAGE"
+        ) && !self.parenthesis
         {
             self.routine = true;
             self.last = Last::Kind;

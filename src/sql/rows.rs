@@ -262,7 +262,8 @@ impl Walk<'_> {
         };
         let cells = first_slot as usize..(first_slot + slots) as usize;
         let items = self.out.items.get(first_item..).unwrap_or_default();
-        for (slot, item) in self.out.slots.get_mut(cells).unwrap_or_default().iter_mut().zip(items) {
+        for (slot, item) in self.out.slots.get_mut(cells).unwrap_or_default().iter_mut().zip(items)
+        {
             slot.kinds.insert(item.kind);
         }
         self.out.rows.push(Row { shape: shape as u16, start, end, first_item: first_item as u32 });
@@ -298,7 +299,9 @@ impl Walk<'_> {
     /// Puts the kinds of all rows' cells into the markers.
     fn write_kinds(&mut self) {
         for shape in 0..self.out.shapes.len() {
-            let Some(Shape { first_slot, slots }) = self.out.shapes.get(shape).copied() else { return };
+            let Some(Shape { first_slot, slots }) = self.out.shapes.get(shape).copied() else {
+                return;
+            };
             for slot in first_slot..first_slot + slots {
                 let Some(slot) = self.out.slots.get(slot as usize) else { return };
                 let at = slot.at as usize + 2;

@@ -87,7 +87,10 @@ pub enum SetValue {
     /// `?`: which one of the statement, from 0.
     Param(u32),
     /// Exactly one system variable: `@@x`, `@@global.x`.
-    System { scope: Scope, name: String },
+    System {
+        scope: Scope,
+        name: String,
+    },
     /// Exactly one user variable.
     User(String),
     /// Anything else, a function or subquery for instance: a range of the statement.
@@ -114,13 +117,12 @@ pub fn parse(sql: &[u8], tokens: &[Token], dialect: &Dialect) -> Result<Set> {
     if !cursor.eat("SET") {
         return Err(syntax(&cursor));
     }
-    let statement = cursor.is("STATEMENT")
-        && !cursor.ahead(1).is_some_and(|next| is_assignment(sql, next));
+    let statement =
+        cursor.is("STATEMENT") && !cursor.ahead(1).is_some_and(|next| is_assignment(sql, next));
     if statement {
         cursor.next();
     }
-    let mut reader =
-        Reader { cursor, dialect, scope: Scope::Unspecified, params: 0, statement };
+    let mut reader = Reader { cursor, dialect, scope: Scope::Unspecified, params: 0, statement };
     let mut set = Set::default();
     loop {
         set.assignments.push(reader.assignment()?);

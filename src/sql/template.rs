@@ -97,7 +97,11 @@ pub(super) struct Scratch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'l> {
     /// Bytes that template and statement share.
-    Verbatim { template: u32, source: u32, length: u32 },
+    Verbatim {
+        template: u32,
+        source: u32,
+        length: u32,
+    },
     Slot(&'l Slot),
 }
 
@@ -258,4 +262,3 @@ impl<'l> Iterator for Segments<'l> {
         }
     }
 }
-

@@ -67,7 +67,12 @@ impl Lexed {
     ///
     /// # Errors
     /// None that [`crate::sql::template::Lexer::lex`] didn't have on the same text.
-    pub fn analysis_text(&self, sql: &[u8], dialect: &Dialect, out: &mut AnalysisText) -> Result<()> {
+    pub fn analysis_text(
+        &self,
+        sql: &[u8],
+        dialect: &Dialect,
+        out: &mut AnalysisText,
+    ) -> Result<()> {
         out.text.clear();
         out.map.clear();
         out.ends_in_slot = false;
@@ -159,12 +164,17 @@ fn write_token(sql: &[u8], token: &Token, dialect: &Dialect, text: &mut String) 
         }
         TokenKind::QuotedName if bytes.first() == Some(&b'"') => {
             text.push('`');
-            push_utf8(&unquote_name(bytes), dialect, &mut |c, text: &mut String| {
-                if c == '`' {
-                    text.push('`');
-                }
-                text.push(c);
-            }, text);
+            push_utf8(
+                &unquote_name(bytes),
+                dialect,
+                &mut |c, text: &mut String| {
+                    if c == '`' {
+                        text.push('`');
+                    }
+                    text.push(c);
+                },
+                text,
+            );
             text.push('`');
         }
         _ => push_utf8(bytes, dialect, &mut |c, text: &mut String| text.push(c), text),

@@ -57,7 +57,6 @@ impl Traits {
     }
 }
 
-
 impl Traits {
     /// The traits that the tokens show.
     pub fn of(sql: &[u8], tokens: &[Token]) -> Self {
@@ -87,8 +86,8 @@ impl Traits {
             "MODE" if near.before(1, "SHARE") && near.before(2, "IN") => self.locking_read = true,
             "OUTFILE" | "DUMPFILE" if near.before(1, "INTO") => self.into_file = true,
             "SQL_CALC_FOUND_ROWS" => self.calc_found_rows = true,
-            "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" | "LOCALTIME" | "LOCALTIMESTAMP"
-            | "UTC_DATE" | "UTC_TIME" | "UTC_TIMESTAMP" => self.clock = true,
+            "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" | "LOCALTIME"
+            | "LOCALTIMESTAMP" | "UTC_DATE" | "UTC_TIME" | "UTC_TIMESTAMP" => self.clock = true,
             "CURRENT_USER" | "CURRENT_ROLE" => self.session_function = true,
             "VALUE" if near.before(1, "NEXT") || near.before(1, "PREVIOUS") => self.sequence = true,
             "LAST_INSERT_ID" if near.symbol(1, "(") => {
@@ -102,15 +101,27 @@ impl Traits {
 
     fn function(&mut self, word: &str) {
         match word {
-            "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK"
-            | "SERVICE_GET_READ_LOCKS" | "SERVICE_GET_WRITE_LOCKS" | "SERVICE_RELEASE_LOCKS" => {
+            "GET_LOCK"
+            | "RELEASE_LOCK"
+            | "RELEASE_ALL_LOCKS"
+            | "IS_FREE_LOCK"
+            | "IS_USED_LOCK"
+            | "SERVICE_GET_READ_LOCKS"
+            | "SERVICE_GET_WRITE_LOCKS"
+            | "SERVICE_RELEASE_LOCKS" => {
                 self.user_lock = true;
             }
             "FOUND_ROWS" => self.found_rows = true,
             "ROW_COUNT" => self.row_count = true,
-            "SLEEP" | "BENCHMARK" | "MASTER_POS_WAIT" | "SOURCE_POS_WAIT" | "MASTER_GTID_WAIT"
-            | "WAIT_FOR_EXECUTED_GTID_SET" | "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS" => self.waits = true,
-            "UUID" | "UUID_SHORT" | "RAND" | "RANDOM_BYTES" | "SYS_GUID" | "UUID_V4" | "UUID_V7" => {
+            "SLEEP"
+            | "BENCHMARK"
+            | "MASTER_POS_WAIT"
+            | "SOURCE_POS_WAIT"
+            | "MASTER_GTID_WAIT"
+            | "WAIT_FOR_EXECUTED_GTID_SET"
+            | "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS" => self.waits = true,
+            "UUID" | "UUID_SHORT" | "RAND" | "RANDOM_BYTES" | "SYS_GUID" | "UUID_V4"
+            | "UUID_V7" => {
                 self.random = true;
             }
             "NOW" | "CURDATE" | "CURTIME" | "UNIX_TIMESTAMP" => self.clock = true,

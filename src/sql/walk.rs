@@ -437,7 +437,9 @@ impl<'a> Walk<'a> {
     #[inline]
     fn operator(&mut self) -> Result<()> {
         self.top.height += 1;
-        if self.top.height > self.limits.operators && !self.body.as_ref().is_some_and(Body::is_routine) {
+        if self.top.height > self.limits.operators
+            && !self.body.as_ref().is_some_and(Body::is_routine)
+        {
             let bound = u64::from(self.limits.operators);
             return Err(over("statement_operators", bound, "operators in one expression"));
         }

@@ -7,6 +7,7 @@ mod admin;
 mod backend;
 mod drain;
 mod layers;
+mod lexer;
 mod fake;
 mod reload;
 mod servers;

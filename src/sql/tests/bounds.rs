@@ -10,10 +10,20 @@ fn code(sql: &str) -> &'static str {
 
 #[test]
 fn long_chains_of_operators_are_refused() {
-    for operator in [" OR ", " AND ", " XOR ", "+", "-", " || ", "=", "<", " LIKE ", " IS NOT ", "->"] {
+    for operator in
+        [" OR ", " AND ", " XOR ", "+", "-", " || ", "=", "<", " LIKE ", " IS NOT ", "->"]
+    {
         let chain = vec!["a"; 31_000].join(operator);
-        assert_eq!(code(&format!("SELECT 1 FROM t WHERE {chain}")), "statement_operators", "{operator}");
-        assert_eq!(code(&format!("INSERT INTO t VALUES ({chain})")), "statement_operators", "{operator}");
+        assert_eq!(
+            code(&format!("SELECT 1 FROM t WHERE {chain}")),
+            "statement_operators",
+            "{operator}"
+        );
+        assert_eq!(
+            code(&format!("INSERT INTO t VALUES ({chain})")),
+            "statement_operators",
+            "{operator}"
+        );
         assert_eq!(code(&format!("SELECT {chain}")), "statement_operators", "{operator}");
     }
     assert_eq!(code(&format!("SELECT {} a", "NOT ".repeat(31_000))), "statement_operators");
@@ -30,12 +40,14 @@ fn many_short_conditions_are_not_a_long_chain() {
     let lexed = lex(sql.as_bytes(), &Dialect::default()).expect("three slots each");
     assert_eq!(lexed.slots().len(), 3 * 4_000 + 1);
     let pairs = vec!["(a = 1 AND b = 2)"; 1_500].join(" OR ");
-    lex(format!("SELECT 1 FROM t WHERE {pairs}").as_bytes(), &Dialect::default()).expect("1,500 terms");
+    lex(format!("SELECT 1 FROM t WHERE {pairs}").as_bytes(), &Dialect::default())
+        .expect("1,500 terms");
 }
 
 #[test]
 fn deep_nesting_is_refused() {
-    let deep = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(1_000), close.repeat(1_000));
+    let deep =
+        |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(1_000), close.repeat(1_000));
     assert_eq!(code(&deep("(", ")")), "statement_depth");
     assert_eq!(code(&deep("f(", ")")), "statement_depth");
     assert_eq!(code(&deep("(SELECT ", ")")), "statement_depth");
@@ -69,7 +81,10 @@ fn each_limit_is_named_with_its_value() {
         let error = result.expect_err(sql);
         assert_eq!(error.code, code, "{sql}");
         assert!(error.message.contains(&format!("{code} = {value}")), "{}", error.message);
-        assert!(lexed.template().is_empty() && lexed.slots().is_empty(), "nothing is left of {sql}");
+        assert!(
+            lexed.template().is_empty() && lexed.slots().is_empty(),
+            "nothing is left of {sql}"
+        );
     }
 }
 
@@ -104,7 +119,13 @@ fn buffers_are_used_again() {
     let mut lexed = Lexed::new();
     let dialect = Dialect::default();
     for _ in 0..3 {
-        lexer.lex(b"INSERT INTO t VALUES (1), (f(2)) ON DUPLICATE KEY UPDATE a = ?", &dialect, &mut lexed).expect("valid");
+        lexer
+            .lex(
+                b"INSERT INTO t VALUES (1), (f(2)) ON DUPLICATE KEY UPDATE a = ?",
+                &dialect,
+                &mut lexed,
+            )
+            .expect("valid");
         assert_eq!((lexed.rows().len(), lexed.shapes().len(), lexed.params()), (2, 2, 1));
         lexer.lex(b"SELECT 1 FROM t WHERE a = 2", &dialect, &mut lexed).expect("valid");
         assert_eq!((lexed.rows().len(), lexed.shapes().len(), lexed.params()), (0, 0, 0));
@@ -126,7 +147,10 @@ fn several_statements_end_where_the_server_ends_them() {
     assert_eq!(rest("SELECT ';' ;;; -- x\n/* y */;"), one("SELECT ';' "));
     assert_eq!(rest("SELECT 1; /*!40101 SET a = 1 */"), two("SELECT 1", "/*!40101 SET a = 1 */"));
     assert_eq!(rest("SELECT 1; 'open"), two("SELECT 1", " 'open"));
-    assert_eq!(rest("INSERT INTO t VALUES (1), (2); SELECT 2"), two("INSERT INTO t VALUES (1), (2)", "SELECT 2"));
+    assert_eq!(
+        rest("INSERT INTO t VALUES (1), (2); SELECT 2"),
+        two("INSERT INTO t VALUES (1), (2)", "SELECT 2")
+    );
     assert_eq!(rest("; SELECT 2"), two("", "SELECT 2"));
     for body in [
         "CREATE PROCEDURE p() BEGIN SELECT 1; END",
@@ -142,7 +166,12 @@ fn several_statements_end_where_the_server_ends_them() {
         assert_eq!(rest(&format!("{body}; SELECT 2")), two(body, "SELECT 2"));
         assert_eq!(rest(body), one(body));
     }
-    for plain in ["CREATE TABLE t (event INT, begin INT)", "BEGIN", "CREATE PROCEDURE p() SELECT 1", "DROP PROCEDURE IF EXISTS p"] {
+    for plain in [
+        "CREATE TABLE t (event INT, begin INT)",
+        "BEGIN",
+        "CREATE PROCEDURE p() SELECT 1",
+        "DROP PROCEDURE IF EXISTS p",
+    ] {
         assert_eq!(rest(&format!("{plain}; SELECT 2")), two(plain, "SELECT 2"));
     }
 }

@@ -69,7 +69,14 @@ fn sql_mode_and_character_set_change_what_a_string_says() {
 
 #[test]
 fn names_lose_their_quotes() {
-    for (quoted, name) in [("a", "a"), ("`a`", "a"), ("`a``b`", "a`b"), ("````", "`"), ("\"a\"\"b\"", "a\"b"), ("``", "")] {
+    for (quoted, name) in [
+        ("a", "a"),
+        ("`a`", "a"),
+        ("`a``b`", "a`b"),
+        ("````", "`"),
+        ("\"a\"\"b\"", "a\"b"),
+        ("``", ""),
+    ] {
         assert_eq!(unquote_name(quoted.as_bytes()), Cow::Borrowed(name.as_bytes()), "{quoted}");
     }
 }
