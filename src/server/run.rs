@@ -18,12 +18,15 @@ use crate::admin::topology::{TopologySource, troubles};
 use crate::admin::{Admin, SetLogLevel, http, port};
 use crate::backend::topology::{Place, Topology};
 use crate::config::secret::{Secret, SecretRef};
+use crate::config::section::TlsMode;
 use crate::config::{Config, PROXY_IDS};
 use crate::context::{Context, Snapshot};
 use crate::observe::scrape::Scrape;
 use crate::reload::report::Cause;
 use crate::reload::{Inputs, Reloader, watch};
 use crate::rules::Rules;
+use crate::session;
+use crate::wire::tls;
 
 /// Sets the admin password where the settings name none.
 const PASSWORD_VARIABLE: &str = "WEIR_ADMIN_PASSWORD";
@@ -42,7 +45,7 @@ pub struct Options {
 /// Runs until a signal ends it. An error is a sentence about what kept it from starting.
 pub async fn run(options: Options) -> Result<Stopped, String> {
     let mut signals = Signals::new()?;
-    let running = start(options, no_session_yet).await?;
+    let running = start(options, session::serve).await?;
     let Running { mut server, reloader, _tasks } = running;
     loop {
         match signals.next().await {
@@ -85,6 +88,8 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     let snapshot = Snapshot::new(Arc::new(rules), Arc::new(topology));
     let context = Context::new(config, snapshot, workers, proxy);
     bound_seats(&context, backends);
+
+    offer_tls(&context)?;
 
     // Bind everything before anything is dialled: a taken port is known at once.
     let (mut server, listeners) =
@@ -237,11 +242,16 @@ impl Signals {
     }
 }
 
-/// Stands here until `session::serve` does: every client is turned away.
-async fn no_session_yet(
-    _: Arc<crate::context::WorkerContext>,
-    mut stream: crate::wire::stream::Stream,
-    _: crate::context::Client,
-) {
-    let _ = stream.shutdown().await;
+/// Reads the certificate that the settings name.
+fn offer_tls(context: &Context) -> Result<(), String> {
+    let config = context.config();
+    if config.tls.mode == TlsMode::Off {
+        return Ok(());
+    }
+    let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) else {
+        return Err("tls.mode needs tls.cert and tls.key".to_owned());
+    };
+    let server = tls::server_config(cert, key).map_err(|error| error.message)?;
+    context.front.set_tls(server, config.tls.mode == TlsMode::Required);
+    Ok(())
 }
