@@ -30,6 +30,8 @@ pub struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Document {
     pub root: Json,
+    /// A file could not be read as YAML.
+    pub incomplete: bool,
     sources: Vec<Source>,
     /// Which source a merged path came from.
     origins: BTreeMap<KeyPath, usize>,
@@ -89,7 +91,7 @@ pub fn read_dir(directory: &Path) -> (Document, Vec<Problem>) {
 
 /// Reads texts. `variable` answers the placeholders `${NAME}` and `${NAME:-default}`.
 pub fn read(sources: Vec<Source>, variable: &dyn Fn(&str) -> Option<String>) -> (Document, Vec<Problem>) {
-    let mut document = Document { root: Json::Object(Map::new()), sources, origins: BTreeMap::new() };
+    let mut document = Document { root: Json::Object(Map::new()), incomplete: false, sources, origins: BTreeMap::new() };
     let mut problems = Vec::new();
     for index in 0..document.sources.len() {
         let Some(source) = document.sources.get(index) else { continue };
@@ -105,6 +107,7 @@ pub fn read(sources: Vec<Source>, variable: &dyn Fn(&str) -> Option<String>) -> 
                 Map::new()
             }
             Err(error) => {
+                document.incomplete = true;
                 found.push(syntax_problem(&source.name, &error));
                 Map::new()
             }

@@ -8,6 +8,7 @@
 
 pub mod algorithm;
 pub mod check;
+pub mod diff;
 pub mod file;
 pub mod group;
 pub mod key;

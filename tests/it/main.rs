@@ -10,6 +10,7 @@ mod layers;
 mod lexer;
 mod fake;
 mod reload;
+mod rules;
 mod servers;
 mod shop;
 mod values;

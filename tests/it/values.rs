@@ -28,7 +28,7 @@ fn data(name: &str) -> Vec<String> {
 }
 
 /// A literal's value, as the lexer would hand it over.
-fn value(literal: &str) -> Value {
+pub fn value(literal: &str) -> Value {
     let quoted = |text: &str| {
         let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
         Some(inner.replace("\\t", "\t"))

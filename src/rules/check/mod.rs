@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 use crate::name::{GroupId, SchemaName};
 use crate::rules::algorithm::hash::xxh64;
 use crate::rules::file::{self, Document, has_errors};
-use crate::rules::problem::{KeyPath, Problem, suggestion};
+use crate::rules::problem::{KeyPath, Problem, Step, suggestion};
 use crate::rules::shape::{RulesShape, SchemaShape};
 use crate::rules::validate::validate;
 use crate::rules::{Rules, Schema, Settings};
@@ -63,25 +63,85 @@ pub fn load_text(texts: &[(&str, &str)], variable: &dyn Fn(&str) -> Option<Strin
 
 /// Checks a document. `problems` are those found while reading it.
 pub fn check(document: &Document, mut problems: Vec<Problem>) -> Checked {
-    problems.extend(validate(&document.root));
     let mut moved = None;
     let mut rules = None;
-    // Shapes can be read only where every key has the right kind; the rest would be guesses.
-    if !has_errors(&problems) {
-        match serde_json::from_value::<RulesShape>(document.root.clone()) {
-            Ok(shape) => {
-                let mut check = Check { problems: Vec::new(), physical: HashMap::new() };
-                moved = check.moved(&shape);
-                rules = check.rules(&shape, hash(&document.root));
-                problems.extend(check.problems);
-            }
-            Err(error) => problems.push(Problem::error(&KeyPath::root(), error.to_string())),
+    let sound = prune(document, &mut problems);
+    match serde_json::from_value::<RulesShape>(sound) {
+        // Without one of its files, what the others refer to would seem to be missing.
+        Ok(_) if document.incomplete => {}
+        Ok(shape) => {
+            let mut check = Check { problems: Vec::new(), physical: HashMap::new() };
+            moved = check.moved(&shape);
+            rules = check.rules(&shape, hash(&document.root));
+            let news = check.problems.into_iter().filter(|problem| !follows(problem, &problems));
+            let news: Vec<Problem> = news.collect();
+            problems.extend(news);
         }
+        Err(error) => problems.push(Problem::error(&KeyPath::root(), error.to_string())),
     }
     document.place(&mut problems);
     problems.sort_by(|left, right| (&left.position, &left.path).cmp(&(&right.position, &right.path)));
     let failed = has_errors(&problems);
     Checked { rules: rules.filter(|_| !failed), problems, moved }
+}
+
+/// The document without what isn't shaped as it should be, so that the rest can be checked too.
+fn prune(document: &Document, problems: &mut Vec<Problem>) -> Json {
+    let mut root = document.root.clone();
+    // Taking out a map that lacks a key can leave its own parent without one.
+    for round in 0.. {
+        let found = validate(&root);
+        if found.is_empty() {
+            break;
+        }
+        for problem in &found {
+            remove(&mut root, &problem.path);
+        }
+        if round == 0 {
+            problems.extend(found);
+        } else if round > 32 {
+            return Json::Object(serde_json::Map::new());
+        }
+    }
+    root
+}
+
+/// Takes a value out; a list goes as a whole, so that the places of its items stay true.
+fn remove(root: &mut Json, path: &KeyPath) {
+    let keys: Vec<&str> = path
+        .0
+        .iter()
+        .map_while(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
+    let Some((last, parents)) = keys.split_last() else {
+        *root = Json::Object(serde_json::Map::new());
+        return;
+    };
+    let mut place = root;
+    for key in parents {
+        match place.get_mut(*key) {
+            Some(next) => place = next,
+            None => return,
+        }
+    }
+    if let Json::Object(map) = place {
+        map.remove(*last);
+    }
+}
+
+/// Whether a problem is only the shadow of one that was found before: it is about the same place
+/// or a map around it, or names what was left out there.
+fn follows(problem: &Problem, before: &[Problem]) -> bool {
+    before.iter().any(|other| {
+        let named = other.path.0.iter().any(|step| match step {
+            Step::Key(key) => problem.message.contains(&format!("'{key}' is not declared")),
+            Step::Index(_) => false,
+        });
+        named || other.path.0.starts_with(&problem.path.0)
+    })
 }
 
 /// Of what the document says, whatever its order and layout.
@@ -121,7 +181,13 @@ fn canonical(value: &Json, root: bool, text: &mut String) {
 struct Check {
     problems: Vec<Problem>,
     /// Which table claimed a physical one first.
-    physical: HashMap<(GroupId, Arc<str>, Arc<str>), String>,
+    physical: HashMap<(GroupId, Arc<str>, Arc<str>), Claim>,
+}
+
+/// The first table that a physical one was given to.
+struct Claim {
+    owner: String,
+    times: u32,
 }
 
 /// Groups by name, while the rest is checked.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::name::{GroupId, TableName};
 use crate::rules::algorithm::Routing;
-use crate::rules::check::{Check, SchemaCheck};
+use crate::rules::check::{Check, Claim, SchemaCheck};
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, suggestion};
 use crate::rules::shape::{KeyShape, SequenceKindShape, SequenceShape, TableShape};
@@ -245,17 +245,20 @@ impl Check {
         path: &KeyPath,
     ) -> bool {
         let owner = format!("{}.{name}", schema.name);
-        match self.physical.insert((group, database.clone(), table.clone()), owner.clone()) {
-            Some(other) if other == owner => {
-                self.error(path, format!("physical table {database}.{table} stands for two shards"));
-                false
+        let place = (group, database.clone(), table.clone());
+        let first = self.physical.entry(place).or_insert_with(|| Claim { owner: owner.clone(), times: 0 });
+        first.times += 1;
+        let message = match first {
+            Claim { owner: first, times: 1 } if *first == owner => return true,
+            Claim { owner: first, .. } if *first == owner => {
+                format!("physical table {database}.{table} stands for two shards")
             }
-            Some(other) => {
-                self.error(path, format!("physical table {database}.{table} belongs to table {other} already"));
-                false
+            Claim { owner: first, .. } => {
+                format!("physical table {database}.{table} belongs to table {first} already")
             }
-            None => true,
-        }
+        };
+        self.error(path, message);
+        false
     }
 
     fn broadcast(&mut self, schema: &SchemaCheck<'_>, name: &str, shape: &TableShape, path: &KeyPath) -> Option<Placement> {
