@@ -203,27 +203,15 @@ impl Plan {
         if let Some(target) = one_group(tables, &sets) {
             return Ok(Route::Forward(self.placed(tables, target, binding.rules)?));
         }
-        let joint = |tables: &Tables| {
-            let mut joint: Option<ShardSet> = None;
-            for (set, narrowed) in sets.iter().zip(&tables.sharded) {
-                if narrowed.drives {
-                    joint = Some(match joint {
-                        Some(joint) => joint.and(set),
-                        None => set.clone(),
-                    });
-                }
-            }
-            joint.unwrap_or_else(|| ShardSet::none(0))
-        };
         match &tables.many {
             None => Err(Error::internal("a plan over shards without a rule for many of them")),
             Some(Many::Refuse(error)) => Err(error.clone()),
             Some(Many::Broadcast) => self.unsharded(tables, binding.session),
             Some(Many::Scatter { gather, allowed }) => {
-                self.scatter(tables, &joint(tables), gather, *allowed, binding.rules)
+                self.scatter(tables, &joint(tables, &sets), gather, *allowed, binding.rules)
             }
             Some(Many::Write { write, allowed }) => {
-                self.write(tables, &joint(tables), *write, *allowed, binding.rules)
+                self.write(tables, &joint(tables, &sets), *write, *allowed, binding.rules)
             }
         }
     }
@@ -413,6 +401,25 @@ impl Plan {
             _ => Err(scattered_write(groups, tables)),
         }
     }
+}
+
+/// The shards that the driving tables agree on; each part of a UNION has its own.
+fn joint(tables: &Tables, sets: &[ShardSet]) -> ShardSet {
+    let mut parts: SmallVec<[(usize, ShardSet); 2]> = SmallVec::new();
+    for (set, narrowed) in sets.iter().zip(&tables.sharded).filter(|(_, narrowed)| narrowed.drives) {
+        match parts.iter_mut().find(|(part, _)| *part == narrowed.part) {
+            Some((_, joint)) => *joint = std::mem::replace(joint, ShardSet::none(0)).and(set),
+            None => parts.push((narrowed.part, set.clone())),
+        }
+    }
+    let mut joined: Option<ShardSet> = None;
+    for (_, set) in parts {
+        joined = Some(match joined {
+            Some(joined) => joined.or(&set),
+            None => set,
+        });
+    }
+    joined.unwrap_or_else(|| ShardSet::none(0))
 }
 
 fn row_shard(

@@ -32,6 +32,8 @@ pub(crate) enum Condition {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test {
     Equal(Operand),
+    /// `<=>`: says nothing where the value is NULL.
+    NullSafe(Operand),
     /// Any of them; a list slot is one operand.
     In(Vec<Operand>),
     Bound { side: Side, inclusive: bool, operand: Operand },
@@ -142,6 +144,10 @@ fn key_condition(index: usize, test: &Test, narrowed: &Narrowed, values: &Values
         Test::Equal(operand) => match values.operand(operand) {
             Some(value) => key.equal(&value, column, context),
             None => KeyCondition::Any,
+        },
+        Test::NullSafe(operand) => match values.operand(operand) {
+            Some(Value::Null) | None => KeyCondition::Any,
+            Some(value) => key.equal(&value, column, context),
         },
         Test::In(operands) => match values.list(operands) {
             Some(list) => key.within(&list, column, context),

@@ -5,7 +5,7 @@
 //! caller loads the tables and plans again.
 //!
 //! # Life of a plan
-//! [`plan`] makes a [`Plan`] for a template ([`cache`] keeps it). For each statement
+//! [`make::plan`] makes a [`Plan`] for a template ([`cache`] keeps it). For each statement
 //! [`Plan::bind`] evaluates its functions over the statement's values and gives a [`plan::Route`];
 //! for each target of the route [`Plan::render`] gives the text, and [`Plan::renamings`] says how
 //! names in the answer are turned back.
@@ -20,10 +20,19 @@
 pub mod bind;
 pub mod cache;
 pub(crate) mod condition;
+pub(crate) mod draft;
 pub mod explain;
+pub(crate) mod gather;
+pub(crate) mod insert;
+pub mod make;
+pub(crate) mod modify;
+pub(crate) mod narrow;
+pub(crate) mod order;
 pub mod plan;
+pub(crate) mod query;
 pub(crate) mod refuse;
 pub mod splice;
+pub(crate) mod survey;
 pub mod view;
 
 use std::sync::Arc;
@@ -36,6 +45,7 @@ use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::classify::StatementKind;
 use crate::sql::lex::Dialect;
 use crate::sql::template::Lexed;
+use crate::sql::traits::Traits;
 use condition::Condition;
 use plan::{Facts, Gather, Reply, SessionAction, WriteKind};
 use splice::Splice;
@@ -69,6 +79,7 @@ pub enum Planned {
 pub struct Plan {
     pub facts: Facts,
     pub kind: StatementKind,
+    pub traits: Traits,
     /// The logical schemas that the statement names or uses: the session checks the user's rights.
     pub schemas: Vec<SchemaName>,
     pub(crate) action: Action,
@@ -115,6 +126,8 @@ pub(crate) struct Narrowed {
     /// Its rows decide which shards are asked. The inner side of an outer join and tables of
     /// subqueries follow the others.
     pub drives: bool,
+    /// Which part of a UNION it belongs to; 0 for everything else.
+    pub part: usize,
 }
 
 /// What happens where more than one shard is left.
@@ -137,21 +150,4 @@ pub(crate) struct TableUse {
     pub placement: Placement,
     /// The index among the plan's sharded tables.
     pub sharded: Option<usize>,
-}
-
-pub use plan_entry::plan;
-
-mod plan_entry {
-    use super::*;
-
-    /// Makes the plan of a statement's template.
-    ///
-    /// A refusal is a plan too ([`plan::Route::Refuse`]): it is cached as any other.
-    ///
-    /// # Errors
-    /// Text that no server would read.
-    pub fn plan(input: &PlanInput) -> Result<Planned, Error> {
-        let _ = input;
-        Err(Error::internal("the planner is not built yet"))
-    }
 }

@@ -35,6 +35,9 @@ pub struct Facts {
     pub node: Option<NodeChoice>,
     /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
     pub looks_back: bool,
+    /// The statement reads the clock: where it makes several backend statements, they are fixed to
+    /// one moment by `SET timestamp` (mysql-traps 20).
+    pub clock: bool,
 }
 
 impl Default for Facts {
@@ -48,6 +51,7 @@ impl Default for Facts {
             timeout: None,
             node: None,
             looks_back: false,
+            clock: false,
         }
     }
 }

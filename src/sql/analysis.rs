@@ -327,7 +327,11 @@ pub struct Layout {
     pub select: Span,
     /// The select list's items, in order.
     pub items: Vec<Span>,
-    /// From the keyword on, without the clause's end.
+    /// The keys of GROUP BY and ORDER BY, without ASC and DESC.
+    pub group_items: Vec<Span>,
+    pub order_items: Vec<Span>,
+    /// Whole clauses, from the keyword on.
+    pub group_by: Option<Span>,
     pub order_by: Option<Span>,
     pub limit: Option<Span>,
     /// The end of what stands before ORDER BY, LIMIT and the locking clauses.

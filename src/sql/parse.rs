@@ -140,9 +140,9 @@ fn layout(units: &Units) -> Layout {
             Token::Word(word) if depth == 0 && word.quote_style.is_none() => {
                 walk.word(&word.value.to_ascii_uppercase(), *span);
             }
-            Token::Comma if depth == 0 && walk.clause == Clause::Items => {
+            Token::Comma if depth == 0 && walk.clause.is_list() => {
                 walk.leave_items();
-                walk.end = span.end;
+                walk.clause_grows(*span);
                 continue;
             }
             _ => {}
@@ -152,7 +152,13 @@ fn layout(units: &Units) -> Layout {
         }
         let distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         if !(distinct && depth == 0 && walk.layout.items.is_empty() && walk.item.is_none()) {
-            walk.token(*span);
+            let word = match &token.token {
+                Token::Word(word) if depth == 0 && word.quote_style.is_none() => {
+                    Some(word.value.to_ascii_uppercase())
+                }
+                _ => None,
+            };
+            walk.token(*span, word.as_deref());
         }
     }
     walk.finish();
@@ -164,8 +170,15 @@ enum Clause {
     Before,
     Items,
     Middle,
+    Group,
     Order,
     Limit,
+}
+
+impl Clause {
+    fn is_list(self) -> bool {
+        matches!(self, Clause::Items | Clause::Group | Clause::Order)
+    }
 }
 
 struct Walk<'a> {
@@ -187,19 +200,30 @@ impl Walk<'_> {
                 self.leave_items();
                 self.layout.select = Span::default();
                 self.layout.items.clear();
+                self.layout.group_items.clear();
+                self.layout.group_by = None;
                 self.clause = Clause::Middle;
             }
-            ("FROM" | "WHERE" | "GROUP" | "HAVING" | "WINDOW", Clause::Items) => {
+            ("FROM" | "WHERE" | "HAVING" | "WINDOW", Clause::Items) => {
                 self.leave_items();
                 self.clause = Clause::Middle;
             }
-            ("ORDER", Clause::Items | Clause::Middle) => {
+            ("GROUP", Clause::Middle) => {
+                self.layout.group_by = Some(span);
+                self.clause = Clause::Group;
+            }
+            ("HAVING" | "WINDOW" | "WITH", Clause::Group) => {
+                self.leave_items();
+                self.clause = Clause::Middle;
+            }
+            ("BY", Clause::Group | Clause::Order) => self.item = None,
+            ("ORDER", Clause::Items | Clause::Middle | Clause::Group) => {
                 self.leave_items();
                 self.layout.before_order = self.end;
                 self.layout.order_by = Some(span);
                 self.clause = Clause::Order;
             }
-            ("LIMIT", Clause::Items | Clause::Middle | Clause::Order) => {
+            ("LIMIT", Clause::Items | Clause::Middle | Clause::Group | Clause::Order) => {
                 self.leave_items();
                 if self.clause != Clause::Order {
                     self.layout.before_order = self.end;
@@ -213,18 +237,36 @@ impl Walk<'_> {
     }
 
     fn leave_items(&mut self) {
-        if let Some(item) = self.item.take() {
-            self.layout.items.push(item);
+        let Some(item) = self.item.take() else { return };
+        match self.clause {
+            Clause::Items => self.layout.items.push(item),
+            Clause::Group => self.layout.group_items.push(item),
+            Clause::Order => self.layout.order_items.push(item),
+            _ => {}
         }
     }
 
-    fn token(&mut self, span: Span) {
-        self.end = span.end;
-        match self.clause {
-            Clause::Items if span != self.layout.select => match &mut self.item {
+    fn token(&mut self, span: Span, word: Option<&str>) {
+        self.clause_grows(span);
+        let head = match self.clause {
+            Clause::Items => span == self.layout.select,
+            Clause::Group | Clause::Order => {
+                matches!(word, Some("GROUP" | "ORDER" | "BY" | "ASC" | "DESC"))
+            }
+            _ => true,
+        };
+        if !head {
+            match &mut self.item {
                 Some(item) => item.end = span.end,
                 None => self.item = Some(span),
-            },
+            }
+        }
+    }
+
+    fn clause_grows(&mut self, span: Span) {
+        self.end = span.end;
+        match self.clause {
+            Clause::Group => grow(&mut self.layout.group_by, span),
             Clause::Order => grow(&mut self.layout.order_by, span),
             Clause::Limit => grow(&mut self.layout.limit, span),
             _ => {}

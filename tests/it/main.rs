@@ -9,6 +9,7 @@ mod drain;
 mod layers;
 mod lexer;
 mod fake;
+mod plan;
 mod reload;
 mod rules;
 mod servers;

@@ -13,7 +13,7 @@ use sqlparser::tokenizer::{Location, Span as ParserSpan, Token as ParserToken, T
 use crate::error::{Error, Result};
 use crate::sql::analysis::Span;
 use crate::sql::lex::{Dialect, LexMode, Scanner};
-use crate::sql::slot::{SlotKind};
+use crate::sql::slot::SlotKind;
 use crate::sql::template::Lexed;
 use crate::sql::token::{Token, TokenKind};
 
@@ -72,7 +72,7 @@ fn raw<'a>(sql: &'a [u8], lexed: &Lexed, dialect: Dialect) -> Result<Vec<Raw<'a>
             .map(|(index, slot)| (*index, **slot));
         if let Some((index, slot)) = inside {
             if slot.end > token.end {
-                scanner = Scanner::new(text, slot.end as usize, dialect);
+                scanner.jump(slot.end as usize);
             }
             slots.next();
             if !matches!(slot.kind, SlotKind::Rows { .. } | SlotKind::Comment) {
@@ -88,6 +88,39 @@ fn raw<'a>(sql: &'a [u8], lexed: &Lexed, dialect: Dialect) -> Result<Vec<Raw<'a>
         let start = lexed.template_offset(token.start as usize) as u32;
         let span = Span { start, end: start + (token.end - token.start) };
         all.push(Raw { token, bytes: token.bytes(text), span, slot: None });
+    }
+    Ok(all)
+}
+
+/// The tokens of the statement, those of folded rows left out: what classification and everything
+/// else that goes by tokens needs.
+///
+/// # Errors
+/// What the scanner refuses.
+pub fn template_tokens(sql: &[u8], lexed: &Lexed, dialect: Dialect) -> Result<Vec<Token>> {
+    let text = sql.get(..lexed.end()).unwrap_or(sql);
+    let mut scanner = Scanner::new(text, 0, dialect);
+    let mut rows = lexed.slots().iter().filter(|slot| matches!(slot.kind, SlotKind::Rows { .. })).peekable();
+    let mut all = Vec::new();
+    let mut depth = 0u16;
+    while let Some(mut token) = scanner.next_token()? {
+        while rows.next_if(|slot| slot.end <= token.start).is_some() {}
+        if let Some(slot) = rows.peek().filter(|slot| slot.start <= token.start) {
+            scanner.jump(slot.end as usize);
+            continue;
+        }
+        match token.symbol(sql) {
+            b"(" => {
+                token.depth = depth;
+                depth = depth.saturating_add(1);
+            }
+            b")" => {
+                depth = depth.saturating_sub(1);
+                token.depth = depth;
+            }
+            _ => token.depth = depth,
+        }
+        all.push(token);
     }
     Ok(all)
 }

@@ -1,0 +1,428 @@
+//! INSERT and REPLACE.
+//!
+//! Owns: which column of a row is the shard key, what splits over shards, and the refusals of rows
+//! whose place isn't known. Never: sees a row: the template has one of each shape, and the rows
+//! themselves are split while binding.
+
+use std::sync::Arc;
+
+use crate::catalog;
+use crate::planner::bind::RowRouting;
+use crate::planner::condition::Operand;
+use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::modify::{deterministic, key_update};
+use crate::planner::narrow::operand;
+use crate::planner::plan::{Access, WriteKind};
+use crate::planner::query::{Outcome, lie_together, narrow_all};
+use crate::planner::refuse::refuse;
+use crate::planner::splice::{Part, What};
+use crate::planner::survey::{Role, Survey};
+use crate::planner::{Action, Many, Narrowed, Tables};
+use crate::rules::table::{Placement, ShardedTable};
+use crate::sql::analysis::{Expr, Insert, InsertSource, Item, Literal, Query, Span};
+use crate::sql::slot::{LiteralKind, SlotKind};
+use crate::value::Value;
+
+/// The use of the table that rows go into.
+const TARGET: usize = 0;
+
+pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
+    draft.facts.access = Access::Write;
+    let mut survey = Survey::new(draft.input);
+    let block = survey.open(None, Role::Top);
+    survey.used(block, &insert.table, None, insert.columns_at)?;
+    if let Some(block) = survey.blocks.get_mut(block) {
+        block.leaves.push(crate::planner::survey::Leaf::Table(TARGET));
+    }
+    expressions(&mut survey, block, insert)?;
+    let placement = survey.uses.get(TARGET).map(|used| used.placement.clone());
+    let outcome = match placement {
+        Some(Placement::Sharded(table)) => sharded(draft, &mut survey, insert, &table)?,
+        Some(Placement::Broadcast(_)) => {
+            deterministic(&draft)?;
+            broadcast(&survey, insert)?;
+            let mut tables = named(&mut draft, &survey)?;
+            tables.many = Some(Many::Broadcast);
+            Some(draft.finish(Action::Tables(tables)))
+        }
+        _ => single(draft, &mut survey, insert)?,
+    };
+    match outcome {
+        Some(plan) if survey.needs.is_empty() => Ok(Outcome::Plan(plan)),
+        _ => Ok(Outcome::Need(survey.needs)),
+    }
+}
+
+fn expressions<'a>(survey: &mut Survey<'a>, block: usize, insert: &'a Insert) -> Result<()> {
+    match &insert.source {
+        InsertSource::Values(rows) => rows.iter().try_for_each(|row| survey.expressions(block, row))?,
+        InsertSource::Assignments(all) => {
+            for assignment in all {
+                survey.column(block, &assignment.target);
+                survey.expression(block, &assignment.value)?;
+            }
+        }
+        InsertSource::Query(query) => {
+            survey.query(query, None, Role::Derived)?;
+        }
+    }
+    for assignment in &insert.on_duplicate {
+        survey.column(block, &assignment.target);
+        survey.expression(block, &assignment.value)?;
+    }
+    Ok(())
+}
+
+/// Takes over the names: the target's own is replaced, those of a SELECT get aliases.
+fn named(draft: &mut Draft, survey: &Survey) -> Result<Tables> {
+    draft.name_tables(survey, |used| if used == TARGET { Naming::Rename } else { Naming::Alias });
+    draft.groups(survey)
+}
+
+type Made = Result<Option<crate::planner::Plan>>;
+
+/// Into a single table, from tables of its own group.
+fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert) -> Made {
+    let mut tables = named(&mut draft, survey)?;
+    let sources: Vec<usize> = crate::planner::query::sharded_uses(survey);
+    if !sources.is_empty() {
+        let mut narrowed = narrow_all(survey, &sources);
+        draft.hinted(&mut narrowed)?;
+        tables.sharded = narrowed;
+        tables.many = Some(Many::Refuse(refuse("insert_select", format!(
+            "INSERT … SELECT from shards of several groups into table '{}' is not supported: narrow the \
+             SELECT to one shard in the same group, or read first and insert then",
+            insert.table.table.text,
+        ))));
+    }
+    Ok(Some(draft.finish(Action::Tables(tables))))
+}
+
+fn broadcast(survey: &Survey, insert: &Insert) -> Result<()> {
+    if insert.returning {
+        return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
+    }
+    let others = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Broadcast(_)));
+    if others {
+        return Err(refuse("broadcast_nondeterministic", "A broadcast table is filled from a table that not \
+             every group has: its copies would differ. Read the rows first and insert them then"));
+    }
+    if let InsertSource::Query(query) = &insert.source {
+        if query.limit.is_some() {
+            return Err(refuse("limit_write", "INSERT … SELECT … LIMIT may take other rows in each copy of a \
+                 broadcast table"));
+        }
+    }
+    let Some(table) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else { return Ok(()) };
+    if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
+        if !given(insert, table, &column.name) {
+            return Err(refuse("auto_increment", format!(
+                "Column '{}' of the broadcast table '{}' is AUTO_INCREMENT, and its copies could count \
+                 differently: write its value",
+                column.name, table.name,
+            )));
+        }
+    }
+    let differs = |column: &&catalog::Column| {
+        matches!(column.default, catalog::DefaultValue::Expression(_)) && !given(insert, table, &column.name)
+    };
+    if let Some(column) = table.columns.iter().find(differs) {
+        return Err(refuse("broadcast_nondeterministic", format!(
+            "The default of column '{}' is an expression that each copy of the broadcast table would \
+             evaluate for itself: write its value",
+            column.name,
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the statement gives a column a value (which may be DEFAULT or NULL).
+fn given(insert: &Insert, table: &catalog::Table, column: &str) -> bool {
+    match &insert.source {
+        InsertSource::Assignments(all) => all.iter().any(|a| a.target.column.is(column)),
+        _ if insert.columns.is_empty() => table.visible_columns().any(|known| *known.name == *column),
+        _ => insert.columns.iter().any(|known| known.is(column)),
+    }
+}
+
+fn sharded<'a>(
+    mut draft: Draft<'a>,
+    survey: &mut Survey<'a>,
+    insert: &'a Insert,
+    table: &Arc<ShardedTable>,
+) -> Made {
+    if insert.returning {
+        return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
+    }
+    for assignment in &insert.on_duplicate {
+        let column = &assignment.target.column.text;
+        if table.key_index(column).is_some() && !keeps_key(column, &assignment.value) {
+            return Err(key_update(column));
+        }
+    }
+    survey.need(TARGET);
+    if !survey.needs.is_empty() {
+        return Ok(None);
+    }
+    let columns = columns(&mut draft, survey, insert, table)?;
+    let mut tables = named(&mut draft, survey)?;
+    auto_increment(&draft, survey, insert, table, &columns)?;
+    if let InsertSource::Query(query) = &insert.source {
+        from_query(&draft, survey, query, table, &columns, &mut tables)?;
+        return Ok(Some(draft.finish(Action::Tables(tables))));
+    }
+    if survey.uses.len() > 1 {
+        return Err(refuse("insert_key", "A subquery in VALUES over sharded tables is not supported: read \
+             the value first"));
+    }
+    if opaque(&draft) {
+        return Err(refuse("insert_rows", "The rows of the INSERT are of too many different shapes to be \
+             split over shards: use the same kinds of values in each row, or several statements"));
+    }
+    let target = survey.uses.get(TARGET).and_then(|used| used.table.clone());
+    let shapes = match &insert.source {
+        InsertSource::Values(rows) => rows
+            .iter()
+            .map(|row| key_operands(table, target.as_deref(), &columns, row))
+            .collect::<Result<_>>()?,
+        InsertSource::Assignments(all) => {
+            let row: Vec<&Expr> = all.iter().map(|assignment| &assignment.value).collect();
+            vec![operands_of(table, target.as_deref(), &columns, &row)?]
+        }
+        InsertSource::Query(_) => vec![],
+    };
+    let mut narrowed = narrow_all(survey, &[TARGET]);
+    narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
+    let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
+    tables.sharded = narrowed;
+    tables.rows = Some(RowRouting { shapes, ignore: insert.ignore });
+    tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
+    if let Some(rows) = rows_span(&draft) {
+        draft.splice(rows, What::Rows, false);
+    }
+    Ok(Some(draft.finish(Action::Tables(tables))))
+}
+
+/// `user_id = VALUES(user_id)` and `user_id = user_id` keep the row where it is.
+fn keeps_key(column: &str, value: &Expr) -> bool {
+    match value {
+        Expr::Column(other) => other.column.is(column),
+        Expr::Function(function) if function.name == "values" => {
+            matches!(function.arguments.as_slice(), [Expr::Column(other)] if other.column.is(column))
+        }
+        _ => false,
+    }
+}
+
+/// The names of the statement's columns; where it has no list, the catalog's is put in, so that a
+/// catalog that is out of date is an error and never a wrong shard.
+fn columns(
+    draft: &mut Draft,
+    survey: &Survey,
+    insert: &Insert,
+    table: &ShardedTable,
+) -> Result<Vec<String>> {
+    if let InsertSource::Assignments(all) = &insert.source {
+        return Ok(all.iter().map(|a| a.target.column.text.to_lowercase()).collect());
+    }
+    if !insert.columns.is_empty() {
+        return Ok(insert.columns.iter().map(|column| column.text.to_lowercase()).collect());
+    }
+    let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
+        return Err(refuse("insert_key", format!(
+            "The columns of table '{}' are not known, so a row's shard isn't either: write the column list",
+            table.name,
+        )));
+    };
+    let names: Vec<String> = known.visible_columns().map(|column| column.name.to_string()).collect();
+    let empty_rows = matches!(&insert.source, InsertSource::Values(rows) if rows.iter().all(Vec::is_empty));
+    if !insert.has_columns && !empty_rows {
+        let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.replace('`', "``"))).collect();
+        let text = format!(" ({})", quoted.join(", "));
+        let at = Span { start: insert.columns_at, end: insert.columns_at };
+        draft.splice(at, What::Parts(vec![Part::Text(text.into())]), false);
+    }
+    if empty_rows {
+        return Ok(vec![]);
+    }
+    Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
+}
+
+/// A column that each shard would count for itself (mysql-traps 21).
+fn auto_increment(
+    draft: &Draft,
+    survey: &Survey,
+    insert: &Insert,
+    table: &ShardedTable,
+    columns: &[String],
+) -> Result<()> {
+    let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else { return Ok(()) };
+    let Some(column) = known.auto_increment.and_then(|index| known.columns.get(index)) else { return Ok(()) };
+    let refused = || {
+        refuse("auto_increment", format!(
+            "Column '{}' of the sharded table '{}' is AUTO_INCREMENT, and each shard would count for \
+             itself: give the value, or declare a sequence for it",
+            column.name, table.name,
+        ))
+    };
+    let Some(place) = columns.iter().position(|name| *name == column.name.to_lowercase()) else {
+        return Err(refused());
+    };
+    // NULL, DEFAULT and 0 ask the server to count as well.
+    let counts = |expr: &Expr| match expr {
+        Expr::Literal(Literal::Null | Literal::Default) => true,
+        Expr::Slot(slot) => draft.input.lexed.slots().get(usize::from(*slot)).is_some_and(|slot| {
+            slot.kinds.contains(LiteralKind::Null) || slot.kinds.contains(LiteralKind::Default)
+        }),
+        _ => false,
+    };
+    let asked = match &insert.source {
+        InsertSource::Values(rows) => rows.iter().any(|row| row.get(place).is_some_and(counts)),
+        InsertSource::Assignments(all) => all.get(place).is_some_and(|a| counts(&a.value)),
+        InsertSource::Query(_) => false,
+    };
+    if asked { Err(refused()) } else { Ok(()) }
+}
+
+fn opaque(draft: &Draft) -> bool {
+    draft.input.lexed.slots().iter().any(|slot| matches!(slot.kind, SlotKind::Rows { opaque: true }))
+}
+
+/// From the first row to the end of the last one, in the template.
+fn rows_span(draft: &Draft) -> Option<Span> {
+    let lexed = draft.input.lexed;
+    let (first, last) = (lexed.rows().first()?, lexed.rows().last()?);
+    let start = lexed.template_offset(first.start as usize) as u32;
+    // The last row may be inside of a run of folded rows, whose marker then ends the rows.
+    let run = lexed.slots().iter().rfind(|slot| {
+        matches!(slot.kind, SlotKind::Rows { .. }) && slot.start <= last.start && last.end <= slot.end
+    });
+    let end = match run {
+        Some(run) => run.at + run.width,
+        None => lexed.template_offset(last.end as usize) as u32,
+    };
+    Some(Span { start, end })
+}
+
+fn key_operands(
+    table: &ShardedTable,
+    known: Option<&catalog::Table>,
+    columns: &[String],
+    row: &[Expr],
+) -> Result<Vec<Operand>> {
+    let row: Vec<&Expr> = row.iter().collect();
+    operands_of(table, known, columns, &row)
+}
+
+fn operands_of(
+    table: &ShardedTable,
+    known: Option<&catalog::Table>,
+    columns: &[String],
+    row: &[&Expr],
+) -> Result<Vec<Operand>> {
+    if !row.is_empty() && row.len() != columns.len() {
+        return Err(crate::error::Error::new(
+            crate::error::Fault::Client,
+            1136,
+            b"21S01",
+            "column_count",
+            "Column count doesn't match value count at row 1",
+        ));
+    }
+    table
+        .keys
+        .iter()
+        .map(|key| {
+            let place = columns.iter().rposition(|column| *column == key.name.to_lowercase());
+            let cell = place.and_then(|place| row.get(place)).copied();
+            match cell {
+                None | Some(Expr::Literal(Literal::Default)) => default_of(table, known, &key.name),
+                Some(expr) => operand(expr).ok_or_else(|| {
+                    refuse("insert_key", format!(
+                        "The shard key '{}' of table '{}' is given by an expression: its value must be \
+                         known before the row is sent, so write the value itself",
+                        key.name, table.name,
+                    ))
+                }),
+            }
+        })
+        .collect()
+}
+
+/// The value of a shard key that the statement doesn't name.
+fn default_of(table: &ShardedTable, known: Option<&catalog::Table>, key: &str) -> Result<Operand> {
+    let default = known.and_then(|known| known.column(key)).map(|column| &column.default);
+    match default {
+        Some(catalog::DefaultValue::Constant(text)) => Ok(Operand::Value(Value::text(text.to_string()))),
+        _ => Err(refuse("key_missing", format!(
+            "The INSERT gives no value for the shard key '{key}' of table '{}': name the column and give \
+             its value",
+            table.name,
+        ))),
+    }
+}
+
+/// INSERT … SELECT stays within shards if the key is taken over from a table that is sharded alike.
+fn from_query(
+    draft: &Draft,
+    survey: &mut Survey,
+    query: &Query,
+    table: &ShardedTable,
+    columns: &[String],
+    tables: &mut Tables,
+) -> Result<()> {
+    let refused = || {
+        refuse("insert_select", format!(
+            "INSERT … SELECT into the sharded table '{}' is supported where the SELECT takes each shard \
+             key over from a table that is bound to it: otherwise read first and insert then",
+            table.name,
+        ))
+    };
+    let sources: Vec<usize> = survey
+        .uses
+        .iter()
+        .enumerate()
+        .filter(|(index, used)| *index != TARGET && matches!(used.placement, Placement::Sharded(_)))
+        .map(|(index, _)| index)
+        .collect();
+    let crate::sql::analysis::Body::Select(select) = &query.body else { return Err(refused()) };
+    let block = survey.uses.iter().skip(1).map(|used| used.block).min().ok_or_else(refused)?;
+    for key in &table.keys {
+        let place = columns.iter().position(|column| *column == key.name.to_lowercase());
+        let item = place.and_then(|place| select.items.get(place));
+        let star = select.items.iter().any(|item| !matches!(item, Item::Expr { .. }));
+        let Some(Item::Expr { expr: Expr::Column(column), .. }) = item.filter(|_| !star) else {
+            return Err(refused());
+        };
+        let crate::planner::survey::Resolved::Use(source) = survey.resolve(block, column) else {
+            return Err(refused());
+        };
+        let same = survey.sharded(source).is_some_and(|other| {
+            other.binding == table.binding
+                && other.key_index(&column.column.text) == table.key_index(&key.name)
+        });
+        if !same {
+            return Err(refused());
+        }
+    }
+    lie_together(survey, &sources)?;
+    crate::planner::gather::local_rows(survey, block)?;
+    if query.limit.is_some() || draft.traits.assigns_variable {
+        return Err(refused());
+    }
+    let mut narrowed: Vec<Narrowed> = narrow_all(survey, &sources);
+    draft.hinted(&mut narrowed)?;
+    let driver = narrowed.iter().find(|narrowed| narrowed.drives);
+    let condition = driver.map(|driver| driver.condition.clone()).ok_or_else(refused)?;
+    // The target goes where its rows come from.
+    let mut target = narrow_all(survey, &[TARGET]);
+    target.iter_mut().for_each(|target| {
+        target.condition = condition.clone();
+        target.drives = true;
+    });
+    target.append(&mut narrowed);
+    let allowed = draft.scatter_allowed(&target, |table| table.scatter_writes);
+    tables.sharded = target;
+    tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
+    Ok(())
+}

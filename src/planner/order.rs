@@ -1,0 +1,165 @@
+//! What rows are compared by when they are merged: each key by its type (mysql-traps 19).
+//!
+//! Owns: the comparison of one expression over shards. Never: decides what is merged.
+//!
+//! Numbers and temporal values are compared as they are; ENUM and SET by their number; FLOAT as
+//! the DOUBLE that it is; texts by the WEIGHT_STRING that the server gives, padded to the column's
+//! length where the collation pads. What has no faithful key is refused.
+
+use crate::planner::draft::Result;
+use crate::planner::refuse::refuse;
+use crate::planner::splice::Part;
+use crate::planner::survey::{Resolved, Survey};
+use crate::sql::analysis::{Expr, Span, ValueClass};
+use crate::value::types::ColumnType;
+
+/// Characters of a text whose weights surely fit the server's sort key (max_sort_length is 1,024
+/// bytes; a character weighs three at most in the collations that are not UCA-based, and those
+/// rarely more).
+const SORTED_CHARACTERS_MAX: u32 = 340;
+
+/// How an expression's values are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// By the value itself, as the server sends it.
+    Itself,
+    /// By another expression: what stands before and behind the expression's own text.
+    By { before: &'static str, behind: String },
+}
+
+impl Comparison {
+    /// The text of the key for an expression that stands at `span`.
+    pub fn parts(&self, text: Vec<Part>) -> Vec<Part> {
+        match self {
+            Comparison::Itself => text,
+            Comparison::By { before, behind } => {
+                let mut parts = vec![Part::Text((*before).into())];
+                parts.extend(text);
+                parts.push(Part::Text(behind.as_str().into()));
+                parts
+            }
+        }
+    }
+}
+
+/// How values of a column's type are compared.
+pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
+    let by = |before, behind: String| Ok(Comparison::By { before, behind });
+    match kind {
+        ColumnType::Int { .. }
+        | ColumnType::Decimal { .. }
+        | ColumnType::Double { .. }
+        | ColumnType::Year
+        | ColumnType::Date
+        | ColumnType::Time { .. }
+        | ColumnType::DateTime { .. }
+        | ColumnType::Timestamp { .. } => Ok(Comparison::Itself),
+        ColumnType::Float { .. } => by("((", ") + 0e0)".to_string()),
+        ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => by("((", ") + 0)".to_string()),
+        ColumnType::Binary { .. } => Ok(Comparison::Itself),
+        ColumnType::VarBinary { length } if *length <= 1_024 => Ok(Comparison::Itself),
+        ColumnType::Char { length, .. } | ColumnType::VarChar { length, .. }
+            if *length <= SORTED_CHARACTERS_MAX => weight(kind, *length),
+        ColumnType::Text { bytes: 255, .. } => weight(kind, 255),
+        _ => Err(refuse("scatter_order", format!(
+            "Values of '{name}' ({kind:?}) have no key by which answers of several shards could be \
+             merged: narrow the statement to one shard by the shard key, or order and group by a number, \
+             a date or a text of at most {SORTED_CHARACTERS_MAX} characters"
+        ))),
+    }
+}
+
+fn weight(kind: &ColumnType, length: u32) -> Result<Comparison> {
+    let Some(collation) = kind.collation().filter(|collation| collation.is_known()) else {
+        return Err(refuse("scatter_order", "The collation of a text to order or group by is not known: \
+             the catalog could not be loaded"));
+    };
+    let behind = if collation.pads_spaces() { format!(" AS CHAR({length}))") } else { ")".to_string() };
+    Ok(Comparison::By { before: "WEIGHT_STRING(", behind })
+}
+
+/// Functions whose value is a number, whatever their arguments.
+const NUMERIC: [&str; 50] = [
+    "abs", "acos", "ascii", "asin", "atan", "atan2", "avg", "bit_count", "bit_length", "ceil",
+    "ceiling", "char_length", "character_length", "cos", "count", "crc32", "datediff", "dayofmonth",
+    "dayofweek", "dayofyear", "degrees", "exp", "extract", "field", "find_in_set", "floor", "hour",
+    "instr", "length", "ln", "locate", "log", "log10", "log2", "minute", "mod", "month", "octet_length",
+    "pow", "power", "quarter", "round", "second", "sign", "sqrt", "sum", "to_days", "unix_timestamp",
+    "week", "year",
+];
+
+/// Functions whose value is a date or a time.
+const TEMPORAL: [&str; 5] = ["curdate", "date", "last_day", "now", "timestamp"];
+
+/// How the values of an expression of a block are compared.
+pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> Result<Comparison> {
+    let unknown = || {
+        refuse("scatter_order", "The type of an expression to order or group by is not known: use a \
+             column, a number or a date there, or narrow the statement to one shard by the shard key")
+    };
+    match expr {
+        Expr::Column(column) => match survey.resolve(block, column) {
+            Resolved::Use(used) => {
+                let name = &column.column.text;
+                let known = survey.uses.get(used).is_some_and(|used| used.table.is_some());
+                // The rules' word for a key's type may lack its collation.
+                if !known {
+                    survey.need(used);
+                }
+                match survey.column_type(used, name) {
+                    Some(kind) => of_type(&kind, name),
+                    None => Err(unknown()),
+                }
+            }
+            Resolved::Derived(..) | Resolved::Unknown => Err(unknown()),
+        },
+        Expr::Function(function) if !function.qualified && !function.window => {
+            let name = function.name.as_str();
+            if NUMERIC.binary_search(&name).is_ok() || TEMPORAL.contains(&name) {
+                return Ok(Comparison::Itself);
+            }
+            match (name, function.arguments.as_slice()) {
+                ("min" | "max", [argument]) => of_extreme(survey, block, argument),
+                _ => Err(unknown()),
+            }
+        }
+        Expr::Arithmetic { left, right, .. } => {
+            // Dates and intervals add up to dates or to texts.
+            let interval = |expr: &Expr| matches!(expr, Expr::Function(f) if f.name == "interval");
+            if interval(left) || interval(right) { Err(unknown()) } else { Ok(Comparison::Itself) }
+        }
+        Expr::Negate(_)
+        | Expr::Not(_)
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Compare { .. }
+        | Expr::Between { .. }
+        | Expr::InList { .. }
+        | Expr::IsNull { .. }
+        | Expr::Opaque { class: ValueClass::Number, .. } => Ok(Comparison::Itself),
+        _ => Err(unknown()),
+    }
+}
+
+/// MIN and MAX compare ENUM and SET by their labels, unlike ORDER BY.
+pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> Result<Comparison> {
+    let comparison = of_expression(survey, block, argument)?;
+    if let Expr::Column(column) = argument {
+        if let Resolved::Use(used) = survey.resolve(block, column) {
+            let kind = survey.column_type(used, &column.column.text);
+            if let Some(ColumnType::Enum { .. } | ColumnType::Set { .. } | ColumnType::Bit { .. }) = kind {
+                return Err(refuse("scatter_aggregate", format!(
+                    "MIN and MAX of '{}' over several shards are not merged: its values are labels",
+                    column.column.text,
+                )));
+            }
+        }
+    }
+    Ok(comparison)
+}
+
+/// Where a column stands, with its qualifiers.
+pub(crate) fn column_span(column: &crate::sql::analysis::ColumnName) -> Span {
+    let first = column.schema.as_ref().or(column.table.as_ref()).unwrap_or(&column.column);
+    Span { start: first.span.start, end: column.column.span.end }
+}

@@ -1,0 +1,292 @@
+//! SELECT, and every other statement that only reads.
+//!
+//! Owns: whether a query can be answered shard by shard, and the refusal if not. Never: merges
+//! (see [`super::gather`]).
+
+use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::gather;
+use crate::planner::plan::Gather;
+use crate::planner::refuse::refuse;
+use crate::planner::survey::{Leaf, Position, Role, Survey};
+use crate::planner::{Action, Many, Narrowed, Plan};
+use crate::rules::table::Placement;
+use crate::sql::analysis::{Body, Parsed, Query, SetOperator};
+
+/// What planning a parsed statement gives: a plan, or the tables that must be known first.
+pub(crate) enum Outcome {
+    Plan(Plan),
+    Need(Vec<(crate::name::SchemaName, String)>),
+}
+
+pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parsed) -> Result<Outcome> {
+    draft.reads();
+    let mut survey = Survey::new(draft.input);
+    let blocks = survey.query(query, None, Role::Top)?;
+    draft.name_tables(&survey, |_| Naming::Alias);
+    let mut tables = draft.groups(&survey)?;
+    let sharded = sharded_uses(&survey);
+    if !sharded.is_empty() {
+        let mut narrowed = narrow_all(&mut survey, &sharded);
+        draft.hinted(&mut narrowed)?;
+        let together = match &query.body {
+            Body::Set { .. } => parts_lie_together(&mut survey, &sharded, &blocks, &mut narrowed),
+            _ => lie_together(&mut survey, &sharded),
+        };
+        let merged = together.and_then(|()| merge(&mut draft, &mut survey, query, &blocks, parsed));
+        tables.many = Some(match merged {
+            Ok(gather) => {
+                let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_reads);
+                Many::Scatter { gather, allowed }
+            }
+            Err(error) => {
+                draft.splices.retain(|splice| !splice.scattered);
+                Many::Refuse(error)
+            }
+        });
+        tables.sharded = narrowed;
+    }
+    if !survey.needs.is_empty() {
+        return Ok(Outcome::Need(survey.needs));
+    }
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+pub(crate) fn sharded_uses(survey: &Survey) -> Vec<usize> {
+    survey
+        .uses
+        .iter()
+        .enumerate()
+        .filter(|(_, used)| matches!(used.placement, Placement::Sharded(_)))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+pub(crate) fn narrow_all(survey: &mut Survey, sharded: &[usize]) -> Vec<Narrowed> {
+    sharded
+        .iter()
+        .filter_map(|used| {
+            let drives = drives(survey, *used);
+            survey.narrow(*used, drives)
+        })
+        .collect()
+}
+
+/// The tables whose rows decide what is answered: not those of subqueries, nor the inner side of
+/// an outer join.
+fn drives(survey: &Survey, used: usize) -> bool {
+    let outermost = survey
+        .uses
+        .get(used)
+        .and_then(|used| survey.blocks.get(used.block))
+        .is_some_and(|block| matches!(block.role, Role::Top | Role::Part | Role::Derived));
+    outermost && !survey.is_inner_side(used)
+}
+
+/// Whether the rows of each shard need only rows of the same shard.
+pub(crate) fn lie_together(survey: &mut Survey, sharded: &[usize]) -> Result<()> {
+    let Some(driver) = sharded.iter().copied().find(|used| drives(survey, *used)) else {
+        let inner = sharded.first().and_then(|used| survey.uses.get(*used));
+        return Err(refuse("scatter_join", format!(
+            "Rows of table '{}' are joined to rows that every shard has, so rows without a match would \
+             appear once for each shard: narrow the statement by the shard key, or put the sharded table \
+             on the left side of the LEFT JOIN",
+            inner.map_or("?", |used| &used.name),
+        )));
+    };
+    let mut connected = vec![driver];
+    let mut rest: Vec<usize> = sharded.iter().copied().filter(|used| *used != driver).collect();
+    while !rest.is_empty() {
+        let found = rest.iter().position(|used| {
+            connected.iter().any(|other| survey.lies_with(*used, *other))
+        });
+        let Some(found) = found else { return Err(apart(survey, driver, &rest)) };
+        connected.push(rest.swap_remove(found));
+    }
+    Ok(())
+}
+
+/// The same for each part of a UNION, all of which must be sharded alike.
+fn parts_lie_together(
+    survey: &mut Survey,
+    sharded: &[usize],
+    blocks: &[usize],
+    narrowed: &mut [Narrowed],
+) -> Result<()> {
+    let mut binding = None;
+    for (part, block) in blocks.iter().enumerate() {
+        let mut uses = vec![];
+        for (place, used) in sharded.iter().enumerate() {
+            if outermost(survey, *used) == Some(*block) {
+                uses.push(*used);
+                if let Some(narrowed) = narrowed.get_mut(place) {
+                    narrowed.part = part;
+                }
+            }
+        }
+        if uses.is_empty() {
+            continue;
+        }
+        lie_together(survey, &uses)?;
+        let here = uses.first().and_then(|used| survey.sharded(*used)).map(|table| table.binding);
+        if binding.is_some() && binding != here {
+            return Err(refuse("scatter_union", "The parts of the UNION name tables that are not sharded \
+                 alike: bind them in the rules, or ask them in statements of their own"));
+        }
+        binding = here;
+    }
+    let placed = |used: &usize| outermost(survey, *used).is_some_and(|block| blocks.contains(&block));
+    if !sharded.iter().all(placed) {
+        return Err(refuse("scatter_union", "A UNION with derived tables over several shards is not merged: \
+             narrow it to one shard by the shard key"));
+    }
+    Ok(())
+}
+
+/// The outermost block that a table's block is in; derived tables are on their own.
+fn outermost(survey: &Survey, used: usize) -> Option<usize> {
+    let mut block = survey.uses.get(used)?.block;
+    while let Some(parent) = survey.blocks.get(block)?.parent {
+        block = parent;
+    }
+    Some(block)
+}
+
+/// The refusal for tables that no key equality joins.
+fn apart(survey: &Survey, driver: usize, rest: &[usize]) -> crate::error::Error {
+    let name = |used: usize| survey.uses.get(used).map_or("?".to_string(), |used| used.name.to_string());
+    let keys = |used: usize| {
+        survey.sharded(used).map_or_else(String::new, |table| {
+            let keys: Vec<String> =
+                table.keys.iter().map(|key| format!("{}.{}", table.name, key.name)).collect();
+            keys.join(", ")
+        })
+    };
+    let other = rest.first().copied().unwrap_or(driver);
+    let role = survey.uses.get(other).and_then(|used| survey.blocks.get(used.block)).map(|b| b.role);
+    let (code, what) = match role {
+        Some(Role::Subquery(_)) => ("scatter_subquery", "the subquery over"),
+        Some(Role::Derived | Role::Lateral) => ("scatter_subquery", "the derived table over"),
+        Some(Role::Part) => ("scatter_union", "the part of the UNION over"),
+        _ => ("scatter_join", "the join with"),
+    };
+    refuse(code, format!(
+        "Rows of '{}' in one shard may need rows of '{}' in another, so {what} '{}' can't be answered \
+         shard by shard: join them by their shard keys ({} = {}) with bound tables, narrow both by the \
+         shard key, or make one of them a broadcast table",
+        name(driver), name(other), name(other), keys(driver), keys(other),
+    ))
+}
+
+fn merge<'a>(
+    draft: &mut Draft,
+    survey: &mut Survey<'a>,
+    query: &'a Query,
+    blocks: &[usize],
+    parsed: &'a Parsed,
+) -> Result<Gather> {
+    functions(draft, parsed)?;
+    derived_blocks(survey)?;
+    match (&query.body, blocks) {
+        (Body::Select(select), [block]) => {
+            gather::select(draft, survey, *block, select, query, &parsed.layout)
+        }
+        (Body::Set { operator: SetOperator::UnionAll, .. }, blocks) => {
+            union_all(survey, blocks)?;
+            gather::union(draft, query, &parsed.layout)
+        }
+        _ => Err(refuse("scatter_union", "UNION, EXCEPT and INTERSECT that compare rows of several \
+             shards are not merged: narrow each part to one shard by the shard key, or write UNION ALL")),
+    }
+}
+
+/// Each part must give, shard by shard, just the rows that it gives as a whole.
+fn union_all(survey: &mut Survey, blocks: &[usize]) -> Result<()> {
+    for block in blocks {
+        let named = survey.uses.iter().any(|used| {
+            used.block == *block && matches!(used.placement, Placement::Sharded(_))
+        });
+        if !named {
+            return Err(refuse("scatter_union", "A part of the UNION ALL without a sharded table would \
+                 give its rows once for each shard: ask it in a statement of its own"));
+        }
+        gather::local_rows(survey, *block).map_err(|error| refuse("scatter_union", error.message))?;
+    }
+    Ok(())
+}
+
+/// Derived tables and CTEs whose rows depend on more than one shard's.
+fn derived_blocks(survey: &mut Survey) -> Result<()> {
+    for block in 0..survey.blocks.len() {
+        let Some(opened) = survey.blocks.get(block) else { continue };
+        let has_sharded = survey.uses.iter().any(|used| {
+            used.block == block && matches!(used.placement, Placement::Sharded(_))
+        });
+        match opened.role {
+            Role::Lateral => {
+                return Err(refuse("lateral", "LATERAL over several shards is not supported: narrow the \
+                     statement to one shard by the shard key"));
+            }
+            Role::Derived if has_sharded => gather::local_rows(survey, block)
+                .map_err(|error| refuse("scatter_subquery", error.message))?,
+            Role::Subquery(Position::Value | Position::In) | Role::Top | Role::Part | Role::Derived => {}
+        }
+        derived_beside(survey, block)?;
+    }
+    Ok(())
+}
+
+/// A derived table over shards beside another leaf would be a join that keys don't prove.
+fn derived_beside(survey: &Survey, block: usize) -> Result<()> {
+    let Some(opened) = survey.blocks.get(block) else { return Ok(()) };
+    let over_shards = |leaf: &Leaf| match leaf {
+        Leaf::Derived { blocks, .. } => blocks.iter().any(|inner| holds_shards(survey, *inner)),
+        Leaf::Table(_) => false,
+    };
+    let derived = opened.leaves.iter().filter(|leaf| over_shards(leaf)).count();
+    let united = opened.leaves.iter().any(|leaf| match leaf {
+        Leaf::Derived { blocks, .. } => blocks.len() > 1 && over_shards(leaf),
+        Leaf::Table(_) => false,
+    });
+    let others = opened.leaves.iter().any(|leaf| match leaf {
+        Leaf::Table(used) => matches!(
+            survey.uses.get(*used).map(|used| &used.placement),
+            Some(Placement::Sharded(_))
+        ),
+        Leaf::Derived { .. } => false,
+    });
+    let outer = opened.locals.iter().any(|local| !local.promoted);
+    let nested = matches!(opened.role, Role::Subquery(_)) && derived > 0;
+    if united || derived > 1 || (derived == 1 && (others || outer)) || nested {
+        return Err(refuse("scatter_subquery", "A derived table over several shards can only stand alone \
+             in FROM, or beside broadcast tables: narrow it to one shard by the shard key"));
+    }
+    Ok(())
+}
+
+fn holds_shards(survey: &Survey, block: usize) -> bool {
+    survey.uses.iter().any(|used| {
+        used.block == block && matches!(used.placement, Placement::Sharded(_))
+    })
+}
+
+/// What a statement may not do when several shards run it.
+fn functions(draft: &Draft, parsed: &Parsed) -> Result<()> {
+    let traits = draft.traits;
+    let what = if parsed.calc_found_rows {
+        "SQL_CALC_FOUND_ROWS would count on each shard"
+    } else if traits.assigns_variable {
+        "an assignment to a user variable would run on each shard"
+    } else if parsed.into || traits.into_file || traits.into_variable {
+        "INTO would write on each shard"
+    } else if traits.user_lock {
+        "the lock function would run on each shard"
+    } else if traits.sets_last_insert_id || traits.sequence {
+        "the function would change each shard's own state"
+    } else {
+        return Ok(());
+    };
+    Err(refuse("scatter_function", format!(
+        "The statement would be answered by several shards, and {what}: narrow it to one shard by the \
+         shard key"
+    )))
+}

@@ -1,0 +1,263 @@
+//! Golden plans: SQL and the route that it takes, in `tests/data/plan/*.test`.
+//!
+//! A case is a block of lines that ends with an empty one: directives (`@mode`, `@params`,
+//! `@schema`, `@server`), the statement, and the plan, indented by two blanks. Run with
+//! `WEIR_UPDATE_GOLDEN=1` to write what the planner says now; read the difference before it is kept.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use weir::catalog::{Catalog, Column, DefaultValue, Table};
+use weir::planner::bind::{Binding, SessionFacts};
+use weir::planner::explain::explain;
+use weir::planner::make::plan;
+use weir::planner::{Plan, PlanInput, Planned};
+use weir::rules::Rules;
+use weir::rules::check;
+use weir::sql::lex::{Dialect, LexMode, Limits, ServerKind};
+use weir::sql::template::{Lexed, Lexer};
+use weir::value::assign;
+use weir::value::types::ColumnType;
+use weir::value::{CharsetClass, Value};
+
+/// What the golden plans are made with.
+pub struct World {
+    pub rules: Rules,
+    pub catalog: Catalog,
+    pub lexer: Lexer,
+}
+
+/// One case of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    pub comments: Vec<String>,
+    pub directives: Vec<String>,
+    pub sql: String,
+    pub expected: String,
+}
+
+impl World {
+    pub fn load() -> World {
+        let checked = check::load(&data("rules"));
+        let problems: Vec<String> = checked.problems.iter().map(|p| format!("{p:?}")).collect();
+        let rules = checked.rules.unwrap_or_else(|| panic!("{problems:#?}"));
+        let text = std::fs::read_to_string(data("catalog.txt")).expect("catalog.txt");
+        World { rules, catalog: catalog(&text), lexer: Lexer::new(7, Limits::default()) }
+    }
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plan").join(name)
+}
+
+fn catalog(text: &str) -> Catalog {
+    let mut catalog = Catalog::default();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (name, columns) = line.split_once(": ").expect("schema.table: columns");
+        let (schema, table) = name.split_once('.').expect("schema.table");
+        let mut auto = None;
+        let columns = columns
+            .split(", ")
+            .enumerate()
+            .map(|(index, column)| {
+                let (name, rest) = column.split_once(' ').expect("name type");
+                let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                let collation = (!rest.is_empty() && rest != "auto_increment").then_some(rest);
+                let kind = ColumnType::parse(kind, collation).expect("a type");
+                let mut column = Column::new(name, kind);
+                if rest == "auto_increment" {
+                    column.default = DefaultValue::AutoIncrement;
+                    auto = Some(index);
+                }
+                column
+            })
+            .collect();
+        let mut table = Table::new(table, columns);
+        table.auto_increment = auto;
+        catalog = catalog.with(schema, table);
+    }
+    catalog
+}
+
+/// What the directives of a case say.
+pub struct Settings {
+    pub dialect: Dialect,
+    pub sql_mode: String,
+    pub schema: Option<String>,
+    pub parameters: Vec<Value>,
+}
+
+impl Case {
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            dialect: Dialect::default(),
+            sql_mode: "STRICT_TRANS_TABLES".to_string(),
+            schema: Some("shop".to_string()),
+            parameters: vec![],
+        };
+        for directive in &self.directives {
+            let (name, value) = directive.split_once(' ').unwrap_or((directive, ""));
+            match name {
+                "@mode" => {
+                    settings.dialect.mode = LexMode::of(value);
+                    settings.sql_mode = value.to_string();
+                }
+                "@schema" => settings.schema = (value != "none").then(|| value.to_string()),
+                "@server" => {
+                    settings.dialect.server = ServerKind::MariaDb;
+                    settings.dialect.version = 101_100;
+                }
+                "@params" => settings.parameters = value.split(", ").map(parameter).collect(),
+                other => panic!("unknown directive {other}"),
+            }
+        }
+        settings
+    }
+}
+
+fn parameter(text: &str) -> Value {
+    match text.trim() {
+        "NULL" => Value::Null,
+        text if text.starts_with('\'') => Value::text(text.trim_matches('\'')),
+        text => Value::Int(text.parse().expect("a number")),
+    }
+}
+
+/// The text of a statement's route.
+pub fn route(world: &World, sql: &str, settings: &Settings) -> String {
+    let mut lexed = Lexed::new();
+    if let Err(error) = world.lexer.lex(sql.as_bytes(), &settings.dialect, &mut lexed) {
+        return format!("Error {error}\n");
+    }
+    match planned(world, sql, &lexed, settings) {
+        Ok(plan) => explained(world, sql, &lexed, settings, &plan),
+        Err(text) => text,
+    }
+}
+
+pub fn planned(
+    world: &World,
+    sql: &str,
+    lexed: &Lexed,
+    settings: &Settings,
+) -> Result<std::sync::Arc<Plan>, String> {
+    let input = PlanInput {
+        sql: sql.as_bytes(),
+        lexed,
+        dialect: settings.dialect,
+        rules: &world.rules,
+        catalog: &world.catalog,
+        schema: settings.schema.as_deref(),
+        final_catalog: false,
+    };
+    match plan(&input) {
+        Ok(Planned::Plan(plan)) => Ok(plan),
+        Ok(Planned::Need(tables)) => {
+            // What isn't in the catalog's file doesn't exist.
+            match plan(&PlanInput { final_catalog: true, ..input }) {
+                Ok(Planned::Plan(plan)) => Ok(plan),
+                _ => Err(format!("Need {tables:?}\n")),
+            }
+        }
+        Err(error) => Err(format!("Error {error}\n")),
+    }
+}
+
+pub fn explained(world: &World, sql: &str, lexed: &Lexed, settings: &Settings, plan: &Plan) -> String {
+    let server = match settings.dialect.server {
+        ServerKind::MySql => assign::ServerKind::MySql,
+        ServerKind::MariaDb => assign::ServerKind::MariaDb,
+    };
+    let session = SessionFacts {
+        assign: assign::Context::new(server, &settings.sql_mode, Some(0)),
+        charset: CharsetClass::Utf8,
+        prefer: None,
+        turn: 0,
+    };
+    let binding = Binding {
+        sql: sql.as_bytes(),
+        lexed,
+        dialect: settings.dialect,
+        parameters: &settings.parameters,
+        rules: &world.rules,
+        session: &session,
+    };
+    explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"))
+}
+
+pub fn cases(text: &str) -> Vec<Case> {
+    let mut all = vec![];
+    let mut case = Case::default();
+    for line in text.lines().chain([""]) {
+        if line.is_empty() {
+            if !case.sql.is_empty() || !case.comments.is_empty() {
+                all.push(std::mem::take(&mut case));
+            }
+        } else if let Some(expected) = line.strip_prefix("  ") {
+            let _ = writeln!(case.expected, "{expected}");
+        } else if line.starts_with('#') && case.sql.is_empty() {
+            case.comments.push(line.to_string());
+        } else if line.starts_with('@') && case.sql.is_empty() {
+            case.directives.push(line.to_string());
+        } else {
+            if !case.sql.is_empty() {
+                case.sql.push('\n');
+            }
+            case.sql.push_str(line);
+        }
+    }
+    all
+}
+
+pub fn files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data(""))
+        .expect("tests/data/plan")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn written(case: &Case, route: &str) -> String {
+    let mut text = String::new();
+    for line in case.comments.iter().chain(&case.directives) {
+        let _ = writeln!(text, "{line}");
+    }
+    if !case.sql.is_empty() {
+        let _ = writeln!(text, "{}", case.sql);
+        for line in route.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+#[test]
+fn golden_plans() {
+    let world = World::load();
+    let update = std::env::var_os("WEIR_UPDATE_GOLDEN").is_some();
+    let (mut count, mut wrong) = (0, vec![]);
+    for path in files() {
+        let text = std::fs::read_to_string(&path).expect("a golden file");
+        let mut blocks = vec![];
+        for case in cases(&text) {
+            let route = if case.sql.is_empty() { String::new() } else { route(&world, &case.sql, &case.settings()) };
+            count += usize::from(!case.sql.is_empty());
+            if route != case.expected {
+                wrong.push(format!(
+                    "{}:\n{}\nexpected:\n{}now:\n{route}",
+                    path.file_name().unwrap_or_default().display(),
+                    case.sql,
+                    case.expected,
+                ));
+            }
+            blocks.push(written(&case, &route));
+        }
+        if update {
+            std::fs::write(&path, blocks.join("\n")).expect("write the golden file");
+        }
+    }
+    assert!(count > 0, "no golden plans");
+    assert!(update || wrong.is_empty(), "{} of {count} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
+}
