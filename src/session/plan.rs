@@ -56,7 +56,7 @@ impl Session {
                 schema,
                 final_catalog: absent || round == ROUNDS,
             };
-            match planner::plan(&input)? {
+            match planner::make::plan(&input)? {
                 Planned::Plan(plan) => {
                     let mut plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
                     // What was planned without all tables is for this statement alone.
