@@ -166,7 +166,7 @@ section! {
         /// Clients that haven't logged in yet, at the same time; the next one gets error 1040.
         live max_handshakes: u32 = 2_000;
         /// The longest statement or row in one command; beyond it error 1153.
-        live max_allowed_packet: Size = Size::mib(64);
+        restart max_allowed_packet: Size = Size::mib(64);
         /// What large packets, merges, sorts and queues may hold together in the whole process; beyond it reading stops, then comes error 1038.
         restart memory_budget: Size = Size::gib(1);
         /// What a sorted or grouped merge may hold for one statement; beyond it error 1038.
@@ -180,9 +180,9 @@ section! {
         /// What one session may hold of COM_STMT_SEND_LONG_DATA.
         live long_data: Size = Size::mib(64);
         /// Operators in one statement; a longer chain gets error 1235.
-        live statement_operators: u32 = 10_000;
+        restart statement_operators: u32 = 10_000;
         /// Nested parentheses in one statement; deeper gets error 1235.
-        live statement_depth: u32 = 200;
+        restart statement_depth: u32 = 200;
         /// Statements sent in one COM_QUERY; more get error 1235.
         live multi_statements: u32 = 1000;
         /// Templates whose statistics are kept; the rest are counted together.

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,13 +20,14 @@ use crate::backend::topology::{Place, Topology};
 use crate::config::secret::{Secret, SecretRef};
 use crate::config::section::TlsMode;
 use crate::config::{Config, PROXY_IDS};
+use crate::context::front::Announced;
 use crate::context::{Context, Snapshot};
 use crate::observe::scrape::Scrape;
 use crate::reload::report::Cause;
 use crate::reload::{Inputs, Reloader, watch};
 use crate::rules::Rules;
 use crate::session;
-use crate::wire::tls;
+use crate::wire::tls::server_config;
 
 /// Sets the admin password where the settings name none.
 const PASSWORD_VARIABLE: &str = "WEIR_ADMIN_PASSWORD";
@@ -88,7 +89,6 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     let snapshot = Snapshot::new(Arc::new(rules), Arc::new(topology));
     let context = Context::new(config, snapshot, workers, proxy);
     bound_seats(&context, backends);
-
     offer_tls(&context)?;
 
     // Bind everything before anything is dialled: a taken port is known at once.
@@ -136,6 +136,15 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
         tracing::warn!("the admin port stays shut: no password is set (admin.password or {PASSWORD_VARIABLE})");
     }
     reloader.begin().await;
+    announce(&context);
+    tasks.spawn(keep_announcing(context.clone()));
+    // Made now, off the runtime, so that no client's login waits for it.
+    let keys = context.clone();
+    tasks.spawn_blocking(move || {
+        if let Err(error) = keys.front.rsa() {
+            tracing::error!(%error, "no RSA key: plain clients can't send a password in full");
+        }
+    });
     if config.rules.watch {
         let (context, reloader) = (context.clone(), reloader.clone());
         tasks.spawn(async move {
@@ -162,6 +171,37 @@ fn pages(context: &Arc<Context>) -> http::Pages {
         Arc::new(move || troubles(&context.snapshot().topology))
     };
     http::Pages { context: context.clone(), scrape: Arc::new(scrape), details }
+}
+
+/// How often what clients are shown is compared with what the groups are.
+const ANNOUNCE: Duration = Duration::from_secs(1);
+
+/// Tells clients what the servers behind are, and goes on doing so: a server may be upgraded.
+async fn keep_announcing(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(ANNOUNCE).await;
+        announce(&context);
+    }
+}
+
+fn announce(context: &Context) {
+    if let Some(announced) = Announced::of(&context.snapshot().topology) {
+        context.front.announce(announced);
+    }
+}
+
+fn offer_tls(context: &Context) -> Result<(), String> {
+    let config = context.config();
+    let tls = &config.tls;
+    if tls.mode == TlsMode::Off {
+        return Ok(());
+    }
+    let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else {
+        return Err("tls: mode preferred and required need cert and key".to_owned());
+    };
+    let server = server_config(cert, key).map_err(|error| format!("tls: {}", error.message))?;
+    context.front.set_tls(server, tls.mode == TlsMode::Required);
+    Ok(())
 }
 
 /// Lowers the number of clients to what open files allow, and says so.
@@ -240,18 +280,4 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// Reads the certificate that the settings name.
-fn offer_tls(context: &Context) -> Result<(), String> {
-    let config = context.config();
-    if config.tls.mode == TlsMode::Off {
-        return Ok(());
-    }
-    let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) else {
-        return Err("tls.mode needs tls.cert and tls.key".to_owned());
-    };
-    let server = tls::server_config(cert, key).map_err(|error| error.message)?;
-    context.front.set_tls(server, config.tls.mode == TlsMode::Required);
-    Ok(())
 }
