@@ -220,6 +220,11 @@ impl Gathering {
         !self.merge_by.is_empty()
     }
 
+    /// True where rows have to be indexed before they are pushed.
+    pub fn is_folded(&self) -> bool {
+        !self.folder.keeps()
+    }
+
     /// True where no row is wanted at all.
     pub fn is_satisfied(&self) -> bool {
         self.tail.window.is_shut()

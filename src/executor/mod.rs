@@ -4,10 +4,15 @@
 //! connection, or decides about a transaction.
 
 pub mod aggregate;
+pub mod columns;
 pub mod compare;
 pub mod decimal;
+pub mod definition;
 pub mod double;
 pub mod fold;
+pub mod held;
+pub mod info;
+pub mod lane;
 pub mod layout;
 pub mod limit;
 pub mod memory;
@@ -15,7 +20,12 @@ pub mod merge;
 pub mod pass;
 pub mod rename;
 pub mod running;
+pub mod scatter;
+pub mod settle;
 pub mod sort;
+pub mod stream;
+pub mod together;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

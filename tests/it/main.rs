@@ -12,6 +12,7 @@ mod fake;
 mod plan;
 mod reload;
 mod rules;
+mod scatter;
 mod servers;
 mod shop;
 mod values;

@@ -1,0 +1,100 @@
+//! The column definitions of a merged result.
+//!
+//! Owns: that all targets answer with the same columns, and the definitions that the client gets:
+//! the first target's, without hidden columns, under logical names. Never: touches a row.
+
+use crate::error::Result;
+use crate::executor::compare::Shape;
+use crate::executor::rename::Names;
+use crate::protocol::capability::Capabilities;
+use crate::protocol::column::Column;
+use crate::protocol::eof::EofPacket;
+use crate::protocol::response::write_column_count;
+use crate::protocol::status::StatusFlags;
+use crate::wire::stream::Stream;
+
+/// The columns that the first target sent.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    payloads: Vec<Vec<u8>>,
+    shapes: Vec<Shape>,
+}
+
+impl Columns {
+    /// # Errors
+    /// A definition that can't be read.
+    pub fn parse(payloads: Vec<Vec<u8>>) -> Result<Self> {
+        let shape = |payload: &Vec<u8>| Column::parse(payload).map(|column| Shape::from(&column));
+        let shapes = payloads.iter().map(shape).collect::<Result<_>>()?;
+        Ok(Columns { payloads, shapes })
+    }
+
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// Compares another target's definitions with these: what differs, in words. Lengths, decimals
+    /// and flags such as NOT NULL may differ; types, signs and collations decide how values are
+    /// read and merged.
+    ///
+    /// # Errors
+    /// A definition that can't be read.
+    pub fn difference(&self, others: &[Vec<u8>]) -> Result<Option<String>> {
+        if others.len() != self.shapes.len() {
+            let text = format!("{} columns instead of {}", others.len(), self.shapes.len());
+            return Ok(Some(text));
+        }
+        for (place, (shape, payload)) in self.shapes.iter().zip(others).enumerate() {
+            let column = Column::parse(payload)?;
+            let other = Shape::from(&column);
+            let is_same = other.field_type == shape.field_type
+                && other.unsigned == shape.unsigned
+                && other.labels == shape.labels
+                && (other.collation == shape.collation || !shape.field_type.is_string());
+            if !is_same {
+                let name = String::from_utf8_lossy(column.name);
+                return Ok(Some(format!(
+                    "column {} (`{name}`) as {} instead of {}",
+                    place + 1,
+                    describe(&other),
+                    describe(shape)
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the count and the definitions of the first `visible` columns, and the EOF behind them
+    /// where the client is due one.
+    ///
+    /// # Errors
+    /// A definition that can't be read.
+    pub fn write(
+        &self,
+        visible: usize,
+        names: Names<'_>,
+        status: StatusFlags,
+        capabilities: Capabilities,
+        client: &mut Stream,
+    ) -> Result<()> {
+        client.write_with(|out| write_column_count(visible, out));
+        for payload in self.payloads.iter().take(visible) {
+            if names.is_empty() {
+                client.write_packet(payload);
+            } else {
+                let column = Column::parse(payload)?;
+                client.write_with(|out| names.column(column).write(out));
+            }
+        }
+        if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
+            let eof = EofPacket { warnings: 0, status };
+            client.write_with(|out| eof.write(capabilities, out));
+        }
+        Ok(())
+    }
+}
+
+fn describe(shape: &Shape) -> String {
+    let sign = if shape.unsigned { " unsigned" } else { "" };
+    format!("type {:#04x}{sign}, collation {}", shape.field_type.0, shape.collation)
+}

@@ -1,0 +1,302 @@
+//! One connection of a statement that runs on several targets, and what it runs there.
+//!
+//! Owns: sending a target's command in the state it needs, and its answer up to the first row, then
+//! row by row. Never: merges, writes to the client, or gives the connection back.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::backend::answer::{Answer, OkInfo};
+use crate::backend::connection::{Connection, Pipelining};
+use crate::backend::fault;
+use crate::backend::state::State;
+use crate::error::{Error, Fault, Result};
+use crate::executor::rename::Names;
+use crate::planner::plan::Renaming;
+use crate::protocol::capability::Capabilities;
+use crate::protocol::command;
+use crate::protocol::eof::EofPacket;
+use crate::protocol::err::ErrPacket;
+use crate::protocol::ok::OkPacket;
+use crate::protocol::status::StatusFlags;
+
+/// A connection and the targets whose commands run on it, one after the other.
+#[derive(Debug)]
+pub struct Lane<'c> {
+    pub connection: &'c mut Connection,
+    pub parts: VecDeque<Part<'c>>,
+    /// The session goes on with this connection whatever happens, since its transaction is there:
+    /// what runs is stopped and read to its end. Otherwise it may be left out of step, which closes
+    /// it.
+    pub keep: bool,
+    /// Warnings of all answers so far.
+    pub warnings: u32,
+    stage: Stage,
+}
+
+/// What runs on one target.
+#[derive(Debug)]
+pub struct Part<'p> {
+    /// The target's place in the plan's order.
+    pub target: usize,
+    /// The shard, for error messages; `None` where the target has none.
+    pub shard: Option<u32>,
+    /// The session's state, in the target's database.
+    pub state: State,
+    pub pipelining: Pipelining,
+    pub command: Command<'p>,
+    /// How many rows of a split INSERT go here; `None` for other statements.
+    pub inserted: Option<u32>,
+    /// Physical names in answers and what becomes of them.
+    pub names: &'p [Renaming],
+}
+
+/// What a target is sent.
+#[derive(Clone, Debug)]
+pub enum Command<'p> {
+    /// A statement's text, for COM_QUERY.
+    Query(Cow<'p, [u8]>),
+    /// An execution of a statement that is prepared on the connection where it isn't yet.
+    Execute {
+        /// Names all that the handle depends on (trap 14).
+        key: Cow<'p, [u8]>,
+        sql: Cow<'p, [u8]>,
+        /// What follows the statement's id in COM_STMT_EXECUTE; without a cursor.
+        arguments: &'p [u8],
+    },
+}
+
+/// Where the present answer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No command is under way.
+    Idle,
+    /// A command was sent and its first row hasn't been reached.
+    Head,
+    Rows,
+}
+
+/// The beginning of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// No rows: an OK packet.
+    Done(OkInfo),
+    /// The payloads of the column definitions; rows follow.
+    Rows(Vec<Vec<u8>>),
+}
+
+/// What stands next in a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A row, in the caller's buffer.
+    Row,
+    /// More bytes are needed: [`crate::wire::stream::Stream::fill`].
+    Wait,
+    /// The result has ended well.
+    End(Ending),
+}
+
+/// How a result ended.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Ending {
+    pub status: StatusFlags,
+    pub warnings: u16,
+    pub session_state: Vec<u8>,
+}
+
+impl<'c> Lane<'c> {
+    pub fn new(connection: &'c mut Connection, parts: Vec<Part<'c>>, keep: bool) -> Self {
+        Lane { connection, parts: parts.into(), keep, warnings: 0, stage: Stage::Idle }
+    }
+
+    /// True where a command was sent whose answer hasn't been read to its end.
+    pub fn is_running(&self) -> bool {
+        self.stage != Stage::Idle
+    }
+
+    /// Takes the next part, sends its command and reads its answer up to the first row. `None` where
+    /// there is no part left.
+    ///
+    /// # Errors
+    /// The server's own error, under logical names: the lane is idle again. Anything else leaves the
+    /// connection out of step.
+    pub async fn begin(&mut self) -> Result<Option<(Part<'c>, Begun)>> {
+        let Some(part) = self.parts.pop_front() else { return Ok(None) };
+        self.stage = Stage::Head;
+        let begun = self.begin_part(&part).await;
+        self.stage = match &begun {
+            Ok(Begun::Rows(_)) => Stage::Rows,
+            Ok(Begun::Done(_)) => Stage::Idle,
+            Err(error) if error.fault == Fault::Backend => Stage::Idle,
+            Err(_) => Stage::Head,
+        };
+        match begun {
+            Ok(begun) => Ok(Some((part, begun))),
+            Err(error) if error.fault == Fault::Backend => Err(Names(part.names).error(error)),
+            Err(error) => Err(self.place(&part, error)),
+        }
+    }
+
+    async fn begin_part(&mut self, part: &Part<'_>) -> Result<Begun> {
+        let connection = &mut *self.connection;
+        connection.enter(&part.state, part.pipelining).await?;
+        match &part.command {
+            Command::Query(sql) if sql.len() <= COPIED => connection.query(sql),
+            Command::Query(sql) => {
+                let mut payload = Vec::with_capacity(sql.len() + 1);
+                command::write_text(command::byte::QUERY, sql, &mut payload);
+                connection.send_command(&payload).await?;
+            }
+            Command::Execute { key, sql, arguments } => {
+                let prepared = match connection.prepared(key) {
+                    Some(prepared) => prepared,
+                    None => connection.prepare(key, sql, false).await?.0,
+                };
+                let mut payload = Vec::with_capacity(arguments.len() + 5);
+                command::write_number(command::byte::STMT_EXECUTE, prepared.id, &mut payload);
+                payload.extend_from_slice(arguments);
+                connection.send_command(&payload).await?;
+            }
+        }
+        match connection.answer().await? {
+            Answer::Ok(info) => {
+                self.warnings += u32::from(info.warnings);
+                if info.status.contains(StatusFlags::MORE_RESULTS) {
+                    return Err(self.hostile("another result where one was due"));
+                }
+                Ok(Begun::Done(info))
+            }
+            Answer::Err(error) => Err(error),
+            Answer::LocalInfile(_) => {
+                Err(self.hostile("it asks for a file that no LOAD DATA LOCAL named"))
+            }
+            Answer::ResultSet { columns } => self.read_columns(columns).await.map(Begun::Rows),
+        }
+    }
+
+    async fn read_columns(&mut self, columns: usize) -> Result<Vec<Vec<u8>>> {
+        let mut payloads = Vec::new();
+        for _ in 0..columns {
+            let payload = self.connection.read_packet().await?;
+            if ErrPacket::is_err(payload) {
+                let error = ErrPacket::parse(payload).map(|packet| packet.to_error());
+                let Ok(error) = error else { return Err(self.hostile("a damaged ERR packet")) };
+                self.connection.ended_in_error(&error);
+                return Err(error);
+            }
+            payloads.push(payload.to_vec());
+        }
+        if !self.connection.capabilities.contains(Capabilities::DEPRECATE_EOF) {
+            let payload = self.connection.read_packet().await?;
+            if !EofPacket::is_eof(payload) {
+                return Err(self.hostile("no EOF after its column definitions"));
+            }
+        }
+        Ok(payloads)
+    }
+
+    /// The next row that has arrived, copied into `row`. Doesn't wait.
+    ///
+    /// # Errors
+    /// As [`Lane::begin`].
+    pub fn take(&mut self, names: &[Renaming], row: &mut Vec<u8>) -> Result<Next> {
+        let capabilities = self.connection.capabilities;
+        let payload = match self.connection.stream.buffered_packet() {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return Ok(Next::Wait),
+            Err(error) => return Err(self.hostile(&error.message)),
+        };
+        let end = match payload {
+            [0xff, ..] => {
+                let error = ErrPacket::parse(payload).map(|packet| packet.to_error());
+                let Ok(error) = error else { return Err(self.hostile("a damaged ERR packet")) };
+                self.connection.ended_in_error(&error);
+                self.stage = Stage::Idle;
+                return Err(Names(names).error(error));
+            }
+            [0xfe, ..] if is_end(payload, capabilities) => parse_end(payload, capabilities),
+            _ => {
+                row.clear();
+                row.extend_from_slice(payload);
+                return Ok(Next::Row);
+            }
+        };
+        self.finish(end)
+    }
+
+    /// Takes note of the packet that ended the result.
+    pub fn finish(&mut self, end: Result<Ending>) -> Result<Next> {
+        let Ok(end) = end else { return Err(self.hostile("a damaged end of its rows")) };
+        self.connection.ended(end.status);
+        if end.status.contains(StatusFlags::MORE_RESULTS) {
+            return Err(self.hostile("another result where one was due"));
+        }
+        self.warnings += u32::from(end.warnings);
+        self.stage = Stage::Idle;
+        Ok(Next::End(end))
+    }
+
+    /// Reads what is left of the result and throws it away, at most `most` bytes of it. True where
+    /// its end was reached. Cancel-safe.
+    pub async fn drain(&mut self, most: usize) -> Result<bool> {
+        let mut row = Vec::new();
+        let mut read = 0;
+        while self.stage == Stage::Rows && read <= most {
+            match self.take(&[], &mut row)? {
+                Next::Row => read += row.len(),
+                Next::End(_) => return Ok(true),
+                Next::Wait => {
+                    if self.connection.stream.fill().await? == 0 {
+                        return Err(self.hostile("it closed the connection within its rows"));
+                    }
+                }
+            }
+        }
+        Ok(self.stage == Stage::Idle)
+    }
+
+    /// An error that names this lane's node; the connection is never used again.
+    pub fn hostile(&mut self, why: &str) -> Error {
+        self.connection.condemn();
+        fault::hostile(self.connection.node(), why)
+    }
+
+    /// The connection broke off.
+    pub fn broken(&mut self, why: &str) -> Error {
+        self.connection.condemn();
+        fault::broken(self.connection.node(), why)
+    }
+
+    /// Adds the shard to an error of Weir's own.
+    fn place(&self, part: &Part<'_>, error: Error) -> Error {
+        match part.shard {
+            Some(shard) if !error.code.is_empty() => {
+                Error { message: format!("{} (shard {shard})", error.message), ..error }
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Statements up to this many bytes are copied into the write buffer.
+const COPIED: usize = 16 << 10;
+
+/// Whether a packet headed 0xFE ends the rows; a row may begin so with a value of 16 MiB and more.
+pub fn is_end(payload: &[u8], capabilities: Capabilities) -> bool {
+    if capabilities.contains(Capabilities::DEPRECATE_EOF) {
+        payload.len() < 0xff_ffff
+    } else {
+        EofPacket::is_eof(payload)
+    }
+}
+
+/// Reads the packet that ends the rows.
+pub fn parse_end(payload: &[u8], capabilities: Capabilities) -> Result<Ending> {
+    if capabilities.contains(Capabilities::DEPRECATE_EOF) {
+        let ok = OkPacket::parse(payload, capabilities)?;
+        let session_state = ok.session_state.to_vec();
+        return Ok(Ending { status: ok.status, warnings: ok.warnings, session_state });
+    }
+    let eof = EofPacket::parse(payload, capabilities)?;
+    Ok(Ending { status: eof.status, warnings: eof.warnings, session_state: Vec::new() })
+}

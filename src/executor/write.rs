@@ -1,0 +1,278 @@
+//! One statement that changes several targets, and its answers made into one OK packet.
+//!
+//! Owns: the order in which targets are written, that a failed statement leaves nothing behind
+//! (mysql-traps 7), and the sums. Never: decides whether several groups may be written at all, opens
+//! the client's transaction, or writes to the client.
+//!
+//! In the client's transaction each connection gets a savepoint first. In autocommit each gets a
+//! transaction of its own; those of several groups are committed one after the other once all have
+//! succeeded, so that only a failing COMMIT can leave a part done, which the error then says.
+
+use crate::backend::answer::OkInfo;
+use crate::error::{Error, Fault, Result, Retry};
+use crate::executor::definition;
+use crate::executor::info::{self, Inserted};
+use crate::executor::lane::{Begun, Lane};
+use crate::executor::running::Running;
+use crate::executor::together::{Work, first_error, run_all};
+use crate::planner::plan::WriteKind;
+use crate::protocol::status::StatusFlags;
+
+const SET_SAVEPOINT: &[u8] = b"SAVEPOINT weir_statement";
+const BACK_TO_SAVEPOINT: &[u8] = b"ROLLBACK TO SAVEPOINT weir_statement";
+
+/// How a write is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteTerms<'a> {
+    pub kind: WriteKind,
+    /// The client's transaction is open on these connections (or autocommit is off).
+    pub in_transaction: bool,
+    /// Told of the connections that run; says why a statement that ends in 1317 was stopped.
+    pub running: &'a Running,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Written {
+    pub affected_rows: u64,
+    /// The first target's that has one.
+    pub last_insert_id: u64,
+    pub warnings: u16,
+    pub status: StatusFlags,
+    pub info: Vec<u8>,
+    /// What the servers' session trackers reported, as raw blocks behind each other.
+    pub session_state: Vec<u8>,
+}
+
+/// Why nothing, or not all, was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    pub error: Error,
+    /// The client's transaction is gone on one of the connections (a deadlock, a lost connection):
+    /// it must be rolled back on all.
+    pub transaction_lost: bool,
+}
+
+/// What stands around a statement, so that it can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bracket {
+    /// A single backend statement is atomic by itself.
+    None,
+    Savepoint,
+    Transaction,
+}
+
+/// What one target answered.
+type Answered = (usize, Option<u32>, OkInfo);
+
+/// Runs all parts of all lanes, which stand in the order of their groups.
+///
+/// The lanes are idle afterwards, or out of step and to be closed. If the future is dropped, all of
+/// them must be closed, which rolls back what was open.
+///
+/// # Errors
+/// The first server's error, under logical names. Nothing is left of the statement then, unless the
+/// error's code is `write_partial` or `ddl_partial`.
+pub async fn write(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Written, NotWritten> {
+    for lane in &*lanes {
+        terms.running.add(lane.connection.kill_handle());
+    }
+    if terms.kind == WriteKind::Definition {
+        return definition::run(lanes, terms.running).await;
+    }
+    let parts: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
+    let bracket = match (parts, terms.in_transaction) {
+        (0 | 1, _) => Bracket::None,
+        (_, true) => Bracket::Savepoint,
+        (_, false) => Bracket::Transaction,
+    };
+    let outcome = match open(lanes, bracket).await {
+        Ok(()) => run(lanes, terms.kind).await,
+        Err(error) => Err(error),
+    };
+    let answers = match outcome {
+        Ok(answers) => answers,
+        Err(error) => {
+            let transaction_lost = undo(lanes, bracket).await;
+            return Err(NotWritten { error: terms.running.explain(error), transaction_lost });
+        }
+    };
+    if bracket == Bracket::Transaction {
+        let commit = commit(lanes).await;
+        commit.map_err(|error| NotWritten { error, transaction_lost: false })?;
+    }
+    Ok(compose(lanes, terms.kind, answers))
+}
+
+async fn open(lanes: &mut [Lane<'_>], bracket: Bracket) -> Result<()> {
+    let sql: &[u8] = match bracket {
+        Bracket::None => return Ok(()),
+        Bracket::Savepoint => SET_SAVEPOINT,
+        Bracket::Transaction => b"START TRANSACTION",
+    };
+    let handles: Vec<_> = lanes.iter().map(|lane| lane.connection.kill_handle()).collect();
+    let work = lanes.iter_mut();
+    let work = work.map(|lane| Box::pin(lane.connection.simple(sql)) as Work<'_, _>);
+    first_error(run_all(work.collect(), &handles).await).map(drop)
+}
+
+async fn run(lanes: &mut [Lane<'_>], kind: WriteKind) -> Result<Vec<Answered>> {
+    let mut answers = Vec::new();
+    let mut rest = lanes;
+    if kind == WriteKind::Broadcast
+        && let Some((first, others)) = std::mem::take(&mut rest).split_first_mut()
+    {
+        // In parallel from the start, two such writes could wait for each other across groups,
+        // which no server notices (mysql-traps 20).
+        answers = run_parts(first).await?;
+        rest = others;
+    }
+    let handles: Vec<_> = rest.iter().map(|lane| lane.connection.kill_handle()).collect();
+    let work = rest.iter_mut().map(|lane| Box::pin(run_parts(lane)) as Work<'_, _>);
+    let others = first_error(run_all(work.collect(), &handles).await)?;
+    answers.extend(others.into_iter().flatten());
+    answers.sort_by_key(|(target, ..)| *target);
+    if kind == WriteKind::Broadcast { alike(&answers)? }
+    Ok(answers)
+}
+
+async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
+    let mut answers = Vec::new();
+    while let Some((part, begun)) = lane.begin().await? {
+        match begun {
+            Begun::Done(info) => answers.push((part.target, part.inserted, info)),
+            Begun::Rows(_) => {
+                lane.drain(usize::MAX).await?;
+                return Err(Error::refused(
+                    "write_returns_rows",
+                    "A statement that changes several shards can't return rows (RETURNING); leave \
+                     RETURNING out, or name one shard by its key",
+                ));
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// All copies of a broadcast table must have changed alike.
+fn alike(answers: &[Answered]) -> Result<()> {
+    let counts = || answers.iter().map(|(_, _, info)| info.affected_rows);
+    let first = counts().next();
+    if counts().all(|count| Some(count) == first) {
+        return Ok(());
+    }
+    let counts: Vec<String> = counts().map(|count| count.to_string()).collect();
+    Err(Error::new(
+        Fault::Refused,
+        1105,
+        b"HY000",
+        "broadcast_differs",
+        format!(
+            "The copies of the broadcast table differ: the statement would change {} rows in its \
+             groups; nothing was changed. Bring the copies into line first",
+            counts.join(", ")
+        ),
+    ))
+}
+
+/// Takes back what was done. True where the client's transaction was lost thereby.
+async fn undo(lanes: &mut [Lane<'_>], bracket: Bracket) -> bool {
+    let sql = match bracket {
+        Bracket::None => {
+            return lanes.iter().any(|lane| lane.keep && !lane.connection.is_in_step());
+        }
+        Bracket::Savepoint => BACK_TO_SAVEPOINT,
+        Bracket::Transaction => b"ROLLBACK",
+    };
+    let work = lanes.iter_mut().map(|lane| Box::pin(undo_one(lane, sql)) as Work<'_, bool>);
+    let undone = run_all(work.collect(), &[]).await;
+    bracket == Bracket::Savepoint
+        && !undone.iter().all(|outcome| matches!(outcome, Some(Ok(true))))
+}
+
+async fn undo_one(lane: &mut Lane<'_>, sql: &[u8]) -> Result<bool> {
+    if !lane.connection.is_in_step() {
+        // It is closed, and its server rolls back.
+        lane.connection.condemn();
+        return Ok(false);
+    }
+    let outcome = match lane.connection.outlive_kill().await {
+        Ok(()) => lane.connection.simple(sql).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(_) => Ok(true),
+        // A deadlock took the whole transaction and the savepoint with it (1305): the connection is
+        // fine.
+        Err(error) if error.errno == 1305 => Ok(false),
+        Err(_) => {
+            lane.connection.condemn();
+            Ok(false)
+        }
+    }
+}
+
+/// Commits one lane after the other.
+async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
+    let mut done: Vec<String> = Vec::new();
+    for place in 0..lanes.len() {
+        let Some(lane) = lanes.get_mut(place) else { break };
+        let title = lane.connection.node().title().to_string();
+        let Err(error) = lane.connection.simple(b"COMMIT").await else {
+            done.push(title);
+            continue;
+        };
+        let (_, rest) = lanes.split_at_mut(place);
+        undo(rest, Bracket::Transaction).await;
+        if done.is_empty() {
+            return Err(error);
+        }
+        let text = format!(
+            "The statement was committed on {} and not on {title} and what follows it: {}",
+            done.join(", "),
+            error.message
+        );
+        let partial = Error::new(Fault::Backend, error.errno, &error.sqlstate, "write_partial", text);
+        return Err(partial.retry(Retry::Unknown));
+    }
+    Ok(())
+}
+
+/// One answer out of many.
+pub(super) fn compose(lanes: &[Lane<'_>], kind: WriteKind, answers: Vec<Answered>) -> Written {
+    let mut written = Written::default();
+    for lane in lanes {
+        let status = lane.connection.status.without(StatusFlags::SESSION_STATE_CHANGED);
+        written.status = written.status.with(status);
+    }
+    for (_, _, info) in &answers {
+        written.session_state.extend_from_slice(&info.session_state);
+    }
+    if kind == WriteKind::Broadcast {
+        // What one server holding one copy would say.
+        if let Some((_, _, first)) = answers.into_iter().next() {
+            written.affected_rows = first.affected_rows;
+            written.last_insert_id = first.last_insert_id;
+            written.warnings = first.warnings;
+            written.info = first.info;
+        }
+        return written;
+    }
+    let mut inserted = Inserted::default();
+    for (_, rows, info) in &answers {
+        written.affected_rows = written.affected_rows.saturating_add(info.affected_rows);
+        written.warnings = written.warnings.saturating_add(info.warnings);
+        if written.last_insert_id == 0 {
+            written.last_insert_id = info.last_insert_id;
+        }
+        if let Some(rows) = rows {
+            inserted.add(Inserted::of(*rows, &info.info, info.affected_rows, info.warnings));
+        }
+    }
+    written.info = if inserted.records > 0 {
+        inserted.text()
+    } else {
+        info::sum(answers.iter().map(|(_, _, info)| info.info.as_slice())).unwrap_or_default()
+    };
+    written
+}
