@@ -297,7 +297,7 @@ pub(super) async fn watched<T>(
 }
 
 /// The metric's reason for a plan's.
-fn pin_of(pin: Pin) -> counters::Pin {
+pub(super) fn pin_of(pin: Pin) -> counters::Pin {
     match pin {
         Pin::UserLock => counters::Pin::Lock,
         Pin::UserVariable => counters::Pin::UserVariable,

@@ -25,7 +25,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
-use crate::protocol::execute::{Execute, Parameter, ParameterType, ParameterValue};
+use crate::protocol::execute::{Execute, Parameter, ParameterType, ParameterValue, write_execute};
 use crate::protocol::field::FieldType;
 use crate::protocol::response::PrepareOk;
 use crate::protocol::command;
@@ -34,10 +34,13 @@ use crate::session::forward::{Failure, Job, Payload, watched};
 use crate::session::{End, Session};
 use crate::session::lend::Purpose;
 use crate::session::look_back;
-use crate::session::query::{Manner, Outcome};
+use crate::session::query::{Arguments, Manner, Outcome};
 use crate::session::reply::text_column;
 use crate::sql::template::Lexed;
 use crate::value::Value;
+
+/// Command byte and statement id.
+const EXECUTE_HEAD: usize = 5;
 
 /// A client's prepared statement.
 #[derive(Debug)]
@@ -213,7 +216,7 @@ impl Session {
             .map(|(index, parameter)| statement.with_long_data(index, *parameter))
             .collect();
         let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
-        let types = raw.iter().map(|parameter| parameter.kind).collect();
+        let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
         let session = self.facts();
@@ -241,7 +244,11 @@ impl Session {
                 })
             }
             _ => {
-                let manner = Manner { parameters: &values, binary: true, more: false };
+                let mut packet = Vec::new();
+                write_execute(0, 0, &raw, &mut packet);
+                let bytes = packet.get(EXECUTE_HEAD..).unwrap_or_default();
+                let arguments = native.then_some(Arguments { types: &types, bytes });
+                let manner = Manner { parameters: &values, arguments, binary: true, more: false };
                 self.statement(sql, lexed, manner).await
             }
         };
@@ -294,7 +301,7 @@ impl Session {
 
     /// What a backend's handle depends on (mysql-traps 14): the text, the modes and charset that it
     /// is read in, and the types bound to it.
-    fn handle_key(&self, text: &[u8], types: &[ParameterType]) -> Vec<u8> {
+    pub(super) fn handle_key(&self, text: &[u8], types: &[ParameterType]) -> Vec<u8> {
         let mut key = text.to_vec();
         key.push(0);
         key.extend(types.iter().flat_map(|kind| [kind.field_type.0, u8::from(kind.unsigned)]));

@@ -14,6 +14,7 @@ use crate::planner::plan::{Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
 use crate::planner::Plan;
 use crate::protocol::capability::Capabilities;
+use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::look_back;
 use crate::session::reply::{Kind, Table};
@@ -29,10 +30,20 @@ use crate::value::Value;
 pub(super) struct Manner<'a> {
     /// The values of `?`.
     pub parameters: &'a [Value],
+    /// The same as COM_STMT_EXECUTE brought them.
+    pub arguments: Option<Arguments<'a>>,
     /// The rows of the answer are binary: COM_STMT_EXECUTE.
     pub binary: bool,
     /// Another statement of the same command follows.
     pub more: bool,
+}
+
+/// Parameters in the binary protocol's form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arguments<'a> {
+    pub types: &'a [ParameterType],
+    /// What follows the statement's id in COM_STMT_EXECUTE.
+    pub bytes: &'a [u8],
 }
 
 /// Whether the statements behind this one are run.
@@ -90,7 +101,7 @@ impl Session {
             ))
             .into());
         }
-        let manner = Manner { parameters: &[], binary: false, more: next.is_some() };
+        let manner = Manner { parameters: &[], arguments: None, binary: false, more: next.is_some() };
         self.statement(rest, lexed, manner).await
     }
 

@@ -2,40 +2,335 @@
 //!
 //! Owns: which connection serves which targets, and giving them back. Never: merges or sums
 //! (the executor does).
+//!
+//! A statement takes one connection for each group, in the order of the groups, so that no two
+//! statements wait for each other in a ring.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::backend::connection::Pipelining;
+use crate::backend::kill::Scope;
+use crate::backend::pool::Lent;
 use crate::context::Snapshot;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::executor::compare::RowFormat;
+use crate::executor::lane::{Command, Lane, Part};
+use crate::executor::limit::Window;
+use crate::executor::pass::{Broken, Summary};
+use crate::executor::running::timeout_error;
+use crate::executor::scatter as merging;
+use crate::executor::write::{self as writing, WriteTerms, Written};
+use crate::name::GroupId;
 use crate::planner::Plan;
-use crate::planner::bind::Binding;
-use crate::planner::plan::{Gather, Target, WriteKind};
-use crate::session::Session;
-use crate::session::forward::Failure;
+use crate::planner::bind::{self, Binding};
+use crate::planner::plan::{Access, Gather, Rendered, Renaming, Rows, Target, WriteKind};
+use crate::planner::splice::Form;
+use crate::protocol::error_code;
+use crate::protocol::ok::{OkHeader, OkPacket};
+use crate::protocol::status::StatusFlags;
+use crate::session::forward::{Failure, pin_of, watched};
+use crate::session::lend::Purpose;
 use crate::session::query::{Manner, Outcome};
+use crate::session::{End, Session};
+
+/// The connections of one statement with their groups, ascending.
+type Lents = Vec<(GroupId, Lent)>;
+
+/// One target's part, before it is given to a lane.
+struct Prepared {
+    group: GroupId,
+    place: usize,
+    text: Vec<u8>,
+    names: Vec<Renaming>,
+    key: Vec<u8>,
+}
 
 impl Session {
+    /// A read of many shards, merged.
     pub(super) async fn scatter(
         &mut self,
-        _snapshot: &Arc<Snapshot>,
-        _plan: &Plan,
-        _targets: Vec<Target>,
-        _gather: &Gather,
-        _binding: &Binding<'_>,
-        _manner: Manner<'_>,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: Vec<Target>,
+        gather: &Gather,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        Err(Error::refused("scatter", "Not wired yet").into())
+        let window = match &gather.limit {
+            None => Window::new(0, u64::MAX),
+            Some(limit) => {
+                let (offset, count) = bind::limit(limit, binding)?;
+                Window::new(offset, count)
+            }
+        };
+        let parts = self.parts(plan, &targets, binding, manner)?;
+        let mut lents = self.lend_all(snapshot, plan, &targets).await?;
+        let config = self.ctx.shared.config();
+        let (ctx, running) = (self.ctx.clone(), self.running.clone());
+        let terms = merging::Terms {
+            client: self.capabilities,
+            status: self.mode_flags(),
+            more: manner.more,
+            format: if manner.binary { RowFormat::Binary } else { RowFormat::Text },
+            gather,
+            window,
+            budget: &ctx.shared.budget,
+            merge_memory: config.limits.merge_memory.0,
+            read_ahead: config.limits.merge_window.bytes(),
+            running: &running,
+        };
+        let in_transaction = self.is_in_transaction();
+        let pipelining = self.pipelining(plan);
+        let mut lanes = self.lanes(&mut lents, &parts, &targets, manner, pipelining, in_transaction);
+        self.stream.set_sequence(1);
+        let limit = self.limit(&plan.facts);
+        let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
+        let outcome = watched(work, &self.registration, &running, limit).await;
+        drop(lanes);
+        running.end();
+        let outcome = self.merged(outcome, &mut lents).await;
+        self.settle_all(snapshot, lents).await;
+        let summary = outcome?;
+        self.last.note(&summary);
+        if let Some(error) = &summary.error {
+            self.ctx.recorder.error(error);
+            return Ok(Outcome::Failed);
+        }
+        Ok(Outcome::Good)
     }
 
+    async fn merged(
+        &mut self,
+        outcome: Result<Result<Summary, Broken>, crate::observe::sessions::Stop>,
+        lents: &mut Lents,
+    ) -> Result<Summary, Failure> {
+        match outcome {
+            Ok(Ok(summary)) => Ok(summary),
+            Ok(Err(Broken::BackendBefore(error))) => {
+                Err(Failure::Statement(Error { fatal: false, ..self.running.explain(error) }))
+            }
+            Ok(Err(broken)) => {
+                let client = matches!(broken, Broken::Client(_));
+                if client {
+                    self.kill_lents(lents).await;
+                }
+                Err(Failure::Session(End::Error(broken.error().clone().fatal())))
+            }
+            Err(stop) => {
+                self.kill_lents(lents).await;
+                Err(Failure::Session(End::Stopped(stop)))
+            }
+        }
+    }
+
+    async fn kill_lents(&self, lents: &mut Lents) {
+        for (_, lent) in lents.iter_mut() {
+            if !lent.is_in_step() {
+                // It may be gone already: the connection is closed in any case.
+                let _ = lent.kill_handle().kill(Scope::Connection).await;
+                lent.condemn();
+            }
+        }
+    }
+
+    /// A change on many targets; its answer is an OK of Weir's own.
     pub(super) async fn write_many(
         &mut self,
-        _snapshot: &Arc<Snapshot>,
-        _plan: &Plan,
-        _targets: Vec<Target>,
-        _write: WriteKind,
-        _binding: &Binding<'_>,
-        _manner: Manner<'_>,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: Vec<Target>,
+        write: WriteKind,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        Err(Error::refused("write_many", "Not wired yet").into())
+        let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
+        let mut lents = self.lend_all(snapshot, plan, &targets).await?;
+        let running = self.running.clone();
+        let in_transaction = self.is_in_transaction();
+        let terms = WriteTerms { kind: write, in_transaction, running: &running };
+        let pipelining = self.pipelining(plan);
+        let text = Manner { binary: false, ..manner };
+        let mut lanes = self.lanes(&mut lents, &parts, &targets, text, pipelining, in_transaction);
+        let limit = self.limit(&plan.facts);
+        let work = writing::write(&mut lanes, &terms);
+        let outcome = watched(work, &self.registration, &running, limit).await;
+        drop(lanes);
+        running.end();
+        if plan.facts.access == Access::Definition {
+            self.forget_tables(snapshot, plan);
+        }
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(stop) => {
+                self.kill_lents(&mut lents).await;
+                self.settle_all(snapshot, lents).await;
+                return Err(Failure::Session(End::Stopped(stop)));
+            }
+        };
+        match outcome {
+            Ok(written) => {
+                for (_, lent) in &mut lents {
+                    lent.note_tracked(&written.session_state);
+                }
+                self.settle_all(snapshot, lents).await;
+                self.reply_written(&written, manner.more);
+                Ok(Outcome::Good)
+            }
+            Err(refused) => {
+                if refused.transaction_lost {
+                    for (_, lent) in &mut lents {
+                        lent.condemn();
+                    }
+                }
+                self.settle_all(snapshot, lents).await;
+                if refused.transaction_lost {
+                    self.transaction.end();
+                    self.held.abandon().await;
+                }
+                let error = Error { fatal: false, ..self.running.explain(refused.error) };
+                Err(Failure::Statement(error))
+            }
+        }
+    }
+
+    fn reply_written(&mut self, written: &Written, more: bool) {
+        if written.last_insert_id != 0 {
+            self.last.insert_id = written.last_insert_id;
+        }
+        self.last.row_count = i64::try_from(written.affected_rows).unwrap_or(i64::MAX);
+        self.last.warnings = written.warnings;
+        let mut status = self.status();
+        if more {
+            status = status.with(StatusFlags::MORE_RESULTS);
+        }
+        let ok = OkPacket {
+            affected_rows: written.affected_rows,
+            last_insert_id: written.last_insert_id,
+            status,
+            warnings: written.warnings,
+            info: &written.info,
+            ..OkPacket::default()
+        };
+        self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
+    }
+
+    /// The text and names of each target.
+    fn parts(
+        &self,
+        plan: &Plan,
+        targets: &[Target],
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Vec<Prepared>> {
+        let form = if manner.arguments.is_some() && manner.binary { Form::Prepared } else { Form::Text };
+        let mut parts = Vec::with_capacity(targets.len());
+        for (place, target) in targets.iter().enumerate() {
+            let mut text = Vec::new();
+            if plan.render(target, binding, form, &mut text)? == Rendered::AsIs {
+                text = binding.sql.to_vec();
+            }
+            let key = match manner.arguments {
+                Some(arguments) if form == Form::Prepared => self.handle_key(&text, arguments.types),
+                _ => Vec::new(),
+            };
+            let names = plan.renamings(target);
+            parts.push(Prepared { group: target.group, place, text, names, key });
+        }
+        Ok(parts)
+    }
+
+    /// One connection for each group of the targets, in order.
+    async fn lend_all(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: &[Target],
+    ) -> Result<Lents, Failure> {
+        let mut first: Vec<&Target> = targets.iter().collect();
+        first.sort_by_key(|target| target.group);
+        first.dedup_by_key(|target| target.group);
+        let transactional = self.is_in_transaction() || !self.state.autocommit();
+        if let (true, Some(second)) = (transactional, first.get(1)) {
+            let name = |id| snapshot.rules.group_name(id);
+            let anchor = self.transaction.group().unwrap_or_else(|| first[0].group);
+            let second = if second.group == anchor { first[0].group } else { second.group };
+            return Err(crate::transaction::second_group(&name(anchor), &name(second)).into());
+        }
+        let purpose = Purpose::of(&plan.facts, transactional, self.transaction.is_read_only());
+        let mut lents: Lents = Vec::with_capacity(first.len());
+        for target in first {
+            match self.lend(snapshot, target, purpose).await {
+                Ok(mut lent) => {
+                    if let Some(pin) = plan.facts.pins {
+                        lent.pin(pin_of(pin));
+                    }
+                    lents.push((target.group, lent));
+                }
+                Err(error) => {
+                    self.settle_all(snapshot, lents).await;
+                    return Err(error.into());
+                }
+            }
+        }
+        match self.running.interrupted() {
+            None => Ok(lents),
+            Some(why) => {
+                self.settle_all(snapshot, lents).await;
+                let killed = why == crate::executor::running::Interrupt::Killed;
+                Err(if killed { error_code::interrupted() } else { timeout_error() }.into())
+            }
+        }
+    }
+
+    fn lanes<'c>(
+        &self,
+        lents: &'c mut Lents,
+        parts: &'c [Prepared],
+        targets: &[Target],
+        manner: Manner<'c>,
+        pipelining: Pipelining,
+        keep: bool,
+    ) -> Vec<Lane<'c>> {
+        let lane = |(group, lent): &'c mut (GroupId, Lent)| {
+            let own = parts.iter().filter(|part| part.group == *group).map(|part| {
+                let target = targets.get(part.place);
+                let command = match manner.arguments {
+                    Some(arguments) if manner.binary => Command::Execute {
+                        key: Cow::Borrowed(&part.key),
+                        sql: Cow::Borrowed(&part.text),
+                        arguments: arguments.bytes,
+                    },
+                    _ => Command::Query(Cow::Borrowed(&part.text)),
+                };
+                Part {
+                    target: part.place,
+                    shard: target.and_then(|target| target.shard),
+                    state: self.state.in_database(target.and_then(|target| target.database.as_ref())),
+                    pipelining,
+                    command,
+                    inserted: target.and_then(|target| match &target.rows {
+                        Rows::All => None,
+                        Rows::Some(rows) => u32::try_from(rows.len()).ok(),
+                    }),
+                    names: &part.names,
+                }
+            });
+            Lane::new(lent, own.collect(), keep)
+        };
+        lents.iter_mut().map(lane).collect()
+    }
+
+    fn pipelining(&self, plan: &Plan) -> Pipelining {
+        match plan.facts.access {
+            Access::Read => Pipelining::All,
+            _ => Pipelining::Variables,
+        }
+    }
+
+    async fn settle_all(&mut self, snapshot: &Arc<Snapshot>, lents: Lents) {
+        for (group, lent) in lents {
+            self.settle(group, lent, snapshot).await;
+        }
     }
 }

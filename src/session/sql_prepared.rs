@@ -73,7 +73,7 @@ impl Session {
         if lexed.params() as usize != values.len() {
             return Err(Error::new(Fault::Client, 1210, b"HY000", "", "Incorrect arguments to EXECUTE").into());
         }
-        let manner = Manner { parameters: &values, ..manner };
+        let manner = Manner { parameters: &values, arguments: None, ..manner };
         self.statement(&text, &lexed, manner).await
     }
 

@@ -107,16 +107,9 @@ impl Transaction {
     /// A statement for another group than the transaction is open on.
     pub fn check(&self, wanted: GroupId, name: impl Fn(GroupId) -> GroupName) -> Result<()> {
         match self.phase {
-            Phase::Open { group, .. } if group != wanted => Err(Error::refused(
-                "transaction_second_group",
-                format!(
-                    "The transaction is open on group '{}' and this statement needs group '{}': a \
-                     transaction over more than one group isn't supported yet. The transaction is \
-                     still open; commit it first, or keep it to rows of one group",
-                    name(group),
-                    name(wanted)
-                ),
-            )),
+            Phase::Open { group, .. } if group != wanted => {
+                Err(second_group(&name(group), &name(wanted)))
+            }
             _ => Ok(()),
         }
     }
@@ -157,6 +150,18 @@ impl Transaction {
         }
         found.is_some()
     }
+}
+
+/// The refusal of a transaction that would touch a second group.
+pub fn second_group(first: &GroupName, second: &GroupName) -> Error {
+    Error::refused(
+        "transaction_second_group",
+        format!(
+            "The transaction belongs to group '{first}' and this statement needs group '{second}', \
+             too: a transaction over more than one group isn't supported yet. The transaction is \
+             still open; commit it first, or keep it to rows of one group"
+        ),
+    )
 }
 
 #[cfg(test)]
