@@ -131,6 +131,8 @@ impl Session {
         login: login::Login,
     ) -> Self {
         let id = registration.id();
+        let mut stream = stream;
+        stream.set_budget(ctx.shared.budget.clone());
         let mut session = Session {
             stream,
             ctx,
@@ -238,6 +240,10 @@ impl Session {
         self.held.abandon().await;
         if let Some(error) = error {
             self.ctx.recorder.error(&error);
+            if matches!(error.code, "packet_too_large" | "memory_budget") {
+                // Clients send all of a statement before they read.
+                let _ = tokio::time::timeout(DISCARD, self.stream.discard_packet()).await;
+            }
             self.stream.write_with(|out| write_error(&error, self.capabilities, out));
         }
         // The client may be gone already; a stuck one must not hold the session's end up.
@@ -259,6 +265,9 @@ impl Session {
 
 /// A statement buffer larger than this is given back.
 const KEPT_BUFFER: usize = 4 << 10;
+
+/// How long a client may take to send the rest of a packet that was too long.
+const DISCARD: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How long a closing session waits for its client to take the last packet.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
