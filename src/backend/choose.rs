@@ -69,16 +69,21 @@ fn is_confirmed(candidate: &Candidate<'_>) -> bool {
     candidate.health.read_only == Some(false)
 }
 
-/// The nodes to try for a read, best first. `dice` is a random number that decides by weight.
-pub fn readers(
+/// The nodes that may answer a read, by how gladly they are used.
+struct Tiers {
+    near: Vec<usize>,
+    far: Vec<usize>,
+    /// Doubtful ones, those of weight 0, and the primary where a replica is wanted.
+    last: Vec<usize>,
+}
+
+fn tiers(
     candidates: &[Candidate<'_>],
     role: Role,
     primary: Option<usize>,
     max_lag: Option<Duration>,
-    dice: u64,
-) -> Vec<usize> {
-    let mut fit: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = Vec::new();
+) -> Tiers {
+    let mut tiers = Tiers { near: Vec::new(), far: Vec::new(), last: Vec::new() };
     for (place, candidate) in candidates.iter().enumerate() {
         if candidate.health.standing == Standing::Down {
             continue;
@@ -89,19 +94,61 @@ pub fn readers(
         }
         let wanted = role == Role::Any || !is_primary;
         let doubtful = candidate.health.standing == Standing::Suspect;
-        if wanted && !doubtful && candidate.weight > 0 {
-            fit.push(place);
-        } else {
-            last.push(place);
+        match candidate.near {
+            _ if !wanted || doubtful || candidate.weight == 0 => tiers.last.push(place),
+            true => tiers.near.push(place),
+            false => tiers.far.push(place),
         }
     }
-    let near: Vec<usize> = fit.iter().copied().filter(|&place| candidates[place].near).collect();
-    let far: Vec<usize> = fit.iter().copied().filter(|&place| !candidates[place].near).collect();
-    let mut order = shuffle(candidates, near, dice);
-    order.extend(shuffle(candidates, far, dice.rotate_left(32)));
-    last.sort_by_key(|&place| (candidates[place].health.standing == Standing::Suspect, place));
-    order.extend(last);
+    tiers.last.sort_by_key(|&place| candidates[place].health.standing == Standing::Suspect);
+    tiers
+}
+
+/// The nodes to try for a read, best first. `dice` is a random number that decides by weight.
+pub fn readers(
+    candidates: &[Candidate<'_>],
+    role: Role,
+    primary: Option<usize>,
+    max_lag: Option<Duration>,
+    dice: u64,
+) -> Vec<usize> {
+    let tiers = tiers(candidates, role, primary, max_lag);
+    let mut order = shuffle(candidates, tiers.near, dice);
+    order.extend(shuffle(candidates, tiers.far, dice.rotate_left(32)));
+    order.extend(tiers.last);
     order
+}
+
+/// The first choice of [`readers`] prepared: draws one node by weight without looking at any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Place, and the sum of the weights up to and with it.
+    places: Vec<(usize, u64)>,
+}
+
+impl Shares {
+    pub fn of(
+        candidates: &[Candidate<'_>],
+        role: Role,
+        primary: Option<usize>,
+        max_lag: Option<Duration>,
+    ) -> Shares {
+        let tiers = tiers(candidates, role, primary, max_lag);
+        let chosen = [tiers.near, tiers.far, tiers.last].into_iter().find(|tier| !tier.is_empty());
+        let mut sum = 0;
+        let places = chosen.unwrap_or_default().into_iter().map(|place| {
+            sum += u64::from(candidates[place].weight.max(1));
+            (place, sum)
+        });
+        Shares { places: places.collect() }
+    }
+
+    /// The node that the dice show; `None` where no node can answer.
+    pub fn draw(&self, dice: u64) -> Option<usize> {
+        let total = self.places.last()?.1;
+        let mark = dice % total;
+        self.places.iter().find(|(_, sum)| mark < *sum).map(|(place, _)| *place)
+    }
 }
 
 /// Whether a replica is close enough behind. A replica whose replication stands still is not.

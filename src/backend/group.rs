@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::backend::choose::{self, Candidate, Role};
+use crate::backend::choose::{self, Candidate, Role, Shares};
 use crate::backend::fault;
 use crate::backend::health::Prober;
 use crate::backend::node::{Health, Node, Standing};
@@ -42,7 +43,15 @@ pub struct Group {
     /// Counts changes of primary and of health; those who wait for one watch it.
     changes: watch::Sender<u64>,
     dice: AtomicU64,
+    readers: ArcSwap<Readers>,
     retired: watch::Sender<bool>,
+}
+
+/// Who answers reads, as of the last probe.
+#[derive(Debug, Default)]
+struct Readers {
+    replicas: Shares,
+    all: Shares,
 }
 
 /// A node as lists show it.
@@ -81,6 +90,7 @@ impl Group {
             primary: AtomicUsize::new(primary.unwrap_or(NOBODY)),
             changes: watch::Sender::new(0),
             dice: AtomicU64::new(0),
+            readers: ArcSwap::default(),
             retired: watch::Sender::new(false),
         };
         group.settle();
@@ -141,13 +151,11 @@ impl Group {
     /// No node could be used: the sentence names each and why. A limit of the chosen node's pool.
     /// The server's own error where it refuses the asked state.
     pub async fn lend(&self, ask: &Ask<'_>) -> Result<Lent> {
-        // What nearly all statements meet: the primary is known and answers.
-        if ask.role == Role::Primary {
-            if let Some(pool) = self.primary().filter(|pool| is_usable(pool)) {
-                match pool.lend(ask).await {
-                    Err(error) if is_elsewhere(&error) => {}
-                    outcome => return outcome,
-                }
+        // What nearly all statements meet: the first choice is known and answers.
+        if let Some(pool) = self.first_choice(ask.role) {
+            match pool.lend(ask).await {
+                Err(error) if is_elsewhere(&error) => {}
+                outcome => return outcome,
             }
         }
         let start = Instant::now();
@@ -175,6 +183,19 @@ impl Group {
             let again = until.min(Instant::now() + LOOK_AGAIN);
             let _ = timeout_at(again, changes.changed()).await;
         }
+    }
+
+    /// The primary, or a node drawn for a read; `None` where a closer look is needed.
+    fn first_choice(&self, role: Role) -> Option<&Arc<Pool>> {
+        if role == Role::Primary {
+            return self.primary().filter(|pool| is_usable(pool));
+        }
+        let dice = choose::mix(self.dice.fetch_add(1, Ordering::Relaxed));
+        let readers = self.readers.load();
+        let shares = if role == Role::Replica { &readers.replicas } else { &readers.all };
+        let pool = self.pools.get(shares.draw(dice)?)?;
+        let good = matches!(pool.node().standing(), Standing::Up | Standing::Unknown);
+        good.then_some(pool)
     }
 
     /// The nodes to try, best first.
@@ -227,6 +248,8 @@ impl Group {
         let candidates = self.candidates(&healths);
         let before = self.primary.load(Ordering::Acquire);
         let now = choose::primary(&candidates, Some(before).filter(|&place| place != NOBODY));
+        let all = |role| Shares::of(&candidates, role, now, self.spec.max_lag);
+        self.readers.store(Arc::new(Readers { replicas: all(Role::Replica), all: all(Role::Any) }));
         let now = now.unwrap_or(NOBODY);
         if now != before {
             self.primary.store(now, Ordering::Release);

@@ -95,3 +95,31 @@ fn stopped_replication_and_dead_nodes_get_no_reads_and_suspects_come_last() {
     assert_eq!(readers(&candidates, Role::Replica, Some(0), None, 1), [0, 3]);
     assert!(readers(&[], Role::Any, None, None, 1).is_empty());
 }
+
+#[test]
+fn prepared_shares_draw_as_the_full_choice_does() {
+    let up = health(Standing::Up, Some(false), None);
+    let fresh = health(Standing::Up, Some(true), Some(1));
+    let suspect = health(Standing::Suspect, Some(true), Some(1));
+    let mut candidates = vec![
+        candidate(Declared::Primary, 2, &up),
+        candidate(Declared::Replica, 3, &fresh),
+        candidate(Declared::Replica, 1, &fresh),
+        candidate(Declared::Replica, 9, &suspect),
+    ];
+    let drawn = |candidates: &[Candidate<'_>], role| {
+        let shares = Shares::of(candidates, role, Some(0), None);
+        let mut first = [0u32; 4];
+        for dice in 0..600u64 {
+            first[shares.draw(dice).unwrap()] += 1;
+        }
+        first
+    };
+    assert_eq!(drawn(&candidates, Role::Replica), [0, 450, 150, 0]);
+    assert_eq!(drawn(&candidates, Role::Any), [200, 300, 100, 0]);
+    candidates[1].near = false;
+    assert_eq!(drawn(&candidates, Role::Replica), [0, 0, 600, 0]);
+    candidates.truncate(1);
+    assert_eq!(drawn(&candidates, Role::Replica), [600, 0, 0, 0], "the primary where nobody else");
+    assert_eq!(Shares::of(&[], Role::Any, None, None).draw(3), None);
+}
