@@ -81,8 +81,7 @@ pub fn chatter(text: &str) -> Option<Answer> {
         Some(Answer::Table(table))
     };
     match text.as_str() {
-        "select @@version_comment limit 1" => one("@@version_comment", cell("Weir's admin port: SHOW HELP lists the commands")),
-        "select @@version" | "select version()" => one("version()", cell(login::SERVER_VERSION)),
+        "select version()" => one("version()", cell(login::SERVER_VERSION)),
         "select database()" => one("DATABASE()", None),
         "select user()" => one("USER()", cell("admin")),
         "select 1" => one("1", cell("1")),
@@ -92,8 +91,35 @@ pub fn chatter(text: &str) -> Option<Answer> {
             let columns = [("Level", As::Text), ("Code", As::Number), ("Message", As::Text)];
             Some(Answer::Table(Table::new(columns)))
         }
+        _ if text.starts_with("select @@") => Some(Answer::Table(variables(text.get(7..).unwrap_or_default()))),
         _ if text.starts_with("set ") && !text.starts_with("set log") => Some(Answer::Ok(String::new())),
         _ if matches!(text.as_str(), "commit" | "rollback") => Some(Answer::Ok(String::new())),
         _ => None,
     }
+}
+
+/// Server variables that drivers ask for as they connect; the rest is empty, which they take.
+fn variables(list: &str) -> Table {
+    let list = list.split(" limit ").next().unwrap_or_default();
+    let names: Vec<&str> = list.split(',').take(100).map(str::trim).collect();
+    let value = |name: &&str| {
+        let name = name.trim_start_matches("@@").trim_start_matches("session.");
+        cell(match name.trim_start_matches("global.") {
+            "version" => login::SERVER_VERSION,
+            "version_comment" => "Weir's admin port: SHOW HELP lists the commands",
+            "max_allowed_packet" => "65536",
+            "wait_timeout" | "interactive_timeout" => "28800",
+            "autocommit" | "auto_increment_increment" => "1",
+            "lower_case_table_names" => "0",
+            "character_set_client" | "character_set_connection" | "character_set_results" => "utf8mb4",
+            "time_zone" | "system_time_zone" => "SYSTEM",
+            "transaction_isolation" | "tx_isolation" => "REPEATABLE-READ",
+            _ => "",
+        })
+    };
+    let row: Vec<Option<String>> = names.iter().map(value).collect();
+    let mut table = Table::new([]);
+    table.columns = names.iter().map(|name| ((*name).to_owned().into(), As::Text)).collect();
+    table.row(row);
+    table
 }

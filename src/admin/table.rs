@@ -2,6 +2,8 @@
 //!
 //! Owns: columns and rows, and writing them as a text result set. Never: knows what it shows.
 
+use std::borrow::Cow;
+
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
@@ -24,7 +26,7 @@ pub enum As {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    pub columns: Vec<(&'static str, As)>,
+    pub columns: Vec<(Cow<'static, str>, As)>,
     /// `None` is NULL. Each row has as many values as there are columns.
     pub rows: Vec<Vec<Option<String>>>,
 }
@@ -36,7 +38,8 @@ pub fn cell(value: impl ToString) -> Option<String> {
 
 impl Table {
     pub fn new(columns: impl IntoIterator<Item = (&'static str, As)>) -> Self {
-        Table { columns: columns.into_iter().collect(), rows: Vec::new() }
+        let columns = columns.into_iter().map(|(name, form)| (Cow::Borrowed(name), form));
+        Table { columns: columns.collect(), rows: Vec::new() }
     }
 
     pub fn row(&mut self, values: impl IntoIterator<Item = Option<String>>) {

@@ -103,6 +103,9 @@ async fn every_list_answers_and_help_names_them_all() {
     assert_eq!(budget[1..4], ["10000", "10000", "reload"]);
     let version = operator.rows("SHOW VERSION").await;
     assert!(version.contains(&vec!["proxy_id".to_owned(), "9".to_owned()]));
+    // As drivers connect: what mysql_async asks for.
+    let asked = operator.rows("SELECT @@max_allowed_packet,@@wait_timeout").await;
+    assert_eq!(asked, [["@@max_allowed_packet", "@@wait_timeout"], ["65536", "28800"]]);
     // Several commands on one connection, and the client's own chatter.
     let output = operator.client("ops", "s3cret", &["-A"], "select @@version_comment limit 1; SHOW MEMORY; SHOW DATABASES").await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
