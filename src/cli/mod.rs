@@ -5,6 +5,7 @@
 //!
 //! Exit codes: 0 done; 1 it failed while running; 2 wrong usage, settings or rules.
 
+pub mod check;
 pub mod logging;
 pub mod password;
 pub mod run;
@@ -40,6 +41,10 @@ struct Cli {
 enum Command {
     /// Serve clients (what happens without a verb, too).
     Run(run::Arguments),
+    /// Check the rules of a directory: every problem at once, with file, line and what would be right.
+    Check(check::Arguments),
+    /// Print the JSON Schema of the rules, for editors.
+    Schema,
     /// Make a client's password verifiers for the rules. The password is asked for, or read from
     /// standard input; it is never an argument.
     HashPassword,
@@ -55,6 +60,8 @@ pub fn main() -> ExitCode {
     let command = cli.command.unwrap_or(Command::Run(cli.run));
     let outcome = match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Schema => check::schema(),
         Command::HashPassword => password::hash(),
         Command::Settings => {
             print!("{}", settings::documented());

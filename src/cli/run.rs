@@ -12,7 +12,9 @@ use clap::Args;
 use super::{Failure, logging};
 use crate::config::Config;
 use crate::reload::{Difference, Inputs};
-use crate::rules::check::{self, Checked};
+use crate::rules::Rules;
+use crate::rules::check::{self, Checked, Moved};
+use crate::rules::diff;
 use crate::server::run::{Options, run as serve};
 
 #[derive(Clone, Debug, Default, Args)]
@@ -94,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = Inputs {
         directory,
         read_rules: Arc::new(check::load),
-        compare_rules: Arc::new(|_, _, _| Difference::default()),
+        compare_rules: Arc::new(compare),
         read_config: Arc::new({
             let arguments = arguments.clone();
             move || arguments.settings()
@@ -120,4 +122,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stopped = runtime.block_on(serve(options)).map_err(Failure::failed)?;
     tracing::info!(cut = stopped.cut, "stopped");
     Ok(())
+}
+
+/// What changed, and of it what moves rows without the rules saying so.
+fn compare(old: &Rules, new: &Rules, moved: Option<&Moved>) -> Difference {
+    let diff = diff::diff(old, new);
+    let refused = diff.refusals(old, moved);
+    let acknowledge = |change: &&diff::Change| {
+        let table = change.subject.strip_prefix("table ").unwrap_or(&change.subject);
+        format!("{change} (once moved, write: moved: {{from: \"{:016x}\", tables: [{table}]}})", old.hash)
+    };
+    Difference {
+        changes: diff.changes.iter().map(ToString::to_string).collect(),
+        moved: refused.iter().map(acknowledge).collect(),
+    }
 }

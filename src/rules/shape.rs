@@ -159,7 +159,8 @@ pub struct UserShape {
     /// The verifier of mysql_native_password: `*` and 40 hex digits.
     pub native: Option<String>,
     /// The verifier of caching_sha2_password: `0x` and 140 hex digits, as
-    /// `SELECT HEX(authentication_string)` shows it, or the string itself.
+    /// `SELECT HEX(authentication_string)` shows it; or `sha2:` and 64 hex digits, which lets
+    /// clients use the fast path at once.
     pub sha2: Option<String>,
     /// The schemas that the account may use, or `"*"` alone for all of them.
     pub schemas: Vec<String>,

@@ -11,8 +11,8 @@ pub struct User {
     /// SHA1(SHA1(password)), what `*HEX` of mysql_native_password says. Both verifiers may be
     /// there; an account with neither can't log in.
     pub native: Option<[u8; 20]>,
-    /// The authentication string of caching_sha2_password, `$A$005$` + 20 bytes of salt + 43
-    /// characters of digest.
+    /// The authentication string of caching_sha2_password (`$A$005$`, 20 bytes of salt, 43
+    /// characters of digest), or `sha2:` and 64 hex digits: what `protocol::verifier` reads.
     pub sha2: Option<Box<[u8]>>,
     /// `None`: all schemas.
     pub schemas: Option<Vec<SchemaName>>,

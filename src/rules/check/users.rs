@@ -32,15 +32,12 @@ impl Check {
             parsed
         });
         let sha2 = shape.sha2.as_deref().and_then(|text| {
-            let bytes = match text.strip_prefix("0x") {
-                Some(digits) => hex(digits),
-                None => Some(text.as_bytes().to_vec()),
-            };
-            let valid = bytes.filter(|bytes| bytes.len() == SHA2_LENGTH && bytes.starts_with(b"$A$"));
+            let valid = sha2_verifier(text);
             if valid.is_none() {
-                self.error_help(&path.key("sha2"), "not a verifier of caching_sha2_password", "it is 0x and 140 hex digits; `weir hash-password` makes it");
+                let help = "it is 0x and 140 hex digits, or sha2: and 64; `weir hash-password` makes it";
+                self.error_help(&path.key("sha2"), "not a verifier of caching_sha2_password", help);
             }
-            valid.map(Vec::into_boxed_slice)
+            valid
         });
         if shape.native.is_none() && shape.sha2.is_none() {
             self.error_help(path, "the account has no verifier, so nobody can log in", "`weir hash-password` makes 'sha2' and 'native'");
@@ -101,6 +98,18 @@ impl Check {
         let help = suggestion(name, schemas.keys().map(String::as_str));
         self.error_help(path, format!("schema '{name}' is not declared"), help);
     }
+}
+
+/// The bytes that `protocol::verifier` reads.
+fn sha2_verifier(text: &str) -> Option<Box<[u8]>> {
+    if let Some(digits) = text.strip_prefix("sha2:") {
+        return hex(digits).filter(|bytes| bytes.len() == 32).map(|_| text.as_bytes().into());
+    }
+    let bytes = match text.strip_prefix("0x") {
+        Some(digits) => hex(digits)?,
+        None => text.as_bytes().to_vec(),
+    };
+    (bytes.len() == SHA2_LENGTH && bytes.starts_with(b"$A$")).then(|| bytes.into())
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
