@@ -16,6 +16,7 @@ mod scatter;
 mod servers;
 mod shop;
 mod values;
+mod statements;
 mod wire;
 mod wire_packets;
 mod wire_secure;
