@@ -8,7 +8,8 @@ use weir::sql::template::{Lexed, Lexer, Segment};
 use weir::sql::{hint, literal, mention, parse, set, show};
 
 /// Smaller than the defaults, so that a fuzzer reaches them.
-const LIMITS: Limits = Limits { bytes: 1 << 16, operators: 200, depth: 20, items: 5_000, slots: 500 };
+const LIMITS: Limits =
+    Limits { bytes: 1 << 16, operators: 200, depth: 20, items: 5_000, slots: 500 };
 
 /// The dialect that two bytes choose.
 pub fn dialect(mode: u8, rest: u8) -> Dialect {

@@ -19,7 +19,10 @@ fn cases() -> Vec<Vec<u8>> {
         }
         let text = std::fs::read_to_string(path).expect("a data file");
         let statements = text.lines().filter(|line| {
-            !(line.is_empty() || line.starts_with("=> ") || line.starts_with('[') || line.starts_with("##"))
+            !(line.is_empty()
+                || line.starts_with("=> ")
+                || line.starts_with('[')
+                || line.starts_with("##"))
         });
         cases.extend(statements.map(|line| line.as_bytes().to_vec()));
     }
@@ -55,7 +58,8 @@ fn every_case_with_a_byte_turned() {
     for case in cases() {
         let mut turned = case.clone();
         for at in 0..case.len() {
-            for byte in [b'\'', b'(', b'*', b'\\', 0x01, 0xBF, b';'] {
+            let bytes = [b'\'', b'(', b'*', b'\\', 0x01, 0xBF, b';', b')'];
+            for byte in [bytes[at % 8], bytes[(at + 3) % 8]] {
                 turned[at] = byte;
                 take_apart_as(&turned, &dialects[(at + usize::from(byte)) % dialects.len()]);
             }
@@ -67,7 +71,8 @@ fn every_case_with_a_byte_turned() {
 #[test]
 fn the_fuzzers_corpora() {
     for target in ["statements", "set"] {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+        let directory =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
         let mut count = 0;
         for entry in std::fs::read_dir(directory).expect("a corpus") {
             let input = std::fs::read(entry.expect("an entry").path()).expect("an input");

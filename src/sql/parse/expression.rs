@@ -97,7 +97,7 @@ impl Context<'_> {
 
     fn identifier(&self, ident: ast::Ident) -> Expr {
         match ident.quote_style {
-            Some('@') => opaque(vec![], ValueClass::Unknown),
+            Some('[') => opaque(vec![], ValueClass::Unknown),
             None if ident.value.eq_ignore_ascii_case("default") => Expr::Literal(Literal::Default),
             _ => Expr::Column(crate::sql::analysis::ColumnName {
                 schema: None,

@@ -233,7 +233,9 @@ impl<'a> Builder<'a> {
             TokenKind::UserVariable | TokenKind::SystemVariable => {
                 let value = String::from_utf8_lossy(raw.bytes).into_owned();
                 // Quoted, so that nothing takes it for a function's or a column's name.
-                let word = Word { value, quote_style: Some('@'), keyword: Keyword::NoKeyword };
+                // A quote that MySQL doesn't have: the parser panics on one that it doesn't know as
+                // soon as it names the token in an error.
+                let word = Word { value, quote_style: Some('['), keyword: Keyword::NoKeyword };
                 self.push(ParserToken::Word(word), raw.span);
                 self.at += 1;
             }
