@@ -3,6 +3,7 @@
 //! Owns: what a newcomer sees. Never: hides a step that failed: it is shown, counted, and with
 //! `--once` it is the exit code.
 //!
+//! `--sql GROUP` writes the shop's rows of group 0 or 1 as SQL instead (for docker's loader).
 //! `--once` ends after the tour. Ctrl-C ends everything and leaves nothing behind.
 
 #[path = "../support/mod.rs"]
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use support::servers::Kind;
-use support::shop::Scale;
+use support::shop::{Layout, Scale, load};
 use support::{engine, proxy, rig};
 
 /// A bar for the rows, and lines for the steps.
@@ -33,7 +34,13 @@ impl rig::Progress for Bar {
 }
 
 fn main() -> ExitCode {
-    let once = std::env::args().any(|arg| arg == "--once");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, group] = args.as_slice()
+        && mode == "--sql"
+    {
+        return write_sql(group);
+    }
+    let once = args.iter().any(|arg| arg == "--once");
     match run(once) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failed) => {
@@ -42,6 +49,25 @@ fn main() -> ExitCode {
         }
         Err(reason) => {
             eprintln!("demo: {reason}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes what the loader would run on one group's primary.
+fn write_sql(group: &str) -> ExitCode {
+    let Ok(group) = group.parse() else {
+        eprintln!("demo: --sql takes the number of a group");
+        return ExitCode::from(2);
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let layout = Layout::sharded();
+    let written = load::write_sql(group, &layout, &Scale::FULL, &mut out)
+        .and_then(|()| std::io::Write::flush(&mut out));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
             ExitCode::from(1)
         }
     }
