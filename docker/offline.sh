@@ -12,7 +12,7 @@ profile=${WEIR_PROFILE:-debug}
 
 if ! docker image inspect weir-mysql:sid >/dev/null 2>&1; then
     tar -C "$root" -c --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' \
-        --exclude='./tmp/*' --exclude=./usr/share/doc . | docker import - weir-sid:root >&2
+        --exclude='./tmp/*' --exclude='./var/lib/mysql/*' --exclude=./usr/share/doc . | docker import - weir-sid:root >&2
     docker build -q -t weir-mysql:sid -f - "$here/mysql" >&2 <<'DOCKERFILE'
 FROM weir-sid:root
 COPY entrypoint.sh /entrypoint.sh

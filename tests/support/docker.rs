@@ -7,27 +7,34 @@
 use std::process::Command;
 
 use super::servers::{Kind, Options};
-use super::{engine, reaper, sql};
+use super::{engine, reaper, sql, tls};
 
 /// Whether servers are to be containers: `WEIR_SERVERS=docker`.
 pub fn wanted() -> bool {
     std::env::var("WEIR_SERVERS").is_ok_and(|way| way == "docker")
 }
 
-/// Whether an engine answers.
-pub fn available() -> Result<(), String> {
-    engine::run(Command::new("docker").arg("version")).map_err(|reason| {
+/// Whether an engine answers and the image of this kind is there or can be pulled.
+pub fn available(kind: Kind) -> Result<(), String> {
+    command(&["version"]).map_err(|reason| {
         format!("WEIR_SERVERS=docker, but no engine answers: {}", engine::tail(&reason, 1))
-    })
+    })?;
+    let image = image(kind);
+    command(&["image", "inspect", &image])
+        .or_else(|_| command(&["pull", "-q", &image]))
+        .map_err(|reason| format!("no image {image}: {}", engine::tail(&reason, 1)))
 }
 
-/// Starts a container that publishes `port` on loopback; its id.
-pub fn start(kind: Kind, options: &Options, port: u16) -> Result<String, String> {
+fn image(kind: Kind) -> String {
     let (variable, usual) = match kind {
         Kind::MariaDb => ("WEIR_MARIADB_IMAGE", "mariadb:10.11"),
         Kind::MySql => ("WEIR_MYSQL_IMAGE", "mysql:8.4"),
     };
-    let image = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
+    std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
+}
+
+/// Starts a container that publishes `port` on loopback; its id.
+pub fn start(kind: Kind, options: &Options, port: u16) -> Result<String, String> {
     let run = reaper::run_directory();
     // Tells the reaper that there are containers to look for.
     std::fs::write(run.join("containers"), "").map_err(|error| error.to_string())?;
@@ -39,7 +46,18 @@ pub fn start(kind: Kind, options: &Options, port: u16) -> Result<String, String>
         "--env=MYSQL_ROOT_PASSWORD=root".into(),
         "--env=MYSQL_ROOT_HOST=%".into(),
         "--env=MARIADB_ROOT_PASSWORD=root".into(),
-        image,
+    ];
+    if options.tls {
+        let folder = tls::certificates().server.parent().unwrap_or(run).display().to_string();
+        args.push(format!("--volume={folder}:/weir-tls:ro"));
+    }
+    args.push(image(kind));
+    args.extend(server_arguments(kind, options, port));
+    output(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn server_arguments(kind: Kind, options: &Options, port: u16) -> Vec<String> {
+    let mut args: Vec<String> = vec![
         "--log-bin=binlog".into(),
         "--binlog-format=ROW".into(),
         "--local-infile=ON".into(),
@@ -57,8 +75,13 @@ pub fn start(kind: Kind, options: &Options, port: u16) -> Result<String, String>
         args.push("--innodb-flush-log-at-trx-commit=2".into());
         args.push("--sync-binlog=0".into());
     }
+    if options.tls {
+        args.push("--ssl-ca=/weir-tls/ca.pem".into());
+        args.push("--ssl-cert=/weir-tls/server.pem".into());
+        args.push("--ssl-key=/weir-tls/server-key.pem".into());
+    }
     args.extend(options.extra.iter().cloned());
-    output(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    args
 }
 
 /// Makes the accounts that a template would hold.

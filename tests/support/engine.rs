@@ -35,7 +35,7 @@ pub fn cache() -> PathBuf {
 /// Whether a server of this kind can be started here, and if not, why.
 pub fn available(kind: Kind) -> Result<(), String> {
     if super::docker::wanted() {
-        return super::docker::available();
+        return super::docker::available(kind);
     }
     server_command(kind).map(|_| ())
 }
