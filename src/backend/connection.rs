@@ -23,7 +23,7 @@ use crate::backend::counters::{Closed, Counters, Pin, Pins};
 use crate::backend::fault;
 use crate::backend::kill::{KillCell, KillHandle};
 use crate::backend::node::{Node, Ticket};
-use crate::backend::state::{Applied, State};
+use crate::backend::state::{Applied, State, UTF8_FIRST};
 use crate::backend::statements::{Prepared, Statements};
 use crate::backend::version::Version;
 use crate::error::{Error, Result};
@@ -78,6 +78,7 @@ pub struct Connection {
 /// An answer to something that was written together with the client's statement.
 #[derive(Debug)]
 enum Expected {
+    Utf8,
     Database(Arc<str>),
     Set(Vec<u8>),
 }
@@ -208,6 +209,7 @@ impl Connection {
                 self.broken = true;
                 self.closing = Closed::Unclean;
                 match &expected {
+                    Expected::Utf8 => {}
                     Expected::Database(name) => self.node.accepted.forget_database(name),
                     Expected::Set(key) => self.node.accepted.forget_set(key),
                 }
@@ -401,6 +403,10 @@ impl Connection {
             }
         };
         let key = change.key().to_vec();
+        if change.utf8_first {
+            self.query(UTF8_FIRST);
+            self.expected.push(Expected::Utf8);
+        }
         if let Some(name) = &change.database {
             self.begin(|out| command::write_text(command::byte::INIT_DB, name.as_bytes(), out));
             self.expected.push(Expected::Database(name.clone()));
@@ -425,9 +431,11 @@ impl Connection {
     async fn enter_awaited(&mut self, wanted: &State) -> Result<()> {
         self.flush().await?;
         let (mut refused, mut database_done, mut set_done) = (None, false, false);
+        let mut in_utf8 = false;
         for expected in std::mem::take(&mut self.expected) {
             self.stream.set_sequence(1);
             match (self.read_ok().await?, expected) {
+                (Ok(_), Expected::Utf8) => in_utf8 = true,
                 (Ok(_), Expected::Database(name)) => {
                     database_done = true;
                     self.node.accepted.learn_database(&name);
@@ -450,6 +458,8 @@ impl Connection {
         if set_done {
             let have = self.applied.state().database().map(Arc::from);
             self.applied.now(&wanted.in_database(have.as_ref()));
+        } else if in_utf8 {
+            self.applied.unsettle();
         }
         Err(refused)
     }

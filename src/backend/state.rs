@@ -208,12 +208,15 @@ pub struct Applied {
 /// What has to be sent to bring a connection from one state to another.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Change {
+    /// [`UTF8_FIRST`] goes before all else: names in what follows aren't ASCII, and the connection
+    /// may read them in another character set, in which a byte could swallow the quote behind it.
+    pub utf8_first: bool,
     /// COM_INIT_DB with this name.
     pub database: Option<Arc<str>>,
     /// One SET statement, whole.
     pub set: Option<Vec<u8>>,
     /// How many leading bytes of `set` can fail and so decide whether the node has accepted it
-    /// before. Assignments of literals to user variables follow them and can't fail. 0 where
+    /// before. Numbers and plain strings for user variables follow them and can't fail. 0 where
     /// nothing can.
     pub fallible: usize,
 }
@@ -259,6 +262,11 @@ impl Applied {
         self.settled = true;
     }
 
+    /// The charsets are not certain any more.
+    pub fn unsettle(&mut self) {
+        self.settled = false;
+    }
+
     /// The connection has moved to the database of `state`, its other parts are as they were.
     pub fn moved(&mut self, state: &State) {
         self.state = state.clone();
@@ -290,11 +298,20 @@ impl Applied {
     /// What must be sent so that the connection has `wanted`; empty where it has.
     pub fn change(&self, wanted: &State, kind: Kind) -> Change {
         let (have, want) = (&*self.state.0, &*wanted.0);
+        let database = match (&want.database, &have.database) {
+            (Some(want), have) if Some(want) != have.as_ref() => Some(want.clone()),
+            _ => None,
+        };
+        let mut user = Vec::new();
+        differences(&have.user, &want.user, |name, value| user.push((name, value)));
+        let ascii = database.as_ref().is_none_or(|name| name.is_ascii())
+            && user.iter().all(|(name, _)| name.is_ascii());
+        let utf8_first = !ascii && !(self.settled && is_utf8(&have.charset.client));
         let mut text = SetText::default();
         if !self.settled {
             text.0.extend_from_slice(TRACKERS);
         }
-        if !self.settled || have.charset != want.charset {
+        if !self.settled || utf8_first || have.charset != want.charset {
             text.charset(&want.charset);
         }
         if have.isolation != want.isolation {
@@ -308,14 +325,34 @@ impl Applied {
             text.system("autocommit", Some(flag(want.autocommit)));
         }
         differences(&have.variables, &want.variables, |name, value| text.system(name, value));
+        let plain = |value: Option<&[u8]>| value.is_none_or(is_plain);
+        for (name, value) in user.iter().filter(|(_, value)| !plain(*value)) {
+            text.user(name, *value);
+        }
         let fallible = text.0.len();
-        differences(&have.user, &want.user, |name, value| text.user(name, value));
-        let database = match (&want.database, &have.database) {
-            (Some(want), have) if Some(want) != have.as_ref() => Some(want.clone()),
-            _ => None,
-        };
+        for (name, value) in user.iter().filter(|(_, value)| plain(*value)) {
+            text.user(name, *value);
+        }
         let set = (!text.0.is_empty()).then_some(text.0);
-        Change { database, set, fallible }
+        Change { utf8_first, database, set, fallible }
+    }
+}
+
+/// What makes a server read names as UTF-8. It can't fail.
+pub const UTF8_FIRST: &[u8] = b"SET @@SESSION.character_set_client=utf8mb4";
+
+fn is_utf8(charset: &str) -> bool {
+    charset.starts_with("utf8")
+}
+
+/// Whether a value's text can't be refused: a number, or a plain ASCII string. One with an
+/// introducer may hold bytes that its character set doesn't know.
+fn is_plain(text: &[u8]) -> bool {
+    match text {
+        [b'\'', inner @ .., b'\''] => {
+            inner.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'\'' && b != b'\\')
+        }
+        _ => text.len() < 40 && text.iter().all(|&b| b.is_ascii_digit() || b"+-.eE".contains(&b)),
     }
 }
 
@@ -408,7 +445,11 @@ fn put(list: &mut Vec<Variable>, name: &str, value: Option<&[u8]>) {
 
 /// Calls `emit` for each variable that differs, in order of name; without a value where `want`
 /// lacks it.
-fn differences(have: &[Variable], want: &[Variable], mut emit: impl FnMut(&str, Option<&[u8]>)) {
+fn differences<'a>(
+    have: &'a [Variable],
+    want: &'a [Variable],
+    mut emit: impl FnMut(&'a str, Option<&'a [u8]>),
+) {
     let (mut have, mut want) = (have.iter().peekable(), want.iter().peekable());
     loop {
         match (have.peek(), want.peek()) {

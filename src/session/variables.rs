@@ -313,6 +313,8 @@ fn adopt(state: &mut State, name: &str, value: &[u8]) -> Result<()> {
         // Follows from the collation.
         "character_set_connection" => return Ok(()),
         "autocommit" | "last_insert_id" | "identity" | "last_gtid" => return Ok(()),
+        // MySQL numbers each statement.
+        "statement_id" => return Ok(()),
         "transaction_isolation" | "tx_isolation" => {
             state.set_isolation(isolation_named(&text()).map(level));
             return Ok(());

@@ -113,3 +113,41 @@ fn quoted_values_mean_the_same_in_each_mode() {
     assert_eq!(quote(b"a\\", "gbk"), b"_gbk 0x615C");
     assert_eq!(quote("ä".as_bytes(), "utf8mb4"), b"_utf8mb4 0xC3A4");
 }
+
+#[test]
+fn names_that_are_not_ascii_are_only_said_in_utf8() {
+    let mut wanted = State::default();
+    wanted.set_user_variable("größe", Some(b"1"));
+    // A connection that reads UTF-8 is told as usual.
+    let change = settled(&State::default()).change(&wanted, Kind::MySql);
+    assert!(!change.utf8_first);
+    assert_eq!(text(&change), "SET @`größe`=1");
+    // In gbk the last byte of a name could swallow the quote behind it.
+    let mut chinese = State::default();
+    let client = Charset { client: "gbk".into(), ..Charset::default() };
+    chinese.set_charset(client.clone());
+    let change = settled(&chinese).change(&wanted, Kind::MySql);
+    assert!(change.utf8_first && text(&change).contains("character_set_client=utf8mb4"));
+    wanted.set_charset(client);
+    let change = settled(&chinese).change(&wanted, Kind::MySql);
+    assert!(change.utf8_first);
+    assert!(text(&change).contains("character_set_client=gbk"), "and back: {}", text(&change));
+    let named = chinese.in_database(Some(&"größe".into()));
+    let change = settled(&chinese).change(&named, Kind::MySql);
+    assert!(change.utf8_first && change.set.is_some());
+    assert!(Applied::fresh(None).change(&named, Kind::MySql).utf8_first);
+}
+
+#[test]
+fn a_value_that_its_charset_may_not_know_is_waited_for() {
+    let mut wanted = State::default();
+    wanted.set_user_variable("a", Some(b"'plain'"));
+    wanted.set_user_variable("b", Some(&quote(b"\xff", "utf8mb4")));
+    wanted.set_user_variable("c", Some(b"-1.5e3"));
+    let change = settled(&State::default()).change(&wanted, Kind::MySql);
+    assert_eq!(text(&change), "SET @`b`=_utf8mb4 0xFF,@`a`='plain',@`c`=-1.5e3");
+    assert_eq!(change.key(), b"SET @`b`=_utf8mb4 0xFF");
+    for (value, plain) in [("1", true), ("'a'", true), ("''", true), ("f()", false), ("'a'||'b'", false)] {
+        assert_eq!(is_plain(value.as_bytes()), plain, "{value}");
+    }
+}

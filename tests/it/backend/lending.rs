@@ -99,6 +99,40 @@ fn what_a_node_has_accepted_is_pipelined_from_then_on() {
 }
 
 #[test]
+fn names_in_any_script_reach_a_connection_that_reads_another() {
+    for server in support::shared_kinds() {
+        let database = format!("{}_größe名", server.database());
+        server.execute(&format!("CREATE DATABASE `{database}`"));
+        run(async {
+            let group = single(server, |_| {});
+            let mut chinese = State::default();
+            chinese.set_charset(Charset {
+                client: "gbk".into(),
+                results: Some("utf8mb4".into()),
+                collation: "gbk_chinese_ci".into(),
+            });
+            let mut named = chinese.in_database(Some(&database.as_str().into()));
+            named.set_user_variable("größe名", Some(b"7"));
+            for _ in 0..3 {
+                let lent = group.lend(&ask(&chinese)).await.unwrap();
+                lent.finish().await;
+                let mut lent = group.lend(&ask(&named)).await.unwrap();
+                let sql = "SELECT @@character_set_client, DATABASE()";
+                assert_eq!(rows(&mut lent, sql).await[0], ["gbk", &database]);
+                lent.finish().await;
+                let mut plain = named.clone();
+                plain.set_charset(Charset::default());
+                let mut lent = group.lend(&ask(&plain)).await.unwrap();
+                assert_eq!(value(&mut lent, "SELECT @`größe名`").await, "7");
+                lent.finish().await;
+            }
+            assert_eq!(node(&group).counters.opened.load(Ordering::Relaxed), 1);
+        });
+        server.execute(&format!("DROP DATABASE `{database}`"));
+    }
+}
+
+#[test]
 fn a_refused_state_is_the_servers_own_error_and_costs_no_connection() {
     for server in support::shared_kinds() {
         run(async {
