@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Failure, WRONG};
+use super::{Failure, WRONG, online};
 use crate::rules::Rules;
 use crate::rules::check;
+use crate::rules::file;
 use crate::rules::problem::{Problem, Severity};
 use crate::rules::table::Placement;
 use crate::rules::validate;
@@ -22,6 +23,10 @@ pub struct Arguments {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    /// Also compare the rules with the servers that they name: versions, sql_mode, collations,
+    /// missing or drifted tables, AUTO_INCREMENT, triggers, rights.
+    #[arg(long)]
+    online: bool,
 }
 
 /// Checks a directory. Problems go to standard output, for they are what was asked for.
@@ -29,7 +34,19 @@ pub struct Arguments {
 /// # Errors
 /// Exit code 2 where the rules can't be used.
 pub fn check(arguments: &Arguments) -> Result<(), Failure> {
-    let checked = check::load(&arguments.directory);
+    let (document, found) = file::read_dir(&arguments.directory);
+    let mut checked = check::check(&document, found);
+    if let (true, Some(rules)) = (arguments.online, &checked.rules) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::failed(error.to_string()))?;
+        let mut problems = runtime.block_on(online::check(rules));
+        document.place(&mut problems);
+        checked.problems.extend(problems);
+        checked.problems.sort_by(|left, right| (&left.position, &left.path).cmp(&(&right.position, &right.path)));
+        if file::has_errors(&checked.problems) {
+            checked.rules = None;
+        }
+    }
     let text = if arguments.json {
         report_json(checked.rules.as_ref(), &checked.problems)
     } else {

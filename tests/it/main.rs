@@ -5,6 +5,7 @@ mod support;
 
 mod admin;
 mod backend;
+mod check_online;
 mod drain;
 mod layers;
 mod lexer;

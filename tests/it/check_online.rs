@@ -1,0 +1,99 @@
+//! `weir check --online` against real servers: what is wrong there is named, with its place.
+
+use weir::cli::online;
+use weir::rules::check::load_text;
+
+use crate::support::{self, servers::Server, sql};
+
+fn rules(server: &Server, tables: &str) -> weir::rules::Rules {
+    let port = server.port;
+    let secret = std::env::temp_dir().join(format!("weir-secret-{}-{port}", std::process::id()));
+    std::fs::write(&secret, "weir\n").unwrap();
+    let control = secret.with_extension("control");
+    std::fs::write(&control, "weir_control\n").unwrap();
+    let text = format!(
+        "groups:
+  g0:
+    primary: {{address: '127.0.0.1:{port}'}}
+    accounts: {{data: {{user: weir, password: 'file:{}'}}, control: {{user: weir_control, password: 'file:{}'}}}}
+{tables}",
+        secret.display(),
+        control.display()
+    );
+    let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+    checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems))
+}
+
+fn problems(server: &Server, tables: &str) -> Vec<String> {
+    let rules = rules(server, tables);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut found: Vec<String> = runtime
+        .block_on(online::check(&rules))
+        .iter()
+        .map(|problem| format!("{}: {}", problem.path, problem.message))
+        .filter(|line| !line.starts_with("groups.g0.primary: ") || line.contains("can't"))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn drift_and_hazards_on_the_servers_are_named() {
+    for server in support::shared_kinds() {
+        let db = server.database();
+        let tables = format!(
+            "schemas:
+  s:
+    databases: {{g0: {db}}}
+    tables:
+      good: {{key: [{{column: id}}], algorithm: {{kind: modulo}}, shards: {{count: 2, databases: {db}, groups: [g0], tables: 'good_{{0}}'}}}}
+      bad: {{key: [{{column: uid}}], algorithm: {{kind: modulo}}, shards: {{count: 4, databases: {db}, groups: [g0], tables: 'bad_{{0}}'}}}}
+      text: {{key: [{{column: code, type: varchar(20), collation: utf8mb4_bin}}], algorithm: {{kind: hash}}, shards: {{count: 2, databases: {db}, groups: [g0], tables: 'text_{{0}}'}}}}
+      gone: {{broadcast: true}}
+"
+        );
+        let create = "(id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20))";
+        let bad = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, userid BIGINT NOT NULL)";
+        let text = "(code VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY)";
+        let statements = [
+            format!("CREATE TABLE {db}.good_0 {create}"),
+            format!("CREATE TABLE {db}.good_1 {create}"),
+            format!("CREATE TABLE {db}.bad_0 {bad}"),
+            format!("CREATE TABLE {db}.bad_2 {}", bad.replace("userid BIGINT", "userid INT")),
+            format!("CREATE TRIGGER {db}.tr BEFORE INSERT ON {db}.bad_0 FOR EACH ROW SET NEW.userid = 1"),
+            format!("CREATE TABLE {db}.text_0 {text}"),
+            format!("CREATE TABLE {db}.text_1 {text}"),
+        ];
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        sql::execute(&server.url("root"), &statements).unwrap();
+        let expected = [
+            "schemas.s.tables.bad.key[0]: there is no column 'uid'".to_owned(),
+            "schemas.s.tables.bad: 2 of 4 physical tables are missing: ".to_owned()
+                + &format!("g0.{db}.bad_1, g0.{db}.bad_3"),
+            format!("schemas.s.tables.bad: column 'id' is AUTO_INCREMENT: each shard would hand out the same numbers"),
+            format!("schemas.s.tables.bad: g0.{db}.bad_2 differs from g0.{db}.bad_0: column 'userid' is int instead of bigint"),
+            "schemas.s.tables.bad: trigger 'tr' runs before each INSERT: it could change the shard key after the row was routed".to_owned(),
+            "schemas.s.tables.bad: unique key 'PRIMARY' doesn't hold the whole shard key, so it is unique within each shard only".to_owned(),
+            format!("schemas.s.tables.gone: 1 of 1 physical tables are missing: g0.{db}.gone"),
+            "schemas.s.tables.text.key[0]: fold 'trim' keeps texts apart that utf8mb4_general_ci calls equal, so conditions on 'code' go to all shards".to_owned(),
+        ];
+        assert_eq!(problems(server, &tables), expected, "{server}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_problem_for_each_group() {
+    let Some(server) = support::shared_kinds().into_iter().next() else { return };
+    let mut rules = rules(server, "schemas: {s: {databases: {g0: x}, tables: {t: {broadcast: true}}}}");
+    let group = weir::rules::group::Group::clone(&rules.groups[0]);
+    let gone = weir::rules::group::Node {
+        address: weir::rules::group::Address::Tcp { host: "127.0.0.1".into(), port: 1 },
+        ..weir::rules::group::Node::clone(&group.primary)
+    };
+    rules.groups[0] = weir::rules::group::Group { primary: gone.into(), ..group }.into();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let found = runtime.block_on(online::check(&rules));
+    let paths: Vec<String> = found.iter().map(|problem| problem.path.to_string()).collect();
+    assert_eq!(paths, ["groups.g0.primary", "groups.g0"]);
+    assert!(found[0].message.contains("can't be used"), "{}", found[0].message);
+}
