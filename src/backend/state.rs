@@ -379,10 +379,11 @@ pub fn quote(value: &[u8], charset: &str) -> Vec<u8> {
 }
 
 /// Every change of session state is reported in OK packets. Both kinds of server know these, MySQL
-/// since 5.7, MariaDB since 10.2.
+/// since 5.7, MariaDB since 10.2. And a server waits while Weir doesn't read: a client that takes
+/// its rows slowly holds up the shards of a merge, for as long as Weir's own deadlines let it.
 const TRACKERS: &[u8] = b"SET @@SESSION.session_track_system_variables='*',\
     @@SESSION.session_track_schema=1,@@SESSION.session_track_state_change=1,\
-    @@SESSION.session_track_transaction_info='STATE'";
+    @@SESSION.session_track_transaction_info='STATE',@@SESSION.net_write_timeout=3600";
 
 /// The SET statement being built.
 #[derive(Default)]

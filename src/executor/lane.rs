@@ -61,7 +61,8 @@ pub enum Command<'p> {
         /// Names all that the handle depends on (trap 14).
         key: Cow<'p, [u8]>,
         sql: Cow<'p, [u8]>,
-        /// What follows the statement's id in COM_STMT_EXECUTE; without a cursor.
+        /// What follows the statement's id in COM_STMT_EXECUTE. A cursor that it asks for isn't
+        /// opened: the rows come at once, which the protocol lets a server do.
         arguments: &'p [u8],
     },
 }
@@ -154,7 +155,8 @@ impl<'c> Lane<'c> {
                 };
                 let mut payload = Vec::with_capacity(arguments.len() + 5);
                 command::write_number(command::byte::STMT_EXECUTE, prepared.id, &mut payload);
-                payload.extend_from_slice(arguments);
+                payload.push(NO_CURSOR);
+                payload.extend_from_slice(arguments.get(1..).unwrap_or_default());
                 connection.send_command(&payload).await?;
             }
         }
@@ -231,6 +233,11 @@ impl<'c> Lane<'c> {
         if end.status.contains(StatusFlags::MORE_RESULTS) {
             return Err(self.hostile("another result where one was due"));
         }
+        if end.status.contains(StatusFlags::CURSOR_EXISTS) {
+            return Err(self.hostile("a cursor that nobody asked for"));
+        }
+        // A SELECT that changes the session (a user variable, say) pins its connection.
+        self.connection.note_tracked(&end.session_state);
         self.warnings += u32::from(end.warnings);
         self.stage = Stage::Idle;
         Ok(Next::End(end))
@@ -278,6 +285,8 @@ impl<'c> Lane<'c> {
     }
 }
 
+/// COM_STMT_EXECUTE's flags.
+const NO_CURSOR: u8 = 0;
 /// Statements up to this many bytes are copied into the write buffer.
 const COPIED: usize = 16 << 10;
 

@@ -14,8 +14,9 @@ impl Window {
     /// No LIMIT.
     pub const OPEN: Self = Window { skip: 0, left: None };
 
+    /// LIMIT `offset`, `count`. The greatest count is how MySQL's users write "all".
     pub fn new(offset: u64, count: u64) -> Self {
-        Window { skip: offset, left: Some(count) }
+        Window { skip: offset, left: (count != u64::MAX).then_some(count) }
     }
 
     /// Counts one row: whether it is let through.
@@ -64,5 +65,6 @@ mod tests {
         assert!(Window::new(5, 0).is_shut());
         assert!(!Window::OPEN.is_shut() && Window::OPEN.is_open());
         assert_eq!(Window::new(u64::MAX, 5).most(), u64::MAX);
+        assert!(Window::new(0, u64::MAX).is_open() && !Window::new(1, u64::MAX).is_open());
     }
 }

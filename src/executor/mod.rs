@@ -23,6 +23,7 @@ pub mod running;
 pub mod scatter;
 pub mod settle;
 pub mod sort;
+pub mod spare;
 pub mod stream;
 pub mod together;
 pub mod write;

@@ -4,14 +4,16 @@
 //! (the executor does).
 //!
 //! A statement takes one connection for each group, in the order of the groups, so that no two
-//! statements wait for each other in a ring.
+//! statements wait for each other in a ring. A merge takes more where they are free at once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::backend::connection::Pipelining;
 use crate::backend::kill::Scope;
-use crate::backend::pool::Lent;
+use crate::backend::pool::{Ask, Lent};
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::compare::RowFormat;
@@ -20,12 +22,14 @@ use crate::executor::limit::Window;
 use crate::executor::pass::{Broken, Summary};
 use crate::executor::running::timeout_error;
 use crate::executor::scatter as merging;
+use crate::executor::spare::{deal, spare};
 use crate::executor::write::{self as writing, WriteTerms, Written};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::plan::{Access, Gather, Rendered, Renaming, Rows, Target, WriteKind};
 use crate::planner::splice::Form;
+use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
@@ -66,6 +70,7 @@ impl Session {
         };
         let parts = self.parts(plan, &targets, binding, manner)?;
         let mut lents = self.lend_all(snapshot, plan, &targets).await?;
+        let mut spares = self.spares(plan, &targets, &lents).await;
         let config = self.ctx.shared.config();
         let (ctx, running) = (self.ctx.clone(), self.running.clone());
         let terms = merging::Terms {
@@ -82,15 +87,19 @@ impl Session {
         };
         let in_transaction = self.is_in_transaction();
         let pipelining = self.pipelining(plan);
-        let mut lanes = self.lanes(&mut lents, &parts, &targets, manner, pipelining, in_transaction);
+        let connections = (&mut lents, &mut spares);
+        let mut lanes = self.lanes(connections, &parts, &targets, manner, pipelining, in_transaction);
         self.stream.set_sequence(1);
         let limit = self.limit(&plan.facts);
         let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
         drop(lanes);
         running.end();
-        let outcome = self.merged(outcome, &mut lents).await;
+        let outcome = self.merged(outcome, [&mut lents, &mut spares]).await;
         self.settle_all(snapshot, lents).await;
+        for (_, spare) in spares {
+            spare.finish().await;
+        }
         let summary = outcome?;
         self.last.note(&summary);
         if let Some(error) = &summary.error {
@@ -103,7 +112,7 @@ impl Session {
     async fn merged(
         &mut self,
         outcome: Result<Result<Summary, Broken>, crate::observe::sessions::Stop>,
-        lents: &mut Lents,
+        lents: [&mut Lents; 2],
     ) -> Result<Summary, Failure> {
         match outcome {
             Ok(Ok(summary)) => Ok(summary),
@@ -111,14 +120,17 @@ impl Session {
                 Err(Failure::Statement(Error { fatal: false, ..self.running.explain(error) }))
             }
             Ok(Err(broken)) => {
-                let client = matches!(broken, Broken::Client(_));
-                if client {
-                    self.kill_lents(lents).await;
+                if matches!(broken, Broken::Client(_)) {
+                    for lents in lents {
+                        self.kill_lents(lents).await;
+                    }
                 }
                 Err(Failure::Session(End::Error(broken.error().clone().fatal())))
             }
             Err(stop) => {
-                self.kill_lents(lents).await;
+                for lents in lents {
+                    self.kill_lents(lents).await;
+                }
                 Err(Failure::Session(End::Stopped(stop)))
             }
         }
@@ -151,7 +163,9 @@ impl Session {
         let terms = WriteTerms { kind: write, in_transaction, running: &running };
         let pipelining = self.pipelining(plan);
         let text = Manner { binary: false, ..manner };
-        let mut lanes = self.lanes(&mut lents, &parts, &targets, text, pipelining, in_transaction);
+        let mut spares = Lents::new();
+        let connections = (&mut lents, &mut spares);
+        let mut lanes = self.lanes(connections, &parts, &targets, text, pipelining, in_transaction);
         let limit = self.limit(&plan.facts);
         let work = writing::write(&mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
@@ -283,16 +297,50 @@ impl Session {
         }
     }
 
+    /// Further connections for a read whose targets share groups: with one result at a time, rows
+    /// of all but one shard would have to be kept, or come one after the other. Not inside of a
+    /// transaction, nor where something of the session's is on its connection.
+    async fn spares(&mut self, plan: &Plan, targets: &[Target], lents: &Lents) -> Lents {
+        let mut spares = Lents::new();
+        let is_bound = self.is_in_transaction()
+            || !self.state.autocommit()
+            || plan.facts.pins.is_some()
+            || plan.facts.access != Access::Read;
+        if is_bound {
+            return spares;
+        }
+        let config = self.ctx.shared.config();
+        for (group, lent) in lents {
+            let wanted = targets.iter().filter(|target| target.group == *group).count() - 1;
+            if wanted == 0 || !lent.pins().is_empty() {
+                continue;
+            }
+            let ask = Ask {
+                worker: self.ctx.index,
+                role: Purpose::of(&plan.facts, false, false).role,
+                state: &self.state,
+                found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
+                pipelining: Pipelining::All,
+                deadline: Instant::now() + config.timeouts.pool_wait.0,
+            };
+            let more = spare(lent, &ask, wanted).await;
+            spares.extend(more.into_iter().map(|lent| (*group, lent)));
+        }
+        spares
+    }
+
     fn lanes<'c>(
         &self,
-        lents: &'c mut Lents,
+        (lents, spares): (&'c mut Lents, &'c mut Lents),
         parts: &'c [Prepared],
         targets: &[Target],
         manner: Manner<'c>,
         pipelining: Pipelining,
         keep: bool,
     ) -> Vec<Lane<'c>> {
-        let lane = |(group, lent): &'c mut (GroupId, Lent)| {
+        let mut spares: Vec<_> = spares.iter_mut().collect();
+        let mut lanes = Vec::with_capacity(lents.len() + spares.len());
+        for (group, lent) in lents {
             let own = parts.iter().filter(|part| part.group == *group).map(|part| {
                 let target = targets.get(part.place);
                 let command = match manner.arguments {
@@ -316,9 +364,15 @@ impl Session {
                     names: &part.names,
                 }
             });
-            Lane::new(lent, own.collect(), keep)
-        };
-        lents.iter_mut().map(lane).collect()
+            let (of_group, others): (Vec<_>, Vec<_>) =
+                spares.into_iter().partition(|(of, _)| of == group);
+            spares = others;
+            let hands = deal(own, 1 + of_group.len());
+            let more = of_group.into_iter().map(|(_, spare)| spare);
+            let connections = std::iter::once(lent).chain(more);
+            lanes.extend(connections.zip(hands).map(|(lent, own)| Lane::new(lent, own, keep)));
+        }
+        lanes
     }
 
     fn pipelining(&self, plan: &Plan) -> Pipelining {
