@@ -110,6 +110,18 @@ impl Lexed {
         Lexed::default()
     }
 
+    /// Gives memory back where a long statement made it hold more than `keep` bytes. What was lexed
+    /// is gone then.
+    pub fn trim(&mut self, keep: usize) {
+        let lists = self.slots.capacity() * size_of::<Slot>()
+            + self.items.capacity() * size_of::<Item>()
+            + self.rows.capacity() * size_of::<Row>()
+            + self.shapes.capacity() * size_of::<Shape>();
+        if self.template.capacity() + lists + self.scratch.keys.capacity() > keep {
+            *self = Lexed::default();
+        }
+    }
+
     fn clear(&mut self) {
         self.template.clear();
         self.slots.clear();

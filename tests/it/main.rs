@@ -22,3 +22,4 @@ mod wire;
 mod wire_packets;
 mod wire_secure;
 mod wire_servers;
+mod wire_through;

@@ -22,7 +22,7 @@ use crate::support::{shared_kinds, started, tls};
 
 /// What a login did on its way.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Path {
+pub(crate) struct Path {
     fast: bool,
     by_rsa: bool,
     in_clear: bool,
@@ -33,7 +33,7 @@ async fn tcp(server: &Server) -> Stream {
     Stream::tcp(socket, Peer::Backend, 1 << 30)
 }
 
-async fn log_in(
+pub(crate) async fn log_in(
     stream: &mut Stream,
     user: &str,
     password: &str,
@@ -97,7 +97,7 @@ async fn log_in(
 }
 
 /// The first value of the first row.
-async fn value(stream: &mut Stream, sql: &[u8]) -> Vec<u8> {
+pub(crate) async fn value(stream: &mut Stream, sql: &[u8]) -> Vec<u8> {
     stream.reset_sequence();
     stream.write_with(|out| write_text(byte::QUERY, sql, out));
     stream.flush().await.unwrap();
