@@ -310,14 +310,17 @@ impl Connection {
         }
     }
 
-    /// Runs a statement of Weir's own that must be answered OK.
+    /// Runs a statement that must be answered OK.
+    ///
+    /// # Errors
+    /// The server's own error, untouched: it is often the client's statement that is sent so.
     pub async fn simple(&mut self, sql: &[u8]) -> Result<OkInfo> {
         self.query(sql);
         let mut answer = self.answer().await?;
         loop {
             let info = match answer {
                 Answer::Ok(info) => info,
-                Answer::Err(error) => return Err(fault::of_server(&self.node, error)),
+                Answer::Err(error) => return Err(error),
                 Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
                     self.broken = true;
                     return Err(fault::hostile(&self.node, "rows where OK was due"));
@@ -506,6 +509,24 @@ impl Connection {
         for stale in self.statements.make_room() {
             self.close_statement(stale);
         }
+        match self.prepare_once(key, sql, definitions).await {
+            // The server holds all the handles it may: those of this connection make room.
+            Err(error) if error.errno == 1461 && !self.statements.is_empty() => {
+                for stale in self.statements.drain() {
+                    self.close_statement(stale);
+                }
+                self.prepare_once(key, sql, definitions).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn prepare_once(
+        &mut self,
+        key: &[u8],
+        sql: &[u8],
+        definitions: bool,
+    ) -> Result<(Prepared, Vec<Vec<u8>>)> {
         self.begin(|out| command::write_text(command::byte::STMT_PREPARE, sql, out));
         self.flush().await?;
         self.absorb().await?;
@@ -618,12 +639,14 @@ impl Connection {
             && !self.status.contains(StatusFlags::MORE_RESULTS)
     }
 
-    /// Whether state was written for a command that never came.
+    /// Whether something was written for a command that never came: state, or the end of a
+    /// prepared handle.
     pub(crate) fn is_unused(&self) -> bool {
-        !self.broken && !self.in_flight && !self.expected.is_empty()
+        let written = !self.expected.is_empty() || self.stream.pending_write() > 0;
+        !self.broken && !self.in_flight && written
     }
 
-    /// Sends that state and reads its answers.
+    /// Sends that and reads its answers.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         self.flush().await?;
         self.absorb().await

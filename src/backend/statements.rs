@@ -56,6 +56,11 @@ impl Statements {
         self.held.remove(key).map(|(prepared, _)| prepared)
     }
 
+    /// Forgets all and returns their ids, to be closed.
+    pub fn drain(&mut self) -> Vec<u32> {
+        self.held.drain().map(|(_, (prepared, _))| prepared.id).collect()
+    }
+
     /// The server has dropped all of them.
     pub fn clear(&mut self) {
         self.held.clear();

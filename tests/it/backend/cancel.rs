@@ -106,6 +106,56 @@ fn workers_share_a_bound_and_everybody_is_served() {
 }
 
 #[test]
+fn a_connection_serves_other_workers_from_their_own_threads() {
+    // The servers live on a runtime of their own, as they would in other processes.
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let servers = std::thread::spawn(move || {
+        run(async move {
+            tell.send(fake::serve(|_| None).await).unwrap();
+            let _ = stopped.await;
+        });
+    });
+    let group = fake::group(told.recv().unwrap(), Limits { max_connections: 3, ..Limits::default() });
+    let finish = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let workers = [0, 1].map(|worker| {
+        let (group, finish) = (group.clone(), finish.clone());
+        std::thread::spawn(move || {
+            run(async {
+                let mut tasks = Vec::new();
+                for task in 0..6usize {
+                    let group = group.clone();
+                    tasks.push(tokio::spawn(async move {
+                        for round in 0..30usize {
+                            let state = State::default();
+                            let mut asked = ask(&state);
+                            asked.worker = worker;
+                            let mut lent = group.lend(&asked).await.unwrap();
+                            let sql = format!("SELECT {}", task * 100 + round);
+                            assert_eq!(value(&mut lent, &sql).await, sql[7..]);
+                            lent.finish().await;
+                        }
+                    }));
+                }
+                for task in tasks {
+                    task.await.unwrap();
+                }
+                // A worker serves its connections until all are done with them.
+                tokio::task::spawn_blocking(move || finish.wait()).await.unwrap();
+            });
+        })
+    });
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    let pool = &group.pools()[0];
+    assert_eq!((pool.in_use(), pool.waiting()), (0, 0));
+    assert!(pool.node().open() <= 3);
+    drop(stop);
+    servers.join().unwrap();
+}
+
+#[test]
 fn a_server_that_breaks_the_protocol_loses_its_connection_and_nothing_else() {
     let scripts: [(&str, fake::Script); 8] = [
         ("an error without SQLSTATE", |sql| {

@@ -14,6 +14,7 @@ use weir::backend::state::{Charset, Isolation, State, quote};
 
 use super::{ask, rows, run, single, value};
 use crate::support;
+use crate::support::servers::{Kind, Options};
 
 fn node(group: &Group) -> &Node {
     group.pools()[0].node()
@@ -398,4 +399,41 @@ fn prepared_handles_are_kept_and_the_oldest_is_closed_on_the_server_too() {
             lent.finish().await;
         });
     }
+}
+
+#[test]
+fn a_server_that_holds_all_the_handles_it_may_gets_room_from_this_connection() {
+    let options = Options::with(&["--max-prepared-stmt-count=4"]);
+    let Some(server) = support::started(Kind::MariaDb, options) else { return };
+    run(async {
+        let group = single(&server, |_| {});
+        let state = State::default();
+        let mut lent = group.lend(&ask(&state)).await.unwrap();
+        for number in 0..10u8 {
+            let sql = format!("SELECT {number}");
+            lent.prepare(&[number], sql.as_bytes(), false).await.unwrap();
+        }
+        assert!(lent.prepared(&[9]).is_some() && lent.prepared(&[0]).is_none());
+        // Where the others hold all, it is the server's own error.
+        let mut other = group.lend(&ask(&state)).await.unwrap();
+        let held = || {
+            let shown = server.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'").unwrap();
+            shown[0][1].parse::<u8>().unwrap()
+        };
+        for number in 10..14 {
+            if held() < 4 {
+                lent.prepare(&[number], b"SELECT 'fill'", false).await.unwrap();
+            }
+        }
+        assert_eq!(held(), 4);
+        let error = other.prepare(b"x", b"SELECT 1", false).await.unwrap_err();
+        assert_eq!(error.errno, 1461, "{error}");
+        assert_eq!(value(&mut other, "SELECT 3").await, "3");
+        // A handle given up just before the end of a lend costs no connection.
+        (10..14).for_each(|number| lent.unprepare(&[number]));
+        let id = lent.id;
+        lent.finish().await;
+        let again = group.lend(&ask(&state)).await.unwrap();
+        assert_eq!(again.id, id);
+    });
 }
