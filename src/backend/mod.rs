@@ -17,6 +17,7 @@ pub mod counters;
 pub mod fault;
 pub mod group;
 pub mod health;
+pub mod inspect;
 pub mod kill;
 pub mod login;
 pub mod node;

@@ -214,7 +214,10 @@ mod tests {
     #[test]
     fn columns_are_found_in_any_case() {
         let bigint = ColumnType::Int { bits: 64, unsigned: false };
-        let table = Table::new("t", vec![Column::new("User_Id", bigint), Column::new("Größe", ColumnType::Json)]);
+        let table = Table::new(
+            "t",
+            vec![Column::new("User_Id", bigint), Column::new("Größe", ColumnType::Json)],
+        );
         assert_eq!(table.column_index("user_id"), Some(0));
         assert_eq!(table.column_index("USER_ID"), Some(0));
         assert_eq!(table.column_index("GRÖSSE"), None);

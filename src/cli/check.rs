@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Failure, WRONG, online};
+use super::{Failure, WRONG};
+use crate::backend::inspect;
 use crate::rules::Rules;
 use crate::rules::check;
 use crate::rules::file;
@@ -39,10 +40,12 @@ pub fn check(arguments: &Arguments) -> Result<(), Failure> {
     if let (true, Some(rules)) = (arguments.online, &checked.rules) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::failed(error.to_string()))?;
-        let mut problems = runtime.block_on(online::check(rules));
+        let mut problems = runtime.block_on(inspect::check(rules));
         document.place(&mut problems);
         checked.problems.extend(problems);
-        checked.problems.sort_by(|left, right| (&left.position, &left.path).cmp(&(&right.position, &right.path)));
+        checked.problems.sort_by(|left, right| {
+            (&left.position, &left.path).cmp(&(&right.position, &right.path))
+        });
         if file::has_errors(&checked.problems) {
             checked.rules = None;
         }
@@ -58,14 +61,17 @@ pub fn check(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Prints the JSON Schema.
 pub fn schema() -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(&validate::schema()).map_err(|error| Failure::failed(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&validate::schema())
+        .map_err(|error| Failure::failed(error.to_string()))?;
     print(&format!("{text}\n"))
 }
 
 /// A reader that has gone away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error.to_string())),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(error.to_string()))
+        }
         _ => Ok(()),
     }
 }
@@ -109,7 +115,9 @@ fn summary(rules: &Rules) -> String {
         }
     }
     let nodes: usize = rules.groups.iter().map(|group| group.nodes().count()).sum();
-    let many = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let many = |number: usize, what: &str| {
+        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    };
     format!(
         "{} with {}, {}, {} ({}), {broadcast} broadcast, {single} single, {}",
         many(rules.groups.len(), "group"),

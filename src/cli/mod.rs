@@ -6,9 +6,7 @@
 //! Exit codes: 0 done; 1 it failed while running; 2 wrong usage, settings or rules.
 
 pub mod check;
-pub mod judge;
 pub mod logging;
-pub mod online;
 pub mod password;
 pub mod run;
 pub mod settings;

@@ -101,7 +101,9 @@ pub fn diff(old: &Rules, new: &Rules) -> Diff {
         diff.push("settings".to_string(), "changed", false);
     }
     groups(old, new, &mut diff);
-    let names = |rules: &Rules| rules.schemas().iter().map(|schema| schema.name.clone()).collect::<BTreeSet<_>>();
+    let names = |rules: &Rules| {
+        rules.schemas().iter().map(|schema| schema.name.clone()).collect::<BTreeSet<_>>()
+    };
     for name in names(old).union(&names(new)) {
         match (old.schema(name.as_str()), new.schema(name.as_str())) {
             (None, Some(_)) => diff.push(format!("schema {name}"), "added", false),
@@ -110,12 +112,15 @@ pub fn diff(old: &Rules, new: &Rules) -> Diff {
             (None, None) => {}
         }
     }
-    let names = |rules: &Rules| rules.users().iter().map(|user| user.name.clone()).collect::<BTreeSet<_>>();
+    let names =
+        |rules: &Rules| rules.users().iter().map(|user| user.name.clone()).collect::<BTreeSet<_>>();
     for name in names(old).union(&names(new)) {
         match (old.user(name.as_str()), new.user(name.as_str())) {
             (None, Some(_)) => diff.push(format!("user {name}"), "added", false),
             (Some(_), None) => diff.push(format!("user {name}"), "removed", false),
-            (Some(before), Some(after)) if before != after => diff.push(format!("user {name}"), "changed", false),
+            (Some(before), Some(after)) if before != after => {
+                diff.push(format!("user {name}"), "changed", false)
+            }
             _ => {}
         }
     }
@@ -123,7 +128,9 @@ pub fn diff(old: &Rules, new: &Rules) -> Diff {
 }
 
 fn groups(old: &Rules, new: &Rules, diff: &mut Diff) {
-    let names = |rules: &Rules| rules.groups.iter().map(|group| group.name.clone()).collect::<BTreeSet<_>>();
+    let names = |rules: &Rules| {
+        rules.groups.iter().map(|group| group.name.clone()).collect::<BTreeSet<_>>()
+    };
     for name in names(old).union(&names(new)) {
         let subject = format!("group {name}");
         match (old.group_by_name(name.as_str()), new.group_by_name(name.as_str())) {
@@ -132,7 +139,10 @@ fn groups(old: &Rules, new: &Rules, diff: &mut Diff) {
             (Some((_, before)), Some((_, after))) if before != after => {
                 let what = if before.primary.address != after.primary.address {
                     // A new primary holds the same rows: a group is its rows, not its servers.
-                    format!("primary {} instead of {}", after.primary.address, before.primary.address)
+                    format!(
+                        "primary {} instead of {}",
+                        after.primary.address, before.primary.address
+                    )
                 } else {
                     "changed".to_string()
                 };
@@ -144,18 +154,26 @@ fn groups(old: &Rules, new: &Rules, diff: &mut Diff) {
 }
 
 fn schema(old: &Rules, before: &Schema, new: &Rules, after: &Schema, diff: &mut Diff) {
-    let default = |rules: &Rules, schema: &Schema| (rules.group_name(schema.default_group), schema.default_database().clone());
+    let default = |rules: &Rules, schema: &Schema| {
+        (rules.group_name(schema.default_group), schema.default_database().clone())
+    };
     let (was, is) = (default(old, before), default(new, after));
     if was != is {
-        let what = format!("tables that no rule names are looked for in {}.{} instead of {}.{}", is.0, is.1, was.0, was.1);
+        let what = format!(
+            "tables that no rule names are looked for in {}.{} instead of {}.{}",
+            is.0, is.1, was.0, was.1
+        );
         diff.push(format!("schema {}", before.name), what, true);
     }
-    let names = |schema: &Schema| schema.tables().iter().map(|(name, _)| (*name).to_string()).collect::<BTreeSet<_>>();
+    let names = |schema: &Schema| {
+        schema.tables().iter().map(|(name, _)| (*name).to_string()).collect::<BTreeSet<_>>()
+    };
     for name in names(before).union(&names(after)) {
         let subject = format!("table {}.{name}", before.name);
         let (was, is) = (before.table(name), after.table(name));
         let moves = moves_rows(old, &was, new, &is);
-        match (before.tables.contains_key(name.as_str()), after.tables.contains_key(name.as_str())) {
+        match (before.tables.contains_key(name.as_str()), after.tables.contains_key(name.as_str()))
+        {
             (false, true) => {
                 let unless_absent = match (&moves, &was) {
                     (Some(_), Placement::Single(single)) => Some(Whereabouts {
@@ -171,7 +189,11 @@ fn schema(old: &Rules, before: &Schema, new: &Rules, after: &Schema, diff: &mut 
             }
             (true, false) => {
                 let moves_rows = moves.is_some();
-                diff.push(subject, moves.map_or("removed".to_string(), |why| format!("removed: {why}")), moves_rows);
+                diff.push(
+                    subject,
+                    moves.map_or("removed".to_string(), |why| format!("removed: {why}")),
+                    moves_rows,
+                );
             }
             _ => match moves {
                 Some(why) => diff.push(subject, why, true),
@@ -188,7 +210,10 @@ fn moves_rows(old: &Rules, was: &Placement, new: &Rules, is: &Placement) -> Opti
         (Placement::Sharded(was), Placement::Sharded(is)) => sharded_moves(old, was, new, is),
         (Placement::Broadcast(was), Placement::Broadcast(is)) => {
             let copies = |rules: &Rules, copies: &[(GroupId, Arc<str>)]| {
-                copies.iter().map(|(id, database)| format!("{}.{database}", rules.group_name(*id))).collect::<BTreeSet<_>>()
+                copies
+                    .iter()
+                    .map(|(id, database)| format!("{}.{database}", rules.group_name(*id)))
+                    .collect::<BTreeSet<_>>()
             };
             let (before, after) = (copies(old, &was.copies), copies(new, &is.copies));
             let added: Vec<&String> = after.difference(&before).collect();
@@ -218,14 +243,27 @@ fn kind(placement: &Placement) -> &'static str {
     }
 }
 
-fn sharded_moves(old: &Rules, was: &ShardedTable, new: &Rules, is: &ShardedTable) -> Option<String> {
-    let place = |rules: &Rules, shard: &Shard| (rules.group_name(shard.group), shard.database.clone(), shard.table.clone());
-    let names = |table: &ShardedTable| table.keys.iter().map(|key| key.name.to_lowercase()).collect::<Vec<_>>();
+fn sharded_moves(
+    old: &Rules,
+    was: &ShardedTable,
+    new: &Rules,
+    is: &ShardedTable,
+) -> Option<String> {
+    let place = |rules: &Rules, shard: &Shard| {
+        (rules.group_name(shard.group), shard.database.clone(), shard.table.clone())
+    };
+    let names = |table: &ShardedTable| {
+        table.keys.iter().map(|key| key.name.to_lowercase()).collect::<Vec<_>>()
+    };
     if was.shards.len() != is.shards.len() {
         return Some(format!("{} shards instead of {}", is.shards.len(), was.shards.len()));
     }
     if names(was) != names(is) {
-        return Some(format!("shard key {} instead of {}", names(is).join(", "), names(was).join(", ")));
+        return Some(format!(
+            "shard key {} instead of {}",
+            names(is).join(", "),
+            names(was).join(", ")
+        ));
     }
     let alike = was.keys.iter().zip(&is.keys).all(|(was, is)| was.routes_like(is));
     if !alike {
@@ -234,7 +272,11 @@ fn sharded_moves(old: &Rules, was: &ShardedTable, new: &Rules, is: &ShardedTable
     if !was.routing.alike(&is.routing) {
         return Some("another algorithm".to_string());
     }
-    let differs = was.shards.iter().zip(&is.shards).position(|(before, after)| place(old, before) != place(new, after))?;
+    let differs = was
+        .shards
+        .iter()
+        .zip(&is.shards)
+        .position(|(before, after)| place(old, before) != place(new, after))?;
     let shown = |rules: &Rules, table: &ShardedTable| {
         table.shards.get(differs).map(|shard| {
             let (group, database, table) = place(rules, shard);

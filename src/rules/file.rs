@@ -62,11 +62,17 @@ pub fn read_dir(directory: &Path) -> (Document, Vec<Problem>) {
     };
     let mut paths = match std::fs::read_dir(directory) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>(),
-        Err(error) => return (Document::default(), vec![failed(directory, format!("can't be read: {error}"))]),
+        Err(error) => {
+            return (
+                Document::default(),
+                vec![failed(directory, format!("can't be read: {error}"))],
+            );
+        }
     };
     let is_yaml = |path: &std::path::PathBuf| {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        !hidden
+            && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
     };
     paths.retain(is_yaml);
     paths.sort();
@@ -90,8 +96,16 @@ pub fn read_dir(directory: &Path) -> (Document, Vec<Problem>) {
 }
 
 /// Reads texts. `variable` answers the placeholders `${NAME}` and `${NAME:-default}`.
-pub fn read(sources: Vec<Source>, variable: &dyn Fn(&str) -> Option<String>) -> (Document, Vec<Problem>) {
-    let mut document = Document { root: Json::Object(Map::new()), incomplete: false, sources, origins: BTreeMap::new() };
+pub fn read(
+    sources: Vec<Source>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> (Document, Vec<Problem>) {
+    let mut document = Document {
+        root: Json::Object(Map::new()),
+        incomplete: false,
+        sources,
+        origins: BTreeMap::new(),
+    };
     let mut problems = Vec::new();
     for index in 0..document.sources.len() {
         let Some(source) = document.sources.get(index) else { continue };
@@ -129,7 +143,9 @@ pub fn read(sources: Vec<Source>, variable: &dyn Fn(&str) -> Option<String>) -> 
 
 fn syntax_problem(file: &str, error: &serde_yaml::Error) -> Problem {
     let position = match error.location() {
-        Some(location) => Position { file: file.to_string(), line: location.line(), column: location.column() },
+        Some(location) => {
+            Position { file: file.to_string(), line: location.line(), column: location.column() }
+        }
         None => Position { file: file.to_string(), line: 0, column: 0 },
     };
     let text = error.to_string();
@@ -161,9 +177,11 @@ impl Document {
                 }
                 _ => {
                     let first = self.locate(&path);
-                    let here = self.sources.get(index).map_or_else(Position::default, |s| s.locate(&path));
-                    let problem = Problem::error(&path, format!("'{key}' is defined a second time"))
-                        .help(format!("the first time is {first}; keep one of them"));
+                    let here =
+                        self.sources.get(index).map_or_else(Position::default, |s| s.locate(&path));
+                    let problem =
+                        Problem::error(&path, format!("'{key}' is defined a second time"))
+                            .help(format!("the first time is {first}; keep one of them"));
                     problems.push(Problem { position: here, ..problem });
                 }
             }
@@ -174,8 +192,10 @@ impl Document {
     pub fn locate(&self, path: &KeyPath) -> Position {
         let mut steps = path.0.as_slice();
         loop {
-            if let Some(source) =
-                self.origins.get(&KeyPath(steps.to_vec())).and_then(|&index| self.sources.get(index))
+            if let Some(source) = self
+                .origins
+                .get(&KeyPath(steps.to_vec()))
+                .and_then(|&index| self.sources.get(index))
             {
                 return source.locate(path);
             }
@@ -227,7 +247,8 @@ impl Source {
 
     /// Line and column of the key (or list item) that a path ends in.
     fn find(&self, steps: &[Step]) -> Option<(usize, usize)> {
-        let error = Find { steps }.deserialize(serde_yaml::Deserializer::from_str(&self.text)).err()?;
+        let error =
+            Find { steps }.deserialize(serde_yaml::Deserializer::from_str(&self.text)).err()?;
         if !error.to_string().contains(FOUND) {
             return None;
         }
@@ -395,7 +416,8 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut entries = Map::new();
         while let Some(key) = map.next_key_seed(KeyText)? {
             let path = self.path.key(&key);
-            let seed = Node { path: path.clone(), findings: self.findings, variable: self.variable };
+            let seed =
+                Node { path: path.clone(), findings: self.findings, variable: self.variable };
             if entries.contains_key(&key) {
                 self.note(
                     Problem::error(&path, format!("'{key}' is written twice in this map"))
@@ -454,7 +476,8 @@ fn fill(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String,
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
         };
-        let valid = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let valid =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !valid {
             return Err(format!("'${{{inside}}}' names no environment variable"));
         }

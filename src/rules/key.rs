@@ -10,10 +10,10 @@
 use std::ops::Bound;
 
 use crate::rules::algorithm::fold::Fold;
+use crate::value::Value;
 use crate::value::assign::{self, Stored};
 use crate::value::compare::{self, Compared, Limited, Side};
 use crate::value::types::ColumnType;
-use crate::value::Value;
 
 /// One column of a shard key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,19 +67,33 @@ impl KeyColumn {
 
     /// `column = value`, with the literal as it stands in the statement and the column's real type
     /// (or [`Self::declared`]).
-    pub fn equal(&self, value: &Value, column: &ColumnType, context: assign::Context) -> KeyCondition {
+    pub fn equal(
+        &self,
+        value: &Value,
+        column: &ColumnType,
+        context: assign::Context,
+    ) -> KeyCondition {
         match compare::equal(value, column, context) {
-            Compared::Same(value) if self.covers(column) && self.routable(&value) => KeyCondition::Equal(value),
+            Compared::Same(value) if self.covers(column) && self.routable(&value) => {
+                KeyCondition::Equal(value)
+            }
             Compared::Same(_) | Compared::Unknown => KeyCondition::Any,
             Compared::Never => KeyCondition::Never,
         }
     }
 
     /// `column IN (values)`: the whole list, NULLs included.
-    pub fn within(&self, values: &[Value], column: &ColumnType, context: assign::Context) -> KeyCondition {
+    pub fn within(
+        &self,
+        values: &[Value],
+        column: &ColumnType,
+        context: assign::Context,
+    ) -> KeyCondition {
         match compare::within(values, column, context) {
             Some(matched) if matched.is_empty() => KeyCondition::Never,
-            Some(matched) if self.covers(column) && matched.iter().all(|value| self.routable(value)) => {
+            Some(matched)
+                if self.covers(column) && matched.iter().all(|value| self.routable(value)) =>
+            {
                 KeyCondition::In(matched)
             }
             _ => KeyCondition::Any,
@@ -107,10 +121,17 @@ impl KeyColumn {
     ///
     /// # Errors
     /// A sentence that says why it can't be known; the row must be refused then.
-    pub fn stored(&self, value: &Value, column: &ColumnType, context: assign::Context) -> Result<Value, &'static str> {
+    pub fn stored(
+        &self,
+        value: &Value,
+        column: &ColumnType,
+        context: assign::Context,
+    ) -> Result<Value, &'static str> {
         match assign::assign(value, column, context) {
             Stored::Value(stored) if self.routable(&stored) => Ok(stored),
-            Stored::Value(_) => Err("the text has characters whose weight in the rule's collation isn't known"),
+            Stored::Value(_) => {
+                Err("the text has characters whose weight in the rule's collation isn't known")
+            }
             Stored::Unsure(why) => Err(why),
         }
     }
@@ -143,13 +164,26 @@ impl KeyCondition {
 
 /// The bound that lets less through; `first` where the two can't be compared.
 fn tighter(first: Bound<Value>, second: Bound<Value>, high: bool) -> Bound<Value> {
-    let (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) = (&first, &second)
+    let (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) =
+        (&first, &second)
     else {
         return if matches!(first, Bound::Unbounded) { second } else { first };
     };
     match order(a, b) {
-        Some(std::cmp::Ordering::Less) => if high { first } else { second },
-        Some(std::cmp::Ordering::Greater) => if high { second } else { first },
+        Some(std::cmp::Ordering::Less) => {
+            if high {
+                first
+            } else {
+                second
+            }
+        }
+        Some(std::cmp::Ordering::Greater) => {
+            if high {
+                second
+            } else {
+                first
+            }
+        }
         _ if matches!(first, Bound::Excluded(_)) => first,
         _ => second,
     }

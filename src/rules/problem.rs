@@ -126,7 +126,10 @@ impl fmt::Display for Problem {
 }
 
 /// The known name that a mistyped one is nearest to: at most a third of its letters differ.
-pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let most = (written.chars().count() / 3).max(1);
     known
         .into_iter()

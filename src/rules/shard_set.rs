@@ -20,7 +20,8 @@ impl ShardSet {
 
     /// All of `count` shards.
     pub fn all(count: u32) -> Self {
-        let mut set = ShardSet { count, words: SmallVec::from_elem(u64::MAX, count.div_ceil(64) as usize) };
+        let mut set =
+            ShardSet { count, words: SmallVec::from_elem(u64::MAX, count.div_ceil(64) as usize) };
         if let (Some(last), rest @ 1..) = (set.words.last_mut(), count % 64) {
             *last = (1 << rest) - 1;
         }
@@ -106,7 +107,11 @@ impl ShardSet {
 
 impl fmt::Debug for ShardSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_all() { write!(f, "all {}", self.count) } else { f.debug_set().entries(self.iter()).finish() }
+        if self.is_all() {
+            write!(f, "all {}", self.count)
+        } else {
+            f.debug_set().entries(self.iter()).finish()
+        }
     }
 }
 

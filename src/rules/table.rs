@@ -125,7 +125,10 @@ impl ShardedTable {
     /// A refusal (stable code `no_shard`) where the rules name no shard for the value, NULL included.
     pub fn shard_of_row(&self, values: &[Value]) -> Result<u32> {
         let refuse = |why: String| {
-            Error::refused("no_shard", format!("No shard of table '{}' takes this row: {why}", self.name))
+            Error::refused(
+                "no_shard",
+                format!("No shard of table '{}' takes this row: {why}", self.name),
+            )
         };
         if values.len() != self.keys.len() {
             return Err(Error::internal("a row with another number of keys than the table has"));

@@ -3,6 +3,8 @@
 //! Owns: a walk of the document along the JSON Schema that the shapes generate. Never: knows a key
 //! by name, so that schema and check can't differ.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value as Json};
 
 use crate::rules::problem::{KeyPath, Problem, suggestion};
@@ -18,9 +20,9 @@ pub fn schema() -> Json {
 
 /// Every place where the document isn't shaped as the schema says.
 pub fn validate(document: &Json) -> Vec<Problem> {
-    let schema = schema();
-    let mut walk = Walk { root: &schema, problems: Vec::new() };
-    walk.value(document, &schema, &KeyPath::root());
+    static SCHEMA: LazyLock<Json> = LazyLock::new(schema);
+    let mut walk = Walk { root: &SCHEMA, problems: Vec::new() };
+    walk.value(document, &SCHEMA, &KeyPath::root());
     walk.problems
 }
 
@@ -71,9 +73,13 @@ impl<'a> Walk<'a> {
             match (properties.and_then(|properties| properties.get(key)), additional) {
                 (Some(property), _) => self.value(value, property, &path.key(key)),
                 (None, Some(Json::Bool(false))) => {
-                    let known = properties.map(|map| map.keys().map(String::as_str)).into_iter().flatten();
+                    let known =
+                        properties.map(|map| map.keys().map(String::as_str)).into_iter().flatten();
                     let help = suggestion(key, known);
-                    self.problems.push(Problem::error(&path.key(key), format!("'{key}' is not known here")).help(help));
+                    self.problems.push(
+                        Problem::error(&path.key(key), format!("'{key}' is not known here"))
+                            .help(help),
+                    );
                 }
                 (None, Some(rest @ Json::Object(_))) => self.value(value, rest, &path.key(key)),
                 (None, _) => {}
@@ -122,7 +128,8 @@ impl<'a> Walk<'a> {
             Json::Array(_) => "a list".to_string(),
             Json::Object(_) => "a map".to_string(),
         };
-        let problem = Problem::error(path, format!("expected {}, found {found}", expected.join(" or ")));
+        let problem =
+            Problem::error(path, format!("expected {}, found {found}", expected.join(" or ")));
         let quoted = matches!(value, Json::Number(_) | Json::Bool(_)) && kinds.contains(&"string");
         self.problems.push(if quoted { problem.help("put it in quotes") } else { problem });
     }
@@ -131,15 +138,21 @@ impl<'a> Walk<'a> {
         let limit = |name: &str| schema.get(name).and_then(Json::as_f64);
         let Some(number) = value.as_f64() else { return };
         if let Some(low) = limit("minimum").filter(|low| number < *low) {
-            self.problems.push(Problem::error(path, format!("{value} is below the smallest value, {low}")));
+            self.problems
+                .push(Problem::error(path, format!("{value} is below the smallest value, {low}")));
         }
         if let Some(high) = limit("maximum").filter(|high| number > *high) {
-            self.problems.push(Problem::error(path, format!("{value} is above the largest value, {high}")));
+            self.problems
+                .push(Problem::error(path, format!("{value} is above the largest value, {high}")));
         }
     }
 
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        match schema.get("$ref").and_then(Json::as_str).and_then(|reference| reference.strip_prefix('#')) {
+        match schema
+            .get("$ref")
+            .and_then(Json::as_str)
+            .and_then(|reference| reference.strip_prefix('#'))
+        {
             Some(pointer) => self.root.pointer(pointer).unwrap_or(schema),
             None => schema,
         }

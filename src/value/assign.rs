@@ -39,7 +39,8 @@ pub enum ServerKind {
 impl Context {
     /// Reads the modes that matter out of a session's sql_mode.
     pub fn new(server: ServerKind, sql_mode: &str, offset: Option<i32>) -> Self {
-        let has = |name: &str| sql_mode.split(',').any(|mode| mode.trim().eq_ignore_ascii_case(name));
+        let has =
+            |name: &str| sql_mode.split(',').any(|mode| mode.trim().eq_ignore_ascii_case(name));
         let traditional = has("TRADITIONAL");
         Context {
             server,
@@ -90,7 +91,8 @@ pub enum Stored {
 const OUT_OF_RANGE: Stored = Stored::Unsure("the value is out of the column's range");
 const NOT_A_NUMBER: Stored = Stored::Unsure("the text is not a plain number");
 const NOT_A_DATE: Stored = Stored::Unsure("the value is not a plain date");
-const KIND: Stored = Stored::Unsure("values of this kind are not routed into a column of this type");
+const KIND: Stored =
+    Stored::Unsure("values of this kind are not routed into a column of this type");
 
 /// What `column` holds once `value` was assigned to it.
 pub fn assign(value: &Value, column: &ColumnType, context: Context) -> Stored {
@@ -174,7 +176,9 @@ fn is_negative(value: &Value) -> bool {
         Value::Int(number) => *number < 0,
         Value::Decimal(decimal) => decimal.is_negative(),
         Value::Double(number) => *number < 0.0,
-        Value::Text(text) => text.characters().is_some_and(|text| text.trim_ascii().starts_with('-')),
+        Value::Text(text) => {
+            text.characters().is_some_and(|text| text.trim_ascii().starts_with('-'))
+        }
         _ => false,
     }
 }

@@ -9,11 +9,11 @@
 
 use std::ops::Bound;
 
+use crate::value::Value;
 use crate::value::assign::{Context, bytes_of, characters_in, to_utc};
 use crate::value::decimal::Decimal;
 use crate::value::temporal::{self, Date, DateTime};
 use crate::value::types::ColumnType;
-use crate::value::Value;
 
 /// Which stored values are equal to a literal.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +119,10 @@ pub fn within(values: &[Value], column: &ColumnType, context: Context) -> Option
     if kinds.any(|kind| Some(kind) != first) {
         return None;
     }
-    if first == Some(Kind::Text) && matches!(column, ColumnType::Int { .. }) && !list_is_exact(values) {
+    if first == Some(Kind::Text)
+        && matches!(column, ColumnType::Int { .. })
+        && !list_is_exact(values)
+    {
         return None;
     }
     let mut matched = Vec::with_capacity(values.len());
@@ -136,7 +139,11 @@ pub fn within(values: &[Value], column: &ColumnType, context: Context) -> Option
 /// Whether a list of texts compares exactly with integers: one text that is no plain integer makes
 /// servers compare all of them as doubles, which matters for the large ones.
 fn list_is_exact(values: &[Value]) -> bool {
-    let texts = || values.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    let texts = || {
+        values
+            .iter()
+            .filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None })
+    };
     let large = |text: &crate::value::Text| {
         let number = text.characters().and_then(|text| plain_number(&text)?.floor());
         number.is_none_or(|number| number.abs() >= EXACT_IN_DOUBLE)

@@ -212,7 +212,10 @@ impl Value {
                 let number: f64 = ascii()?.parse().map_err(|_| invalid())?;
                 if !number.is_finite() {
                     return Err(Error::new(
-                        Fault::Client, 1367, b"22007", "float_overflow",
+                        Fault::Client,
+                        1367,
+                        b"22007",
+                        "float_overflow",
                         format!("Illegal double '{}' value found during parsing", ascii()?),
                     ));
                 }
@@ -250,7 +253,9 @@ impl Value {
         Ok(match kind {
             0x06 => Value::Null,
             // TINY, SHORT, LONG, LONGLONG, INT24, YEAR
-            0x01 | 0x02 | 0x03 | 0x08 | 0x09 | 0x0d => integer_parameter(unsigned, bytes).ok_or_else(malformed)?,
+            0x01 | 0x02 | 0x03 | 0x08 | 0x09 | 0x0d => {
+                integer_parameter(unsigned, bytes).ok_or_else(malformed)?
+            }
             // FLOAT: the server widens it to a double.
             0x04 => Value::Double(f64::from(f32::from_le_bytes(
                 bytes.try_into().map_err(|_| malformed())?,
@@ -262,7 +267,9 @@ impl Value {
                 Value::Decimal(Decimal::parse(text.trim()).ok_or_else(malformed)?)
             }
             // TIMESTAMP, DATE, DATETIME
-            0x07 | 0x0c => Value::DateTime(temporal::datetime_parameter(bytes).ok_or_else(malformed)?),
+            0x07 | 0x0c => {
+                Value::DateTime(temporal::datetime_parameter(bytes).ok_or_else(malformed)?)
+            }
             0x0a => Value::Date(temporal::datetime_parameter(bytes).ok_or_else(malformed)?.date),
             0x0b => Value::Time(temporal::time_parameter(bytes).ok_or_else(malformed)?),
             // TINY_BLOB, MEDIUM_BLOB, LONG_BLOB, BLOB: the server gives them the binary charset.
@@ -273,7 +280,10 @@ impl Value {
             }
             _ => {
                 return Err(Error::new(
-                    Fault::Client, 1210, b"HY000", "parameter_type",
+                    Fault::Client,
+                    1210,
+                    b"HY000",
+                    "parameter_type",
                     format!("A parameter has the unknown type {kind}"),
                 ));
             }

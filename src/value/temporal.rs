@@ -48,7 +48,8 @@ impl Date {
 
     /// True for a date that the calendar has.
     pub fn is_real(self) -> bool {
-        (1..=12).contains(&self.month) && (1..=days_in_month(self.year, self.month)).contains(&self.day)
+        (1..=12).contains(&self.month)
+            && (1..=days_in_month(self.year, self.month)).contains(&self.day)
     }
 
     /// Days since 1970-01-01, for real dates.
@@ -350,8 +351,7 @@ pub fn time_parameter(bytes: &[u8]) -> Option<Time> {
     let (&[sign, a, b, c, d, hour, minute, second], rest) = bytes.split_first_chunk::<8>()?;
     let days = u32::from_le_bytes([a, b, c, d]);
     let hours = days.checked_mul(24)?.checked_add(u32::from(hour))?;
-    let micros =
-        if rest.is_empty() { 0 } else { u32::from_le_bytes(rest.try_into().ok()?) };
+    let micros = if rest.is_empty() { 0 } else { u32::from_le_bytes(rest.try_into().ok()?) };
     let valid = hours <= 838 && hour < 24 && minute < 60 && second < 60 && micros < 1_000_000;
     valid.then_some(Time { negative: sign != 0, hours, minute, second, micros })
 }

@@ -2,11 +2,15 @@ use super::*;
 
 #[test]
 fn literals_become_canonical_values() {
-    let read = |kind, text: &str| Value::from_literal(kind, text.as_bytes(), CharsetClass::Utf8).unwrap();
+    let read =
+        |kind, text: &str| Value::from_literal(kind, text.as_bytes(), CharsetClass::Utf8).unwrap();
     assert_eq!(read(LiteralKind::Integer, "007"), Value::Int(7));
     assert_eq!(read(LiteralKind::Integer, "-9223372036854775808"), Value::Int(i64::MIN));
     assert_eq!(read(LiteralKind::Integer, "18446744073709551615"), Value::UInt(u64::MAX));
-    assert_eq!(read(LiteralKind::Integer, "18446744073709551616").to_string(), "18446744073709551616");
+    assert_eq!(
+        read(LiteralKind::Integer, "18446744073709551616").to_string(),
+        "18446744073709551616"
+    );
     assert_eq!(read(LiteralKind::Decimal, ".50").to_string(), "0.50");
     assert_eq!(read(LiteralKind::Float, "25e-1"), Value::Double(2.5));
     assert_eq!(read(LiteralKind::Hex, "0x4D4"), Value::Binary(vec![0x04, 0xD4].into()));
@@ -20,7 +24,9 @@ fn literals_become_canonical_values() {
 
 #[test]
 fn parameters_become_the_same_values_as_literals() {
-    let read = |kind, unsigned, bytes: &[u8]| Value::from_parameter(kind, unsigned, bytes, CharsetClass::Utf8);
+    let read = |kind, unsigned, bytes: &[u8]| {
+        Value::from_parameter(kind, unsigned, bytes, CharsetClass::Utf8)
+    };
     assert_eq!(read(8, false, &(-5i64).to_le_bytes()).unwrap(), Value::Int(-5));
     assert_eq!(read(8, true, &u64::MAX.to_le_bytes()).unwrap(), Value::UInt(u64::MAX));
     assert_eq!(read(1, false, &[0xff]).unwrap(), Value::Int(-1));
@@ -36,7 +42,9 @@ fn parameters_become_the_same_values_as_literals() {
 
 #[test]
 fn dates_count_as_the_calendar_does() {
-    for (year, month, day, number) in [(1970, 1, 1, 0), (2000, 2, 29, 11_016), (2024, 12, 31, 20_088), (1600, 3, 1, -135_080)] {
+    for (year, month, day, number) in
+        [(1970, 1, 1, 0), (2000, 2, 29, 11_016), (2024, 12, 31, 20_088), (1600, 3, 1, -135_080)]
+    {
         let date = Date { year, month, day };
         assert_eq!(date.day_number(), number, "{date}");
         assert_eq!(Date::of_day_number(number), Some(date));
@@ -46,10 +54,18 @@ fn dates_count_as_the_calendar_does() {
 
 #[test]
 fn decimals_round_half_away_from_zero() {
-    for (text, scale, rounded) in [("2.5", 0, "3"), ("-2.5", 0, "-3"), ("2.45", 1, "2.5"), ("9.99", 1, "10.0"), ("-0.4", 0, "0"), ("1", 2, "1.00")] {
+    for (text, scale, rounded) in [
+        ("2.5", 0, "3"),
+        ("-2.5", 0, "-3"),
+        ("2.45", 1, "2.5"),
+        ("9.99", 1, "10.0"),
+        ("-0.4", 0, "0"),
+        ("1", 2, "1.00"),
+    ] {
         assert_eq!(Decimal::parse(text).unwrap().round(scale).to_string(), rounded, "{text}");
     }
-    for (text, exact) in [("25e-1", "2.5"), ("1.5e3", "1500"), ("-12e-4", "-0.0012"), ("0e5", "0")] {
+    for (text, exact) in [("25e-1", "2.5"), ("1.5e3", "1500"), ("-12e-4", "-0.0012"), ("0e5", "0")]
+    {
         let exact = Decimal::parse(exact).unwrap();
         assert_eq!(Decimal::parse_scientific(text).unwrap(), exact, "{text}");
     }

@@ -9,27 +9,67 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// `bits` is 8, 16, 24, 32 or 64.
-    Int { bits: u8, unsigned: bool },
-    Decimal { precision: u8, scale: u8, unsigned: bool },
-    Float { unsigned: bool },
-    Double { unsigned: bool },
-    Bit { width: u8 },
+    Int {
+        bits: u8,
+        unsigned: bool,
+    },
+    Decimal {
+        precision: u8,
+        scale: u8,
+        unsigned: bool,
+    },
+    Float {
+        unsigned: bool,
+    },
+    Double {
+        unsigned: bool,
+    },
+    Bit {
+        width: u8,
+    },
     Year,
     Date,
     /// `decimals` is the number of digits of the second's fraction, 0 to 6.
-    Time { decimals: u8 },
-    DateTime { decimals: u8 },
-    Timestamp { decimals: u8 },
+    Time {
+        decimals: u8,
+    },
+    DateTime {
+        decimals: u8,
+    },
+    Timestamp {
+        decimals: u8,
+    },
     /// Lengths are in characters.
-    Char { length: u32, collation: Collation },
-    VarChar { length: u32, collation: Collation },
+    Char {
+        length: u32,
+        collation: Collation,
+    },
+    VarChar {
+        length: u32,
+        collation: Collation,
+    },
     /// TINYTEXT to LONGTEXT; `bytes` is the most it holds.
-    Text { bytes: u32, collation: Collation },
-    Binary { length: u32 },
-    VarBinary { length: u32 },
-    Blob { bytes: u32 },
-    Enum { labels: Arc<[Box<str>]>, collation: Collation },
-    Set { labels: Arc<[Box<str>]>, collation: Collation },
+    Text {
+        bytes: u32,
+        collation: Collation,
+    },
+    Binary {
+        length: u32,
+    },
+    VarBinary {
+        length: u32,
+    },
+    Blob {
+        bytes: u32,
+    },
+    Enum {
+        labels: Arc<[Box<str>]>,
+        collation: Collation,
+    },
+    Set {
+        labels: Arc<[Box<str>]>,
+        collation: Collation,
+    },
     Json,
     /// A type whose values Weir doesn't interpret: geometry, UUID, INET6, VECTOR.
     Other(Box<str>),
@@ -107,8 +147,12 @@ impl ColumnType {
         }
         let numbers = numbers(arguments)?;
         // `double precision`, `national varchar` and such don't occur in information_schema.
-        let unsigned = attributes.split_whitespace().any(|word| word == "unsigned" || word == "zerofill");
-        Some(of_name(&lower, &numbers, unsigned, collation).unwrap_or(ColumnType::Other(lower.into())))
+        let unsigned =
+            attributes.split_whitespace().any(|word| word == "unsigned" || word == "zerofill");
+        Some(
+            of_name(&lower, &numbers, unsigned, collation)
+                .unwrap_or(ColumnType::Other(lower.into())),
+        )
     }
 
     pub fn collation(&self) -> Option<&Collation> {
@@ -155,7 +199,12 @@ impl ColumnType {
     }
 }
 
-fn of_name(name: &str, numbers: &[u32], unsigned: bool, collation: Collation) -> Option<ColumnType> {
+fn of_name(
+    name: &str,
+    numbers: &[u32],
+    unsigned: bool,
+    collation: Collation,
+) -> Option<ColumnType> {
     let first = numbers.first().copied();
     let second = numbers.get(1).copied();
     let byte = |number: Option<u32>, default: u8| match number {
@@ -171,11 +220,9 @@ fn of_name(name: &str, numbers: &[u32], unsigned: bool, collation: Collation) ->
         "mediumint" => int(24),
         "int" | "integer" => int(32),
         "bigint" => int(64),
-        "decimal" | "numeric" | "dec" => ColumnType::Decimal {
-            precision: byte(first, 10)?,
-            scale: byte(second, 0)?,
-            unsigned,
-        },
+        "decimal" | "numeric" | "dec" => {
+            ColumnType::Decimal { precision: byte(first, 10)?, scale: byte(second, 0)?, unsigned }
+        }
         "float" => ColumnType::Float { unsigned },
         "double" | "real" => ColumnType::Double { unsigned },
         "bit" => ColumnType::Bit { width: byte(first, 1)? },
@@ -252,7 +299,11 @@ impl fmt::Display for ColumnType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = |unsigned: &bool| if *unsigned { " unsigned" } else { "" };
         let list = |labels: &[Box<str>]| {
-            labels.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect::<Vec<_>>().join(",")
+            labels
+                .iter()
+                .map(|label| format!("'{}'", label.replace('\'', "''")))
+                .collect::<Vec<_>>()
+                .join(",")
         };
         let fraction = |decimals: &u8| match decimals {
             0 => String::new(),
@@ -282,10 +333,14 @@ impl fmt::Display for ColumnType {
             ColumnType::Timestamp { decimals } => write!(f, "timestamp{}", fraction(decimals)),
             ColumnType::Char { length, .. } => write!(f, "char({length})"),
             ColumnType::VarChar { length, .. } => write!(f, "varchar({length})"),
-            ColumnType::Text { bytes, .. } => f.write_str(sized(*bytes, ["tinytext", "text", "mediumtext", "longtext"])),
+            ColumnType::Text { bytes, .. } => {
+                f.write_str(sized(*bytes, ["tinytext", "text", "mediumtext", "longtext"]))
+            }
             ColumnType::Binary { length } => write!(f, "binary({length})"),
             ColumnType::VarBinary { length } => write!(f, "varbinary({length})"),
-            ColumnType::Blob { bytes } => f.write_str(sized(*bytes, ["tinyblob", "blob", "mediumblob", "longblob"])),
+            ColumnType::Blob { bytes } => {
+                f.write_str(sized(*bytes, ["tinyblob", "blob", "mediumblob", "longblob"]))
+            }
             ColumnType::Enum { labels, .. } => write!(f, "enum({})", list(labels)),
             ColumnType::Set { labels, .. } => write!(f, "set({})", list(labels)),
             ColumnType::Json => f.write_str("json"),

@@ -1,6 +1,6 @@
 //! `weir check --online` against real servers: what is wrong there is named, with its place.
 
-use weir::cli::online;
+use weir::backend::inspect;
 use weir::rules::check::load_text;
 
 use crate::support::{self, servers::Server, sql};
@@ -28,7 +28,7 @@ fn problems(server: &Server, tables: &str) -> Vec<String> {
     let rules = rules(server, tables);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut found: Vec<String> = runtime
-        .block_on(online::check(&rules))
+        .block_on(inspect::check(&rules))
         .iter()
         .map(|problem| format!("{}: {}", problem.path, problem.message))
         .filter(|line| !line.starts_with("groups.g0.primary: ") || line.contains("can't"))
@@ -60,7 +60,9 @@ fn drift_and_hazards_on_the_servers_are_named() {
             format!("CREATE TABLE {db}.good_1 {create}"),
             format!("CREATE TABLE {db}.bad_0 {bad}"),
             format!("CREATE TABLE {db}.bad_2 {}", bad.replace("userid BIGINT", "userid INT")),
-            format!("CREATE TRIGGER {db}.tr BEFORE INSERT ON {db}.bad_0 FOR EACH ROW SET NEW.userid = 1"),
+            format!(
+                "CREATE TRIGGER {db}.tr BEFORE INSERT ON {db}.bad_0 FOR EACH ROW SET NEW.userid = 1"
+            ),
             format!("CREATE TABLE {db}.text_0 {text}"),
             format!("CREATE TABLE {db}.text_1 {text}"),
         ];
@@ -84,7 +86,8 @@ fn drift_and_hazards_on_the_servers_are_named() {
 #[test]
 fn a_server_that_is_not_there_is_one_problem_for_each_group() {
     let Some(server) = support::shared_kinds().into_iter().next() else { return };
-    let mut rules = rules(server, "schemas: {s: {databases: {g0: x}, tables: {t: {broadcast: true}}}}");
+    let mut rules =
+        rules(server, "schemas: {s: {databases: {g0: x}, tables: {t: {broadcast: true}}}}");
     let group = weir::rules::group::Group::clone(&rules.groups[0]);
     let gone = weir::rules::group::Node {
         address: weir::rules::group::Address::Tcp { host: "127.0.0.1".into(), port: 1 },
@@ -92,7 +95,7 @@ fn a_server_that_is_not_there_is_one_problem_for_each_group() {
     };
     rules.groups[0] = weir::rules::group::Group { primary: gone.into(), ..group }.into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let found = runtime.block_on(online::check(&rules));
+    let found = runtime.block_on(inspect::check(&rules));
     let paths: Vec<String> = found.iter().map(|problem| problem.path.to_string()).collect();
     assert_eq!(paths, ["groups.g0.primary", "groups.g0"]);
     assert!(found[0].message.contains("can't be used"), "{}", found[0].message);

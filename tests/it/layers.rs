@@ -53,7 +53,11 @@ const LAYERS: &[(&str, &str)] = &[
         "error name value config observe protocol sql rules catalog planner wire backend traffic \
          context transaction sequence reload executor admin session",
     ),
-    ("cli", "error name value config observe protocol sql rules catalog planner reload server"),
+    // `weir check --online` asks the servers without serving anyone.
+    (
+        "cli",
+        "error name value config observe protocol sql rules catalog planner backend reload server",
+    ),
 ];
 
 /// Pure functions over values.

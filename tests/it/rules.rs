@@ -62,10 +62,13 @@ fn algorithms_give_the_golden_shards() {
             current = Some(table(rule));
             continue;
         }
-        let (question, expected) = line.split_once(" -> ").unwrap_or_else(|| panic!("line {number}: {line}"));
+        let (question, expected) =
+            line.split_once(" -> ").unwrap_or_else(|| panic!("line {number}: {line}"));
         let found = answer(current.as_deref().unwrap(), question);
         let fits = match expected.strip_prefix("refused ") {
-            Some(reason) => found.strip_prefix("refused ").is_some_and(|found| found.contains(reason)),
+            Some(reason) => {
+                found.strip_prefix("refused ").is_some_and(|found| found.contains(reason))
+            }
             None => found == expected,
         };
         if !fits {
@@ -104,9 +107,13 @@ fn answer(table: &ShardedTable, question: &str) -> String {
             let stored: Result<Vec<Value>, String> = literals
                 .iter()
                 .zip(&table.keys)
-                .map(|(literal, key)| key.stored(&value(literal), &key.declared, context()).map_err(str::to_owned))
+                .map(|(literal, key)| {
+                    key.stored(&value(literal), &key.declared, context()).map_err(str::to_owned)
+                })
                 .collect();
-            match stored.and_then(|values| table.shard_of_row(&values).map_err(|error| error.message)) {
+            match stored
+                .and_then(|values| table.shard_of_row(&values).map_err(|error| error.message))
+            {
                 Ok(shard) => shard.to_string(),
                 Err(why) => format!("refused {why}"),
             }
@@ -129,11 +136,14 @@ fn answer(table: &ShardedTable, question: &str) -> String {
         [low, "..", high] => {
             let bound = |literal: &str, side: Side| match (literal, literal.strip_prefix('<')) {
                 ("*", _) => KeyCondition::Any,
-                (_, Some(literal)) => key.bound(&value(literal), side, false, &key.declared, context()),
+                (_, Some(literal)) => {
+                    key.bound(&value(literal), side, false, &key.declared, context())
+                }
                 (literal, None) => key.bound(&value(literal), side, true, &key.declared, context()),
             };
             let condition = bound(low, Side::Low).and(bound(high, Side::High));
-            if let KeyCondition::Range { low: Bound::Unbounded, high: Bound::Unbounded } = condition {
+            if let KeyCondition::Range { low: Bound::Unbounded, high: Bound::Unbounded } = condition
+            {
                 panic!("{question} is no range");
             }
             shown(&table.shards_for(&[condition]))
@@ -190,9 +200,16 @@ fn problems_of(path: &Path) -> String {
     if parts.len() > 1 {
         parts.remove(0);
     }
-    let parts: Vec<(&str, &str)> = parts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let parts: Vec<(&str, &str)> =
+        parts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let checked = load_text(&parts, &|name| (name == "SET").then(|| "value".to_owned()));
-    assert!(checked.rules.is_none() || checked.problems.iter().all(|p| p.severity == weir::rules::problem::Severity::Warning));
+    assert!(
+        checked.rules.is_none()
+            || checked
+                .problems
+                .iter()
+                .all(|p| p.severity == weir::rules::problem::Severity::Warning)
+    );
     assert!(!checked.problems.is_empty(), "{name} has no problem");
     checked.problems.iter().fold(String::new(), |mut text, problem| {
         writeln!(text, "{problem}").unwrap();
@@ -208,5 +225,9 @@ fn the_committed_schema_is_current() {
     if updating() {
         std::fs::write(&path, &schema).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), schema, "run this test with WEIR_UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap_or_default(),
+        schema,
+        "run this test with WEIR_UPDATE=1"
+    );
 }

@@ -12,7 +12,7 @@ use weir::value::assign::{Context, ServerKind, Stored, assign};
 use weir::value::compare::{Compared, Limited, Side, bound, equal, within};
 use weir::value::decimal::Decimal;
 use weir::value::temporal::parse_datetime;
-use weir::value::types::ColumnType;
+use weir::value::types::{Collation, ColumnType};
 use weir::value::{CharsetClass, LiteralKind, Text, Value};
 
 use crate::support::servers::{Kind, Server};
@@ -24,7 +24,10 @@ const OFFSET: i32 = 2 * 3600;
 fn data(name: &str) -> Vec<String> {
     let path = format!("{}/tests/data/value/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
-    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A literal's value, as the lexer would hand it over.
@@ -91,9 +94,10 @@ fn columns(server: Kind) -> Vec<Column> {
 /// The expression that shows a stored value so that [`stored`] can read it.
 fn shown(kind: &ColumnType) -> &'static str {
     match kind {
-        ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. } | ColumnType::Enum { .. } => {
-            "HEX(CONVERT(c USING utf8mb4))"
-        }
+        ColumnType::Char { .. }
+        | ColumnType::VarChar { .. }
+        | ColumnType::Text { .. }
+        | ColumnType::Enum { .. } => "HEX(CONVERT(c USING utf8mb4))",
         ColumnType::Binary { .. } | ColumnType::VarBinary { .. } => "HEX(c)",
         _ => "CAST(c AS CHAR)",
     }
@@ -101,7 +105,11 @@ fn shown(kind: &ColumnType) -> &'static str {
 
 fn stored(kind: &ColumnType, text: Option<String>) -> Value {
     let Some(text) = text else { return Value::Null };
-    let bytes = || (0..text.len() / 2).map(|i| u8::from_str_radix(&text[i * 2..i * 2 + 2], 16).unwrap()).collect::<Vec<u8>>();
+    let bytes = || {
+        (0..text.len() / 2)
+            .map(|i| u8::from_str_radix(&text[i * 2..i * 2 + 2], 16).unwrap())
+            .collect::<Vec<u8>>()
+    };
     match kind {
         ColumnType::Int { .. } | ColumnType::Year => Value::whole(text.parse().unwrap()),
         ColumnType::Decimal { .. } => Value::Decimal(Decimal::parse(&text).unwrap()),
@@ -153,7 +161,9 @@ async fn prepare(conn: &mut Conn, database: &str) {
 fn what_is_stored_is_what_was_foretold() {
     let mut wrong = Vec::new();
     for server in support::shared_kinds() {
-        let found = sql::blocking(&server.url("root"), async |conn| Ok(assignments(conn, server).await)).unwrap();
+        let found =
+            sql::blocking(&server.url("root"), async |conn| Ok(assignments(conn, server).await))
+                .unwrap();
         wrong.extend(found.iter().map(|line| format!("{}: {line}", server.kind)));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -164,17 +174,25 @@ async fn assignments(conn: &mut Conn, server: &Server) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut known = 0;
     for column in columns(server.kind) {
-        run(conn, &format!("CREATE TABLE {} (c {} NULL)", column.table, column.definition)).await.unwrap();
+        run(conn, &format!("CREATE TABLE {} (c {} NULL)", column.table, column.definition))
+            .await
+            .unwrap();
         for strict in [true, false] {
-            run(conn, &format!("SET sql_mode='{}'", if strict { STRICT } else { "" })).await.unwrap();
+            run(conn, &format!("SET sql_mode='{}'", if strict { STRICT } else { "" }))
+                .await
+                .unwrap();
             for literal in data("literals.txt") {
-                let Stored::Value(foretold) = assign(&value(&literal), &column.kind, context(server.kind, strict)) else {
+                let Stored::Value(foretold) =
+                    assign(&value(&literal), &column.kind, context(server.kind, strict))
+                else {
                     continue;
                 };
                 known += 1;
                 run(conn, &format!("DELETE FROM {}", column.table)).await.unwrap();
                 let what = format!("{literal} into {}, strict {strict}", column.definition);
-                if let Err(error) = run(conn, &format!("INSERT INTO {} VALUES ({literal})", column.table)).await {
+                if let Err(error) =
+                    run(conn, &format!("INSERT INTO {} VALUES ({literal})", column.table)).await
+                {
                     wrong.push(format!("{what}: foretold {foretold}, refused with {error}"));
                     continue;
                 }
@@ -193,7 +211,9 @@ async fn assignments(conn: &mut Conn, server: &Server) -> Vec<String> {
 fn what_matches_is_among_what_was_foretold() {
     let mut wrong = Vec::new();
     for server in support::shared_kinds() {
-        let found = sql::blocking(&server.url("root"), async |conn| Ok(comparisons(conn, server).await)).unwrap();
+        let found =
+            sql::blocking(&server.url("root"), async |conn| Ok(comparisons(conn, server).await))
+                .unwrap();
         wrong.extend(found.iter().map(|line| format!("{}: {line}", server.kind)));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -211,8 +231,12 @@ async fn rows(conn: &mut Conn, column: &Column) -> Vec<Value> {
 /// A table with every value that the literals leave in the column.
 async fn fill(conn: &mut Conn, column: &Column) -> Vec<Value> {
     run(conn, "SET sql_mode=''").await.unwrap();
-    let definition = format!("CREATE TABLE {} (id int primary key, c {} NULL, KEY (c{}))",
-        column.table, column.definition, if matches!(column.kind, ColumnType::Text { .. }) { "(20)" } else { "" });
+    let definition = format!(
+        "CREATE TABLE {} (id int primary key, c {} NULL, KEY (c{}))",
+        column.table,
+        column.definition,
+        if matches!(column.kind, ColumnType::Text { .. }) { "(20)" } else { "" }
+    );
     run(conn, &definition).await.unwrap();
     let mut id = 1;
     for literal in data("literals.txt") {
@@ -223,13 +247,20 @@ async fn fill(conn: &mut Conn, column: &Column) -> Vec<Value> {
 }
 
 /// The places of the rows that match by the column's index and without it.
-async fn matched(conn: &mut Conn, column: &Column, condition: &str, parameters: Params) -> Result<Vec<usize>, String> {
-    let by = |hint: &str| format!("SELECT id FROM {} {hint} INDEX (c) WHERE {condition}", column.table);
+async fn matched(
+    conn: &mut Conn,
+    column: &Column,
+    condition: &str,
+    parameters: Params,
+) -> Result<Vec<usize>, String> {
+    let by =
+        |hint: &str| format!("SELECT id FROM {} {hint} INDEX (c) WHERE {condition}", column.table);
     let both = match parameters {
         Params::Empty => [conn.query(by("FORCE")).await, conn.query(by("IGNORE")).await],
-        parameters => {
-            [conn.exec(by("FORCE"), parameters.clone()).await, conn.exec(by("IGNORE"), parameters).await]
-        }
+        parameters => [
+            conn.exec(by("FORCE"), parameters.clone()).await,
+            conn.exec(by("IGNORE"), parameters).await,
+        ],
     };
     let mut places: Vec<usize> = Vec::new();
     for ids in both {
@@ -257,7 +288,9 @@ fn inside(value: &Value, bound: &Bound<Value>, side: Side) -> bool {
         return true;
     }
     let order = |limit: &Value| match (value, limit) {
-        (Value::Int(_) | Value::UInt(_), _) => value.as_whole().unwrap().cmp(&limit.as_whole().unwrap()),
+        (Value::Int(_) | Value::UInt(_), _) => {
+            value.as_whole().unwrap().cmp(&limit.as_whole().unwrap())
+        }
         (Value::Decimal(left), Value::Decimal(right)) => left.cmp(right),
         (Value::Date(left), Value::Date(right)) => left.cmp(right),
         (Value::DateTime(left), Value::DateTime(right)) => left.cmp(right),
@@ -280,12 +313,21 @@ async fn comparisons(conn: &mut Conn, server: &Server) -> Vec<String> {
     let literals = data("literals.txt");
     for column in columns(server.kind) {
         let rows = fill(conn, &column).await;
-        let mut judge = |what: String, found: Result<Vec<usize>, String>, fits: &dyn Fn(&Value) -> bool| match found {
+        let mut judge = |what: String,
+                         found: Result<Vec<usize>, String>,
+                         fits: &dyn Fn(&Value) -> bool| match found {
             Ok(found) => {
-                let strange: Vec<String> =
-                    found.iter().filter(|index| !fits(&rows[**index])).map(|index| rows[*index].to_string()).collect();
+                let strange: Vec<String> = found
+                    .iter()
+                    .filter(|index| !fits(&rows[**index]))
+                    .map(|index| rows[*index].to_string())
+                    .collect();
                 if !strange.is_empty() {
-                    wrong.push(format!("{} {what}: also matches {}", column.definition, strange.join(", ")));
+                    wrong.push(format!(
+                        "{} {what}: also matches {}",
+                        column.definition,
+                        strange.join(", ")
+                    ));
                 }
             }
             // An error is the same error wherever the statement goes.
@@ -298,22 +340,31 @@ async fn comparisons(conn: &mut Conn, server: &Server) -> Vec<String> {
                 let found = matched(conn, &column, &format!("c = {literal}"), Params::Empty).await;
                 judge(format!("= {literal}"), found, &fits);
             }
-            if let Some(fits) = equality(&equal(&value, &column.kind, context.prepared()), &column.kind) {
+            if let Some(fits) =
+                equality(&equal(&value, &column.kind, context.prepared()), &column.kind)
+            {
                 if let Some(parameter) = parameter(&value) {
-                    let found = matched(conn, &column, "c = ?", Params::Positional(vec![parameter])).await;
+                    let found =
+                        matched(conn, &column, "c = ?", Params::Positional(vec![parameter])).await;
                     judge(format!("= ? as {literal}"), found, &fits);
                 }
             }
-            for (operator, side, inclusive) in
-                [(">", Side::Low, false), (">=", Side::Low, true), ("<", Side::High, false), ("<=", Side::High, true)]
-            {
+            for (operator, side, inclusive) in [
+                (">", Side::Low, false),
+                (">=", Side::Low, true),
+                ("<", Side::High, false),
+                ("<=", Side::High, true),
+            ] {
                 let limit = bound(&value, side, inclusive, &column.kind, context);
                 let fits: Box<dyn Fn(&Value) -> bool> = match limit {
                     Limited::Unknown => continue,
                     Limited::Never => Box::new(|_: &Value| false),
-                    Limited::By(limit) => Box::new(move |value: &Value| inside(value, &limit, side)),
+                    Limited::By(limit) => {
+                        Box::new(move |value: &Value| inside(value, &limit, side))
+                    }
                 };
-                let found = matched(conn, &column, &format!("c {operator} {literal}"), Params::Empty).await;
+                let found =
+                    matched(conn, &column, &format!("c {operator} {literal}"), Params::Empty).await;
                 judge(format!("{operator} {literal}"), found, &fits);
             }
         }
@@ -321,8 +372,13 @@ async fn comparisons(conn: &mut Conn, server: &Server) -> Vec<String> {
         for (index, first) in literals.iter().enumerate() {
             for step in [3, 17, 29, 41, 64] {
                 let second = &literals[(index * step + step) % literals.len()];
-                let Some(values) = within(&[value(first), value(second)], &column.kind, context) else { continue };
-                let found = matched(conn, &column, &format!("c IN ({first}, {second})"), Params::Empty).await;
+                let Some(values) = within(&[value(first), value(second)], &column.kind, context)
+                else {
+                    continue;
+                };
+                let found =
+                    matched(conn, &column, &format!("c IN ({first}, {second})"), Params::Empty)
+                        .await;
                 let fits = |row: &Value| values.iter().any(|value| alike(&column.kind, row, value));
                 judge(format!("IN ({first}, {second})"), found, &fits);
             }
@@ -361,4 +417,59 @@ fn parameter(value: &Value) -> Option<mysql_async::Value> {
         Value::Text(text) => mysql_async::Value::Bytes(text.bytes.to_vec()),
         _ => return None,
     })
+}
+
+/// The shipped weights are those of every server that has the collation, for every code point
+/// that a table names.
+#[test]
+fn weights_are_those_of_the_servers() {
+    for server in support::shared_kinds() {
+        for name in weir::rules::algorithm::weights::shipped() {
+            let table = weir::rules::algorithm::weights::table(&Collation::new(name)).unwrap();
+            let charset = name.split('_').next().unwrap();
+            let known = server.query(&format!("SHOW COLLATION LIKE '{name}'")).unwrap();
+            if known.is_empty() {
+                continue;
+            }
+            let variable = match server.kind {
+                Kind::MariaDb => "max_recursive_iterations",
+                Kind::MySql => "cte_max_recursion_depth",
+            };
+            let statement = format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 130000)
+                 SELECT i, HEX(WEIGHT_STRING(CONVERT(CONVERT(CHAR(i USING utf32) USING utf8mb4) USING {charset}) COLLATE {name})),
+                        CONVERT(CONVERT(CHAR(i USING utf32) USING utf8mb4) USING {charset}) = CONVERT(CHAR(i USING utf32) USING utf8mb4) COLLATE utf8mb4_bin
+                 FROM n WHERE i NOT BETWEEN 55296 AND 57343"
+            );
+            let rows: Vec<(u32, String, Option<bool>)> =
+                sql::blocking(&server.url("root"), async |conn| {
+                    run(conn, "SET NAMES utf8mb4").await?;
+                    run(conn, &format!("SET SESSION {variable} = 1000000")).await?;
+                    conn.query(&statement).await.map_err(|error| error.to_string())
+                })
+                .unwrap();
+            let mut compared = 0;
+            for (point, weights, same) in rows {
+                // Characters that the charset lacks became question marks.
+                if same != Some(true) {
+                    continue;
+                }
+                let character = char::from_u32(point).unwrap();
+                let Some(bytes) = table.of(&character.to_string()) else { continue };
+                let shown: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+                // One byte each in latin1; what weighs as a space is cut off at the end.
+                let mut expected =
+                    if charset == "latin1" { format!("00{weights}") } else { weights };
+                if Collation::new(name).pads_spaces()
+                    && ["0020", "0209"].contains(&expected.as_str())
+                {
+                    expected.clear();
+                }
+                assert_eq!(shown, expected, "{server} {name} {point:X}");
+                compared += 1;
+            }
+            let least = if charset == "latin1" { 250 } else { 44_000 };
+            assert!(compared >= least, "{server} {name}: only {compared} compared");
+        }
+    }
 }

@@ -39,7 +39,9 @@ impl Fold {
             other => {
                 let name = other.strip_prefix("weights(").and_then(|rest| rest.strip_suffix(')'));
                 let Some(name) = name else {
-                    return Err("it is one of none, trim, ascii_ci, weights(<collation>)".to_string());
+                    return Err(
+                        "it is one of none, trim, ascii_ci, weights(<collation>)".to_string()
+                    );
                 };
                 let collation = Collation::new(name);
                 if weights::table(&collation).is_some() {
@@ -71,7 +73,8 @@ impl Fold {
             Fold::AsciiCi => collation.is_binary() || collation.name() == "ascii_general_ci",
             // Case-insensitive weights join more than a binary collation of the charset does.
             Fold::Weights(weights) => {
-                weights == collation || collation.is_binary() && weights.pads_spaces()
+                weights == collation
+                    || collation.is_binary() && weights.pads_spaces()
                     || collation.is_binary() && !padded
             }
         }

@@ -31,7 +31,10 @@ impl HashFunction {
                 (HashFunction::Java, Value::Text(text)) => {
                     java_string(&String::from_utf8_lossy(&text.bytes)).unsigned_abs().into()
                 }
-                (HashFunction::Java, Value::Int(number)) => java_long(*number).unsigned_abs().into(),
+                (HashFunction::Java, Value::Int(number)) => {
+                    java_long(*number).unsigned_abs().into()
+                }
+                (HashFunction::Xxh64, Value::Int(number)) => xxh64(&number.to_le_bytes()),
                 _ => self.bytes(&self.input(only)),
             };
         }
@@ -61,7 +64,9 @@ impl HashFunction {
             HashFunction::Xxh64 => xxh64(bytes),
             HashFunction::Crc32 => u64::from(crc32(bytes)),
             HashFunction::Murmur3 => u64::from(murmur3(bytes)),
-            HashFunction::Java => java_string(&String::from_utf8_lossy(bytes)).unsigned_abs().into(),
+            HashFunction::Java => {
+                java_string(&String::from_utf8_lossy(bytes)).unsigned_abs().into()
+            }
         }
     }
 }
@@ -74,7 +79,9 @@ const P5: u64 = 0x27D4_EB2F_1656_67C5;
 
 /// XXH64 with seed 0, after its published specification.
 pub fn xxh64(bytes: &[u8]) -> u64 {
-    let round = |acc: u64, lane: u64| acc.wrapping_add(lane.wrapping_mul(P2)).rotate_left(31).wrapping_mul(P1);
+    let round = |acc: u64, lane: u64| {
+        acc.wrapping_add(lane.wrapping_mul(P2)).rotate_left(31).wrapping_mul(P1)
+    };
     let mut stripes = bytes.chunks_exact(32);
     let mut hash = if bytes.len() >= 32 {
         let mut acc = [P1.wrapping_add(P2), P2, 0, 0u64.wrapping_sub(P1)];
@@ -99,11 +106,17 @@ pub fn xxh64(bytes: &[u8]) -> u64 {
     hash = hash.wrapping_add(bytes.len() as u64);
     let mut eights = stripes.remainder().chunks_exact(8);
     for lane in &mut eights {
-        hash = (hash ^ round(0, little_endian(lane))).rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
+        hash = (hash ^ round(0, little_endian(lane)))
+            .rotate_left(27)
+            .wrapping_mul(P1)
+            .wrapping_add(P4);
     }
     let mut fours = eights.remainder().chunks_exact(4);
     for lane in &mut fours {
-        hash = (hash ^ little_endian(lane).wrapping_mul(P1)).rotate_left(23).wrapping_mul(P2).wrapping_add(P3);
+        hash = (hash ^ little_endian(lane).wrapping_mul(P1))
+            .rotate_left(23)
+            .wrapping_mul(P2)
+            .wrapping_add(P3);
     }
     for &byte in fours.remainder() {
         hash = (hash ^ u64::from(byte).wrapping_mul(P5)).rotate_left(11).wrapping_mul(P1);

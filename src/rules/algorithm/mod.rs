@@ -12,6 +12,8 @@ pub mod weights;
 use std::borrow::Cow;
 use std::ops::Bound;
 
+use smallvec::SmallVec;
+
 use crate::rules::key::{KeyColumn, KeyCondition};
 use crate::rules::shard_set::ShardSet;
 use crate::value::Value;
@@ -33,7 +35,10 @@ pub enum Routing {
     Slice(SliceRule),
     /// A hash picks one of many virtual slots, and each slot belongs to a shard: moving slots
     /// later moves only their rows.
-    Slots { function: HashFunction, owners: Vec<u32> },
+    Slots {
+        function: HashFunction,
+        owners: Vec<u32>,
+    },
     Tddl(TddlRule),
 }
 
@@ -54,14 +59,33 @@ const MOST_ENUMERATED: i128 = 4_096;
 
 impl Routing {
     /// The shards that can hold rows for which all conditions hold.
-    pub(crate) fn shards(&self, keys: &[KeyColumn], conditions: &[KeyCondition], count: u32) -> ShardSet {
+    pub(crate) fn shards(
+        &self,
+        keys: &[KeyColumn],
+        conditions: &[KeyCondition],
+        count: u32,
+    ) -> ShardSet {
         if let Routing::Tddl(rule) = self {
             return rule.shards(keys, conditions, count);
         }
-        if let ([key], [KeyCondition::Range { low, high }]) = (keys, conditions) {
-            if let Some(set) = self.span(key, (low, high), count) {
-                return set;
+        match (keys, conditions) {
+            ([key], [KeyCondition::Range { low, high }]) => {
+                if let Some(set) = self.span(key, (low, high), count) {
+                    return set;
+                }
             }
+            // What most statements have: one value of one key, answered without an allocation.
+            ([key], [KeyCondition::Equal(value)]) => {
+                return match key.fold.apply(value) {
+                    Some(value) => match self.place(&[&value], count) {
+                        Ok(shard) => ShardSet::one(count, shard),
+                        // A value that no shard takes is in no row.
+                        Err(_) => ShardSet::none(count),
+                    },
+                    None => ShardSet::all(count),
+                };
+            }
+            _ => {}
         }
         let mut candidates: Vec<Vec<Value>> = Vec::with_capacity(keys.len());
         for (index, key) in keys.iter().enumerate() {
@@ -90,16 +114,22 @@ impl Routing {
     }
 
     /// The shard of a row; the error says why there is none.
-    pub(crate) fn shard_of_row(&self, keys: &[KeyColumn], values: &[Value], count: u32) -> Result<u32, String> {
-        let folded: Option<Vec<Cow<'_, Value>>> =
+    pub(crate) fn shard_of_row(
+        &self,
+        keys: &[KeyColumn],
+        values: &[Value],
+        count: u32,
+    ) -> Result<u32, String> {
+        let folded: Option<SmallVec<[Cow<'_, Value>; 2]>> =
             keys.iter().zip(values).map(|(key, value)| key.fold.apply(value)).collect();
         let folded = folded.ok_or("the text has characters whose weight isn't known")?;
-        let folded: Vec<&Value> = folded.iter().map(|value| &**value).collect();
-        let shard = match self {
-            Routing::Tddl(rule) => rule.shard_of_row(&folded)?,
-            _ => self.place(&folded, count)?,
-        };
-        if shard < count { Ok(shard) } else { Err(format!("the rule names shard {shard} of {count}")) }
+        let folded: SmallVec<[&Value; 2]> = folded.iter().map(|value| &**value).collect();
+        let shard = self.place(&folded, count)?;
+        if shard < count {
+            Ok(shard)
+        } else {
+            Err(format!("the rule names shard {shard} of {count}"))
+        }
     }
 
     /// The shard of folded key values.
@@ -108,8 +138,10 @@ impl Routing {
         let first = *values.first().ok_or("the table has no key")?;
         match self {
             Routing::Modulo => {
-                let number = first.as_whole().ok_or_else(|| format!("{first} is not a whole number"))?;
-                u32::try_from(number.rem_euclid(i128::from(count.max(1)))).map_err(|error| error.to_string())
+                let number =
+                    first.as_whole().ok_or_else(|| format!("{first} is not a whole number"))?;
+                u32::try_from(number.rem_euclid(i128::from(count.max(1))))
+                    .map_err(|error| error.to_string())
             }
             Routing::Hash(function) => Ok(remainder(function.of(values))),
             Routing::Range(rule) => rule.shard(first),
@@ -118,13 +150,18 @@ impl Routing {
             Routing::Slice(rule) => match (rule.cut(first)?, rule.hash) {
                 (text, Some(function)) => Ok(remainder(function.of(&[&Value::text(text)]))),
                 (text, None) => match text.parse::<u64>() {
-                    Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(remainder(number)),
+                    Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                        Ok(remainder(number))
+                    }
                     _ => Err(format!("'{text}' of {first} is not a number")),
                 },
             },
             Routing::Slots { function, owners } => {
                 let slot = function.of(values) % (owners.len().max(1) as u64);
-                owners.get(usize::try_from(slot).unwrap_or(0)).copied().ok_or_else(|| "no slot".to_string())
+                owners
+                    .get(usize::try_from(slot).unwrap_or(0))
+                    .copied()
+                    .ok_or_else(|| "no slot".to_string())
             }
             Routing::Tddl(rule) => rule.shard_of_row(values),
         }
@@ -208,9 +245,13 @@ fn enumerate(low: &Bound<Value>, high: &Bound<Value>) -> Option<Vec<Value>> {
 
 /// Calls `visit` with each combination of one value per key until it answers false. False where
 /// there are too many to look at.
-pub(crate) fn for_each_combination(candidates: &[Vec<Value>], visit: &mut dyn FnMut(&[&Value]) -> bool) -> bool {
+pub(crate) fn for_each_combination(
+    candidates: &[Vec<Value>],
+    visit: &mut dyn FnMut(&[&Value]) -> bool,
+) -> bool {
     let total = candidates.iter().try_fold(1usize, |total, values| total.checked_mul(values.len()));
-    let Some(total) = total.filter(|total| *total <= MOST_COMBINATIONS.max(largest(candidates))) else {
+    let Some(total) = total.filter(|total| *total <= MOST_COMBINATIONS.max(largest(candidates)))
+    else {
         return false;
     };
     for number in 0..total {

@@ -49,7 +49,9 @@ pub(crate) fn contains(span: Span<'_>, value: &Value) -> bool {
     let low = match span.0 {
         Bound::Unbounded => true,
         Bound::Included(low) => folded_order(value, low) != Some(Ordering::Less),
-        Bound::Excluded(low) => !matches!(folded_order(value, low), Some(Ordering::Less | Ordering::Equal)),
+        Bound::Excluded(low) => {
+            !matches!(folded_order(value, low), Some(Ordering::Less | Ordering::Equal))
+        }
     };
     low && match span.1 {
         Bound::Unbounded => true,
@@ -109,7 +111,8 @@ pub struct ListRule {
 impl ListRule {
     /// From folded values of one kind.
     pub fn new(mut entries: Vec<(Value, u32)>, otherwise: Option<u32>) -> Self {
-        entries.sort_by(|(left, _), (right, _)| folded_order(left, right).unwrap_or(Ordering::Equal));
+        entries
+            .sort_by(|(left, _), (right, _)| folded_order(left, right).unwrap_or(Ordering::Equal));
         ListRule { entries, otherwise }
     }
 
@@ -120,7 +123,9 @@ impl ListRule {
             .ok()
             .and_then(|index| self.entries.get(index))
             .map(|(_, shard)| *shard);
-        found.or(self.otherwise).ok_or_else(|| format!("{value} isn't listed and the rule has no 'otherwise'"))
+        found
+            .or(self.otherwise)
+            .ok_or_else(|| format!("{value} isn't listed and the rule has no 'otherwise'"))
     }
 
     pub(crate) fn span(&self, span: Span<'_>, count: u32) -> ShardSet {
@@ -188,7 +193,8 @@ impl DateRule {
     }
 
     pub(crate) fn shard(&self, value: &Value, count: u32) -> Result<u32, String> {
-        let units = self.units(value).ok_or_else(|| format!("{value} is not a date of the calendar"))?;
+        let units =
+            self.units(value).ok_or_else(|| format!("{value} is not a date of the calendar"))?;
         self.of_units(units, count).ok_or_else(|| {
             format!("{value} lies outside of the {count} units from {} on and the rule has no 'otherwise'", self.start)
         })
@@ -200,7 +206,9 @@ impl DateRule {
             // An excluded end may take a unit too many, never one too few.
             Bound::Included(value) | Bound::Excluded(value) => self.units(value).map(Some),
         };
-        let (Some(low), Some(high)) = (end(span.0), end(span.1)) else { return ShardSet::all(count) };
+        let (Some(low), Some(high)) = (end(span.0), end(span.1)) else {
+            return ShardSet::all(count);
+        };
         let shards = i64::from(count);
         let mut set = ShardSet::none(count);
         if self.cycle {
@@ -208,12 +216,16 @@ impl DateRule {
             if high - low >= shards {
                 return ShardSet::all(count);
             }
-            (low..=high).filter_map(|units| self.of_units(units, count)).for_each(|shard| set.insert(shard));
+            (low..=high)
+                .filter_map(|units| self.of_units(units, count))
+                .for_each(|shard| set.insert(shard));
             return set;
         }
         let low = low.unwrap_or(-1);
         let high = high.unwrap_or(shards);
-        (low.max(0)..=high.min(shards - 1)).filter_map(|units| self.of_units(units, count)).for_each(|s| set.insert(s));
+        (low.max(0)..=high.min(shards - 1))
+            .filter_map(|units| self.of_units(units, count))
+            .for_each(|s| set.insert(s));
         if let (true, Some(otherwise)) = (low < 0 || high >= shards, self.otherwise) {
             set.insert(otherwise);
         }

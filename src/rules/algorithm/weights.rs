@@ -32,14 +32,8 @@ struct Run {
 
 /// Collations with a table, each by the names that share it.
 const SHIPPED: [(&[&str], &str); 4] = [
-    (
-        &["utf8mb4_general_ci", "utf8mb3_general_ci"],
-        include_str!("weights/utf8mb4_general_ci.txt"),
-    ),
-    (
-        &["utf8mb4_unicode_ci", "utf8mb3_unicode_ci"],
-        include_str!("weights/utf8mb4_unicode_ci.txt"),
-    ),
+    (&["utf8mb4_general_ci", "utf8mb3_general_ci"], include_str!("weights/utf8mb4_general_ci.txt")),
+    (&["utf8mb4_unicode_ci", "utf8mb3_unicode_ci"], include_str!("weights/utf8mb4_unicode_ci.txt")),
     (&["utf8mb4_0900_ai_ci"], include_str!("weights/utf8mb4_0900_ai_ci.txt")),
     (&["latin1_swedish_ci"], include_str!("weights/latin1_swedish_ci.txt")),
 ];
@@ -154,7 +148,8 @@ mod tests {
             ("latin1_swedish_ci", "漢", None),
         ] {
             let found = table(&Collation::new(collation)).unwrap().of(text);
-            let found = found.map(|bytes| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>());
+            let found =
+                found.map(|bytes| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>());
             assert_eq!(found.as_deref(), weights, "{collation} {text}");
         }
     }

@@ -11,7 +11,8 @@ use crate::rules::check::Check;
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::KeyPath;
 use crate::rules::shape::{
-    AlgorithmKindShape as Kind, AlgorithmShape, DateUnitShape, HashFunctionShape, ScalarShape, SliceAsShape,
+    AlgorithmKindShape as Kind, AlgorithmShape, DateUnitShape, HashFunctionShape, ScalarShape,
+    SliceAsShape,
 };
 use crate::value::Value;
 use crate::value::assign::{Context, ServerKind, Stored, assign};
@@ -38,13 +39,23 @@ impl Check {
         };
         let several = keys.len() > 1;
         if several && !matches!(shape.kind, Kind::Hash | Kind::Slots) {
-            self.error_help(&path.key("kind"), "only 'hash' and 'slots' take more than one key column", "use one of them, or a TDDL expression");
+            self.error_help(
+                &path.key("kind"),
+                "only 'hash' and 'slots' take more than one key column",
+                "use one of them, or a TDDL expression",
+            );
             return None;
         }
         let key = keys.first()?;
         match shape.kind {
             Kind::Modulo => {
-                self.key_kind(key, matches!(key.declared, ColumnType::Int { .. } | ColumnType::Year), "an integer", "hash takes every type", path)?;
+                self.key_kind(
+                    key,
+                    matches!(key.declared, ColumnType::Int { .. } | ColumnType::Year),
+                    "an integer",
+                    "hash takes every type",
+                    path,
+                )?;
                 Some(Routing::Modulo)
             }
             Kind::Hash => Some(Routing::Hash(function)),
@@ -74,19 +85,34 @@ impl Check {
         ];
         for (field, there, kinds) in fields {
             if there && !kinds.contains(&shape.kind) {
-                let kinds: Vec<String> = kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
+                let kinds: Vec<String> =
+                    kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
                 self.error_help(
                     &path.key(field),
-                    format!("'{field}' is of no use in algorithm '{}'", format!("{:?}", shape.kind).to_lowercase()),
+                    format!(
+                        "'{field}' is of no use in algorithm '{}'",
+                        format!("{:?}", shape.kind).to_lowercase()
+                    ),
                     format!("it belongs to {}", kinds.join(", ")),
                 );
             }
         }
     }
 
-    fn key_kind(&mut self, key: &KeyColumn, fits: bool, wanted: &str, help: &str, path: &KeyPath) -> Option<()> {
+    fn key_kind(
+        &mut self,
+        key: &KeyColumn,
+        fits: bool,
+        wanted: &str,
+        help: &str,
+        path: &KeyPath,
+    ) -> Option<()> {
         if !fits {
-            self.error_help(&path.key("kind"), format!("the key must be {wanted}, and '{}' is a {}", key.name, key.declared), help);
+            self.error_help(
+                &path.key("kind"),
+                format!("the key must be {wanted}, and '{}' is a {}", key.name, key.declared),
+                help,
+            );
         }
         fits.then_some(())
     }
@@ -107,7 +133,10 @@ impl Check {
                 folded
             }
             Stored::Unsure(why) => {
-                self.error(path, format!("{value} is no value of a {} column: {why}", key.declared));
+                self.error(
+                    path,
+                    format!("{value} is no value of a {} column: {why}", key.declared),
+                );
                 None
             }
         }
@@ -115,7 +144,10 @@ impl Check {
 
     fn shard_number(&mut self, shard: u32, count: u32, path: &KeyPath) {
         if shard >= count {
-            self.error(path, format!("shard {shard} doesn't exist: there are {count}, numbered from 0"));
+            self.error(
+                path,
+                format!("shard {shard} doesn't exist: there are {count}, numbered from 0"),
+            );
         }
     }
 
@@ -126,11 +158,21 @@ impl Check {
         shape.otherwise
     }
 
-    fn range(&mut self, shape: &AlgorithmShape, key: &KeyColumn, count: u32, path: &KeyPath) -> Option<Routing> {
+    fn range(
+        &mut self,
+        shape: &AlgorithmShape,
+        key: &KeyColumn,
+        count: u32,
+        path: &KeyPath,
+    ) -> Option<Routing> {
         let otherwise = self.otherwise(shape, count, path);
         let path = path.key("ranges");
         let Some(ranges) = shape.ranges.as_ref().filter(|ranges| !ranges.is_empty()) else {
-            self.error_help(&path, "'ranges' is missing", "write them in ascending order: [{below: 1000, shard: 0}, {shard: 1}]");
+            self.error_help(
+                &path,
+                "'ranges' is missing",
+                "write them in ascending order: [{below: 1000, shard: 0}, {shard: 1}]",
+            );
             return None;
         };
         let mut read: Vec<(Option<Value>, u32)> = Vec::new();
@@ -147,18 +189,30 @@ impl Check {
             };
             if let (Some(end), Some((Some(before), _))) = (&end, read.last()) {
                 if folded_order(before, end) != Some(Ordering::Less) {
-                    self.error(&path.key("below"), format!("{end} is not above {before}, where the range before ends"));
+                    self.error(
+                        &path.key("below"),
+                        format!("{end} is not above {before}, where the range before ends"),
+                    );
                 }
             }
             read.push((end, range.shard));
         }
         if otherwise.is_some() && matches!(read.last(), Some((None, _))) {
-            self.error(&path, "the last range takes all other values, so 'otherwise' is never reached");
+            self.error(
+                &path,
+                "the last range takes all other values, so 'otherwise' is never reached",
+            );
         }
         Some(Routing::Range(RangeRule { ranges: read, otherwise }))
     }
 
-    fn list(&mut self, shape: &AlgorithmShape, key: &KeyColumn, count: u32, path: &KeyPath) -> Option<Routing> {
+    fn list(
+        &mut self,
+        shape: &AlgorithmShape,
+        key: &KeyColumn,
+        count: u32,
+        path: &KeyPath,
+    ) -> Option<Routing> {
         let otherwise = self.otherwise(shape, count, path);
         let path = path.key("lists");
         let Some(lists) = shape.lists.as_ref().filter(|lists| !lists.is_empty()) else {
@@ -181,7 +235,13 @@ impl Check {
         Some(Routing::List(ListRule::new(entries, otherwise)))
     }
 
-    fn date(&mut self, shape: &AlgorithmShape, key: &KeyColumn, count: u32, path: &KeyPath) -> Option<Routing> {
+    fn date(
+        &mut self,
+        shape: &AlgorithmShape,
+        key: &KeyColumn,
+        count: u32,
+        path: &KeyPath,
+    ) -> Option<Routing> {
         let otherwise = self.otherwise(shape, count, path);
         let Some(unit) = shape.unit else {
             self.error_help(path, "'unit' is missing", "it is year, month, week or day");
@@ -200,10 +260,15 @@ impl Check {
         self.key_kind(key, dated, "a date", "declare its type: date, datetime or timestamp", path)?;
         let path_of_start = path.key("start");
         let Some(written) = &shape.start else {
-            self.error_help(path, "'start' is missing", "write the first day of shard 0: '2024-01-01'");
+            self.error_help(
+                path,
+                "'start' is missing",
+                "write the first day of shard 0: '2024-01-01'",
+            );
             return None;
         };
-        let start = parse_datetime(written).filter(|parsed| !parsed.has_time && parsed.value.date.is_real());
+        let start = parse_datetime(written)
+            .filter(|parsed| !parsed.has_time && parsed.value.date.is_real());
         let Some(start) = start.map(|parsed| parsed.value.date) else {
             self.error(&path_of_start, format!("'{written}' is no date"));
             return None;
@@ -214,30 +279,55 @@ impl Check {
             DateUnit::Week | DateUnit::Day => true,
         };
         if !first {
-            self.error_help(&path_of_start, format!("{start} is not the first day of a {unit:?}").to_lowercase(), "each shard holds whole units");
+            self.error_help(
+                &path_of_start,
+                format!("{start} is not the first day of a {unit:?}").to_lowercase(),
+                "each shard holds whole units",
+            );
         }
         let cycle = shape.cycle.unwrap_or(false);
         if cycle && otherwise.is_some() {
-            self.error(&path.key("otherwise"), "with 'cycle' every date has a shard, so 'otherwise' is never reached");
+            self.error(
+                &path.key("otherwise"),
+                "with 'cycle' every date has a shard, so 'otherwise' is never reached",
+            );
         }
         Some(Routing::Date(DateRule { unit, start, cycle, otherwise }))
     }
 
-    fn slice(&mut self, shape: &AlgorithmShape, key: &KeyColumn, function: HashFunction, path: &KeyPath) -> Option<Routing> {
+    fn slice(
+        &mut self,
+        shape: &AlgorithmShape,
+        key: &KeyColumn,
+        function: HashFunction,
+        path: &KeyPath,
+    ) -> Option<Routing> {
         let fits = key.declared.is_character() || matches!(key.declared, ColumnType::Int { .. });
         self.key_kind(key, fits, "a text or an integer", "hash takes every type", path)?;
         if matches!(key.fold, crate::rules::algorithm::fold::Fold::Weights(_)) {
-            self.error_help(path, "characters can't be cut out of a collation's weights", "give the key 'fold: none', trim or ascii_ci");
+            self.error_help(
+                path,
+                "characters can't be cut out of a collation's weights",
+                "give the key 'fold: none', trim or ascii_ci",
+            );
         }
         let (Some(from), Some(length)) = (shape.from, shape.length) else {
-            self.error_help(path, "'from' and 'length' are missing", "from: -4, length: 4 are the last four characters");
+            self.error_help(
+                path,
+                "'from' and 'length' are missing",
+                "from: -4, length: 4 are the last four characters",
+            );
             return None;
         };
         let hash = match shape.slice_as {
             Some(SliceAsShape::Hash) => Some(function),
             Some(SliceAsShape::Number) => None,
             None => {
-                self.error_help(path, "'as' is missing", "as: number takes the remainder of the digits, as: hash hashes the characters");
+                self.error_help(
+                    path,
+                    "'as' is missing",
+                    "as: number takes the remainder of the digits, as: hash hashes the characters",
+                );
                 return None;
             }
         };
@@ -250,11 +340,20 @@ impl Check {
         Some(Routing::Slice(SliceRule { from, length, hash }))
     }
 
-    fn slots(&mut self, shape: &AlgorithmShape, function: HashFunction, count: u32, path: &KeyPath) -> Option<Routing> {
+    fn slots(
+        &mut self,
+        shape: &AlgorithmShape,
+        function: HashFunction,
+        count: u32,
+        path: &KeyPath,
+    ) -> Option<Routing> {
         let slots = shape.slots.unwrap_or(DEFAULT_SLOTS);
         let Some(written) = &shape.owners else {
             if slots < count {
-                self.error(&path.key("slots"), format!("{slots} slots can't be spread over {count} shards"));
+                self.error(
+                    &path.key("slots"),
+                    format!("{slots} slots can't be spread over {count} shards"),
+                );
                 return None;
             }
             let owner = |slot: u32| u64::from(slot) * u64::from(count) / u64::from(slots);
@@ -267,7 +366,15 @@ impl Check {
             let path = path.index(index);
             self.shard_number(owner.shard, count, &path.key("shard"));
             if owner.from > owner.to || owner.to >= slots {
-                self.error(&path, format!("slots {} to {} are not among 0 to {}", owner.from, owner.to, slots - 1));
+                self.error(
+                    &path,
+                    format!(
+                        "slots {} to {} are not among 0 to {}",
+                        owner.from,
+                        owner.to,
+                        slots - 1
+                    ),
+                );
                 continue;
             }
             for slot in owner.from..=owner.to {

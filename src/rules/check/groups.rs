@@ -12,7 +12,8 @@ use crate::rules::check::Check;
 use crate::rules::group::{Account, Accounts, Address, Group, Node, Pool, Secret, Tls, TlsMode};
 use crate::rules::problem::KeyPath;
 use crate::rules::shape::{
-    AccountShape, AccountsShape, GroupDefaultsShape, GroupShape, NodeShape, PoolShape, TlsModeShape, TlsShape,
+    AccountShape, AccountsShape, GroupDefaultsShape, GroupShape, NodeShape, PoolShape,
+    TlsModeShape, TlsShape,
 };
 
 impl Check {
@@ -41,7 +42,8 @@ impl Check {
     ) -> Option<Group> {
         self.name(name, "group", path);
         let mut names = HashSet::new();
-        let primary = self.node(&shape.primary, "primary".to_string(), 0, &mut names, &path.key("primary"));
+        let primary =
+            self.node(&shape.primary, "primary".to_string(), 0, &mut names, &path.key("primary"));
         let mut replicas = Vec::new();
         for (index, replica) in shape.replicas.iter().enumerate() {
             let default_name = format!("replica{}", index + 1);
@@ -51,14 +53,19 @@ impl Check {
         // Defaults were reported by themselves: here they are read again without reporting.
         let mut silent = Check { problems: Vec::new(), physical: std::collections::HashMap::new() };
         let root = KeyPath::root();
-        let accounts = match (&shape.accounts, defaults.and_then(|defaults| defaults.accounts.as_ref())) {
-            (Some(accounts), _) => self.accounts(accounts, &path.key("accounts")),
-            (None, Some(accounts)) => silent.accounts(accounts, &root),
-            (None, None) => {
-                self.error_help(path, "the group has no 'accounts'", "declare them here or under 'group_defaults'");
-                None
-            }
-        };
+        let accounts =
+            match (&shape.accounts, defaults.and_then(|defaults| defaults.accounts.as_ref())) {
+                (Some(accounts), _) => self.accounts(accounts, &path.key("accounts")),
+                (None, Some(accounts)) => silent.accounts(accounts, &root),
+                (None, None) => {
+                    self.error_help(
+                        path,
+                        "the group has no 'accounts'",
+                        "declare them here or under 'group_defaults'",
+                    );
+                    None
+                }
+            };
         let tls = match (&shape.tls, defaults.and_then(|defaults| defaults.tls.as_ref())) {
             (Some(tls), _) => self.tls(tls, &path.key("tls")),
             (None, Some(tls)) => silent.tls(tls, &root),
@@ -71,7 +78,14 @@ impl Check {
         if let Some(shape) = &shape.pool {
             pool = self.pool(shape, pool, &path.key("pool"));
         }
-        Some(Group { name: GroupName::from(name), primary: Arc::new(primary?), replicas, accounts: accounts?, tls, pool })
+        Some(Group {
+            name: GroupName::from(name),
+            primary: Arc::new(primary?),
+            replicas,
+            accounts: accounts?,
+            tls,
+            pool,
+        })
     }
 
     fn node(
@@ -90,7 +104,11 @@ impl Check {
         let address = match address(&shape.address) {
             Ok(address) => Some(address),
             Err(message) => {
-                self.error_help(&path.key("address"), message, "write host:port, [v6]:port or unix:/path");
+                self.error_help(
+                    &path.key("address"),
+                    message,
+                    "write host:port, [v6]:port or unix:/path",
+                );
                 None
             }
         };
@@ -121,7 +139,11 @@ impl Check {
         };
         if secret.is_none() {
             // The value may be a password: it is never shown.
-            self.error_help(&path.key("password"), "a password must not stand in the rules", "write env:NAME, file:/path or none");
+            self.error_help(
+                &path.key("password"),
+                "a password must not stand in the rules",
+                "write env:NAME, file:/path or none",
+            );
         }
         if shape.user.is_empty() {
             self.error(&path.key("user"), "the account's name is empty");
@@ -137,7 +159,9 @@ impl Check {
             TlsModeShape::Verify => TlsMode::Verify,
         };
         let certificate = match (&shape.certificate, &shape.key) {
-            (Some(certificate), Some(key)) => Some((PathBuf::from(certificate), PathBuf::from(key))),
+            (Some(certificate), Some(key)) => {
+                Some((PathBuf::from(certificate), PathBuf::from(key)))
+            }
             (None, None) => None,
             _ => {
                 self.error(path, "'certificate' and 'key' are only of use together");
@@ -154,18 +178,34 @@ impl Check {
         let mut duration = |text: &Option<String>, key: &str, default: Duration| match text {
             None => default,
             Some(text) => duration(text).unwrap_or_else(|| {
-                self.error_help(&path.key(key), format!("'{text}' is no duration"), "write a number with ms, s, m or h: 500ms, 3s");
+                self.error_help(
+                    &path.key(key),
+                    format!("'{text}' is no duration"),
+                    "write a number with ms, s, m or h: 500ms, 3s",
+                );
                 default
             }),
         };
         Pool {
             size: shape.size.unwrap_or(default.size),
             wait: duration(&shape.wait, "wait", default.wait),
-            connect_timeout: duration(&shape.connect_timeout, "connect_timeout", default.connect_timeout),
-            statement_timeout: duration(&shape.statement_timeout, "statement_timeout", default.statement_timeout),
+            connect_timeout: duration(
+                &shape.connect_timeout,
+                "connect_timeout",
+                default.connect_timeout,
+            ),
+            statement_timeout: duration(
+                &shape.statement_timeout,
+                "statement_timeout",
+                default.statement_timeout,
+            ),
             idle_timeout: duration(&shape.idle_timeout, "idle_timeout", default.idle_timeout),
             lifetime: duration(&shape.lifetime, "lifetime", default.lifetime),
-            probe_interval: duration(&shape.probe_interval, "probe_interval", default.probe_interval),
+            probe_interval: duration(
+                &shape.probe_interval,
+                "probe_interval",
+                default.probe_interval,
+            ),
         }
     }
 }
@@ -182,7 +222,8 @@ fn address(text: &str) -> Result<Address, String> {
         return Err(format!("'{path}' is no absolute path"));
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("'{text}' has no port"))?;
-    let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("'{port}' is no port"))?;
+    let port: u16 =
+        port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("'{port}' is no port"))?;
     let host = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
         Some(Some(v6)) => v6,
         Some(None) => return Err(format!("'{host}' has no closing bracket")),

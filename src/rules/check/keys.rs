@@ -11,11 +11,21 @@ use crate::value::types::{Collation, ColumnType};
 
 impl Check {
     /// One key column. `tddl`: texts are seen as they are where the rule doesn't say otherwise.
-    pub(super) fn key(&mut self, shape: &KeyShape, default_type: &str, tddl: bool, path: &KeyPath) -> Option<KeyColumn> {
+    pub(super) fn key(
+        &mut self,
+        shape: &KeyShape,
+        default_type: &str,
+        tddl: bool,
+        path: &KeyPath,
+    ) -> Option<KeyColumn> {
         self.name(&shape.column, "column", &path.key("column"));
         let written = shape.kind.as_deref().unwrap_or(default_type);
         let Some(declared) = ColumnType::parse(written, shape.collation.as_deref()) else {
-            self.error_help(&path.key("type"), format!("'{written}' is no column type"), "write it as MySQL does: bigint unsigned, varchar(64), datetime");
+            self.error_help(
+                &path.key("type"),
+                format!("'{written}' is no column type"),
+                "write it as MySQL does: bigint unsigned, varchar(64), datetime",
+            );
             return None;
         };
         if !can_be_key(&declared) {
@@ -27,16 +37,28 @@ impl Check {
             return None;
         }
         if shape.collation.is_some() && !declared.is_character() {
-            self.error(&path.key("collation"), format!("a column of type {declared} has no collation"));
+            self.error(
+                &path.key("collation"),
+                format!("a column of type {declared} has no collation"),
+            );
         }
         let fold = self.fold(shape, &declared, tddl, path)?;
         Some(KeyColumn { name: shape.column.as_str().into(), declared, fold })
     }
 
-    fn fold(&mut self, shape: &KeyShape, declared: &ColumnType, tddl: bool, path: &KeyPath) -> Option<Fold> {
+    fn fold(
+        &mut self,
+        shape: &KeyShape,
+        declared: &ColumnType,
+        tddl: bool,
+        path: &KeyPath,
+    ) -> Option<Fold> {
         if !declared.is_character() {
             if shape.fold.is_some() {
-                self.error(&path.key("fold"), format!("only texts are folded, and the key is a {declared}"));
+                self.error(
+                    &path.key("fold"),
+                    format!("only texts are folded, and the key is a {declared}"),
+                );
             }
             return Some(Fold::None);
         }
@@ -44,7 +66,11 @@ impl Check {
             (Some(fold), _) => match Fold::parse(fold) {
                 Ok(fold) => fold,
                 Err(help) => {
-                    self.error_help(&path.key("fold"), format!("'{fold}' is no fold that Weir knows"), help);
+                    self.error_help(
+                        &path.key("fold"),
+                        format!("'{fold}' is no fold that Weir knows"),
+                        help,
+                    );
                     return None;
                 }
             },
@@ -62,7 +88,11 @@ impl Check {
                 }
             },
             (None, None) => {
-                self.error_help(path, format!("the key '{}' is a text without 'collation'", shape.column), "write the column's collation, for it decides which texts are equal");
+                self.error_help(
+                    path,
+                    format!("the key '{}' is a text without 'collation'", shape.column),
+                    "write the column's collation, for it decides which texts are equal",
+                );
                 return None;
             }
         };
@@ -72,7 +102,9 @@ impl Check {
 
     /// A fold that lets equal texts apart is allowed, but makes reads go everywhere.
     fn warn_weak(&mut self, shape: &KeyShape, declared: &ColumnType, fold: &Fold, path: &KeyPath) {
-        let Some(collation) = declared.collation().filter(|collation| collation.is_known()) else { return };
+        let Some(collation) = declared.collation().filter(|collation| collation.is_known()) else {
+            return;
+        };
         let padded = collation.pads_spaces() && !matches!(declared, ColumnType::Char { .. });
         if !fold.covers(collation, padded) {
             self.warning(

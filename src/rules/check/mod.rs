@@ -80,7 +80,8 @@ pub fn check(document: &Document, mut problems: Vec<Problem>) -> Checked {
         Err(error) => problems.push(Problem::error(&KeyPath::root(), error.to_string())),
     }
     document.place(&mut problems);
-    problems.sort_by(|left, right| (&left.position, &left.path).cmp(&(&right.position, &right.path)));
+    problems
+        .sort_by(|left, right| (&left.position, &left.path).cmp(&(&right.position, &right.path)));
     let failed = has_errors(&problems);
     Checked { rules: rules.filter(|_| !failed), problems, moved }
 }
@@ -154,7 +155,8 @@ fn hash(root: &Json) -> u64 {
 fn canonical(value: &Json, root: bool, text: &mut String) {
     match value {
         Json::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().filter(|key| !(root && *key == "moved")).collect();
+            let mut keys: Vec<&String> =
+                map.keys().filter(|key| !(root && *key == "moved")).collect();
             keys.sort();
             text.push('{');
             for key in keys {
@@ -223,14 +225,22 @@ impl Check {
         let path = KeyPath::root().key("moved");
         let from = u64::from_str_radix(&moved.from, 16).ok().filter(|_| moved.from.len() == 16);
         if from.is_none() {
-            self.error_help(&path.key("from"), format!("'{}' is no rules hash", moved.from), "16 hex digits, as `weir check` prints them");
+            self.error_help(
+                &path.key("from"),
+                format!("'{}' is no rules hash", moved.from),
+                "16 hex digits, as `weir check` prints them",
+            );
         }
         for (index, table) in moved.tables.iter().enumerate() {
-            let known = table
-                .split_once('.')
-                .is_some_and(|(schema, table)| shape.schemas.get(schema).is_some_and(|schema| schema.tables.contains_key(table)));
+            let known = table.split_once('.').is_some_and(|(schema, table)| {
+                shape.schemas.get(schema).is_some_and(|schema| schema.tables.contains_key(table))
+            });
             if !known {
-                self.error_help(&path.key("tables").index(index), format!("'{table}' names no table of these rules"), "tables are written schema.table");
+                self.error_help(
+                    &path.key("tables").index(index),
+                    format!("'{table}' names no table of these rules"),
+                    "tables are written schema.table",
+                );
             }
         }
         Some(Moved { from: from?, tables: moved.tables.clone() })
@@ -251,7 +261,10 @@ impl Check {
         self.group_defaults(defaults);
         let mut groups = Vec::new();
         for (name, group) in &shape.groups {
-            groups.extend(self.group_shape(name, group, defaults, &root.key("groups").key(name)).map(Arc::new));
+            groups.extend(
+                self.group_shape(name, group, defaults, &root.key("groups").key(name))
+                    .map(Arc::new),
+            );
         }
         let settings = self.settings(shape);
         let mut schemas = HashMap::new();
@@ -282,7 +295,14 @@ impl Check {
         }
     }
 
-    fn schema(&mut self, name: &str, shape: &SchemaShape, ids: &GroupIds, settings: &Settings, path: &KeyPath) -> Option<Schema> {
+    fn schema(
+        &mut self,
+        name: &str,
+        shape: &SchemaShape,
+        ids: &GroupIds,
+        settings: &Settings,
+        path: &KeyPath,
+    ) -> Option<Schema> {
         const RESERVED: [&str; 4] = ["information_schema", "performance_schema", "mysql", "sys"];
         self.name(name, "schema", path);
         if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
@@ -292,7 +312,9 @@ impl Check {
         for (group, database) in &shape.databases {
             let path = path.key("databases").key(group);
             self.name(database, "database", &path);
-            databases.extend(self.group(ids, group, &path).map(|id| (id, Arc::<str>::from(database.as_str()))));
+            databases.extend(
+                self.group(ids, group, &path).map(|id| (id, Arc::<str>::from(database.as_str()))),
+            );
         }
         databases.sort_by_key(|(id, _)| *id);
         let default_group = match &shape.default_group {
@@ -300,29 +322,56 @@ impl Check {
                 let path = path.key("default_group");
                 let id = self.group(ids, group, &path);
                 if id.is_some() && !shape.databases.contains_key(group) {
-                    self.error_help(&path, format!("group '{group}' has no database in this schema"), format!("add it to 'databases': {group}: <name>"));
+                    self.error_help(
+                        &path,
+                        format!("group '{group}' has no database in this schema"),
+                        format!("add it to 'databases': {group}: <name>"),
+                    );
                 }
                 id
             }
             None => databases.first().map(|(id, _)| *id),
         };
         if shape.databases.is_empty() {
-            self.error_help(&path.key("databases"), "no database is named", "name the database of single and broadcast tables of each group: {g0: shop}");
+            self.error_help(
+                &path.key("databases"),
+                "no database is named",
+                "name the database of single and broadcast tables of each group: {g0: shop}",
+            );
         }
         for (name, place) in &shape.tddl_groups {
             let path = path.key("tddl_groups").key(name);
             self.name(&place.database, "database", &path.key("database"));
             self.group(ids, &place.group, &path.key("group"));
         }
-        let schema = SchemaCheck { name: SchemaName::from(name), ids, databases: &databases, default_group, shape, settings };
+        let schema = SchemaCheck {
+            name: SchemaName::from(name),
+            ids,
+            databases: &databases,
+            default_group,
+            shape,
+            settings,
+        };
         let tables = self.tables(&schema, path);
-        Some(Schema { name: SchemaName::from(name), default_group: default_group?, databases, tables })
+        Some(Schema {
+            name: SchemaName::from(name),
+            default_group: default_group?,
+            databases,
+            tables,
+        })
     }
 
     /// A name that MySQL takes as an identifier.
     fn name(&mut self, name: &str, what: &str, path: &KeyPath) {
-        if name.is_empty() || name.chars().count() > 64 || name.ends_with(' ') || name.contains('\0') {
-            self.error(path, format!("'{name}' is no {what}'s name (1 to 64 characters, no space at the end)"));
+        if name.is_empty()
+            || name.chars().count() > 64
+            || name.ends_with(' ')
+            || name.contains('\0')
+        {
+            self.error(
+                path,
+                format!("'{name}' is no {what}'s name (1 to 64 characters, no space at the end)"),
+            );
         }
     }
 }

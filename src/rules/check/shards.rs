@@ -24,18 +24,30 @@ impl Check {
             return self.listed_shards(schema, shape, list, tables, path);
         }
         let Some(groups) = shape.groups.as_ref().filter(|groups| !groups.is_empty()) else {
-            self.error_help(path, "'groups' is missing", "write the group of each database, in order: groups: [g0, g1]");
+            self.error_help(
+                path,
+                "'groups' is missing",
+                "write the group of each database, in order: groups: [g0, g1]",
+            );
             return None;
         };
         let Some(database_pattern) = &shape.databases else {
-            self.error_help(path, "'databases' is missing", "write the databases' names, such as shop_{0000}");
+            self.error_help(
+                path,
+                "'databases' is missing",
+                "write the databases' names, such as shop_{0000}",
+            );
             return None;
         };
         let database_count = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let count = shape.count.unwrap_or(database_count);
         if count % database_count != 0 {
             let next = count.div_ceil(database_count) * database_count;
-            self.error_help(&path.key("count"), format!("{count} shards can't be spread evenly over {database_count} databases"), format!("take a multiple, such as {next}"));
+            self.error_help(
+                &path.key("count"),
+                format!("{count} shards can't be spread evenly over {database_count} databases"),
+                format!("take a multiple, such as {next}"),
+            );
             return None;
         }
         let per_database = count / database_count;
@@ -46,7 +58,11 @@ impl Check {
             (None, None) => (default_pattern.as_str(), path.clone()),
         };
         self.pattern(database_pattern, database_count, &path.key("databases"));
-        self.pattern(table_pattern, if shape.restart == Some(true) { per_database } else { count }, &table_path);
+        self.pattern(
+            table_pattern,
+            if shape.restart == Some(true) { per_database } else { count },
+            &table_path,
+        );
         let mut ids = Vec::new();
         for (index, group) in groups.iter().enumerate() {
             ids.push(self.group(schema.ids, group, &path.key("groups").index(index))?);
@@ -55,8 +71,16 @@ impl Check {
         for (group, database) in ids.into_iter().zip(0u32..) {
             let database_name: Arc<str> = fill(database_pattern, database).into();
             for table in 0..per_database {
-                let number = if shape.restart == Some(true) { table } else { database * per_database + table };
-                shards.push(Shard { group, database: database_name.clone(), table: fill(table_pattern, number).into() });
+                let number = if shape.restart == Some(true) {
+                    table
+                } else {
+                    database * per_database + table
+                };
+                shards.push(Shard {
+                    group,
+                    database: database_name.clone(),
+                    table: fill(table_pattern, number).into(),
+                });
             }
         }
         Some(shards)
@@ -96,7 +120,11 @@ impl Check {
                 None => shard.table.clone(),
             };
             let group = self.group(schema.ids, &shard.group, &path.key("group"))?;
-            shards.push(Shard { group, database: shard.database.as_str().into(), table: table.into() });
+            shards.push(Shard {
+                group,
+                database: shard.database.as_str().into(),
+                table: table.into(),
+            });
         }
         Some(shards)
     }
@@ -105,16 +133,28 @@ impl Check {
     fn pattern(&mut self, pattern: &str, count: u32, path: &KeyPath) {
         match placeholder(pattern) {
             Some((before, width, after)) => {
-                self.name(&format!("{before}{:0width$}{after}", count.saturating_sub(1)), "physical", path);
+                self.name(
+                    &format!("{before}{:0width$}{after}", count.saturating_sub(1)),
+                    "physical",
+                    path,
+                );
                 if after.contains('{') || before.contains('}') {
                     self.error(path, format!("'{pattern}' has more than one placeholder"));
                 }
             }
             None if pattern.contains('{') || pattern.contains('}') => {
-                self.error_help(path, format!("'{pattern}' has no placeholder that Weir knows"), "write zeros in braces: {0000}");
+                self.error_help(
+                    path,
+                    format!("'{pattern}' has no placeholder that Weir knows"),
+                    "write zeros in braces: {0000}",
+                );
             }
             None if count > 1 => {
-                self.error_help(path, format!("'{pattern}' names {count} different things alike"), format!("add a placeholder: {pattern}_{{0000}}"));
+                self.error_help(
+                    path,
+                    format!("'{pattern}' names {count} different things alike"),
+                    format!("add a placeholder: {pattern}_{{0000}}"),
+                );
             }
             None => self.name(pattern, "physical", path),
         }

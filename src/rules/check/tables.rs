@@ -12,7 +12,8 @@ use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, suggestion};
 use crate::rules::shape::{KeyShape, SequenceKindShape, SequenceShape, TableShape};
 use crate::rules::table::{
-    BindingId, BroadcastTable, Placement, SequenceKind, SequenceRule, Shard, ShardedTable, SingleTable,
+    BindingId, BroadcastTable, Placement, SequenceKind, SequenceRule, Shard, ShardedTable,
+    SingleTable,
 };
 
 /// The most shards of one table.
@@ -38,7 +39,11 @@ enum Form {
 }
 
 impl Check {
-    pub(super) fn tables(&mut self, schema: &SchemaCheck<'_>, path: &KeyPath) -> HashMap<Box<str>, Placement> {
+    pub(super) fn tables(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        path: &KeyPath,
+    ) -> HashMap<Box<str>, Placement> {
         let mut tables: BTreeMap<&str, Placement> = BTreeMap::new();
         let root = path.key("tables");
         for (name, shape) in &schema.shape.tables {
@@ -105,8 +110,16 @@ impl Check {
         ];
         for (key, there, forms) in fields {
             if there && !forms.contains(&form) {
-                let help = if key == "tables" { "the pattern of physical names belongs into 'shards'" } else { "leave it out" };
-                self.error_help(&path.key(key), format!("'{key}' is of no use for a table of this kind"), help);
+                let help = if key == "tables" {
+                    "the pattern of physical names belongs into 'shards'"
+                } else {
+                    "leave it out"
+                };
+                self.error_help(
+                    &path.key(key),
+                    format!("'{key}' is of no use for a table of this kind"),
+                    help,
+                );
             }
         }
         Some(form)
@@ -125,13 +138,19 @@ impl Check {
         let shards = match &shape.shards {
             Some(shards) => self.shards(schema, name, shards, tables, &path.key("shards")),
             None => {
-                self.error_help(path, "'shards' is missing", "write where the shards are: {count, databases, groups, tables}");
+                self.error_help(
+                    path,
+                    "'shards' is missing",
+                    "write where the shards are: {count, databases, groups, tables}",
+                );
                 None
             }
         };
         let count = shards.as_ref().map(|shards| u32::try_from(shards.len()).unwrap_or(u32::MAX));
         let routing = match (&shape.algorithm, &keys, count) {
-            (Some(algorithm), Some(keys), Some(count)) => self.algorithm(algorithm, keys, count, &path.key("algorithm")),
+            (Some(algorithm), Some(keys), Some(count)) => {
+                self.algorithm(algorithm, keys, count, &path.key("algorithm"))
+            }
             _ => None,
         };
         Some(Sharding { keys: keys?, routing: routing?, shards: shards?, scatter_reads: None })
@@ -139,7 +158,11 @@ impl Check {
 
     fn keys(&mut self, shapes: &[KeyShape], path: &KeyPath) -> Option<Vec<KeyColumn>> {
         if shapes.is_empty() {
-            self.error_help(path, "'key' is missing", "write the shard key's columns: key: [{column: user_id, type: bigint}]");
+            self.error_help(
+                path,
+                "'key' is missing",
+                "write the shard key's columns: key: [{column: user_id, type: bigint}]",
+            );
             return None;
         }
         let keys: Vec<Option<KeyColumn>> = shapes
@@ -155,18 +178,31 @@ impl Check {
         for (index, key) in shapes.iter().enumerate() {
             let before = shapes.get(..index).unwrap_or_default();
             if before.iter().any(|other| other.column.eq_ignore_ascii_case(&key.column)) {
-                self.error(&path.key("key").index(index).key("column"), format!("column '{}' is named twice", key.column));
+                self.error(
+                    &path.key("key").index(index).key("column"),
+                    format!("column '{}' is named twice", key.column),
+                );
             }
         }
     }
 
     /// A table sharded as another one is, with its own names.
-    fn bound(&mut self, schema: &SchemaCheck<'_>, name: &str, shape: &TableShape, path: &KeyPath) -> Option<Sharding> {
+    fn bound(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        name: &str,
+        shape: &TableShape,
+        path: &KeyPath,
+    ) -> Option<Sharding> {
         let base_name = shape.bind.as_deref()?;
         let bind_path = path.key("bind");
         let Some(base) = schema.shape.tables.get(base_name) else {
             let help = suggestion(base_name, schema.shape.tables.keys().map(String::as_str));
-            self.error_help(&bind_path, format!("table '{base_name}' is not declared in this schema"), help);
+            self.error_help(
+                &bind_path,
+                format!("table '{base_name}' is not declared in this schema"),
+                help,
+            );
             return None;
         };
         if base.algorithm.is_none() {
@@ -179,20 +215,29 @@ impl Check {
         // What is wrong with the other table is reported there.
         let mut silent = Check { problems: Vec::new(), physical: HashMap::new() };
         let base_path = KeyPath::root();
-        let mut sharding = silent.sharded(schema, name, base, Some((pattern, base_path)), &KeyPath::root())?;
-        let own: Vec<_> = silent.problems.into_iter().filter(|problem| problem.path.0.is_empty()).collect();
+        let mut sharding =
+            silent.sharded(schema, name, base, Some((pattern, base_path)), &KeyPath::root())?;
+        let own: Vec<_> =
+            silent.problems.into_iter().filter(|problem| problem.path.0.is_empty()).collect();
         for mut problem in own {
             problem.path = path.key("tables");
             self.problems.push(problem);
         }
         if !shape.key.is_empty() && shape.key.len() != sharding.keys.len() {
-            self.error(&path.key("key"), format!("'{base_name}' has {} key columns", sharding.keys.len()));
+            self.error(
+                &path.key("key"),
+                format!("'{base_name}' has {} key columns", sharding.keys.len()),
+            );
             return None;
         }
         for ((index, written), key) in shape.key.iter().enumerate().zip(&mut sharding.keys) {
             let path = path.key("key").index(index);
             if written.kind.is_some() || written.collation.is_some() || written.fold.is_some() {
-                self.error_help(&path, format!("the key's type is that of '{base_name}'"), "write only 'column'");
+                self.error_help(
+                    &path,
+                    format!("the key's type is that of '{base_name}'"),
+                    "write only 'column'",
+                );
             }
             self.name(&written.column, "column", &path.key("column"));
             key.name = written.column.as_str().into();
@@ -210,10 +255,16 @@ impl Check {
         sharding: Option<Sharding>,
         path: &KeyPath,
     ) -> Option<Placement> {
-        let sequence = shape.sequence.as_ref().and_then(|sequence| self.sequence(schema, sequence, &path.key("sequence")));
+        let sequence = shape
+            .sequence
+            .as_ref()
+            .and_then(|sequence| self.sequence(schema, sequence, &path.key("sequence")));
         let Sharding { keys, routing, shards, scatter_reads } = sharding?;
         if shards.len() > MOST_SHARDS {
-            self.error(path, format!("the table has {} shards; the limit is {MOST_SHARDS}", shards.len()));
+            self.error(
+                path,
+                format!("the table has {} shards; the limit is {MOST_SHARDS}", shards.len()),
+            );
             return None;
         }
         for shard in &shards {
@@ -228,7 +279,10 @@ impl Check {
             shards,
             binding: BindingId(0),
             sequence,
-            scatter_reads: shape.scatter_reads.or(scatter_reads).unwrap_or(schema.settings.scatter_reads),
+            scatter_reads: shape
+                .scatter_reads
+                .or(scatter_reads)
+                .unwrap_or(schema.settings.scatter_reads),
             scatter_writes: shape.scatter_writes.unwrap_or(schema.settings.scatter_writes),
             routing,
         })))
@@ -246,7 +300,8 @@ impl Check {
     ) -> bool {
         let owner = format!("{}.{name}", schema.name);
         let place = (group, database.clone(), table.clone());
-        let first = self.physical.entry(place).or_insert_with(|| Claim { owner: owner.clone(), times: 0 });
+        let first =
+            self.physical.entry(place).or_insert_with(|| Claim { owner: owner.clone(), times: 0 });
         first.times += 1;
         let message = match first {
             Claim { owner: first, times: 1 } if *first == owner => return true,
@@ -261,7 +316,13 @@ impl Check {
         false
     }
 
-    fn broadcast(&mut self, schema: &SchemaCheck<'_>, name: &str, shape: &TableShape, path: &KeyPath) -> Option<Placement> {
+    fn broadcast(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        name: &str,
+        shape: &TableShape,
+        path: &KeyPath,
+    ) -> Option<Placement> {
         let table: Arc<str> = shape.table.as_deref().unwrap_or(name).into();
         self.name(&table, "table", &path.key("table"));
         for (group, database) in schema.databases {
@@ -275,20 +336,40 @@ impl Check {
         })))
     }
 
-    fn single(&mut self, schema: &SchemaCheck<'_>, name: &str, shape: &TableShape, path: &KeyPath) -> Option<Placement> {
+    fn single(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        name: &str,
+        shape: &TableShape,
+        path: &KeyPath,
+    ) -> Option<Placement> {
         let written = shape.group.as_deref()?;
         let group = self.group(schema.ids, written, &path.key("group"))?;
         let table: Arc<str> = shape.table.as_deref().unwrap_or(name).into();
         self.name(&table, "table", &path.key("table"));
         let Some((_, database)) = schema.databases.iter().find(|(id, _)| *id == group) else {
-            self.error_help(&path.key("group"), format!("group '{written}' has no database in this schema"), "add it to the schema's 'databases'");
+            self.error_help(
+                &path.key("group"),
+                format!("group '{written}' has no database in this schema"),
+                "add it to the schema's 'databases'",
+            );
             return None;
         };
         self.claim(schema, name, group, database, &table, path);
-        Some(Placement::Single(SingleTable { group, database: database.clone(), table, default: false }))
+        Some(Placement::Single(SingleTable {
+            group,
+            database: database.clone(),
+            table,
+            default: false,
+        }))
     }
 
-    fn sequence(&mut self, schema: &SchemaCheck<'_>, shape: &SequenceShape, path: &KeyPath) -> Option<SequenceRule> {
+    fn sequence(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        shape: &SequenceShape,
+        path: &KeyPath,
+    ) -> Option<SequenceRule> {
         self.name(&shape.column, "column", &path.key("column"));
         let mut groups = Vec::new();
         for (index, name) in shape.groups.iter().flatten().enumerate() {
@@ -296,15 +377,25 @@ impl Check {
         }
         let kind = match shape.kind {
             SequenceKindShape::Snowflake => {
-                for (key, there) in [("step", shape.step.is_some()), ("start", shape.start.is_some())] {
+                for (key, there) in
+                    [("step", shape.step.is_some()), ("start", shape.start.is_some())]
+                {
                     if there {
-                        self.error(&path.key(key), format!("'{key}' is of no use for a snowflake sequence"));
+                        self.error(
+                            &path.key(key),
+                            format!("'{key}' is of no use for a snowflake sequence"),
+                        );
                     }
                 }
                 if groups.len() > 1 {
-                    self.error(&path.key("groups"), "a snowflake sequence leases its worker ids in one group");
+                    self.error(
+                        &path.key("groups"),
+                        "a snowflake sequence leases its worker ids in one group",
+                    );
                 }
-                SequenceKind::Snowflake { lease_group: groups.first().copied().or(schema.default_group)? }
+                SequenceKind::Snowflake {
+                    lease_group: groups.first().copied().or(schema.default_group)?,
+                }
             }
             SequenceKindShape::Segment => {
                 let start = shape.start.unwrap_or(1);
@@ -325,18 +416,32 @@ impl Check {
     }
 
     /// Tables of one joinGroup that aren't alike can't be joined inside a shard.
-    fn join_groups(&mut self, schema: &SchemaCheck<'_>, tables: &BTreeMap<&str, Placement>, root: &KeyPath) {
+    fn join_groups(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        tables: &BTreeMap<&str, Placement>,
+        root: &KeyPath,
+    ) {
         let mut first: HashMap<&str, (&str, BindingId)> = HashMap::new();
         for (name, shape) in &schema.shape.tables {
             let group = shape.tddl.as_ref().and_then(|tddl| tddl.join_group.as_deref());
-            let (Some(group), Some(Placement::Sharded(table))) = (group, tables.get(name.as_str())) else { continue };
+            let (Some(group), Some(Placement::Sharded(table))) = (group, tables.get(name.as_str()))
+            else {
+                continue;
+            };
             match first.get(group) {
                 None => {
                     first.insert(group, (name.as_str(), table.binding));
                 }
                 Some((other, binding)) if *binding != table.binding => {
-                    let message = format!("joinGroup '{group}' also has '{other}', which is sharded differently");
-                    self.warning(&root.key(name).key("tddl").key("joinGroup"), message, "joins of the two are not kept inside a shard");
+                    let message = format!(
+                        "joinGroup '{group}' also has '{other}', which is sharded differently"
+                    );
+                    self.warning(
+                        &root.key(name).key("tddl").key("joinGroup"),
+                        message,
+                        "joins of the two are not kept inside a shard",
+                    );
                 }
                 Some(_) => {}
             }

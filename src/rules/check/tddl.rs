@@ -17,27 +17,49 @@ use crate::rules::table::Shard;
 use crate::value::temporal::{Date, parse_datetime};
 
 impl Check {
-    pub(super) fn tddl(&mut self, schema: &SchemaCheck<'_>, name: &str, table: &TableShape, path: &KeyPath) -> Option<Sharding> {
+    pub(super) fn tddl(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        name: &str,
+        table: &TableShape,
+        path: &KeyPath,
+    ) -> Option<Sharding> {
         let shape = table.tddl.as_ref()?;
         let path_of_rule = path.key("tddl");
         let databases = expressions(shape.db_rule_array.as_ref());
         let tables = expressions(shape.tb_rule_array.as_ref());
         if databases.is_empty() && tables.is_empty() {
-            self.error_help(&path_of_rule, "there is neither dbRuleArray nor tbRuleArray", "a table without rules is single: write 'group' instead");
+            self.error_help(
+                &path_of_rule,
+                "there is neither dbRuleArray nor tbRuleArray",
+                "a table without rules is single: write 'group' instead",
+            );
             return None;
         }
         let start = self.date_start(shape, &path_of_rule)?;
         let rule = match TddlRule::new(&databases, &tables, start) {
             Ok(rule) => rule,
             Err(RuleError::Syntax { database, index, error }) => {
-                let (key, written) = if database { ("dbRuleArray", &shape.db_rule_array) } else { ("tbRuleArray", &shape.tb_rule_array) };
+                let (key, written) = if database {
+                    ("dbRuleArray", &shape.db_rule_array)
+                } else {
+                    ("tbRuleArray", &shape.tb_rule_array)
+                };
                 let path = path_of_rule.key(key);
-                let path = if matches!(written, Some(RulesListShape::Many(_))) { path.index(index) } else { path };
+                let path = if matches!(written, Some(RulesListShape::Many(_))) {
+                    path.index(index)
+                } else {
+                    path
+                };
                 self.error(&path, error.to_string());
                 return None;
             }
             Err(RuleError::Samples(message)) => {
-                self.error_help(&path_of_rule, message, "the shards are found by evaluating the rule over each column's step and range");
+                self.error_help(
+                    &path_of_rule,
+                    message,
+                    "the shards are found by evaluating the rule over each column's step and range",
+                );
                 return None;
             }
         };
@@ -52,8 +74,11 @@ impl Check {
     }
 
     fn date_start(&mut self, shape: &TddlShape, path: &KeyPath) -> Option<Date> {
-        let Some(written) = &shape.date_start else { return Some(Date { year: 2000, month: 1, day: 1 }) };
-        let parsed = parse_datetime(written).map(|parsed| parsed.value.date).filter(|date| date.is_real());
+        let Some(written) = &shape.date_start else {
+            return Some(Date { year: 2000, month: 1, day: 1 });
+        };
+        let parsed =
+            parse_datetime(written).map(|parsed| parsed.value.date).filter(|date| date.is_real());
         if parsed.is_none() {
             self.error(&path.key("dateStart"), format!("'{written}' is no date"));
         }
@@ -61,11 +86,21 @@ impl Check {
     }
 
     /// The columns of the expressions, in order, with the types that `key` gives them.
-    fn tddl_keys(&mut self, rule: &TddlRule, written: &[KeyShape], path: &KeyPath) -> Option<Vec<KeyColumn>> {
+    fn tddl_keys(
+        &mut self,
+        rule: &TddlRule,
+        written: &[KeyShape],
+        path: &KeyPath,
+    ) -> Option<Vec<KeyColumn>> {
         for (index, key) in written.iter().enumerate() {
             if !rule.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&key.column)) {
-                let help = suggestion(&key.column, rule.columns.iter().map(|column| column.name.as_str()));
-                self.error_help(&path.key("key").index(index).key("column"), format!("no expression names column '{}'", key.column), help);
+                let help =
+                    suggestion(&key.column, rule.columns.iter().map(|column| column.name.as_str()));
+                self.error_help(
+                    &path.key("key").index(index).key("column"),
+                    format!("no expression names column '{}'", key.column),
+                    help,
+                );
             }
         }
         if rule.columns.is_empty() {
@@ -74,16 +109,23 @@ impl Check {
         }
         let mut keys = Vec::new();
         for column in &rule.columns {
-            let default_type = if matches!(column.step, Step::Number(_)) { "bigint" } else { "datetime" };
-            let found = written.iter().position(|key| key.column.eq_ignore_ascii_case(&column.name));
-            let bare = KeyShape { column: column.name.clone(), kind: None, collation: None, fold: None };
+            let default_type =
+                if matches!(column.step, Step::Number(_)) { "bigint" } else { "datetime" };
+            let found =
+                written.iter().position(|key| key.column.eq_ignore_ascii_case(&column.name));
+            let bare =
+                KeyShape { column: column.name.clone(), kind: None, collation: None, fold: None };
             let (shape, path) = match found {
                 Some(index) => (written.get(index).unwrap_or(&bare), path.key("key").index(index)),
                 None => (&bare, path.key("tddl")),
             };
             let key = self.key(shape, default_type, true, &path)?;
             if matches!(key.fold, Fold::Weights(_)) {
-                self.error_help(&path.key("fold"), "an expression can't work on a collation's weights", "write none, trim or ascii_ci");
+                self.error_help(
+                    &path.key("fold"),
+                    "an expression can't work on a collation's weights",
+                    "write none, trim or ascii_ci",
+                );
                 return None;
             }
             keys.push(key);
@@ -91,7 +133,14 @@ impl Check {
         Some(keys)
     }
 
-    fn tddl_shards(&mut self, schema: &SchemaCheck<'_>, name: &str, shape: &TddlShape, rule: &TddlRule, path: &KeyPath) -> Option<Vec<Shard>> {
+    fn tddl_shards(
+        &mut self,
+        schema: &SchemaCheck<'_>,
+        name: &str,
+        shape: &TddlShape,
+        rule: &TddlRule,
+        path: &KeyPath,
+    ) -> Option<Vec<Shard>> {
         let tables = shape.tb_name_pattern.as_deref().unwrap_or(name);
         let mut shards = Vec::new();
         let mut missing: Vec<String> = Vec::new();
@@ -106,7 +155,11 @@ impl Check {
             match schema.shape.tddl_groups.get(&database) {
                 Some(place) => {
                     let group = schema.ids.get(&place.group).copied()?;
-                    shards.push(Shard { group, database: place.database.as_str().into(), table: Arc::from(table) });
+                    shards.push(Shard {
+                        group,
+                        database: place.database.as_str().into(),
+                        table: Arc::from(table),
+                    });
                 }
                 None if !missing.contains(&database) => missing.push(database),
                 None => {}
@@ -117,7 +170,10 @@ impl Check {
             self.error_help(
                 &path.key("dbNamePattern"),
                 format!("the schema's 'tddl_groups' doesn't name {}", missing.join(", ")),
-                format!("add: {}: {{group: …, database: …}}", missing.first().map_or("", String::as_str)),
+                format!(
+                    "add: {}: {{group: …, database: …}}",
+                    missing.first().map_or("", String::as_str)
+                ),
             );
             return None;
         }

@@ -15,7 +15,8 @@ group_defaults: {accounts: {data: {user: weir, password: none}}}
 /// Rules of two groups and these tables of schema `s`.
 pub(crate) fn rules_of(tables: &str) -> Rules {
     let tables = tables.replace('\n', "\n      ");
-    let text = format!("schemas:\n  s:\n    databases: {{g0: s0, g1: s1}}\n    tables:\n      {tables}");
+    let text =
+        format!("schemas:\n  s:\n    databases: {{g0: s0, g1: s1}}\n    tables:\n      {tables}");
     let checked = load_text(&[("groups.yaml", GROUPS), ("tables.yaml", &text)], &no_variables);
     let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
     checked.rules.unwrap_or_else(|| panic!("{}", shown.join("\n")))
@@ -52,10 +53,17 @@ fn the_shop_is_laid_out_as_it_says() {
     assert_ne!(users.binding, items.binding);
     assert_eq!(items.binding, sharded("stock").binding);
     let shard = orders.shard(13).unwrap();
-    assert_eq!((shard.group, &*shard.database, &*shard.table), (GroupId(1), "shop_0003", "orders_0013"));
+    assert_eq!(
+        (shard.group, &*shard.database, &*shard.table),
+        (GroupId(1), "shop_0003", "orders_0013")
+    );
     assert_eq!(users.shard(3).unwrap().group, GroupId(0));
-    assert!(matches!(shop.table("coupons"), Placement::Single(single) if !single.default && single.group == GroupId(0)));
-    assert!(matches!(shop.table("unknown"), Placement::Single(single) if single.default && &*single.database == "shop_0000"));
+    assert!(
+        matches!(shop.table("coupons"), Placement::Single(single) if !single.default && single.group == GroupId(0))
+    );
+    assert!(
+        matches!(shop.table("unknown"), Placement::Single(single) if single.default && &*single.database == "shop_0000")
+    );
     let Placement::Broadcast(regions) = shop.table("regions") else { panic!() };
     assert_eq!(regions.database_in(GroupId(1)).map(|name| &**name), Some("shop_0002"));
     assert!(rules.user("admin").unwrap().rights.admin);
@@ -90,4 +98,42 @@ fn tables_sharded_alike_are_bound_by_themselves() {
     assert_eq!(binding("a"), binding("b"));
     assert_ne!(binding("a"), binding("c"));
     assert_ne!(binding("a"), binding("d"));
+}
+
+/// Whatever is cut out of or put into a rule, the check answers; it never panics.
+#[test]
+fn damaged_rules_are_answered() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/tddl");
+    let text = std::fs::read_to_string(directory.join("tables.yaml")).unwrap();
+    let groups = std::fs::read_to_string(directory.join("topology.yaml")).unwrap();
+    let try_out = |text: &str| {
+        let checked = load_text(&[("groups.yaml", &groups), ("tables.yaml", text)], &no_variables);
+        for problem in &checked.problems {
+            assert!(!problem.position.file.is_empty() || problem.path.0.is_empty(), "{problem}");
+        }
+        assert!(checked.rules.is_some() || !checked.problems.is_empty());
+    };
+    let places: Vec<usize> = text.char_indices().map(|(index, _)| index).collect();
+    for (count, place) in places.iter().enumerate().step_by(29) {
+        let (before, after) = text.split_at(*place);
+        try_out(before);
+        let word = [
+            "{",
+            "}",
+            "\"",
+            "#",
+            ": ",
+            "- ",
+            "\u{0}",
+            "💥",
+            "&a *a",
+            "<<: ",
+            "[[[[",
+            "999999999999999999999",
+        ];
+        try_out(&format!("{before}{}{after}", word[count % word.len()]));
+        // A word is lost.
+        let rest = after.find([' ', '\n']).map_or("", |end| &after[end..]);
+        try_out(&format!("{before}{rest}"));
+    }
 }

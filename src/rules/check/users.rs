@@ -25,29 +25,44 @@ impl Check {
             self.error(path, "an account's name has at most 80 characters");
         }
         let native = shape.native.as_deref().and_then(|text| {
-            let parsed = text.strip_prefix('*').and_then(hex).and_then(|bytes| <[u8; 20]>::try_from(bytes).ok());
+            let parsed = text
+                .strip_prefix('*')
+                .and_then(hex)
+                .and_then(|bytes| <[u8; 20]>::try_from(bytes).ok());
             if parsed.is_none() {
-                self.error_help(&path.key("native"), "not a verifier of mysql_native_password", "it is '*' and 40 hex digits; `weir hash-password` makes it");
+                self.error_help(
+                    &path.key("native"),
+                    "not a verifier of mysql_native_password",
+                    "it is '*' and 40 hex digits; `weir hash-password` makes it",
+                );
             }
             parsed
         });
         let sha2 = shape.sha2.as_deref().and_then(|text| {
             let valid = sha2_verifier(text);
             if valid.is_none() {
-                let help = "it is 0x and 140 hex digits, or sha2: and 64; `weir hash-password` makes it";
+                let help =
+                    "it is 0x and 140 hex digits, or sha2: and 64; `weir hash-password` makes it";
                 self.error_help(&path.key("sha2"), "not a verifier of caching_sha2_password", help);
             }
             valid
         });
         if shape.native.is_none() && shape.sha2.is_none() {
-            self.error_help(path, "the account has no verifier, so nobody can log in", "`weir hash-password` makes 'sha2' and 'native'");
+            self.error_help(
+                path,
+                "the account has no verifier, so nobody can log in",
+                "`weir hash-password` makes 'sha2' and 'native'",
+            );
         }
         let allowed = self.allowed_schemas(shape, schemas, path);
         if let Some(default) = &shape.default_schema {
             let path = path.key("default_schema");
             if !schemas.contains_key(default) {
                 self.unknown_schema(default, schemas, &path);
-            } else if allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name.as_str() == default)) {
+            } else if allowed
+                .as_ref()
+                .is_some_and(|allowed| !allowed.iter().any(|name| name.as_str() == default))
+            {
                 self.error(&path, format!("the account may not use schema '{default}'"));
             }
         }
@@ -94,7 +109,12 @@ impl Check {
         Some(allowed)
     }
 
-    fn unknown_schema(&mut self, name: &str, schemas: &BTreeMap<String, SchemaShape>, path: &KeyPath) {
+    fn unknown_schema(
+        &mut self,
+        name: &str,
+        schemas: &BTreeMap<String, SchemaShape>,
+        path: &KeyPath,
+    ) {
         let help = suggestion(name, schemas.keys().map(String::as_str));
         self.error_help(path, format!("schema '{name}' is not declared"), help);
     }

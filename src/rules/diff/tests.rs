@@ -39,28 +39,61 @@ fn changes(edits: &[(&str, &str)]) -> Vec<String> {
 fn edits_that_move_rows_are_told_from_those_that_do_not() {
     let sharded = "algorithm: {kind: modulo}";
     for (edits, expected) in [
-        (vec![("127.0.0.1:1", "127.0.0.1:9")], "group g0: primary 127.0.0.1:9 instead of 127.0.0.1:1"),
-        (vec![("groups: [g0, g1]", "groups: [g1, g0]")], "! table s.t: shard 0 is g1.s0.t_0 instead of g0.s0.t_0"),
+        (
+            vec![("127.0.0.1:1", "127.0.0.1:9")],
+            "group g0: primary 127.0.0.1:9 instead of 127.0.0.1:1",
+        ),
+        (
+            vec![("groups: [g0, g1]", "groups: [g1, g0]")],
+            "! table s.t: shard 0 is g1.s0.t_0 instead of g0.s0.t_0",
+        ),
         (vec![("count: 4", "count: 8")], "! table s.t: 8 shards instead of 4"),
         (vec![(sharded, "algorithm: {kind: hash}")], "! table s.t: another algorithm"),
         (vec![("column: id", "column: uid")], "! table s.t: shard key uid instead of id"),
         (vec![("column: id", "column: id, type: int")], "table s.t: changed"),
-        (vec![("column: id}", "column: id, type: date}"), (sharded, "algorithm: {kind: date, unit: day, start: '2024-01-01', cycle: true}")], "! table s.t: the shard key has another type or fold"),
+        (
+            vec![
+                ("column: id}", "column: id, type: date}"),
+                (sharded, "algorithm: {kind: date, unit: day, start: '2024-01-01', cycle: true}"),
+            ],
+            "! table s.t: the shard key has another type or fold",
+        ),
         (vec![("'t_{0}'", "'u_{0}'")], "! table s.t: shard 0 is g0.s0.u_0 instead of g0.s0.t_0"),
         (vec![("c: {group: g0}", "c: {group: g1}")], "! table s.c: g1.s1.c instead of g0.s0.c"),
         // Where it was anyway.
         (vec![("      c: {group: g0}\n", "")], "table s.c: removed"),
-        (vec![("      b: {broadcast: true}\n", "")], "! table s.b: removed: single (no rule) instead of broadcast"),
-        (vec![("c: {group: g0}", "c: {group: g0}\n      n: {broadcast: true}")], "! table s.n: added: broadcast instead of single (no rule)"),
-        (vec![("groups: [g0, g1], tables: 't_{0}'}", "groups: [g0, g1], tables: 't_{0}'}, scatter_reads: false")], "table s.t: changed"),
+        (
+            vec![("      b: {broadcast: true}\n", "")],
+            "! table s.b: removed: single (no rule) instead of broadcast",
+        ),
+        (
+            vec![("c: {group: g0}", "c: {group: g0}\n      n: {broadcast: true}")],
+            "! table s.n: added: broadcast instead of single (no rule)",
+        ),
+        (
+            vec![(
+                "groups: [g0, g1], tables: 't_{0}'}",
+                "groups: [g0, g1], tables: 't_{0}'}, scatter_reads: false",
+            )],
+            "table s.t: changed",
+        ),
         (vec![("schemas: [s]", "schemas: ['*']")], "user u: changed"),
-        (vec![("users:", "settings: {scatter_writes: true}\nusers:")], "settings: changed\ntable s.t: changed"),
+        (
+            vec![("users:", "settings: {scatter_writes: true}\nusers:")],
+            "settings: changed\ntable s.t: changed",
+        ),
     ] {
         assert_eq!(changes(&edits).join("\n"), expected, "{edits:?}");
     }
     // Another default group: single tables without a rule, and broadcast copies stay.
-    let found = changes(&[("databases: {g0: s0, g1: s1}", "default_group: g1\n    databases: {g0: s0, g1: s1}")]);
-    assert_eq!(found, ["! schema s: tables that no rule names are looked for in g1.s1 instead of g0.s0"]);
+    let found = changes(&[(
+        "databases: {g0: s0, g1: s1}",
+        "default_group: g1\n    databases: {g0: s0, g1: s1}",
+    )]);
+    assert_eq!(
+        found,
+        ["! schema s: tables that no rule names are looked for in g1.s1 instead of g0.s0"]
+    );
     assert_eq!(changes(&[]), Vec::<String>::new());
 }
 

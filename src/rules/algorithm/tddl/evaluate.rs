@@ -29,7 +29,8 @@ impl Java {
             Value::Text(text) => Ok(Java::Text(String::from_utf8_lossy(&text.bytes).into_owned())),
             Value::Date(date) => Ok(Java::Date(DateTime::midnight(*date))),
             Value::DateTime(moment) => Ok(Java::Date(*moment)),
-            Value::Decimal(_) => match value.as_whole().and_then(|whole| i64::try_from(whole).ok()) {
+            Value::Decimal(_) => match value.as_whole().and_then(|whole| i64::try_from(whole).ok())
+            {
                 Some(number) => Ok(Java::Long(number)),
                 None => Err(format!("{value} is no long")),
             },
@@ -65,9 +66,10 @@ pub fn evaluate(expression: &Expression, columns: &[&Java]) -> Evaluated {
         Expression::Long(number) => Ok(Java::Long(*number)),
         Expression::Text(text) => Ok(Java::Text(text.clone())),
         Expression::Truth(truth) => Ok(Java::Truth(*truth)),
-        Expression::Column(index) => {
-            columns.get(*index).map(|value| (*value).clone()).ok_or_else(|| "a column has no value".to_string())
-        }
+        Expression::Column(index) => columns
+            .get(*index)
+            .map(|value| (*value).clone())
+            .ok_or_else(|| "a column has no value".to_string()),
         Expression::Unary(operator, operand) => match (operator, evaluate(operand, columns)?) {
             (Unary::Negate, Java::Int(number)) => Ok(Java::Int(number.wrapping_neg())),
             (Unary::Negate, Java::Long(number)) => Ok(Java::Long(number.wrapping_neg())),
@@ -92,11 +94,15 @@ pub fn evaluate(expression: &Expression, columns: &[&Java]) -> Evaluated {
         Expression::Choice { condition, yes, no } => match evaluate(condition, columns)? {
             Java::Truth(true) => evaluate(yes, columns),
             Java::Truth(false) => evaluate(no, columns),
-            other => Err(format!("the condition of '?' is {}, neither true nor false", other.show())),
+            other => {
+                Err(format!("the condition of '?' is {}, neither true nor false", other.show()))
+            }
         },
         Expression::Call { name, arguments, kind, position } => {
-            let values: Vec<Java> =
-                arguments.iter().map(|argument| evaluate(argument, columns)).collect::<Result<_, _>>()?;
+            let values: Vec<Java> = arguments
+                .iter()
+                .map(|argument| evaluate(argument, columns))
+                .collect::<Result<_, _>>()?;
             let called = match kind {
                 CallKind::Method => method(name, &values),
                 CallKind::Function => function(name, &values),
@@ -107,7 +113,9 @@ pub fn evaluate(expression: &Expression, columns: &[&Java]) -> Evaluated {
 }
 
 fn binary(operator: Binary, left: &Java, right: &Java) -> Evaluated {
-    if let (Binary::Add, Java::Text(_), _) | (Binary::Add, _, Java::Text(_)) = (operator, left, right) {
+    if let (Binary::Add, Java::Text(_), _) | (Binary::Add, _, Java::Text(_)) =
+        (operator, left, right)
+    {
         return Ok(Java::Text(left.show() + &right.show()));
     }
     match operator {
@@ -121,7 +129,9 @@ fn binary(operator: Binary, left: &Java, right: &Java) -> Evaluated {
         }
         Binary::Less | Binary::LessEqual | Binary::Greater | Binary::GreaterEqual => {
             let order = match (left, right) {
-                (Java::Text(left), Java::Text(right)) => left.encode_utf16().cmp(right.encode_utf16()),
+                (Java::Text(left), Java::Text(right)) => {
+                    left.encode_utf16().cmp(right.encode_utf16())
+                }
                 _ => left.long()?.cmp(&right.long()?),
             };
             return Ok(Java::Truth(match operator {
@@ -131,7 +141,9 @@ fn binary(operator: Binary, left: &Java, right: &Java) -> Evaluated {
                 _ => order.is_ge(),
             }));
         }
-        Binary::And | Binary::Or => return Err(format!("{} is neither true nor false", left.show())),
+        Binary::And | Binary::Or => {
+            return Err(format!("{} is neither true nor false", left.show()));
+        }
         _ => {}
     }
     match (left, right) {
@@ -141,10 +153,14 @@ fn binary(operator: Binary, left: &Java, right: &Java) -> Evaluated {
                 Binary::Subtract => Some(left.wrapping_sub(*right)),
                 Binary::Multiply => Some(left.wrapping_mul(*right)),
                 Binary::Remainder if *right != 0 => Some(left.wrapping_rem(*right)),
-                Binary::Divide if *right != 0 && left.wrapping_rem(*right) == 0 => Some(left.wrapping_div(*right)),
+                Binary::Divide if *right != 0 && left.wrapping_rem(*right) == 0 => {
+                    Some(left.wrapping_div(*right))
+                }
                 _ => None,
             };
-            result.map(Java::Int).ok_or_else(|| impossible(operator, i64::from(*left), i64::from(*right)))
+            result
+                .map(Java::Int)
+                .ok_or_else(|| impossible(operator, i64::from(*left), i64::from(*right)))
         }
         _ => {
             let (left, right) = (left.long()?, right.long()?);
@@ -153,7 +169,9 @@ fn binary(operator: Binary, left: &Java, right: &Java) -> Evaluated {
                 Binary::Subtract => Some(left.wrapping_sub(right)),
                 Binary::Multiply => Some(left.wrapping_mul(right)),
                 Binary::Remainder if right != 0 => Some(left.wrapping_rem(right)),
-                Binary::Divide if right != 0 && left.wrapping_rem(right) == 0 => Some(left.wrapping_div(right)),
+                Binary::Divide if right != 0 && left.wrapping_rem(right) == 0 => {
+                    Some(left.wrapping_div(right))
+                }
                 _ => None,
             };
             result.map(Java::Long).ok_or_else(|| impossible(operator, left, right))
@@ -175,7 +193,9 @@ fn method(name: &str, values: &[Java]) -> Evaluated {
     match (name, values) {
         ("longValue" | "toLong", [Java::Int(number)]) => Ok(Java::Long(i64::from(*number))),
         ("longValue" | "toLong", [Java::Long(number)]) => Ok(Java::Long(*number)),
-        ("intValue" | "toInteger", [number @ (Java::Int(_) | Java::Long(_))]) => Ok(Java::Int(number.long()? as i32)),
+        ("intValue" | "toInteger", [number @ (Java::Int(_) | Java::Long(_))]) => {
+            Ok(Java::Int(number.long()? as i32))
+        }
         ("abs", [Java::Int(number)]) => Ok(Java::Int(number.wrapping_abs())),
         ("abs", [Java::Long(number)]) => Ok(Java::Long(number.wrapping_abs())),
         ("intdiv", [left, right]) => {
@@ -197,7 +217,9 @@ fn method(name: &str, values: &[Java]) -> Evaluated {
         ("toLong", [Java::Text(text)]) => parse_long(text),
         ("toInteger", [Java::Text(text)]) => parse_int(text),
         (_, [Java::Text(text), rest @ ..]) => text_method(name, text, rest),
-        (_, [value, ..]) => Err(format!("{} has no method {name} for {} arguments", value.show(), values.len() - 1)),
+        (_, [value, ..]) => {
+            Err(format!("{} has no method {name} for {} arguments", value.show(), values.len() - 1))
+        }
         (_, []) => Err(format!("{name} is called on nothing")),
     }
 }
@@ -223,7 +245,9 @@ fn text_method(name: &str, text: &str, rest: &[Java]) -> Evaluated {
         ("startsWith", [Java::Text(other)]) => Ok(Java::Truth(text.starts_with(other.as_str()))),
         ("endsWith", [Java::Text(other)]) => Ok(Java::Truth(text.ends_with(other.as_str()))),
         ("indexOf", [Java::Text(other)]) => Ok(Java::Int(match text.find(other.as_str()) {
-            Some(bytes) => text.get(..bytes).map_or(0, |before| before.encode_utf16().count() as i32),
+            Some(bytes) => {
+                text.get(..bytes).map_or(0, |before| before.encode_utf16().count() as i32)
+            }
             None => -1,
         })),
         _ => Err(format!("texts have no method {name} for {} arguments", rest.len())),

@@ -30,10 +30,24 @@ pub enum Expression {
     /// A column, by its place in the rule's list.
     Column(usize),
     Unary(Unary, Box<Expression>),
-    Binary { operator: Binary, left: Box<Expression>, right: Box<Expression>, position: usize },
-    Choice { condition: Box<Expression>, yes: Box<Expression>, no: Box<Expression> },
+    Binary {
+        operator: Binary,
+        left: Box<Expression>,
+        right: Box<Expression>,
+        position: usize,
+    },
+    Choice {
+        condition: Box<Expression>,
+        yes: Box<Expression>,
+        no: Box<Expression>,
+    },
     /// A method (`target` first), a static method (`Long.valueOf`) or a helper function.
-    Call { name: String, arguments: Vec<Expression>, kind: CallKind, position: usize },
+    Call {
+        name: String,
+        arguments: Vec<Expression>,
+        kind: CallKind,
+        position: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +122,10 @@ const LONGEST: usize = 4_096;
 pub fn parse(text: &str, columns: &mut Vec<ColumnUse>) -> Result<Expression, SyntaxError> {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() > LONGEST {
-        return Err(SyntaxError { position: LONGEST, message: format!("longer than {LONGEST} characters") });
+        return Err(SyntaxError {
+            position: LONGEST,
+            message: format!("longer than {LONGEST} characters"),
+        });
     }
     let mut parser = Parser { characters, at: 0, depth: 0, columns };
     let expression = parser.choice()?;
@@ -207,7 +224,12 @@ impl Parser<'_> {
                 return Err(self.error("too many terms"));
             }
             let right = self.left_to_right(level + 1)?;
-            left = Expression::Binary { operator: *operator, left: left.into(), right: right.into(), position };
+            left = Expression::Binary {
+                operator: *operator,
+                left: left.into(),
+                right: right.into(),
+                position,
+            };
         }
     }
 
@@ -229,10 +251,14 @@ impl Parser<'_> {
             }
         }
         let operand = self.postfix()?;
-        Ok(negations.into_iter().rev().fold(operand, |operand, operator| match (operator, &operand) {
-            (Unary::Negate, Expression::Int(number)) => Expression::Int(number.wrapping_neg()),
-            (Unary::Negate, Expression::Long(number)) => Expression::Long(number.wrapping_neg()),
-            _ => Expression::Unary(operator, operand.into()),
+        Ok(negations.into_iter().rev().fold(operand, |operand, operator| {
+            match (operator, &operand) {
+                (Unary::Negate, Expression::Int(number)) => Expression::Int(number.wrapping_neg()),
+                (Unary::Negate, Expression::Long(number)) => {
+                    Expression::Long(number.wrapping_neg())
+                }
+                _ => Expression::Unary(operator, operand.into()),
+            }
         }))
     }
 
@@ -301,7 +327,8 @@ impl Parser<'_> {
         while self.peek().is_some_and(|c| c.is_ascii_digit()) {
             self.at += 1;
         }
-        let digits: String = self.characters.get(start..self.at).unwrap_or_default().iter().collect();
+        let digits: String =
+            self.characters.get(start..self.at).unwrap_or_default().iter().collect();
         let long = self.peek().is_some_and(|c| c == 'L' || c == 'l');
         self.at += usize::from(long);
         let fraction = self.peek() == Some('.')
@@ -329,7 +356,9 @@ impl Parser<'_> {
                     self.at = start;
                     return Err(self.error("the text has no end"));
                 }
-                Some('\\') | Some('$') => return Err(self.error("escapes and placeholders in texts are not supported")),
+                Some('\\') | Some('$') => {
+                    return Err(self.error("escapes and placeholders in texts are not supported"));
+                }
                 Some(c) if c == quote => {
                     self.at += 1;
                     return Ok(Expression::Text(text));
@@ -361,7 +390,9 @@ impl Parser<'_> {
         }
         if !self.take("(") {
             self.at = start;
-            return Err(self.error(format!("'{name}' is not known; a column is written #{name},1,64#")));
+            return Err(
+                self.error(format!("'{name}' is not known; a column is written #{name},1,64#"))
+            );
         }
         let mut arguments = Vec::new();
         self.arguments(&mut arguments)?;
@@ -378,7 +409,8 @@ impl Parser<'_> {
         let inside: String = rest.iter().take(length).collect();
         let parsed = column_use(&inside).map_err(|message| self.error(message))?;
         self.at = start + length + 2;
-        let known = self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(&parsed.name));
+        let known =
+            self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(&parsed.name));
         let index = match known {
             Some(index) => {
                 // A later mention without step and range means the column as it was first written.
@@ -387,7 +419,10 @@ impl Parser<'_> {
                         *known = parsed;
                     } else if !parsed.ranges.is_empty() && *known != parsed {
                         self.at = start;
-                        let message = format!("column {} is written with another step or range before", known.name);
+                        let message = format!(
+                            "column {} is written with another step or range before",
+                            known.name
+                        );
                         return Err(self.error(message));
                     }
                 }
@@ -429,7 +464,9 @@ fn column_use(text: &str) -> Result<ColumnUse, String> {
 
 fn read_step(text: &str) -> Result<Step, String> {
     let (number, kind) = text.split_once('_').unwrap_or((text, "NUMBER"));
-    let number = read_number(number).filter(|number| *number > 0).ok_or_else(|| format!("'{text}' is no step"))?;
+    let number = read_number(number)
+        .filter(|number| *number > 0)
+        .ok_or_else(|| format!("'{text}' is no step"))?;
     match kind.to_ascii_uppercase().as_str() {
         "NUMBER" | "STRING" => Ok(Step::Number(number)),
         "HOUR" => Ok(Step::Hours(number)),
@@ -444,7 +481,9 @@ fn read_step(text: &str) -> Result<Step, String> {
 fn read_range(text: &str) -> Result<(i64, i64), String> {
     let wrong = || format!("'{text}' is no range");
     let (low, high) = match text.split_once('_') {
-        Some((low, high)) => (read_number(low).ok_or_else(wrong)?, read_number(high).ok_or_else(wrong)?),
+        Some((low, high)) => {
+            (read_number(low).ok_or_else(wrong)?, read_number(high).ok_or_else(wrong)?)
+        }
         None => (0, read_number(text).ok_or_else(wrong)? - 1),
     };
     if low <= high { Ok((low, high)) } else { Err(format!("range '{text}' is empty")) }

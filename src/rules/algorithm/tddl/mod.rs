@@ -68,13 +68,19 @@ impl Cell {
     pub fn name(&self, pattern: &str) -> Result<String, String> {
         match (self, placeholder(pattern)) {
             (Cell::None, None) => Ok(pattern.to_string()),
-            (Cell::None, Some(_)) => Err(format!("'{pattern}' has a placeholder, but there is no expression for it")),
-            (Cell::Number(number), Some((before, width, after))) => Ok(format!("{before}{number:0width$}{after}")),
-            (Cell::Name(name), Some((before, width, after))) => Ok(format!("{before}{name:0>width$}{after}")),
-            (Cell::Name(name), None) => Ok(name.clone()),
-            (Cell::Number(number), None) => {
-                Err(format!("the expression gives the number {number}, but '{pattern}' has no placeholder such as {{0000}}"))
+            (Cell::None, Some(_)) => {
+                Err(format!("'{pattern}' has a placeholder, but there is no expression for it"))
             }
+            (Cell::Number(number), Some((before, width, after))) => {
+                Ok(format!("{before}{number:0width$}{after}"))
+            }
+            (Cell::Name(name), Some((before, width, after))) => {
+                Ok(format!("{before}{name:0>width$}{after}"))
+            }
+            (Cell::Name(name), None) => Ok(name.clone()),
+            (Cell::Number(number), None) => Err(format!(
+                "the expression gives the number {number}, but '{pattern}' has no placeholder such as {{0000}}"
+            )),
         }
     }
 }
@@ -98,7 +104,11 @@ pub enum RuleError {
 
 impl TddlRule {
     /// Reads the expressions and finds all shards. `start` is the first sample of date columns.
-    pub fn new(databases: &[String], tables: &[String], start: Date) -> Result<TddlRule, RuleError> {
+    pub fn new(
+        databases: &[String],
+        tables: &[String],
+        start: Date,
+    ) -> Result<TddlRule, RuleError> {
         let mut columns = Vec::new();
         let mut read = |texts: &[String], database: bool| -> Result<Vec<Part>, RuleError> {
             let mut parts = Vec::new();
@@ -113,19 +123,28 @@ impl TddlRule {
         };
         let databases = read(databases, true)?;
         let tables = read(tables, false)?;
-        let mut rule = TddlRule { columns, databases, tables, cells: Vec::new(), by_cells: HashMap::new() };
+        let mut rule =
+            TddlRule { columns, databases, tables, cells: Vec::new(), by_cells: HashMap::new() };
         rule.find_shards(start).map_err(RuleError::Samples)?;
         Ok(rule)
     }
 
     /// The databases' and tables' names of all shards, in order.
-    pub fn names<'a>(&'a self, databases: &'a str, tables: &'a str) -> impl Iterator<Item = Result<(String, String), String>> + 'a {
-        self.cells.iter().map(move |(database, table)| Ok((database.name(databases)?, table.name(tables)?)))
+    pub fn names<'a>(
+        &'a self,
+        databases: &'a str,
+        tables: &'a str,
+    ) -> impl Iterator<Item = Result<(String, String), String>> + 'a {
+        self.cells
+            .iter()
+            .map(move |(database, table)| Ok((database.name(databases)?, table.name(tables)?)))
     }
 
     /// Whether two rules choose the same shards for equal keys: names of columns and tables aside.
     pub(crate) fn alike(&self, other: &TddlRule) -> bool {
-        self.databases == other.databases && self.tables == other.tables && self.cells == other.cells
+        self.databases == other.databases
+            && self.tables == other.tables
+            && self.cells == other.cells
     }
 
     /// Evaluates the first expressions over all samples of their columns.
@@ -142,11 +161,15 @@ impl TddlRule {
                 continue;
             }
             if column.ranges.is_empty() {
-                return Err(format!("column {0} has no step and range, so its shards are unknown; write #{0},1,64#", column.name));
+                return Err(format!(
+                    "column {0} has no step and range, so its shards are unknown; write #{0},1,64#",
+                    column.name
+                ));
             }
             samples.push(column_samples(column, start)?);
         }
-        let total = samples.iter().try_fold(1usize, |total, values| total.checked_mul(values.len()));
+        let total =
+            samples.iter().try_fold(1usize, |total, values| total.checked_mul(values.len()));
         if total.is_none_or(|total| total > MOST_SAMPLES) {
             return Err(format!("the ranges have more than {MOST_SAMPLES} samples"));
         }
@@ -171,7 +194,8 @@ impl TddlRule {
         match cells(databases, tables, values) {
             Ok(cells) => Ok(cells),
             Err(first) => {
-                let texts: Vec<Java> = values.iter().map(|value| Java::Text(value.show())).collect();
+                let texts: Vec<Java> =
+                    values.iter().map(|value| Java::Text(value.show())).collect();
                 let texts: Vec<&Java> = texts.iter().collect();
                 cells(databases, tables, &texts).map_err(|_| first)
             }
@@ -180,26 +204,37 @@ impl TddlRule {
 
     /// The shard of folded key values, in the order of [`Self::columns`].
     pub(crate) fn shard_of_row(&self, values: &[&Value]) -> Result<u32, String> {
-        let values: Vec<Java> = values.iter().map(|value| Java::of(value)).collect::<Result<_, _>>()?;
+        let values: Vec<Java> =
+            values.iter().map(|value| Java::of(value)).collect::<Result<_, _>>()?;
         let values: Vec<&Java> = values.iter().collect();
         self.lookup(&cells(self.databases.first(), self.tables.first(), &values)?)
     }
 
     fn lookup(&self, cells: &(Cell, Cell)) -> Result<u32, String> {
         self.by_cells.get(cells).copied().ok_or_else(|| {
-            format!("the rule gives database {:?} and table {:?}, which its range doesn't reach", cells.0, cells.1)
+            format!(
+                "the rule gives database {:?} and table {:?}, which its range doesn't reach",
+                cells.0, cells.1
+            )
         })
     }
 
     /// The shards that can hold rows for which all conditions hold.
-    pub(crate) fn shards(&self, keys: &[KeyColumn], conditions: &[KeyCondition], count: u32) -> ShardSet {
+    pub(crate) fn shards(
+        &self,
+        keys: &[KeyColumn],
+        conditions: &[KeyCondition],
+        count: u32,
+    ) -> ShardSet {
         let candidates: Vec<Option<Vec<Value>>> = self
             .columns
             .iter()
             .enumerate()
             .map(|(index, column)| candidates(column, keys.get(index)?, conditions.get(index)?))
             .collect();
-        let known = |part: &&Part| part.columns.iter().all(|column| candidates.get(*column).is_some_and(Option::is_some));
+        let known = |part: &&Part| {
+            part.columns.iter().all(|column| candidates.get(*column).is_some_and(Option::is_some))
+        };
         // Of several expressions the first one whose columns are known is used, as in TDDL.
         let database = self.databases.iter().find(known);
         let table = self.tables.iter().find(known);
@@ -208,8 +243,11 @@ impl TddlRule {
         if !database_known && !table_known {
             return ShardSet::all(count);
         }
-        let used: BTreeSet<usize> =
-            [database, table].into_iter().flatten().flat_map(|part| part.columns.iter().copied()).collect();
+        let used: BTreeSet<usize> = [database, table]
+            .into_iter()
+            .flatten()
+            .flat_map(|part| part.columns.iter().copied())
+            .collect();
         let lists: Vec<Vec<Value>> = candidates
             .into_iter()
             .enumerate()
@@ -220,7 +258,9 @@ impl TddlRule {
             .collect();
         let mut set = ShardSet::none(count);
         let complete = for_each_combination(&lists, &mut |values| {
-            let Ok(values) = values.iter().map(|value| Java::of(value)).collect::<Result<Vec<Java>, _>>() else {
+            let Ok(values) =
+                values.iter().map(|value| Java::of(value)).collect::<Result<Vec<Java>, _>>()
+            else {
                 return true;
             };
             let values: Vec<&Java> = values.iter().collect();
@@ -249,7 +289,11 @@ impl TddlRule {
     }
 }
 
-fn cells(database: Option<&Part>, table: Option<&Part>, values: &[&Java]) -> Result<(Cell, Cell), String> {
+fn cells(
+    database: Option<&Part>,
+    table: Option<&Part>,
+    values: &[&Java],
+) -> Result<(Cell, Cell), String> {
     let cell = |part: Option<&Part>| match part {
         Some(part) => evaluate(&part.expression, values).map(Cell::of),
         None => Ok(Cell::None),
@@ -284,14 +328,20 @@ fn column_samples(column: &ColumnUse, start: Date) -> Result<Vec<Java>, String> 
     let mut samples = Vec::new();
     for &(low, high) in &column.ranges {
         if high.saturating_sub(low) >= MOST_SAMPLES as i64 {
-            return Err(format!("the range of column {} has more than {MOST_SAMPLES} samples", column.name));
+            return Err(format!(
+                "the range of column {} has more than {MOST_SAMPLES} samples",
+                column.name
+            ));
         }
         for number in low..=high {
             let sample = match column.step {
                 Step::Number(step) => number.checked_mul(step).map(Java::Long),
                 step => advance(DateTime::midnight(start), step, number).map(Java::Date),
             };
-            samples.push(sample.ok_or_else(|| format!("the range of column {} is too large", column.name))?);
+            samples.push(
+                sample
+                    .ok_or_else(|| format!("the range of column {} is too large", column.name))?,
+            );
         }
     }
     Ok(samples)
@@ -308,9 +358,9 @@ fn advance(moment: DateTime, step: Step, number: i64) -> Option<DateTime> {
     };
     match step {
         Step::Number(_) => None,
-        Step::Hours(step) => {
-            DateTime::of_micros(moment.micros_since_epoch() + number.checked_mul(step)?.checked_mul(3_600_000_000)?)
-        }
+        Step::Hours(step) => DateTime::of_micros(
+            moment.micros_since_epoch() + number.checked_mul(step)?.checked_mul(3_600_000_000)?,
+        ),
         Step::Days(step) => {
             let date = Date::of_day_number(moment.date.day_number() + number.checked_mul(step)?)?;
             Some(DateTime { date, ..moment })
@@ -328,8 +378,12 @@ fn candidates(column: &ColumnUse, key: &KeyColumn, condition: &KeyCondition) -> 
         return number_candidates(column, i128::from(step), low, high);
     }
     let moment = |bound: &Bound<Value>| match bound {
-        Bound::Included(Value::Date(date)) | Bound::Excluded(Value::Date(date)) => Some(DateTime::midnight(*date)),
-        Bound::Included(Value::DateTime(moment)) | Bound::Excluded(Value::DateTime(moment)) => Some(*moment),
+        Bound::Included(Value::Date(date)) | Bound::Excluded(Value::Date(date)) => {
+            Some(DateTime::midnight(*date))
+        }
+        Bound::Included(Value::DateTime(moment)) | Bound::Excluded(Value::DateTime(moment)) => {
+            Some(*moment)
+        }
         _ => None,
     };
     let (low, high) = (moment(low)?, moment(high)?);
@@ -352,10 +406,17 @@ fn candidates(column: &ColumnUse, key: &KeyColumn, condition: &KeyCondition) -> 
     Some(samples)
 }
 
-fn number_candidates(column: &ColumnUse, step: i128, low: &Bound<Value>, high: &Bound<Value>) -> Option<Vec<Value>> {
+fn number_candidates(
+    column: &ColumnUse,
+    step: i128,
+    low: &Bound<Value>,
+    high: &Bound<Value>,
+) -> Option<Vec<Value>> {
     let number = |bound: &Bound<Value>, inside: i128| match bound {
         Bound::Included(value @ (Value::Int(_) | Value::UInt(_))) => value.as_whole(),
-        Bound::Excluded(value @ (Value::Int(_) | Value::UInt(_))) => Some(value.as_whole()? + inside),
+        Bound::Excluded(value @ (Value::Int(_) | Value::UInt(_))) => {
+            Some(value.as_whole()? + inside)
+        }
         _ => None,
     };
     let (low, high) = (number(low, 1)?, number(high, -1)?);
@@ -363,11 +424,13 @@ fn number_candidates(column: &ColumnUse, step: i128, low: &Bound<Value>, high: &
         return Some(Vec::new());
     }
     let samples = (high - low) / step + 2;
-    let period: i128 = column.ranges.iter().map(|(low, high)| i128::from(*high) - i128::from(*low) + 1).sum();
+    let period: i128 =
+        column.ranges.iter().map(|(low, high)| i128::from(*high) - i128::from(*low) + 1).sum();
     if samples > MOST_ENUMERATED as i128 || (period > 0 && samples > period + 1) {
         return None;
     }
-    let mut values: Vec<Value> = (0..samples - 1).map(|index| Value::whole(low + index * step)).collect();
+    let mut values: Vec<Value> =
+        (0..samples - 1).map(|index| Value::whole(low + index * step)).collect();
     values.push(Value::whole(high));
     Some(values)
 }

@@ -50,9 +50,15 @@ fn expressions_are_evaluated_as_java_and_groovy_do() {
         ("#id,1,64", "syntax at character 1: the column has no closing '#'"),
         ("1 +", "syntax at character 4: the expression ends too early"),
         ("1 2", "syntax at character 3: the expression should end here"),
-        ("user_id % 4", "syntax at character 1: 'user_id' is not known; a column is written #user_id,1,64#"),
+        (
+            "user_id % 4",
+            "syntax at character 1: 'user_id' is not known; a column is written #user_id,1,64#",
+        ),
         ("#id,x,64#", "syntax at character 1: 'x' is no step"),
-        ("System.exit(1)", "syntax at character 1: 'System' is not known; a column is written #System,1,64#"),
+        (
+            "System.exit(1)",
+            "syntax at character 1: 'System' is not known; a column is written #System,1,64#",
+        ),
         ("#id#.foo()", "error at character 6: -37 has no method foo for 0 arguments"),
         ("1.5 * 2", "syntax at character 2: only whole numbers are supported"),
     ] {
@@ -89,9 +95,16 @@ fn shards_are_found_by_sampling() {
     let start = Date { year: 2024, month: 1, day: 1 };
     let names = |databases: &[&str], tables: &[&str], database: &str, table: &str| {
         let rule = TddlRule::new(&texts(databases), &texts(tables), start).unwrap();
-        rule.names(database, table).map(|names| names.map(|(d, t)| format!("{d}.{t}")).unwrap()).collect::<Vec<_>>()
+        rule.names(database, table)
+            .map(|names| names.map(|(d, t)| format!("{d}.{t}")).unwrap())
+            .collect::<Vec<_>>()
     };
-    let found = names(&["(#id,1,8#.longValue() % 8).intdiv(4)"], &["#id,1,8#.longValue() % 8"], "D_{00}", "t_{0000}");
+    let found = names(
+        &["(#id,1,8#.longValue() % 8).intdiv(4)"],
+        &["#id,1,8#.longValue() % 8"],
+        "D_{00}",
+        "t_{0000}",
+    );
     assert_eq!(found.len(), 8);
     assert_eq!((found[0].as_str(), found[7].as_str()), ("D_00.t_0000", "D_01.t_0007"));
     let found = names(&[], &["'log_' + yyyymm(#d,1_MONTH,3#)"], "D", "log");
@@ -101,4 +114,28 @@ fn shards_are_found_by_sampling() {
     assert!(matches!(error, RuleError::Samples(message) if message.contains("no step and range")));
     let huge = TddlRule::new(&texts(&["#a,1,1024# + #b,1,2m#"]), &[], start).unwrap_err();
     assert!(matches!(huge, RuleError::Samples(_)));
+}
+
+/// Any text is an expression or a mistake with a place inside of it.
+#[test]
+fn any_text_is_answered() {
+    let sample = "(#user_id,1,64#.longValue() % 64).intdiv(32) + 'a'.hashCode() ? Math.abs(-1) : yyyymm(#d?,1_MONTH,-12_12|1m_2m#)";
+    let pieces = ["#", "(", ")", ".", ",", "'", "%", "?", ":", "64", "L", " ", "é", "\u{0}", "!"];
+    for place in 0..=sample.len() {
+        for piece in pieces {
+            let (before, after) = sample.split_at(place);
+            for text in [
+                format!("{before}{piece}{after}"),
+                format!("{before}{piece}"),
+                format!("{piece}{after}"),
+            ] {
+                if let Err(error) = parse(&text, &mut Vec::new()) {
+                    assert!(
+                        (1..=text.chars().count() + 1).contains(&error.position),
+                        "{text}: {error}"
+                    );
+                }
+            }
+        }
+    }
 }

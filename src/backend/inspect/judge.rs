@@ -1,7 +1,7 @@
 //! What `weir check --online` says of what it found on the servers.
 //!
 //! Owns: the comparison of rules with nodes and physical tables. Never: asks a server
-//! ([`super::online`] does).
+//! ([`super`] does).
 
 use crate::backend::version::Facts;
 use crate::catalog::{DefaultValue, Generated, Table, TriggerEvent};
@@ -34,14 +34,24 @@ pub fn node(path: &KeyPath, title: &str, facts: &Facts, first: &Facts) -> Vec<Pr
     };
     if version.number < oldest {
         problems.push(
-            Problem::warning(path, format!("{title} runs {}, which Weir was never tried with", version.text))
-                .help("MariaDB 10.6 and MySQL 8.0 are the oldest ones"),
+            Problem::warning(
+                path,
+                format!("{title} runs {}, which Weir was never tried with", version.text),
+            )
+            .help("MariaDB 10.6 and MySQL 8.0 are the oldest ones"),
         );
     }
-    if !facts.sql_mode.contains("STRICT_TRANS_TABLES") && !facts.sql_mode.contains("STRICT_ALL_TABLES") {
+    if !facts.sql_mode.contains("STRICT_TRANS_TABLES")
+        && !facts.sql_mode.contains("STRICT_ALL_TABLES")
+    {
         problems.push(
-            Problem::warning(path, format!("{title} has no strict sql_mode, so it changes values that don't fit a column"))
-                .help("rows are routed by what is stored; add STRICT_TRANS_TABLES to sql_mode"),
+            Problem::warning(
+                path,
+                format!(
+                    "{title} has no strict sql_mode, so it changes values that don't fit a column"
+                ),
+            )
+            .help("rows are routed by what is stored; add STRICT_TRANS_TABLES to sql_mode"),
         );
     }
     let pairs = [
@@ -52,7 +62,10 @@ pub fn node(path: &KeyPath, title: &str, facts: &Facts, first: &Facts) -> Vec<Pr
     for (name, here, there) in pairs {
         if here != there {
             let message = format!("{title} has {name} '{here}', other nodes have '{there}'");
-            problems.push(Problem::warning(path, message).help("statements may mean different things on them"));
+            problems.push(
+                Problem::warning(path, message)
+                    .help("statements may mean different things on them"),
+            );
         }
     }
     if facts.lower_case_table_names != first.lower_case_table_names {
@@ -70,17 +83,28 @@ pub fn node(path: &KeyPath, title: &str, facts: &Facts, first: &Facts) -> Vec<Pr
 }
 
 /// A logical table's physical ones: all there, all alike.
-pub fn copies<'a>(path: &KeyPath, copies: &'a [Physical], problems: &mut Vec<Problem>) -> Option<&'a Table> {
+pub fn copies<'a>(
+    path: &KeyPath,
+    copies: &'a [Physical],
+    problems: &mut Vec<Problem>,
+) -> Option<&'a Table> {
     let missing: Vec<&str> =
         copies.iter().filter(|copy| copy.found.is_none()).map(|copy| copy.place.as_str()).collect();
     if !missing.is_empty() {
         let shown = missing.get(..SHOWN.min(missing.len())).unwrap_or_default().join(", ");
         let more = missing.len().saturating_sub(SHOWN);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let message = format!("{} of {} physical tables are missing: {shown}{more}", missing.len(), copies.len());
-        problems.push(Problem::error(path, message).help("create them, or send CREATE TABLE through Weir"));
+        let message = format!(
+            "{} of {} physical tables are missing: {shown}{more}",
+            missing.len(),
+            copies.len()
+        );
+        problems.push(
+            Problem::error(path, message).help("create them, or send CREATE TABLE through Weir"),
+        );
     }
-    let mut there = copies.iter().filter_map(|copy| Some((copy.place.as_str(), copy.found.as_ref()?)));
+    let mut there =
+        copies.iter().filter_map(|copy| Some((copy.place.as_str(), copy.found.as_ref()?)));
     let (first_place, first) = there.next()?;
     let mut differing = 0;
     for (place, table) in there {
@@ -102,7 +126,12 @@ fn difference(left: &Table, right: &Table) -> Option<String> {
         match right.columns.get(index) {
             None => return Some(format!("column '{}' is missing", column.name)),
             Some(other) if other.name != column.name => {
-                return Some(format!("column {} is '{}' instead of '{}'", index + 1, other.name, column.name));
+                return Some(format!(
+                    "column {} is '{}' instead of '{}'",
+                    index + 1,
+                    other.name,
+                    column.name
+                ));
             }
             Some(other) if other.kind != column.kind => {
                 let collation = |kind: &crate::value::types::ColumnType| {
@@ -110,10 +139,16 @@ fn difference(left: &Table, right: &Table) -> Option<String> {
                 };
                 return Some(format!(
                     "column '{}' is {}{} instead of {}{}",
-                    column.name, other.kind, collation(&other.kind), column.kind, collation(&column.kind)
+                    column.name,
+                    other.kind,
+                    collation(&other.kind),
+                    column.kind,
+                    collation(&column.kind)
                 ));
             }
-            Some(other) if other != column => return Some(format!("column '{}' is defined differently", column.name)),
+            Some(other) if other != column => {
+                return Some(format!("column '{}' is defined differently", column.name));
+            }
             Some(_) => {}
         }
     }
@@ -135,33 +170,68 @@ pub fn sharded(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mu
         key_column(&path.key("key").index(index), key, table, problems);
     }
     if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
-        let declared = rule.sequence.as_ref().is_some_and(|sequence| sequence.column.eq_ignore_ascii_case(&column.name));
+        let declared = rule
+            .sequence
+            .as_ref()
+            .is_some_and(|sequence| sequence.column.eq_ignore_ascii_case(&column.name));
         if !declared {
             problems.push(
-                Problem::error(path, format!("column '{}' is AUTO_INCREMENT: each shard would hand out the same numbers", column.name))
-                    .help(format!("declare it: sequence: {{column: {}, kind: snowflake}}", column.name)),
+                Problem::error(
+                    path,
+                    format!(
+                        "column '{}' is AUTO_INCREMENT: each shard would hand out the same numbers",
+                        column.name
+                    ),
+                )
+                .help(format!(
+                    "declare it: sequence: {{column: {}, kind: snowflake}}",
+                    column.name
+                )),
             );
         }
     }
     if let Some(sequence) = &rule.sequence {
         if table.column(&sequence.column).is_none() {
-            let help = suggestion(&sequence.column, table.columns.iter().map(|column| &*column.name));
-            problems.push(Problem::error(&path.key("sequence").key("column"), format!("there is no column '{}'", sequence.column)).help(help));
+            let help =
+                suggestion(&sequence.column, table.columns.iter().map(|column| &*column.name));
+            problems.push(
+                Problem::error(
+                    &path.key("sequence").key("column"),
+                    format!("there is no column '{}'", sequence.column),
+                )
+                .help(help),
+            );
         }
     }
+    triggers(path, table, problems);
+    promises(path, rule, table, problems);
+}
+
+/// BEFORE triggers, which could change a key (trap 16).
+fn triggers(path: &KeyPath, table: &Table, problems: &mut Vec<Problem>) {
     for event in [TriggerEvent::Insert, TriggerEvent::Update] {
         if table.has_before_trigger(event) {
-            let name = table.triggers.iter().find(|trigger| trigger.before && trigger.event == event).map_or("", |trigger| &trigger.name);
+            let name = table
+                .triggers
+                .iter()
+                .find(|trigger| trigger.before && trigger.event == event)
+                .map_or("", |trigger| &trigger.name);
             problems.push(
                 Problem::error(path, format!("trigger '{name}' runs before each {}: it could change the shard key after the row was routed", if event == TriggerEvent::Insert { "INSERT" } else { "UPDATE" }))
                     .help("make it an AFTER trigger, or drop it"),
             );
         }
     }
+}
+
+/// What holds within a shard only.
+fn promises(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mut Vec<Problem>) {
     for key in table.unique_keys() {
         let holds = |wanted: &KeyColumn| {
             key.parts.iter().any(|part| {
-                part.column.and_then(|index| table.columns.get(index)).is_some_and(|column| column.name.eq_ignore_ascii_case(&wanted.name))
+                part.column
+                    .and_then(|index| table.columns.get(index))
+                    .is_some_and(|column| column.name.eq_ignore_ascii_case(&wanted.name))
             })
         };
         if !rule.keys.iter().all(holds) {
@@ -172,24 +242,37 @@ pub fn sharded(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mu
         }
     }
     if table.has_foreign_keys {
-        problems.push(Problem::warning(path, "it has foreign keys, which hold within a shard only").help("they are right between bound tables in one database"));
+        problems.push(
+            Problem::warning(path, "it has foreign keys, which hold within a shard only")
+                .help("they are right between bound tables in one database"),
+        );
     }
     if !table.engine.eq_ignore_ascii_case("InnoDB") {
-        problems.push(Problem::warning(path, format!("its engine is {}", table.engine)).help("a write over several shards can't be rolled back there"));
+        problems.push(
+            Problem::warning(path, format!("its engine is {}", table.engine))
+                .help("a write over several shards can't be rolled back there"),
+        );
     }
 }
 
 fn key_column(path: &KeyPath, key: &KeyColumn, table: &Table, problems: &mut Vec<Problem>) {
     let Some(column) = table.column(&key.name) else {
         let help = suggestion(&key.name, table.columns.iter().map(|column| &*column.name));
-        problems.push(Problem::error(path, format!("there is no column '{}'", key.name)).help(help));
+        problems
+            .push(Problem::error(path, format!("there is no column '{}'", key.name)).help(help));
         return;
     };
     let real = KeyColumn { declared: column.kind.clone(), ..key.clone() };
     if !real.routes_like(key) {
         problems.push(
-            Problem::error(path, format!("column '{}' is {}, and the rule says {}", key.name, column.kind, key.declared))
-                .help(format!("write type: {}", column.kind)),
+            Problem::error(
+                path,
+                format!(
+                    "column '{}' is {}, and the rule says {}",
+                    key.name, column.kind, key.declared
+                ),
+            )
+            .help(format!("write type: {}", column.kind)),
         );
         return;
     }
@@ -204,9 +287,18 @@ fn key_column(path: &KeyPath, key: &KeyColumn, table: &Table, problems: &mut Vec
         );
     }
     if column.generated != Generated::No {
-        problems.push(Problem::error(path, format!("column '{}' is generated, so its value isn't known before the row is stored", key.name)));
+        problems.push(Problem::error(
+            path,
+            format!(
+                "column '{}' is generated, so its value isn't known before the row is stored",
+                key.name
+            ),
+        ));
     }
     if column.on_update || matches!(column.default, DefaultValue::Expression(_)) {
-        problems.push(Problem::warning(path, format!("column '{}' gets its value from the server", key.name)).help("rows that don't name it are refused"));
+        problems.push(
+            Problem::warning(path, format!("column '{}' gets its value from the server", key.name))
+                .help("rows that don't name it are refused"),
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! `weir check --online`: the rules beside the servers.
 //!
 //! Owns: asking every node what it is and every group what its tables are. Never: changes anything
-//! there, or judges what it found ([`super::judge`] does).
+//! there, or judges what it found ([`judge`] does).
+
+pub mod judge;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 
-use super::judge::{self, Physical};
 use crate::backend::catalog;
 use crate::backend::control;
 use crate::backend::group::Group;
@@ -21,6 +22,7 @@ use crate::name::{GroupId, TableName};
 use crate::rules::problem::{KeyPath, Problem};
 use crate::rules::table::Placement;
 use crate::rules::{Rules, Schema};
+use judge::Physical;
 
 /// One question's deadline.
 const BOUND: Duration = Duration::from_secs(10);
@@ -45,7 +47,12 @@ pub async fn check(rules: &Rules) -> Vec<Problem> {
 }
 
 /// A group's nodes: reachable, alike, with accounts that may do what they must.
-async fn nodes(group: &Group, path: &KeyPath, first: &mut Option<Arc<Facts>>, problems: &mut Vec<Problem>) {
+async fn nodes(
+    group: &Group,
+    path: &KeyPath,
+    first: &mut Option<Arc<Facts>>,
+    problems: &mut Vec<Problem>,
+) {
     for (index, pool) in group.pools().iter().enumerate() {
         let node = pool.node();
         let path = match index {
@@ -55,16 +62,26 @@ async fn nodes(group: &Group, path: &KeyPath, first: &mut Option<Arc<Facts>>, pr
         let health = node.health();
         let Some(facts) = node.facts().filter(|_| health.standing == Standing::Up) else {
             let message = format!("{} can't be used: {}", node.title(), health.reason);
-            problems.push(if index == 0 { Problem::error(&path, message) } else { Problem::warning(&path, message) });
+            problems.push(if index == 0 {
+                Problem::error(&path, message)
+            } else {
+                Problem::warning(&path, message)
+            });
             continue;
         };
         let reference = first.get_or_insert_with(|| facts.clone()).clone();
         problems.extend(judge::node(&path, &node.title(), &facts, &reference));
         if index == 0 && health.read_only == Some(true) {
-            problems.push(Problem::error(&path, format!("{} is read-only", node.title())).help("it is declared as the primary"));
+            problems.push(
+                Problem::error(&path, format!("{} is read-only", node.title()))
+                    .help("it is declared as the primary"),
+            );
         }
         if index > 0 && !health.replicating {
-            problems.push(Problem::warning(&path, format!("{} replicates from nothing", node.title())).help("its rows will not follow the primary's"));
+            problems.push(
+                Problem::warning(&path, format!("{} replicates from nothing", node.title()))
+                    .help("its rows will not follow the primary's"),
+            );
         }
         rights(node, &path, problems).await;
     }
@@ -79,9 +96,13 @@ async fn rights(node: &Node, path: &KeyPath, problems: &mut Vec<Problem>) {
         Ok::<_, Error>(grants)
     };
     match asked.await {
-        Err(error) => problems.push(Problem::error(path, format!("{}: the data account can't be used: {}", node.title(), error.message))),
+        Err(error) => problems.push(Problem::error(
+            path,
+            format!("{}: the data account can't be used: {}", node.title(), error.message),
+        )),
         Ok(grants) => {
-            const ABOVE: [&str; 4] = ["SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"];
+            const ABOVE: [&str; 4] =
+                ["SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"];
             let global = |grant: &&String| grant.contains(" ON *.* TO ");
             let above = grants.iter().filter(global).find_map(|grant| {
                 let grant = grant.to_uppercase();
@@ -101,11 +122,15 @@ async fn rights(node: &Node, path: &KeyPath, problems: &mut Vec<Problem>) {
 /// Every physical table of a schema that a rule names.
 async fn tables(rules: &Rules, schema: &Schema, topology: &Topology, problems: &mut Vec<Problem>) {
     let root = KeyPath::root().key("schemas").key(schema.name.as_str()).key("tables");
-    let mut questions: BTreeMap<GroupId, Vec<(catalog::Logical, catalog::Physical)>> = BTreeMap::new();
+    let mut questions: BTreeMap<GroupId, Vec<(catalog::Logical, catalog::Physical)>> =
+        BTreeMap::new();
     for (name, placement) in schema.tables() {
         for (group, database, table) in physical(placement) {
             let logical = (schema.name.clone(), TableName::from(name));
-            questions.entry(group).or_default().push((logical, catalog::Physical { database, table }));
+            questions
+                .entry(group)
+                .or_default()
+                .push((logical, catalog::Physical { database, table }));
         }
     }
     let mut found: BTreeMap<TableName, Vec<Physical>> = BTreeMap::new();
@@ -118,13 +143,21 @@ async fn tables(rules: &Rules, schema: &Schema, topology: &Topology, problems: &
             // The answers come in the order of the questions.
             Ok(tables) => {
                 for ((_, physical), ((_, name), table)) in asked.into_iter().zip(tables) {
-                    let place = format!("{}.{}.{}", rules.group_name(id), physical.database, physical.table);
+                    let place = format!(
+                        "{}.{}.{}",
+                        rules.group_name(id),
+                        physical.database,
+                        physical.table
+                    );
                     found.entry(name).or_default().push(Physical { place, found: table });
                 }
             }
             Err(error) => {
                 let path = KeyPath::root().key("groups").key(rules.group_name(id).as_str());
-                problems.push(Problem::error(&path, format!("its tables can't be looked at: {}", error.message)));
+                problems.push(Problem::error(
+                    &path,
+                    format!("its tables can't be looked at: {}", error.message),
+                ));
             }
         }
     }
@@ -140,12 +173,18 @@ async fn tables(rules: &Rules, schema: &Schema, topology: &Topology, problems: &
 
 fn physical(placement: &Placement) -> Vec<(GroupId, Arc<str>, Arc<str>)> {
     match placement {
-        Placement::Sharded(table) => {
-            table.shards.iter().map(|shard| (shard.group, shard.database.clone(), shard.table.clone())).collect()
+        Placement::Sharded(table) => table
+            .shards
+            .iter()
+            .map(|shard| (shard.group, shard.database.clone(), shard.table.clone()))
+            .collect(),
+        Placement::Broadcast(table) => table
+            .copies
+            .iter()
+            .map(|(group, database)| (*group, database.clone(), table.table.clone()))
+            .collect(),
+        Placement::Single(table) => {
+            vec![(table.group, table.database.clone(), table.table.clone())]
         }
-        Placement::Broadcast(table) => {
-            table.copies.iter().map(|(group, database)| (*group, database.clone(), table.table.clone())).collect()
-        }
-        Placement::Single(table) => vec![(table.group, table.database.clone(), table.table.clone())],
     }
 }
