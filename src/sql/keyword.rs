@@ -13,6 +13,8 @@ pub(super) enum Keyword {
     Condition,
     By,
     Limit,
+    /// MariaDB's INSERT … RETURNING: a select list.
+    Returning,
     Into,
     Values,
     Value,
@@ -64,6 +66,7 @@ const WORDS: &[(&str, Keyword)] = &[
     ("SET", Keyword::Condition),
     ("BY", Keyword::By),
     ("LIMIT", Keyword::Limit),
+    ("RETURNING", Keyword::Returning),
     ("INTO", Keyword::Into),
     ("VALUES", Keyword::Values),
     ("VALUE", Keyword::Value),

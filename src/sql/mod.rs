@@ -25,7 +25,6 @@ pub mod set;
 pub mod show;
 pub mod slot;
 pub mod template;
-pub mod text;
 pub mod token;
 pub mod traits;
 mod walk;

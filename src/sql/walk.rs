@@ -281,6 +281,7 @@ impl<'a> Walk<'a> {
                 self.top.clause(self.top.base);
                 self.top.limit = true;
             }
+            Keyword::Returning => self.top.clause(false),
             Keyword::Into if self.top.select => self.top.clause(false),
             Keyword::Into | Keyword::Insert | Keyword::InsertModifier => {
                 self.prev = Prev::InsertModifier;

@@ -8,11 +8,10 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use weir::sql::charset_scan::CharsetClass;
-use weir::sql::lex::{Dialect, LexMode, Limits, Scanner, ServerKind};
+use weir::sql::lex::{Dialect, LexMode, Limits, Scanner, ServerKind, tokens};
 use weir::sql::literal::{Literal, read};
 use weir::sql::slot::{Item, LiteralKind};
 use weir::sql::template::{Lexed, Lexer};
-use weir::sql::text::AnalysisText;
 use weir::sql::token::TokenKind;
 
 use crate::support::servers::{Kind, Server};
@@ -175,9 +174,18 @@ fn understood(statement: &[u8], dialect: &Dialect) -> Option<Vec<u8>> {
     if lexed.rest().is_some() || lexed.params() > 0 {
         return None;
     }
-    let mut text = AnalysisText::default();
-    lexed.analysis_text(statement, dialect, &mut text).expect("it was cut before");
-    Some(text.text.into_bytes())
+    let cut = tokens(statement.get(..lexed.end())?, *dialect, &Limits::default()).ok()?;
+    let (mut text, mut end) = (Vec::new(), 0);
+    for token in &cut {
+        if token.start > end || token.kind.is_trivia() {
+            text.push(b' ');
+        }
+        end = token.end;
+        if !token.kind.is_trivia() {
+            text.extend_from_slice(token.bytes(statement));
+        }
+    }
+    Some(text)
 }
 
 #[test]

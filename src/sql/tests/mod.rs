@@ -11,7 +11,6 @@ use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode, Limits, ServerKind};
 use crate::sql::slot::{KindSet, SlotKind};
 use crate::sql::template::{Lexed, Lexer, Segment};
-use crate::sql::text::AnalysisText;
 
 pub(super) fn lexer() -> Lexer {
     Lexer::new(7, Limits::default())
@@ -154,21 +153,6 @@ fn templates_are_as_the_data_file_says() {
     });
 }
 
-#[test]
-fn texts_for_the_parser_are_as_the_data_file_says() {
-    run_cases("text.test", |sql, dialect| {
-        let lexed = match lex(sql, dialect) {
-            Ok(lexed) => lexed,
-            Err(error) => return vec![format!("ERROR {error}")],
-        };
-        let mut text = AnalysisText::default();
-        match lexed.analysis_text(sql, dialect, &mut text) {
-            Ok(()) => vec![text.text.replace('\n', "%0A")],
-            Err(error) => vec![format!("ERROR {error}")],
-        }
-    });
-}
-
 /// Segments and slots put together are the statement again, and offsets map there and back.
 fn check_mapping(sql: &[u8], lexed: &Lexed) {
     let mut built = Vec::new();
@@ -301,8 +285,6 @@ proptest! {
     ) {
         if let Ok(lexed) = lex(&sql, &dialect) {
             check_mapping(&sql, &lexed);
-            let mut text = AnalysisText::default();
-            lexed.analysis_text(&sql, &dialect, &mut text).expect("it was cut before");
         }
     }
 
@@ -320,8 +302,6 @@ proptest! {
                     prop_assert!(row.start <= item.start && item.end <= row.end);
                 }
             }
-            let mut text = AnalysisText::default();
-            lexed.analysis_text(&sql, &dialect, &mut text).expect("it was cut before");
         }
     }
 

@@ -1,13 +1,7 @@
-//! What a statement costs before its plan is looked up: lexing, template and hash.
+//! The statements that the lexer is measured with.
 
-use std::hint::black_box;
-
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-
-use weir::sql::lex::{Dialect, Limits};
-use weir::sql::template::{Lexed, Lexer};
-
-fn statements() -> Vec<(&'static str, String)> {
+/// Names and statements.
+pub fn statements() -> Vec<(&'static str, String)> {
     let rows: Vec<String> =
         (0..1_000).map(|n| format!("({n}, 'name {n}', {n}.50, '2024-01-01 10:00:00')")).collect();
     let list: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
@@ -32,23 +26,3 @@ fn statements() -> Vec<(&'static str, String)> {
         ("insert of 1000 rows", format!("INSERT INTO t (a, b, c, d) VALUES {}", rows.join(", "))),
     ]
 }
-
-fn templates(criterion: &mut Criterion) {
-    let lexer = Lexer::new(7, Limits::default());
-    let dialect = Dialect::default();
-    let mut group = criterion.benchmark_group("lexer");
-    for (name, sql) in statements() {
-        let mut lexed = Lexed::new();
-        group.throughput(Throughput::Bytes(sql.len() as u64));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                lexer.lex(black_box(sql.as_bytes()), &dialect, &mut lexed).expect("valid");
-                lexed.hash()
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, templates);
-criterion_main!(benches);
