@@ -58,6 +58,9 @@ pub struct Binding<'a> {
 pub(crate) struct RowRouting {
     /// For each shape of rows, what each key's value is.
     pub shapes: Vec<Vec<Operand>>,
+    /// For each shape, what the AUTO_INCREMENT column is given: NULL and 0 would let the shard
+    /// count.
+    pub counted: Vec<Option<Operand>>,
     /// Errors become warnings: the stored value differs.
     pub ignore: bool,
 }
@@ -207,6 +210,12 @@ impl Plan {
             None => Err(Error::internal("a plan over shards without a rule for many of them")),
             Some(Many::Refuse(error)) => Err(error.clone()),
             Some(Many::Broadcast) => self.unsharded(tables, binding.session),
+            Some(Many::First) => {
+                let set = joint(tables, &sets);
+                let shard = set.iter().next().unwrap_or_default();
+                let shards = SmallVec::from_elem(shard, tables.sharded.len());
+                Ok(Route::Forward(self.placed(tables, shards, binding.rules)?))
+            }
             Some(Many::Scatter { gather, allowed }) => {
                 self.scatter(tables, &joint(tables, &sets), gather, *allowed, binding.rules)
             }
@@ -319,7 +328,7 @@ impl Plan {
             }
         }
         let preferred = session.prefer.and_then(|group| tables.groups.iter().position(|g| *g == group));
-        let spread = if self.facts.access == Access::Read {
+        let spread = if self.facts.access == Access::Read && !tables.steady {
             (session.turn % tables.groups.len().max(1) as u64) as usize
         } else {
             0
@@ -439,6 +448,15 @@ fn row_shard(
         .shapes
         .get(shape)
         .ok_or_else(|| Error::internal("a row of a shape that was not planned"))?;
+    if let Some(Some(operand)) = routing.counted.get(shape) {
+        if let Some(Value::Null | Value::Int(0)) = values.operand(operand) {
+            return Err(refuse("auto_increment", format!(
+                "Row {} leaves the AUTO_INCREMENT column of the sharded table '{}' to its shard, and each \
+                 shard would count for itself: give the value",
+                number + 1, narrowed.table.name,
+            )));
+        }
+    }
     let mut context = binding.session.assign;
     if routing.ignore {
         context = context.ignoring();

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
-use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm};
+use crate::planner::plan::{Access, Facts, NodeChoice, Pin};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
-use crate::planner::survey::{Survey, Use, cross_group};
-use crate::planner::{Action, Narrowed, Plan, PlanInput, TableUse, Tables};
+use crate::planner::survey::{Survey, Use, cross_group, is_system};
+use crate::planner::{Action, Many, Narrowed, Plan, PlanInput, TableUse, Tables};
 use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::analysis::Span;
 use crate::sql::classify::{Classified, StatementKind};
@@ -31,6 +31,8 @@ pub(crate) struct Draft<'a> {
     pub schemas: Vec<SchemaName>,
     pub tables: Vec<TableUse>,
     pub splices: Vec<Splice>,
+    /// EXPLAIN stands before the statement: one shard's answer stands for all.
+    pub explains: bool,
 }
 
 /// How a table's physical name gets into the text.
@@ -58,7 +60,10 @@ impl<'a> Draft<'a> {
         };
         let mut facts = Facts {
             pins,
-            looks_back: traits.last_insert_id || traits.found_rows || traits.row_count,
+            looks_back: traits.last_insert_id
+                || traits.found_rows
+                || traits.row_count
+                || traits.session_function,
             clock: traits.clock,
             ..Facts::default()
         };
@@ -79,6 +84,7 @@ impl<'a> Draft<'a> {
             schemas: vec![],
             tables: vec![],
             splices: vec![],
+            explains: false,
         };
         for range in draft.hints.ranges.clone() {
             let start = input.lexed.template_offset(range.start) as u32;
@@ -160,7 +166,15 @@ impl<'a> Draft<'a> {
             let here: Vec<(GroupId, Arc<str>)> = match &used.placement {
                 Placement::Sharded(_) => continue,
                 Placement::Broadcast(table) => table.copies.clone(),
-                Placement::Single(table) => vec![(table.group, table.database.clone())],
+                Placement::Single(table) => {
+                    // The servers' own schemas are asked from the session's database.
+                    let home = self.input.schema.and_then(|name| self.input.rules.schema(name));
+                    let database = match home.filter(|_| is_system(used.schema.as_str())) {
+                        Some(home) => home.database_in(table.group).unwrap_or(&table.database),
+                        None => &table.database,
+                    };
+                    vec![(table.group, database.clone())]
+                }
             };
             let Some(before) = first else {
                 first = Some(used);
@@ -188,10 +202,18 @@ impl<'a> Draft<'a> {
 
     /// A statement that names no table: any group of the schema, or any at all.
     pub fn anywhere(&self, tables: &mut Tables) {
+        tables.steady = true;
         let schema = self.input.schema.and_then(|name| self.input.rules.schema(name));
         match schema {
             Some(schema) => {
-                for (group, database) in &schema.databases {
+                // The default group first: what differs between servers should not flicker.
+                let mut all: Vec<&(GroupId, Arc<str>)> = schema.databases.iter().collect();
+                all.sort_by_key(|(group, _)| (*group != schema.default_group, *group));
+                // Locks of users have one home, or they would not exclude each other.
+                if self.traits.user_lock {
+                    all.truncate(1);
+                }
+                for (group, database) in all {
                     tables.groups.push(*group);
                     tables.databases.push(Some(database.clone()));
                 }
@@ -240,13 +262,17 @@ impl<'a> Draft<'a> {
         })
     }
 
-    pub fn finish(mut self, action: Action) -> Plan {
-        self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
-        if let Action::Tables(tables) = &action {
-            if tables.rows.is_some() && self.facts.prepared == PreparedForm::Native {
-                self.facts.prepared = PreparedForm::Text;
+    pub fn finish(mut self, mut action: Action) -> Plan {
+        if self.explains {
+            self.facts.access = Access::Read;
+            self.facts.pins = None;
+            self.facts.names_in_rows = true;
+            self.splices.retain(|splice| !splice.scattered);
+            if let Action::Tables(Tables { many: Some(many), .. }) = &mut action {
+                *many = Many::First;
             }
         }
+        self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
         Plan {
             facts: self.facts,
             kind: self.kind,

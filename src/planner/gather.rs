@@ -163,8 +163,17 @@ fn keyed(survey: &mut Survey, block: usize, select: &Select) -> bool {
     if select.group_by.is_empty() || select.rollup {
         return false;
     }
-    let exprs: Vec<&Expr> =
-        select.group_by.iter().map(|expr| resolve_item(select, expr).unwrap_or(expr)).collect();
+    let exprs: Vec<&Expr> = select
+        .group_by
+        .iter()
+        .map(|expr| {
+            let item = group_index(survey, block, select, expr).and_then(|index| select.items.get(index));
+            match item {
+                Some(Item::Expr { expr, .. }) => expr,
+                _ => expr,
+            }
+        })
+        .collect();
     names_key(survey, block, &exprs)
 }
 
@@ -240,11 +249,14 @@ fn same_column(select: &Select, name: &str) -> Option<usize> {
     })
 }
 
-fn resolve_item<'a>(select: &'a Select, expr: &Expr) -> Option<&'a Expr> {
-    match select.items.get(item_index(select, expr, false)?)? {
-        Item::Expr { expr, .. } => Some(expr),
-        _ => None,
+/// The select item that a key of GROUP BY means: there a table's own column goes before an alias.
+fn group_index(survey: &mut Survey, block: usize, select: &Select, expr: &Expr) -> Option<usize> {
+    if let Expr::Column(column) = expr {
+        if column.table.is_none() && matches!(survey.resolve(block, column), Resolved::Use(_)) {
+            return same_column(select, &column.column.text);
+        }
     }
+    item_index(select, expr, false)
 }
 
 impl<'a> Merge<'_, '_, '_, 'a> {
@@ -296,7 +308,12 @@ impl<'a> Merge<'_, '_, '_, 'a> {
 
     /// The column that an expression of ORDER BY or GROUP BY is compared by.
     fn key(&mut self, expr: &'a Expr, span: Span, alias_first: bool) -> Result<Column> {
-        if let Some(index) = item_index(self.select, expr, alias_first) {
+        let index = if alias_first {
+            item_index(self.select, expr, true)
+        } else {
+            group_index(self.survey, self.block, self.select, expr)
+        };
+        if let Some(index) = index {
             if let Some(Item::Expr { expr: selected, alias }) = self.select.items.get(index) {
                 let comparison = order::of_expression(self.survey, self.block, selected)?;
                 if comparison == Comparison::Itself && !self.star_before(index) {
@@ -506,15 +523,18 @@ impl<'a> Merge<'_, '_, '_, 'a> {
     }
 
     /// Which item of ORDER BY names a group's key.
-    fn order_place(&self, query: &Query, group: &Expr) -> Option<usize> {
+    fn order_place(&mut self, query: &Query, group: &Expr) -> Option<usize> {
         query.order_by.iter().position(|item| self.same(&item.expr, group))
     }
 
     /// Whether two expressions of ORDER BY and GROUP BY surely mean the same.
-    fn same(&self, order: &Expr, group: &Expr) -> bool {
-        let items = (item_index(self.select, order, true), item_index(self.select, group, false));
-        if let (Some(a), Some(b)) = items {
-            return a == b;
+    fn same(&mut self, order: &Expr, group: &Expr) -> bool {
+        let group_item = group_index(self.survey, self.block, self.select, group);
+        match (item_index(self.select, order, true), group_item) {
+            (Some(a), Some(b)) => return a == b,
+            // An item whose alias hides the column that the rows are grouped by.
+            (Some(_), None) => return false,
+            _ => {}
         }
         match (order, group) {
             (Expr::Column(a), Expr::Column(b)) => {

@@ -195,7 +195,8 @@ fn sharded<'a>(
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
     tables.sharded = narrowed;
-    tables.rows = Some(RowRouting { shapes, ignore: insert.ignore });
+    let counted = counted(survey, insert, &columns);
+    tables.rows = Some(RowRouting { shapes, counted, ignore: insert.ignore });
     tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
     if let Some(rows) = rows_span(&draft) {
         draft.splice(rows, What::Rows, false);
@@ -261,8 +262,12 @@ fn auto_increment(
     let refused = || {
         refuse("auto_increment", format!(
             "Column '{}' of the sharded table '{}' is AUTO_INCREMENT, and each shard would count for \
-             itself: give the value, or declare a sequence for it",
+             itself: give the value{}",
             column.name, table.name,
+            match &table.sequence {
+                Some(_) => " (the sequence that the rules declare is not handed out yet)",
+                None => ", or declare a sequence for it",
+            },
         ))
     };
     let Some(place) = columns.iter().position(|name| *name == column.name.to_lowercase()) else {
@@ -282,6 +287,23 @@ fn auto_increment(
         InsertSource::Query(_) => false,
     };
     if asked { Err(refused()) } else { Ok(()) }
+}
+
+/// What each shape of rows gives the AUTO_INCREMENT column.
+fn counted(survey: &Survey, insert: &Insert, columns: &[String]) -> Vec<Option<Operand>> {
+    let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
+    let column = known.and_then(|known| known.columns.get(known.auto_increment?));
+    let place = column.and_then(|column| {
+        columns.iter().position(|name| *name == column.name.to_lowercase())
+    });
+    let Some(place) = place else { return vec![] };
+    match &insert.source {
+        InsertSource::Values(rows) => {
+            rows.iter().map(|row| row.get(place).and_then(operand)).collect()
+        }
+        InsertSource::Assignments(all) => vec![all.get(place).and_then(|a| operand(&a.value))],
+        InsertSource::Query(_) => vec![],
+    }
 }
 
 fn opaque(draft: &Draft) -> bool {

@@ -20,6 +20,7 @@
 pub mod bind;
 pub mod cache;
 pub(crate) mod condition;
+pub(crate) mod control;
 pub(crate) mod draft;
 pub mod explain;
 pub(crate) mod gather;
@@ -30,9 +31,10 @@ pub(crate) mod narrow;
 pub(crate) mod order;
 pub mod plan;
 pub(crate) mod query;
-pub(crate) mod refuse;
+pub mod refuse;
 pub mod splice;
 pub(crate) mod survey;
+pub(crate) mod tokens;
 pub mod view;
 
 use std::sync::Arc;
@@ -112,6 +114,8 @@ pub(crate) struct Tables {
     pub sharded: Vec<Narrowed>,
     /// What if more than one shard is left. `Err`: refused with this.
     pub many: Option<Many>,
+    /// The first of `groups` is asked, rather than any.
+    pub steady: bool,
     /// The rows of an INSERT decide, not conditions.
     pub rows: Option<bind::RowRouting>,
 }
@@ -139,6 +143,8 @@ pub(crate) enum Many {
     Write { write: WriteKind, allowed: bool },
     /// All of `groups`.
     Broadcast,
+    /// Any one of them answers for all.
+    First,
 }
 
 /// A physical table behind a name in the statement.

@@ -10,7 +10,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::survey::{Resolved, Role, Survey};
 use crate::planner::{Action, Many, Tables};
 use crate::rules::table::Placement;
-use crate::sql::analysis::{Assignment, Delete, Expr, Limit, OrderItem, TableTree, Update};
+use crate::sql::analysis::{Assignment, Delete, Expr, Limit, OrderItem, Update};
 
 pub(crate) fn update<'a>(draft: Draft<'a>, update: &'a Update) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
@@ -19,10 +19,11 @@ pub(crate) fn update<'a>(draft: Draft<'a>, update: &'a Update) -> Result<Outcome
     let mut changed = vec![];
     for assignment in &update.assignments {
         survey.expression(block, &assignment.value)?;
-        note_target(&mut survey, block, assignment)?;
+        // The qualifier of an assigned column is a name like any other.
+        survey.column(block, &assignment.target);
         changed.extend(changed_table(&mut survey, block, assignment)?);
     }
-    let rest = Rest { order_by: &update.order_by, limit: update.limit.as_ref(), from: &update.from };
+    let rest = Rest { order_by: &update.order_by, limit: update.limit.as_ref() };
     finish(draft, survey, block, &changed, &rest, |_| Naming::Alias)
 }
 
@@ -45,14 +46,13 @@ pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome
     if delete.returning {
         returning(&survey)?;
     }
-    let rest = Rest { order_by: &delete.order_by, limit: delete.limit.as_ref(), from: &delete.from };
+    let rest = Rest { order_by: &delete.order_by, limit: delete.limit.as_ref() };
     finish(draft, survey, block, &changed, &rest, |_| Naming::Rename)
 }
 
 struct Rest<'a> {
     order_by: &'a [OrderItem],
     limit: Option<&'a Limit>,
-    from: &'a [TableTree],
 }
 
 /// RETURNING's rows are not merged.
@@ -62,12 +62,6 @@ fn returning(survey: &Survey) -> Result<()> {
         return Ok(());
     }
     Err(refuse("not_understood", "RETURNING is supported for single tables only"))
-}
-
-/// The qualifier of an assigned column is a name like any other.
-fn note_target<'a>(survey: &mut Survey<'a>, block: usize, assignment: &'a Assignment) -> Result<()> {
-    survey.column(block, &assignment.target);
-    Ok(())
 }
 
 /// The table that an assignment changes. A shard key can't be changed.
@@ -118,7 +112,6 @@ fn finish<'a>(
     for item in rest.order_by {
         survey.expression(block, &item.expr)?;
     }
-    // A list of one table and no alias is the plain form, which DELETE has no alias in.
     draft.name_tables(&survey, naming);
     let mut tables = draft.groups(&survey)?;
     let sharded = sharded_uses(&survey);
@@ -208,7 +201,6 @@ fn broadcast_write(
         return Err(refuse("limit_write", "UPDATE or DELETE of a broadcast table with LIMIT may change other \
              rows in each copy: name the rows by their key"));
     }
-    let _ = rest.from;
     tables.many = Some(Many::Broadcast);
     Ok(())
 }

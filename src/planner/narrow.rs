@@ -381,17 +381,27 @@ fn flipped(op: Comparison) -> Comparison {
     }
 }
 
+/// Operators that a plan evaluates for one value: a longer expression says nothing.
+const OPERATORS_MAX: usize = 32;
+
 /// A value that is known once the statement's literals are.
 pub(crate) fn operand(expr: &Expr) -> Option<Operand> {
+    operand_within(expr, OPERATORS_MAX)
+}
+
+fn operand_within(expr: &Expr, rest: usize) -> Option<Operand> {
+    let rest = rest.checked_sub(1)?;
     Some(match expr {
         Expr::Slot(slot) => Operand::Slot(*slot),
         Expr::Literal(Literal::Null) => Operand::Value(Value::Null),
         Expr::Literal(Literal::Bool(value)) => Operand::Value(Value::Int(i64::from(*value))),
         Expr::Literal(Literal::Number(text)) => Operand::Value(number(text)?),
-        Expr::Negate(inner) => Operand::Negate(Box::new(operand(inner)?)),
-        Expr::Arithmetic { op, left, right } => {
-            Operand::Arithmetic(*op, Box::new(operand(left)?), Box::new(operand(right)?))
-        }
+        Expr::Negate(inner) => Operand::Negate(Box::new(operand_within(inner, rest)?)),
+        Expr::Arithmetic { op, left, right } => Operand::Arithmetic(
+            *op,
+            Box::new(operand_within(left, rest)?),
+            Box::new(operand_within(right, rest)?),
+        ),
         _ => return None,
     })
 }

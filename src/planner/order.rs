@@ -10,7 +10,7 @@ use crate::planner::draft::Result;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::Part;
 use crate::planner::survey::{Resolved, Survey};
-use crate::sql::analysis::{Expr, Span, ValueClass};
+use crate::sql::analysis::{Expr, ValueClass};
 use crate::value::types::ColumnType;
 
 /// Characters of a text whose weights surely fit the server's sort key (max_sort_length is 1,024
@@ -28,7 +28,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// The text of the key for an expression that stands at `span`.
+    /// The text of the key for an expression's text.
     pub fn parts(&self, text: Vec<Part>) -> Vec<Part> {
         match self {
             Comparison::Itself => text,
@@ -62,10 +62,22 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
             if *length <= SORTED_CHARACTERS_MAX => weight(kind, *length),
         ColumnType::Text { bytes: 255, .. } => weight(kind, 255),
         _ => Err(refuse("scatter_order", format!(
-            "Values of '{name}' ({kind:?}) have no key by which answers of several shards could be \
+            "Values of '{name}' ({}) have no key by which answers of several shards could be \
              merged: narrow the statement to one shard by the shard key, or order and group by a number, \
-             a date or a text of at most {SORTED_CHARACTERS_MAX} characters"
+             a date or a text of at most {SORTED_CHARACTERS_MAX} characters",
+            described(kind),
         ))),
+    }
+}
+
+fn described(kind: &ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Json => "JSON",
+        ColumnType::Text { .. } => "TEXT",
+        ColumnType::Blob { .. } => "BLOB",
+        ColumnType::Char { .. } | ColumnType::VarChar { .. } => "a long text",
+        ColumnType::VarBinary { .. } => "long bytes",
+        _ => "of a type that is not interpreted",
     }
 }
 
@@ -156,10 +168,4 @@ pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> 
         }
     }
     Ok(comparison)
-}
-
-/// Where a column stands, with its qualifiers.
-pub(crate) fn column_span(column: &crate::sql::analysis::ColumnName) -> Span {
-    let first = column.schema.as_ref().or(column.table.as_ref()).unwrap_or(&column.column);
-    Span { start: first.span.start, end: column.column.span.end }
 }

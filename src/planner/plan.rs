@@ -38,6 +38,9 @@ pub struct Facts {
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
+    /// Rows of the answer hold physical names as values, which are turned back as those of column
+    /// definitions are (SHOW CREATE TABLE, SHOW INDEX, EXPLAIN, ANALYZE TABLE).
+    pub names_in_rows: bool,
 }
 
 impl Default for Facts {
@@ -52,6 +55,7 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             clock: false,
+            names_in_rows: false,
         }
     }
 }
@@ -90,7 +94,8 @@ pub enum Pin {
 /// How a prepared statement of a template reaches a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PreparedForm {
-    /// Its rendered text is prepared there and all parameters are sent with each execution.
+    /// Its rendered text is prepared there and all parameters are sent with each execution. A
+    /// target with only some of the rows ([`Target::rows`]) gets text nevertheless.
     Native,
     /// Parameters are written into the text as literals, since the statement is cut up.
     Text,

@@ -7,7 +7,7 @@ use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::gather;
 use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
-use crate::planner::survey::{Leaf, Position, Role, Survey};
+use crate::planner::survey::{Leaf, Position, Role, Survey, is_system};
 use crate::planner::{Action, Many, Narrowed, Plan};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Body, Parsed, Query, SetOperator};
@@ -23,6 +23,12 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parse
     let mut survey = Survey::new(draft.input);
     let blocks = survey.query(query, None, Role::Top)?;
     draft.name_tables(&survey, |_| Naming::Alias);
+    let system = |used: &crate::planner::survey::Use| is_system(used.schema.as_str());
+    if !survey.uses.is_empty() && survey.uses.iter().all(system) {
+        // DATABASE() must be the name by which the server's own tables know it.
+        let traits = draft.traits;
+        draft.facts.looks_back = traits.last_insert_id || traits.found_rows || traits.row_count;
+    }
     let mut tables = draft.groups(&survey)?;
     let sharded = sharded_uses(&survey);
     if !sharded.is_empty() {
@@ -216,19 +222,25 @@ fn union_all(survey: &mut Survey, blocks: &[usize]) -> Result<()> {
 
 /// Derived tables and CTEs whose rows depend on more than one shard's.
 fn derived_blocks(survey: &mut Survey) -> Result<()> {
+    for (index, block) in survey.blocks.iter().enumerate() {
+        if block.role == Role::Lateral && holds_shards(survey, index) {
+            return Err(refuse("lateral", "LATERAL over several shards is not supported: narrow the \
+                 statement to one shard by the shard key"));
+        }
+    }
     for block in 0..survey.blocks.len() {
         let Some(opened) = survey.blocks.get(block) else { continue };
         let has_sharded = survey.uses.iter().any(|used| {
             used.block == block && matches!(used.placement, Placement::Sharded(_))
         });
         match opened.role {
-            Role::Lateral => {
-                return Err(refuse("lateral", "LATERAL over several shards is not supported: narrow the \
-                     statement to one shard by the shard key"));
-            }
             Role::Derived if has_sharded => gather::local_rows(survey, block)
                 .map_err(|error| refuse("scatter_subquery", error.message))?,
-            Role::Subquery(Position::Value | Position::In) | Role::Top | Role::Part | Role::Derived => {}
+            Role::Subquery(Position::Value | Position::In)
+            | Role::Top
+            | Role::Part
+            | Role::Derived
+            | Role::Lateral => {}
         }
         derived_beside(survey, block)?;
     }

@@ -6,12 +6,11 @@ use crate::error::Error;
 
 /// All codes, for the test that looks for a golden plan of each.
 pub const CODES: &[&str] = &[
-    "auto_increment", "broadcast_nondeterministic", "cross_group", "cross_shard", "key_update",
-    "lateral", "limit_write", "not_understood", "scatter_aggregate", "scatter_distinct",
-    "scatter_function", "scatter_join", "scatter_limit", "scatter_order", "scatter_read",
-    "scatter_subquery", "scatter_union", "scatter_window", "scatter_write", "insert_select",
-    "insert_rows", "insert_key", "key_missing", "no_schema", "unknown_schema", "statement",
-    "insert_key_update", "xa", "lock_tables", "hint",
+    "auto_increment", "broadcast_nondeterministic", "cross_group", "hint", "insert_key",
+    "insert_rows", "insert_select", "key_missing", "key_update", "lateral", "limit_write",
+    "lock_tables", "not_understood", "scatter_aggregate", "scatter_distinct", "scatter_function",
+    "scatter_join", "scatter_limit", "scatter_order", "scatter_read", "scatter_subquery",
+    "scatter_union", "scatter_window", "scatter_write", "statement", "xa",
 ];
 
 pub(crate) fn refuse(code: &'static str, message: impl Into<String>) -> Error {

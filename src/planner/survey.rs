@@ -88,7 +88,7 @@ pub(crate) enum Position {
 
 pub(crate) enum Leaf {
     Table(usize),
-    Derived { name: Option<String>, blocks: Vec<usize>, outputs: Option<Vec<String>>, lateral: bool },
+    Derived { name: Option<String>, blocks: Vec<usize>, outputs: Option<Vec<String>> },
 }
 
 #[derive(Clone, Copy)]
@@ -297,7 +297,7 @@ impl<'a> Survey<'a> {
                     Some(columns.iter().map(|c| c.text.to_lowercase()).collect())
                 };
                 let name = alias.as_ref().map(|alias| alias.text.clone());
-                self.leaf(block, Leaf::Derived { name, blocks, outputs, lateral: *lateral });
+                self.leaf(block, Leaf::Derived { name, blocks, outputs });
             }
         }
         Ok(vec![])
@@ -330,7 +330,7 @@ impl<'a> Survey<'a> {
                 let blocks = blocks.clone();
                 let outputs = self.outputs(&blocks);
                 let shown = table.alias.as_ref().unwrap_or(&table.name.table).text.clone();
-                return Ok(Leaf::Derived { name: Some(shown), blocks, outputs, lateral: false });
+                return Ok(Leaf::Derived { name: Some(shown), blocks, outputs });
             }
         }
         self.used(block, &table.name, table.alias.as_ref(), table.alias_at).map(Leaf::Table)

@@ -36,7 +36,20 @@ pub struct Unparsed(pub String);
 /// # Errors
 /// [`Unparsed`] where the grammar doesn't cover the statement (which a server may accept).
 pub fn parse(sql: &[u8], lexed: &Lexed, dialect: Dialect) -> Result<Parsed, Unparsed> {
-    let units = units::units(sql, lexed, dialect).map_err(|error| Unparsed(error.message))?;
+    parse_from(sql, lexed, dialect, 0)
+}
+
+/// The same for a statement that begins at offset `start` of `sql`, behind EXPLAIN.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_from(
+    sql: &[u8],
+    lexed: &Lexed,
+    dialect: Dialect,
+    start: usize,
+) -> Result<Parsed, Unparsed> {
+    let units = units::units(sql, lexed, dialect, start).map_err(|error| Unparsed(error.message))?;
     if units.tokens.len() > TOKENS_MAX {
         return Err(Unparsed(format!("more than {TOKENS_MAX} tokens")));
     }

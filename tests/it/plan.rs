@@ -261,3 +261,99 @@ fn golden_plans() {
     assert!(count > 0, "no golden plans");
     assert!(update || wrong.is_empty(), "{} of {count} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
+
+/// A statement of the same template with other whole numbers in it.
+fn other_numbers(sql: &str, lexed: &Lexed) -> String {
+    let mut bytes = sql.as_bytes().to_vec();
+    for item in lexed.all_items() {
+        let Some(text) = bytes.get_mut(item.source()) else { continue };
+        if item.kind == weir::sql::slot::LiteralKind::Integer && text.iter().all(u8::is_ascii_digit) {
+            for digit in text {
+                // 1 → 2 … 8 → 9, 9 → 1: never a leading zero, always another shard.
+                *digit = if *digit == b'9' { b'1' } else { (*digit).max(b'0') + 1 };
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// plan(cached template, literals) = plan(fresh parse), for each golden statement.
+#[test]
+fn a_cached_plan_routes_as_a_fresh_one() {
+    let world = World::load();
+    let (mut compared, mut differing) = (0, 0);
+    for path in files() {
+        let text = std::fs::read_to_string(&path).expect("a golden file");
+        for case in cases(&text).into_iter().filter(|case| !case.sql.is_empty()) {
+            let settings = case.settings();
+            let (mut lexed, mut other_lexed) = (Lexed::new(), Lexed::new());
+            if world.lexer.lex(case.sql.as_bytes(), &settings.dialect, &mut lexed).is_err() {
+                continue;
+            }
+            let other = other_numbers(&case.sql, &lexed);
+            let lex = world.lexer.lex(other.as_bytes(), &settings.dialect, &mut other_lexed);
+            if lex.is_err() || other_lexed.template() != lexed.template() {
+                continue;
+            }
+            let Ok(cached) = planned(&world, &case.sql, &lexed, &settings) else { continue };
+            let from_cache = explained(&world, &other, &other_lexed, &settings, &cached);
+            let fresh = route(&world, &other, &settings);
+            assert_eq!(from_cache, fresh, "{}\nwith the plan of\n{}", other, case.sql);
+            compared += 1;
+            differing += usize::from(other != case.sql);
+        }
+    }
+    assert!(compared > 300 && differing > 150, "{compared} compared, {differing} with other values");
+}
+
+/// Each code of a refusal is met by a golden plan.
+#[test]
+fn each_refusal_has_a_golden_plan() {
+    let mut text = String::new();
+    for path in files() {
+        text.push_str(&std::fs::read_to_string(&path).expect("a golden file"));
+    }
+    let missing: Vec<&&str> = weir::planner::refuse::CODES
+        .iter()
+        .filter(|code| !text.contains(&format!("Refuse {code}:")))
+        .collect();
+    assert!(missing.is_empty(), "no golden plan is refused with {missing:?}");
+}
+
+/// Long chains and deep nests end in a plan or an error, on the stack of a worker's thread.
+#[test]
+fn long_chains_keep_the_stack() {
+    let chain = |operator: &str, count: usize, operand: &str| {
+        let operands = vec![operand.to_string(); count];
+        operands.join(&format!(" {operator} "))
+    };
+    let statements = vec![
+        format!("SELECT * FROM orders WHERE {}", chain("OR", 3_900, "user_id = 1")),
+        format!("SELECT * FROM orders WHERE {}", chain("AND", 3_900, "user_id = 1")),
+        format!("SELECT * FROM orders WHERE {}", chain("XOR", 3_900, "id")),
+        format!("SELECT * FROM orders WHERE user_id = {}", chain("+", 3_900, "1")),
+        format!("SELECT * FROM orders WHERE user_id = {}", chain("=", 3_900, "1")),
+        format!("SELECT {} FROM orders", chain("||", 3_900, "id")),
+        format!("SELECT * FROM orders WHERE {}", chain("OR", 40_000, "user_id = 1")),
+        chain("UNION ALL", 900, "SELECT id FROM orders"),
+        format!("SELECT * FROM orders WHERE {}user_id = 1{}", "(".repeat(90), ")".repeat(90)),
+        format!("SELECT * FROM orders WHERE {}user_id = 1{}", "(".repeat(2_000), ")".repeat(2_000)),
+        format!("SELECT * FROM orders WHERE {} user_id = 1", "NOT ".repeat(200)),
+        format!("SELECT * FROM orders WHERE user_id = {}1", "- ".repeat(3_000)),
+        format!("SELECT * FROM {}(SELECT 1) a{}", "(SELECT * FROM ".repeat(40), ") a".repeat(40)),
+        format!("SELECT * FROM orders WHERE {}", chain("OR", 3_900, "user_id =")),
+        format!("SELECT * FROM orders o {}", "JOIN orders p ON o.user_id = p.user_id ".repeat(60)),
+        format!("SELECT {}1{}", "ABS(".repeat(90), ")".repeat(90)),
+        format!("SELECT {}", "CASE WHEN ".repeat(500)),
+    ];
+    let worker = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        let world = World::load();
+        let settings = Case::default().settings();
+        for sql in statements {
+            let shown = sql.get(..60).unwrap_or(&sql).to_string();
+            let route = route(&world, &sql, &settings);
+            assert!(!route.is_empty(), "{shown}");
+        }
+    });
+    worker.expect("a thread").join().expect("no panic and no overflow");
+}

@@ -166,10 +166,8 @@ fn insert_source(parser: &mut Parser, context: &Context) -> Result<InsertSource>
         }
         expect(parser, &Token::RParen)?;
         rows.push(cells);
-        if !parser.consume_token(&Token::Comma) {
-            return Ok(InsertSource::Values(rows));
-        }
-        // The rows behind were folded.
+        // Rows between were folded, the comma with them; only those of new shapes are left.
+        let _ = parser.consume_token(&Token::Comma);
         if parser.peek_token_ref().token != Token::LParen {
             return Ok(InsertSource::Values(rows));
         }

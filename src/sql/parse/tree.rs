@@ -52,7 +52,17 @@ impl Context<'_> {
         })
     }
 
-    pub(super) fn query(&self, query: ast::Query) -> Result<Query> {
+    pub(super) fn query(&self, mut query: ast::Query) -> Result<Query> {
+        // Parentheses without clauses of their own change nothing.
+        while query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() {
+            match *query.body {
+                SetExpr::Query(inner) => query = *inner,
+                body => {
+                    *query.body = body;
+                    break;
+                }
+            }
+        }
         let (mut with, mut recursive) = (vec![], false);
         if let Some(clause) = query.with {
             recursive = clause.recursive;
@@ -109,13 +119,10 @@ impl Context<'_> {
     fn body(&self, body: SetExpr) -> Result<Body> {
         match body {
             SetExpr::Select(select) => Ok(Body::Select(Box::new(self.select(*select)?))),
+            // `(SELECT … LIMIT 3) ORDER BY …`: clauses around clauses.
             SetExpr::Query(query) => {
-                // Parentheses without clauses of their own change nothing.
-                let query = self.query(*query)?;
-                if query.with.is_empty() && query.order_by.is_empty() && query.limit.is_none() {
-                    return Ok(query.body);
-                }
-                Ok(Body::Set { operator: SetOperator::UnionAll, parts: vec![query] })
+                let parts = vec![self.query(*query)?];
+                Ok(Body::Set { operator: SetOperator::Other, parts })
             }
             SetExpr::SetOperation { .. } => self.set_operation(body),
             SetExpr::Values(values) => {

@@ -129,12 +129,13 @@ fn too_many() -> Error {
     Error::limit(1105, "statement_slots", "The statement has too many literals to be planned")
 }
 
-/// Builds the parser's tokens for a statement.
+/// Builds the parser's tokens for what begins at offset `start` of a statement.
 ///
 /// # Errors
 /// What the scanner refuses, and a symbol that no MySQL statement has.
-pub fn units(sql: &[u8], lexed: &Lexed, dialect: Dialect) -> Result<Units> {
-    let raw = raw(sql, lexed, dialect)?;
+pub fn units(sql: &[u8], lexed: &Lexed, dialect: Dialect, start: usize) -> Result<Units> {
+    let mut raw = raw(sql, lexed, dialect)?;
+    raw.retain(|raw| raw.token.start as usize >= start);
     let mut builder = Builder { raw: &raw, at: 0, units: Units::default(), mode: dialect.mode };
     while builder.at < raw.len() {
         builder.step()?;

@@ -1,0 +1,231 @@
+//! Statements that are about the session or the server rather than about rows.
+//!
+//! Owns: which of them the session answers, which go to a server, and which are refused. Never:
+//! reads a SET or a KILL itself (the session does, from the tokens).
+
+use crate::error::{Error, Fault};
+use crate::name::SchemaName;
+use crate::planner::Action;
+use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::plan::{Access, Pin, PreparedForm, Reply, SessionAction};
+use crate::planner::query::Outcome;
+use crate::planner::refuse::refuse;
+use crate::planner::splice::{Part, What};
+use crate::planner::survey::{Role, Survey};
+use crate::planner::tokens::{at_home, home, known_schema, whole};
+use crate::planner::{Many, Narrowed, Tables};
+use crate::rules::table::Placement;
+use crate::sql::analysis::{Ident, Span, TableName};
+use crate::sql::classify::{Classified, StatementKind};
+use crate::sql::show::{self, Show, ShowKind};
+use crate::sql::token::Token;
+
+pub(crate) fn session(draft: Draft, action: SessionAction) -> Result<Outcome> {
+    let mut draft = draft;
+    draft.facts.prepared = PreparedForm::Never;
+    draft.facts.pins = None;
+    draft.facts.looks_back = false;
+    Ok(Outcome::Plan(draft.finish(Action::Session(action))))
+}
+
+fn reply(draft: Draft, reply: Reply) -> Result<Outcome> {
+    let mut draft = draft;
+    draft.facts.prepared = PreparedForm::Never;
+    Ok(Outcome::Plan(draft.finish(Action::Reply(reply))))
+}
+
+/// USE name.
+pub(crate) fn use_schema(draft: Draft, classified: &Classified) -> Result<Outcome> {
+    let name = classified.name.as_deref().unwrap_or_default();
+    if !known_schema(&draft, name) {
+        return Err(unknown(name));
+    }
+    let mut draft = draft;
+    draft.schemas = vec![SchemaName::new(name)];
+    session(draft, SessionAction::Use(SchemaName::new(name)))
+}
+
+fn unknown(schema: &str) -> Error {
+    Error::new(Fault::Client, 1049, b"42000", "unknown_schema", format!("Unknown database '{schema}'"))
+}
+
+/// EXPLAIN ROUTE statement.
+pub(crate) fn explain_route(draft: Draft, classified: &Classified) -> Result<Outcome> {
+    let Some(inner) = classified.inner else {
+        return Err(Error::syntax("EXPLAIN ROUTE needs a statement behind it"));
+    };
+    let statement = draft.input.lexed.template_offset(inner);
+    reply(draft, Reply::Explain { statement })
+}
+
+/// What only an administrator of the servers does, and not through a proxy.
+pub(crate) fn administration(kind: StatementKind) -> Error {
+    refuse("statement", format!(
+        "{kind:?} administers a server and is not sent through Weir: connect to the server itself"
+    ))
+}
+
+/// CREATE DATABASE: the rules say which schemas there are.
+pub(crate) fn database(draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome> {
+    let sql = draft.input.sql;
+    let exists = tokens.iter().any(|token| token.is_word(sql, "EXISTS"));
+    let name = tokens.iter().rev().find(|token| {
+        token.is_name() && known_schema(&draft, &crate::sql::literal::name_of(sql, token))
+    });
+    if classified.kind == StatementKind::CreateDatabase && exists && name.is_some() {
+        return reply(draft, Reply::Ok);
+    }
+    Err(refuse("statement", "Logical schemas are declared in the rules, and their physical databases are \
+         made on the servers: neither is created, altered or dropped by a statement"))
+}
+
+/// CALL: a routine of the schema's default group, which may do anything.
+pub(crate) fn call(mut draft: Draft) -> Result<Outcome> {
+    draft.facts.access = Access::Write;
+    draft.facts.pins = Some(Pin::Routine);
+    draft.facts.retry = false;
+    at_home(draft)
+}
+
+/// DO, HELP and what else is a read without tables.
+pub(crate) fn simple(mut draft: Draft, tokens: &[Token], access: Access) -> Result<Outcome> {
+    draft.facts.access = access;
+    whole(draft, tokens, "it can only be sent whole to one server")
+}
+
+/// A statement of which nothing is known.
+pub(crate) fn unknown_effects(mut draft: Draft, tokens: &[Token], construct: &str) -> Result<Outcome> {
+    draft.facts.access = Access::Write;
+    draft.facts.pins = Some(Pin::Unknown);
+    draft.facts.retry = false;
+    whole(draft, tokens, construct)
+}
+
+/// SHOW and DESCRIBE.
+pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
+    let show = show::parse(draft.input.sql, tokens, &draft.input.dialect)?;
+    draft.facts.access = Access::Read;
+    draft.facts.looks_back = false;
+    draft.facts.prepared = PreparedForm::Text;
+    use ShowKind as K;
+    match show.kind {
+        K::Databases if show.filter.is_none() => {
+            let pattern = pattern(&show);
+            reply(draft, Reply::Schemas { pattern })
+        }
+        K::Tables if show.filter.is_none() => tables(draft, &show),
+        K::Databases | K::Tables => Err(refuse("statement", "SHOW … WHERE over logical names is not \
+             supported: use LIKE, or leave the condition out")),
+        K::Warnings | K::Errors | K::WarningCount | K::ErrorCount => {
+            session(draft, SessionAction::Diagnostics)
+        }
+        K::Processlist => reply(draft, Reply::Processlist { full: show.full }),
+        K::Columns | K::Index | K::CreateTable | K::CreateView if show.object.is_some() => {
+            of_table(draft, &show)
+        }
+        K::Grants | K::CreateUser => Err(refuse("statement", "Accounts of clients are declared in the \
+             rules: the servers' own accounts and grants are not shown")),
+        K::BinlogStatus | K::BinaryLogs | K::BinlogEvents | K::RelaylogEvents | K::ReplicaStatus
+        | K::Replicas => {
+            draft.facts.access = Access::PrimaryRead;
+            of_schema(draft, &show)
+        }
+        _ => of_schema(draft, &show),
+    }
+}
+
+fn pattern(show: &Show) -> Option<String> {
+    show.like.as_ref().map(|(pattern, _)| String::from_utf8_lossy(pattern).into_owned())
+}
+
+fn tables(mut draft: Draft, show: &Show) -> Result<Outcome> {
+    let name = match (&show.schema, draft.input.schema) {
+        (Some(schema), _) => schema.name.as_str(),
+        (None, Some(schema)) => schema,
+        (None, None) => return Err(no_schema()),
+    };
+    if crate::planner::survey::is_system(name) {
+        return at_home(draft);
+    }
+    if draft.input.rules.schema(name).is_none() {
+        return Err(unknown(name));
+    }
+    let schema = SchemaName::new(name);
+    draft.schemas = vec![schema.clone()];
+    let (full, pattern) = (show.full, pattern(show));
+    reply(draft, Reply::Tables { schema, full, pattern })
+}
+
+fn no_schema() -> Error {
+    Error::new(Fault::Client, 1046, b"3D000", "no_schema", "No database selected")
+}
+
+/// A table's columns, keys or definition: any of its shards has them.
+fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
+    let Some(object) = &show.object else { return of_schema(draft, show) };
+    let lexed = draft.input.lexed;
+    let span = |range: &std::ops::Range<usize>| {
+        let start = lexed.template_offset(range.start) as u32;
+        Span { start, end: start + (range.end - range.start) as u32 }
+    };
+    let whole = show.object_range.as_ref().unwrap_or(&object.range);
+    let mut survey = Survey::new(draft.input);
+    let block = survey.open(None, Role::Top);
+    let ident = |text: &str, span: Span| Ident { text: text.to_string(), span };
+    let written = TableName {
+        schema: show.schema.as_ref().map(|schema| ident(&schema.name, span(whole))),
+        table: ident(&object.name, span(whole)),
+    };
+    survey.used(block, &written, None, span(whole).end)?;
+    // The schema stands before the table, or in a clause of its own.
+    match (&show.schema, &show.schema_clause) {
+        (Some(schema), Some(_)) => {
+            let what = What::Schema { index: 0, written: schema.name.as_str().into() };
+            draft.splice(span(&schema.range), what, false);
+            if let Some(used) = survey.uses.get_mut(0) {
+                used.written.schema = None;
+            }
+        }
+        _ => {}
+    }
+    draft.name_tables(&survey, |_| Naming::Rename);
+    draft.facts.names_in_rows = true;
+    let mut tables = draft.groups(&survey)?;
+    if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone()) {
+        tables.sharded.push(Narrowed {
+            types: table.keys.iter().map(|key| key.declared.clone()).collect(),
+            table,
+            condition: crate::planner::condition::Condition::Shard(0),
+            drives: true,
+            part: 0,
+        });
+        tables.many = Some(Many::First);
+    }
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Everything else that SHOW shows, from the schema's default group.
+fn of_schema(mut draft: Draft, show: &Show) -> Result<Outcome> {
+    let mut tables = Tables::default();
+    if let Some(schema) = &show.schema {
+        if !known_schema(&draft, &schema.name) {
+            return Err(unknown(&schema.name));
+        }
+        if let Some(rules) = draft.input.rules.schema(&schema.name) {
+            tables.groups.push(rules.default_group);
+            tables.databases.push(Some(rules.default_database().clone()));
+            draft.schemas.push(rules.name.clone());
+            if **rules.default_database() != *schema.name {
+                let start = draft.input.lexed.template_offset(schema.range.start) as u32;
+                let at = Span { start, end: start + (schema.range.end - schema.range.start) as u32 };
+                let text = format!("`{}`", rules.default_database().replace('`', "``"));
+                draft.splice(at, What::Parts(vec![Part::Text(text.into())]), false);
+                draft.facts.names_in_rows = true;
+            }
+        }
+    }
+    if tables.groups.is_empty() {
+        home(&draft, &mut tables)?;
+    }
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}

@@ -1,0 +1,349 @@
+//! Statements that are planned from their tokens: what no parser reads, and DDL.
+//!
+//! Owns: finding the tables among the names of such a statement, and the fan-out of DDL. Never:
+//! guesses: a statement that may name a sharded or broadcast table at a place that isn't
+//! understood is refused.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::planner::condition::Condition;
+use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
+use crate::planner::query::Outcome;
+use crate::planner::refuse::refuse;
+use crate::planner::survey::{Role, Survey, Use, is_system};
+use crate::planner::{Action, Many, Narrowed, Tables};
+use crate::rules::table::Placement;
+use crate::sql::analysis::{Ident, Span, TableName};
+use crate::sql::classify::StatementKind;
+use crate::sql::mention::{Mention, mentioned_names, table_names};
+use crate::sql::token::Token;
+
+/// What a mention of a statement is in the rules.
+fn placement(draft: &Draft, mention: &Mention) -> Option<Placement> {
+    let rules = draft.input.rules;
+    let schema = match &mention.schema {
+        Some(schema) => rules.schema(schema)?,
+        None => rules.schema(draft.input.schema?)?,
+    };
+    schema
+        .tables()
+        .into_iter()
+        .find(|(name, _)| name.to_lowercase() == mention.name.to_lowercase())
+        .map(|(_, placement)| placement.clone())
+}
+
+/// A statement that isn't understood, but may be sent whole: to the group of the single tables
+/// that it names, or to the schema's default group.
+pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Result<Outcome> {
+    let mut group = None;
+    let mut database = None;
+    for mention in mentioned_names(draft.input.sql, tokens) {
+        if let Some(schema) = mention.schema.as_deref().and_then(|name| draft.input.rules.schema(name)) {
+            if !draft.schemas.contains(&schema.name) {
+                draft.schemas.push(schema.name.clone());
+            }
+            if **schema.default_database() != *schema.name.as_str() {
+                return Err(not_understood(construct, &mention.name));
+            }
+            group = group.or(Some(schema.default_group));
+            database = database.or_else(|| Some(schema.default_database().clone()));
+        }
+        match placement(&draft, &mention) {
+            None => {}
+            Some(Placement::Single(table)) if *table.table == *mention.name => {
+                if group.is_some_and(|group| group != table.group) {
+                    return Err(not_understood(construct, &mention.name));
+                }
+                group = Some(table.group);
+                database = Some(table.database.clone());
+            }
+            Some(_) => return Err(not_understood(construct, &mention.name)),
+        }
+    }
+    let mut tables = Tables::default();
+    match group {
+        Some(group) => {
+            tables.groups.push(group);
+            tables.databases.push(database);
+        }
+        None => home(&draft, &mut tables)?,
+    }
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+fn not_understood(construct: &str, table: &str) -> Error {
+    refuse("not_understood", format!(
+        "The statement may concern table '{table}', which is not in one place, and is not understood: \
+         {construct}"
+    ))
+}
+
+/// The schema's default group alone.
+pub(crate) fn home(draft: &Draft, tables: &mut Tables) -> Result<()> {
+    match draft.input.schema.and_then(|name| draft.input.rules.schema(name)) {
+        Some(schema) => {
+            tables.groups.push(schema.default_group);
+            tables.databases.push(Some(schema.default_database().clone()));
+        }
+        None if draft.input.rules.groups.is_empty() => {
+            return Err(Error::internal("the rules have no group"));
+        }
+        None => {
+            tables.groups.push(crate::name::GroupId(0));
+            tables.databases.push(None);
+        }
+    }
+    Ok(())
+}
+
+/// Sent to the schema's default group, whatever it names.
+pub(crate) fn at_home(draft: Draft) -> Result<Outcome> {
+    let mut tables = Tables::default();
+    home(&draft, &mut tables)?;
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Names of the statement as uses of tables, all in one block.
+fn named<'a>(draft: &Draft<'a>, mentions: &[Mention]) -> Result<Survey<'a>> {
+    let mut survey = Survey::new(draft.input);
+    let block = survey.open(None, Role::Top);
+    for mention in mentions {
+        let start = draft.input.lexed.template_offset(mention.range.start) as u32;
+        let end = start + (mention.range.end - mention.range.start) as u32;
+        let ident = |text: &str| Ident { text: text.to_string(), span: Span { start, end } };
+        let written = TableName { schema: mention.schema.as_deref().map(ident), table: ident(&mention.name) };
+        survey.used(block, &written, None, end)?;
+    }
+    Ok(survey)
+}
+
+/// DDL and table maintenance: every physical table, under its own name.
+pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
+    use StatementKind as K;
+    draft.facts.commits = true;
+    draft.facts.access = Access::Definition;
+    draft.facts.prepared = PreparedForm::Text;
+    let temporary =
+        matches!(draft.kind, K::CreateTable { temporary: true } | K::DropTable { temporary: true });
+    let answers_rows = matches!(
+        draft.kind,
+        K::AnalyzeTable | K::CheckTable | K::ChecksumTable | K::OptimizeTable | K::RepairTable
+    );
+    if temporary {
+        draft.facts.pins = Some(Pin::TemporaryTable);
+        draft.facts.commits = false;
+        draft.facts.access = Access::Write;
+        return whole(draft, tokens, "a temporary table stands beside tables that are not in one place");
+    }
+    let mut mentions = table_names(draft.input.sql, tokens);
+    if draft.kind == K::AlterTable && !renames_table(&draft, tokens) {
+        // RENAME COLUMN a TO b
+        let first = mentions.first().map_or(0, |mention| mention.range.start);
+        let behind_to = |mention: &Mention| {
+            let before = tokens.iter().rfind(|token| token.end as usize <= mention.range.start);
+            before.is_some_and(|token| token.is_word(draft.input.sql, "TO"))
+        };
+        mentions.retain(|mention| mention.range.start == first || !behind_to(mention));
+    }
+    everything_named(&draft, tokens, &mentions)?;
+    if mentions.is_empty() {
+        return at_home(draft);
+    }
+    let survey = named(&draft, &mentions)?;
+    renames(&draft, tokens, &survey)?;
+    draft.name_tables(&survey, |_| Naming::Rename);
+    let mut tables = draft.groups(&survey)?;
+    let many = fan_out(&draft, &survey, &mut tables)?;
+    tables.many = match many {
+        Spread::One => None,
+        Spread::Many if answers_rows => {
+            draft.facts.names_in_rows = true;
+            Some(Many::Scatter { gather: Gather::default(), allowed: true })
+        }
+        Spread::Many => Some(Many::Write { write: WriteKind::Definition, allowed: true }),
+    };
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+enum Spread {
+    One,
+    Many,
+}
+
+/// All tables of a DDL statement must lie in the same places.
+fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread> {
+    let mut sharded: Vec<Narrowed> = vec![];
+    let mut broadcast = 0;
+    for used in &survey.uses {
+        match &used.placement {
+            Placement::Sharded(table) => sharded.push(Narrowed {
+                table: Arc::clone(table),
+                types: table.keys.iter().map(|key| key.declared.clone()).collect(),
+                condition: Condition::Any,
+                drives: true,
+                part: 0,
+            }),
+            Placement::Broadcast(_) => broadcast += 1,
+            Placement::Single(_) => {}
+        }
+    }
+    if sharded.is_empty() && broadcast == 0 {
+        return Ok(Spread::One);
+    }
+    let alike = sharded.windows(2).all(|pair| match pair {
+        [first, second] => first.table.binding == second.table.binding,
+        _ => true,
+    });
+    // A reference to a broadcast table is satisfied in every group.
+    let first_sharded = matches!(survey.uses.first().map(|used| &used.placement), Some(Placement::Sharded(_)));
+    let mixed = if sharded.is_empty() {
+        broadcast != survey.uses.len()
+    } else {
+        sharded.len() + broadcast != survey.uses.len() || (broadcast > 0 && !first_sharded)
+    };
+    if mixed || !alike {
+        return Err(refuse("statement", format!(
+            "Tables {} are not in the same places: write a statement for each",
+            list(&survey.uses),
+        )));
+    }
+    draft.hinted(&mut sharded)?;
+    tables.sharded = sharded;
+    Ok(Spread::Many)
+}
+
+fn list(uses: &[Use]) -> String {
+    let names: Vec<String> = uses.iter().map(|used| format!("'{}'", used.name)).collect();
+    names.join(", ")
+}
+
+/// A name that matters must be at a place where tables are, for only those are replaced.
+fn everything_named(draft: &Draft, tokens: &[Token], mentions: &[Mention]) -> Result<()> {
+    for mention in mentioned_names(draft.input.sql, tokens) {
+        let matters = matches!(
+            placement(draft, &mention),
+            Some(Placement::Sharded(_) | Placement::Broadcast(_))
+        );
+        let known = mentions.iter().any(|known| {
+            known.range.start <= mention.range.start && mention.range.end <= known.range.end
+        });
+        let qualified = mention.schema.is_some();
+        if matters && !known && qualified {
+            return Err(not_understood("the table stands at a place that is not understood", &mention.name));
+        }
+    }
+    Ok(())
+}
+
+/// A sharded or broadcast table's name is the rules': it can't be changed by a statement.
+fn renames(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
+    let matters = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Single(_)));
+    if !matters {
+        return Ok(());
+    }
+    let created_from = matches!(draft.kind, StatementKind::CreateTable { .. })
+        && tokens.iter().any(|token| token.is_word(draft.input.sql, "SELECT"));
+    if draft.kind == StatementKind::RenameTable || renames_table(draft, tokens) {
+        return Err(refuse("statement", "A sharded or broadcast table is named by the rules: change its name \
+             there, and rename the physical tables in their groups"));
+    }
+    if created_from {
+        return Err(refuse("insert_select", "CREATE TABLE … SELECT over sharded or broadcast tables is not \
+             supported: create the table and insert the rows then"));
+    }
+    Ok(())
+}
+
+/// ALTER TABLE … RENAME [TO] name.
+fn renames_table(draft: &Draft, tokens: &[Token]) -> bool {
+    let sql = draft.input.sql;
+    let significant: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
+    draft.kind == StatementKind::AlterTable
+        && significant.windows(2).any(|pair| match pair {
+            [first, second] => {
+                first.depth == 0
+                    && first.is_word(sql, "RENAME")
+                    && !second.is_any(sql, &["COLUMN", "INDEX", "KEY"])
+            }
+            _ => false,
+        })
+}
+
+/// LOCK TABLES, for tables of one group that are not sharded.
+pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
+    draft.facts.commits = true;
+    draft.facts.pins = Some(Pin::TableLock);
+    draft.facts.access = Access::PrimaryRead;
+    draft.facts.prepared = PreparedForm::Never;
+    let mentions = table_names(draft.input.sql, tokens);
+    let survey = named(&draft, &mentions)?;
+    if let Some(used) = survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_))) {
+        return Err(refuse("lock_tables", format!(
+            "LOCK TABLES can't lock '{}', which is in several places: use SELECT … FOR UPDATE inside of a \
+             transaction (for dumps: --single-transaction --skip-lock-tables)",
+            used.name,
+        )));
+    }
+    draft.name_tables(&survey, |_| Naming::Rename);
+    let tables = draft.groups(&survey)?;
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// LOAD DATA into a single table.
+pub(crate) fn load_data(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
+    draft.facts.access = Access::Write;
+    draft.facts.prepared = PreparedForm::Never;
+    let mentions = table_names(draft.input.sql, tokens);
+    let survey = named(&draft, &mentions)?;
+    if let Some(used) = survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_))) {
+        return Err(refuse("statement", format!(
+            "LOAD DATA into '{}', which is in several places, is not supported: use INSERT with many rows",
+            used.name,
+        )));
+    }
+    draft.name_tables(&survey, |_| Naming::Rename);
+    let tables = draft.groups(&survey)?;
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// TDDL's `node('…')`: the statement goes to these groups as it is.
+pub(crate) fn at_nodes(mut draft: Draft, nodes: &[String]) -> Result<Outcome> {
+    let rules = draft.input.rules;
+    let home = draft.input.schema.and_then(|name| rules.schema(name));
+    let mut tables = Tables::default();
+    for node in nodes {
+        // TDDL counts the groups from 0 as well.
+        let by_number = node.parse::<usize>().ok().and_then(|number| {
+            let id = crate::name::GroupId(u16::try_from(number).ok()?);
+            rules.group(id).map(|_| id)
+        });
+        let Some(group) = rules.group_by_name(node).map(|(id, _)| id).or(by_number) else {
+            return Err(refuse("hint", format!("The hint names '{node}', which is no group of the rules")));
+        };
+        if !tables.groups.contains(&group) {
+            tables.groups.push(group);
+            tables.databases.push(home.and_then(|home| home.database_in(group)).cloned());
+        }
+    }
+    let query = matches!(
+        draft.kind,
+        StatementKind::Select | StatementKind::With | StatementKind::Values | StatementKind::Show
+    );
+    tables.steady = true;
+    if query {
+        draft.reads();
+        tables.many = Some(Many::Scatter { gather: Gather::default(), allowed: true });
+    } else {
+        draft.facts.access = Access::Write;
+        draft.facts.pins = Some(Pin::Unknown);
+        tables.many = Some(Many::Write { write: WriteKind::Split, allowed: true });
+    }
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Whether a name is a schema that Weir answers for, or one of the servers' own.
+pub(crate) fn known_schema(draft: &Draft, name: &str) -> bool {
+    is_system(name) || draft.input.rules.schema(name).is_some()
+}
