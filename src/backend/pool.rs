@@ -79,7 +79,8 @@ impl managed::Manager for Manager {
     async fn create(&self) -> Result<Connection, Refused> {
         let Some(ticket) = self.node.ticket() else { return Err(Refused::Full) };
         self.node.may_dial().map_err(Refused::Failed)?;
-        match login::open(ticket, self.found_rows).await {
+        // Boxed: rare, and otherwise every idle session would hold room for a login.
+        match Box::pin(login::open(ticket, self.found_rows)).await {
             Ok(connection) => {
                 self.node.dialled();
                 Ok(connection)
@@ -196,7 +197,7 @@ impl Pool {
                 Ok(Ok(())) => return Ok(lent),
                 Ok(Err(error)) if lent.is_in_step() => {
                     // The server refused the state: the connection is as before.
-                    lent.finish().await;
+                    Box::pin(lent.finish()).await;
                     return Err(error);
                 }
                 Ok(Err(error)) if !lent.was_idle() => return Err(error),
@@ -204,7 +205,7 @@ impl Pool {
                 Ok(Err(_)) => {
                     let permit = lent.permit.take();
                     lent.close(Closed::ByServer);
-                    let object = self.search(ask).await?;
+                    let object = Box::pin(self.search(ask)).await?;
                     lent = Lent { object: Some(object), permit, pool: self.clone() };
                     lent.lent();
                 }
@@ -250,7 +251,7 @@ impl Pool {
             match outcome {
                 Ok(object) => return Ok(self.fitting(own, object, ask).await),
                 Err(Refused::Failed(error)) if is_full(&error) => {
-                    if let Some(object) = self.borrow(ask).await {
+                    if let Some(object) = Box::pin(self.borrow(ask)).await {
                         return Ok(object);
                     }
                     if Instant::now() + FULL_PAUSE >= ask.deadline {
@@ -263,7 +264,7 @@ impl Pool {
                     if self.owes(ask.worker) && self.evict(ask.worker, None) {
                         continue;
                     }
-                    if let Some(object) = self.borrow(ask).await {
+                    if let Some(object) = Box::pin(self.borrow(ask)).await {
                         return Ok(object);
                     }
                     if !self.evict(ask.worker, Some(!ask.found_rows)) {

@@ -115,12 +115,7 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     let reloader = Reloader::new(context.clone(), place, inputs);
     let mut tasks = JoinSet::new();
     if let Some(listener) = http_listener {
-        let pages = pages(&context);
-        tasks.spawn(async move {
-            if let Err(error) = http::serve(listener, pages).await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
+        tasks.spawn(serve_pages(listener, pages(&context)));
     }
     if let (Some(listener), Some(password)) = (admin_listener, admin_password) {
         let admin = Admin {
@@ -138,24 +133,33 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     reloader.begin().await;
     announce(&context);
     tasks.spawn(keep_announcing(context.clone()));
-    // Made now, off the runtime, so that no client's login waits for it.
     let keys = context.clone();
-    tasks.spawn_blocking(move || {
-        if let Err(error) = keys.front.rsa() {
-            tracing::error!(%error, "no RSA key: plain clients can't send a password in full");
-        }
-    });
+    tasks.spawn_blocking(move || make_key(&keys));
     if config.rules.watch {
-        let (context, reloader) = (context.clone(), reloader.clone());
-        tasks.spawn(async move {
-            if let Err(error) = watch::watch(context, reloader, config_file).await {
-                tracing::error!(%error, "files aren't watched; SIGHUP and RELOAD work all the same");
-            }
-        });
+        tasks.spawn(watch_files(context.clone(), reloader.clone(), config_file));
     }
     server.accept(listeners);
     tracing::info!(after_ms = started.elapsed().as_millis(), "ready");
     Ok(Running { server, reloader, _tasks: tasks })
+}
+
+async fn serve_pages(listener: TcpListener, pages: http::Pages) {
+    if let Err(error) = http::serve(listener, pages).await {
+        tracing::error!(%error, "HTTP ended");
+    }
+}
+
+async fn watch_files(context: Arc<Context>, reloader: Arc<Reloader>, config_file: Option<PathBuf>) {
+    if let Err(error) = watch::watch(context, reloader, config_file).await {
+        tracing::error!(%error, "files aren't watched; SIGHUP and RELOAD work all the same");
+    }
+}
+
+/// Made at start, off the runtime, so that no client's login waits for it.
+fn make_key(context: &Context) {
+    if let Err(error) = context.front.rsa() {
+        tracing::error!(%error, "no RSA key: plain clients can't send a password in full");
+    }
 }
 
 fn pages(context: &Arc<Context>) -> http::Pages {

@@ -11,6 +11,7 @@ mod layers;
 mod lexer;
 mod fake;
 mod plan;
+mod process;
 mod reload;
 mod rules;
 mod scatter;

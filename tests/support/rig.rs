@@ -125,6 +125,18 @@ impl Rig {
         Ok(Rig { proxy, rules, groups })
     }
 
+    /// Another Weir in front of the same groups, with rules of its own to edit.
+    pub fn another(&self, settings: &[(&'static str, String)]) -> Result<(Proxy, PathBuf), String> {
+        let rules = reaper::directory("rules");
+        copy_rules(&self.rules, &rules, true)?;
+        let proxy = Proxy::start(proxy::Options {
+            rules: rules.clone(),
+            env: environment(&self.groups),
+            settings: settings.to_vec(),
+        })?;
+        Ok((proxy, rules))
+    }
+
     /// A URL of the shop through Weir.
     pub fn url(&self) -> String {
         self.proxy.url(SCHEMA)
