@@ -26,6 +26,7 @@ pub(super) async fn run(
             match lane.begin().await {
                 Ok(None) => break,
                 Ok(Some((part, Begun::Done(info)))) => {
+                    lane.fetch_warnings().await;
                     answers.push((part.target, part.inserted, info));
                     done.push(place);
                 }

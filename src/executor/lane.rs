@@ -12,6 +12,7 @@ use crate::backend::fault;
 use crate::backend::state::State;
 use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
+use crate::executor::warnings::{self, Warning};
 use crate::planner::plan::Renaming;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::command;
@@ -29,8 +30,12 @@ pub struct Lane<'c> {
     /// what runs is stopped and read to its end. Otherwise it may be left out of step, which closes
     /// it.
     pub keep: bool,
-    /// Warnings of all answers so far.
+    /// How many warnings all answers so far had.
     pub warnings: u32,
+    /// The warnings themselves, at most [`warnings::MOST`].
+    pub noted: Vec<Warning>,
+    /// The last answer's warnings, and the names they are told under, where they weren't fetched.
+    unfetched: Option<&'c [Renaming]>,
     stage: Stage,
 }
 
@@ -107,7 +112,15 @@ pub struct Ending {
 
 impl<'c> Lane<'c> {
     pub fn new(connection: &'c mut Connection, parts: Vec<Part<'c>>, keep: bool) -> Self {
-        Lane { connection, parts: parts.into(), keep, warnings: 0, stage: Stage::Idle }
+        Lane {
+            connection,
+            parts: parts.into(),
+            keep,
+            warnings: 0,
+            noted: Vec::new(),
+            unfetched: None,
+            stage: Stage::Idle,
+        }
     }
 
     /// True where a command was sent whose answer hasn't been read to its end.
@@ -124,7 +137,12 @@ impl<'c> Lane<'c> {
     pub async fn begin(&mut self) -> Result<Option<(Part<'c>, Begun)>> {
         let Some(part) = self.parts.pop_front() else { return Ok(None) };
         self.stage = Stage::Head;
+        self.unfetched = None;
+        let warnings = self.warnings;
         let begun = self.begin_part(&part).await;
+        if self.warnings > warnings {
+            self.unfetched = Some(part.names);
+        }
         self.stage = match &begun {
             Ok(Begun::Rows(_)) => Stage::Rows,
             Ok(Begun::Done(_)) => Stage::Idle,
@@ -201,7 +219,7 @@ impl<'c> Lane<'c> {
     ///
     /// # Errors
     /// As [`Lane::begin`].
-    pub fn take(&mut self, names: &[Renaming], row: &mut Vec<u8>) -> Result<Next> {
+    pub fn take(&mut self, names: &'c [Renaming], row: &mut Vec<u8>) -> Result<Next> {
         let capabilities = self.connection.capabilities;
         let payload = match self.connection.stream.buffered_packet() {
             Ok(Some(payload)) => payload,
@@ -223,11 +241,25 @@ impl<'c> Lane<'c> {
                 return Ok(Next::Row);
             }
         };
+        if end.as_ref().is_ok_and(|end| end.warnings > 0) {
+            self.unfetched = Some(names);
+        }
         self.finish(end)
     }
 
+    /// Fetches the warnings of the answer that was just read to its end, before the next command
+    /// clears them.
+    pub async fn fetch_warnings(&mut self) {
+        let Some(names) = self.unfetched.take() else { return };
+        if self.stage == Stage::Idle && self.noted.len() < warnings::MOST {
+            let more = warnings::fetch(self.connection, names).await;
+            self.noted.extend(more);
+            self.noted.truncate(warnings::MOST);
+        }
+    }
+
     /// Takes note of the packet that ended the result.
-    pub fn finish(&mut self, end: Result<Ending>) -> Result<Next> {
+    fn finish(&mut self, end: Result<Ending>) -> Result<Next> {
         let Ok(end) = end else { return Err(self.hostile("a damaged end of its rows")) };
         self.connection.ended(end.status);
         if end.status.contains(StatusFlags::MORE_RESULTS) {

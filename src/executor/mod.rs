@@ -26,6 +26,7 @@ pub mod sort;
 pub mod spare;
 pub mod stream;
 pub mod together;
+pub mod warnings;
 pub mod write;
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub struct Terms<'a> {
 type Started<'c> = Vec<(Part<'c>, Vec<Vec<u8>>, Option<HeldRows>)>;
 
 /// Runs each lane's parts and writes the merged result set into `client`, whose sequence id is that
-/// of the answer's first packet. The end of the answer isn't flushed.
+/// of the answer's first packet. The end of the answer needn't be flushed yet.
 ///
 /// Targets are numbered by [`Part::target`]; each lane's parts stand in that order. The lanes are
 /// idle afterwards, or out of step and to be closed. If the future is dropped, all streams must be
@@ -104,12 +104,23 @@ pub async fn scatter(
             }
         }
     };
-    if lanes.iter().any(Lane::is_running) {
-        // The client needn't wait until the shards have noticed.
+    let has_warnings = !failed && summary.warnings > 0;
+    if has_warnings || lanes.iter().any(Lane::is_running) {
+        // The client needn't wait for what only tidies up.
         if outcome.is_ok() {
             client.flush().await.map_err(Broken::Client)?;
         }
         settle(lanes, failed).await;
+    }
+    if has_warnings {
+        let work = lanes.iter_mut().map(|lane| {
+            let fetched = async {
+                lane.fetch_warnings().await;
+                Ok(())
+            };
+            Box::pin(fetched) as Work<'_, ()>
+        });
+        run_all(work.collect(), &[]).await;
     }
     outcome.map(|()| summary)
 }
@@ -197,9 +208,9 @@ async fn start<'c>(
     Ok(started)
 }
 
-async fn hold(
-    lane: &mut Lane<'_>,
-    names: &[Renaming],
+async fn hold<'c>(
+    lane: &mut Lane<'c>,
+    names: &'c [Renaming],
     memory: &Mutex<Memory>,
 ) -> Result<HeldRows> {
     let mut held = HeldRows::default();

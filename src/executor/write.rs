@@ -140,7 +140,10 @@ async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
     let mut answers = Vec::new();
     while let Some((part, begun)) = lane.begin().await? {
         match begun {
-            Begun::Done(info) => answers.push((part.target, part.inserted, info)),
+            Begun::Done(info) => {
+                lane.fetch_warnings().await;
+                answers.push((part.target, part.inserted, info));
+            }
             Begun::Rows(_) => {
                 lane.drain(usize::MAX).await?;
                 return Err(Error::refused(

@@ -23,6 +23,7 @@ use crate::executor::pass::{Broken, Summary};
 use crate::executor::running::timeout_error;
 use crate::executor::scatter as merging;
 use crate::executor::spare::{deal, spare};
+use crate::executor::warnings::Warning;
 use crate::executor::write::{self as writing, WriteTerms, Written};
 use crate::name::GroupId;
 use crate::planner::Plan;
@@ -34,12 +35,21 @@ use crate::protocol::error_code;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, pin_of, watched};
+use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::lend::Purpose;
 use crate::session::query::{Manner, Outcome};
 use crate::session::{End, Session};
 
 /// The connections of one statement with their groups, ascending.
 type Lents = Vec<(GroupId, Lent)>;
+
+/// What became of a merge.
+enum Merged {
+    /// The client has its answer, an ERR included.
+    Told(Summary),
+    /// A connection broke before anything was sent; `stale` where it was idle before.
+    Untold { error: Error, stale: bool },
+}
 
 /// One target's part, before it is given to a lane.
 struct Prepared {
@@ -51,7 +61,8 @@ struct Prepared {
 }
 
 impl Session {
-    /// A read of many shards, merged.
+    /// A read of many shards, merged. Where a connection turns out to have died while it was idle,
+    /// and the client was told nothing, it is run once more.
     pub(super) async fn scatter(
         &mut self,
         snapshot: &Arc<Snapshot>,
@@ -62,15 +73,44 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let window = match &gather.limit {
-            None => Window::new(0, u64::MAX),
+            None => Window::OPEN,
             Some(limit) => {
                 let (offset, count) = bind::limit(limit, binding)?;
                 Window::new(offset, count)
             }
         };
         let parts = self.parts(plan, &targets, binding, manner)?;
-        let mut lents = self.lend_all(snapshot, plan, &targets).await?;
-        let mut spares = self.spares(plan, &targets, &lents).await;
+        let mut tries = 0;
+        let summary = loop {
+            tries += 1;
+            match self.scatter_once(snapshot, plan, &targets, (gather, window), &parts, manner).await? {
+                Merged::Told(summary) => break summary,
+                Merged::Untold { stale: true, .. } if tries == 1 && plan.facts.retry => {}
+                Merged::Untold { error, .. } => {
+                    let error = Error { fatal: false, ..self.running.explain(error) };
+                    return Err(Failure::Statement(error));
+                }
+            }
+        };
+        self.last.note(&summary);
+        if let Some(error) = &summary.error {
+            self.ctx.recorder.error(error);
+            return Ok(Outcome::Failed);
+        }
+        Ok(Outcome::Good)
+    }
+
+    async fn scatter_once(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: &[Target],
+        (gather, window): (&Gather, Window),
+        parts: &[Prepared],
+        manner: Manner<'_>,
+    ) -> Result<Merged, Failure> {
+        let mut lents = self.lend_all(snapshot, plan, targets).await?;
+        let mut spares = self.spares(plan, targets, &lents).await;
         let config = self.ctx.shared.config();
         let (ctx, running) = (self.ctx.clone(), self.running.clone());
         let terms = merging::Terms {
@@ -88,37 +128,35 @@ impl Session {
         let in_transaction = self.is_in_transaction();
         let pipelining = self.pipelining(plan);
         let connections = (&mut lents, &mut spares);
-        let mut lanes = self.lanes(connections, &parts, &targets, manner, pipelining, in_transaction);
+        let mut lanes = self.lanes(connections, parts, targets, manner, pipelining, in_transaction);
         self.stream.set_sequence(1);
         let limit = self.limit(&plan.facts);
         let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
-        drop(lanes);
+        let noted = noted(lanes);
         running.end();
-        let outcome = self.merged(outcome, [&mut lents, &mut spares]).await;
+        let died = |(_, lent): &(GroupId, Lent)| lent.was_idle() && !lent.is_in_step();
+        let stale = !in_transaction
+            && running.interrupted().is_none()
+            && lents.iter().chain(&spares).any(died);
+        let outcome = self.merged(outcome, [&mut lents, &mut spares], stale).await;
         self.settle_all(snapshot, lents).await;
         for (_, spare) in spares {
             spare.finish().await;
         }
-        let summary = outcome?;
-        self.last.note(&summary);
-        if let Some(error) = &summary.error {
-            self.ctx.recorder.error(error);
-            return Ok(Outcome::Failed);
-        }
-        Ok(Outcome::Good)
+        self.last.diagnostics.extend(noted);
+        outcome
     }
 
     async fn merged(
         &mut self,
         outcome: Result<Result<Summary, Broken>, crate::observe::sessions::Stop>,
         lents: [&mut Lents; 2],
-    ) -> Result<Summary, Failure> {
+        stale: bool,
+    ) -> Result<Merged, Failure> {
         match outcome {
-            Ok(Ok(summary)) => Ok(summary),
-            Ok(Err(Broken::BackendBefore(error))) => {
-                Err(Failure::Statement(Error { fatal: false, ..self.running.explain(error) }))
-            }
+            Ok(Ok(summary)) => Ok(Merged::Told(summary)),
+            Ok(Err(Broken::BackendBefore(error))) => Ok(Merged::Untold { error, stale }),
             Ok(Err(broken)) => {
                 if matches!(broken, Broken::Client(_)) {
                     for lents in lents {
@@ -169,7 +207,7 @@ impl Session {
         let limit = self.limit(&plan.facts);
         let work = writing::write(&mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
-        drop(lanes);
+        let noted = noted(lanes);
         running.end();
         if plan.facts.access == Access::Definition {
             self.forget_tables(snapshot, plan);
@@ -188,6 +226,7 @@ impl Session {
                     lent.note_tracked(&written.session_state);
                 }
                 self.settle_all(snapshot, lents).await;
+                self.last.diagnostics.extend(noted);
                 self.reply_written(&written, manner.more);
                 Ok(Outcome::Good)
             }
@@ -387,4 +426,15 @@ impl Session {
             self.settle(group, lent, snapshot).await;
         }
     }
+}
+
+/// What the lanes' servers warned of, in the order of the lanes.
+fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
+    let warnings = lanes.into_iter().flat_map(|lane| lane.noted).take(MAX_DIAGNOSTICS);
+    let diagnostic = |warning: Warning| Diagnostic {
+        level: warning.level,
+        errno: warning.errno,
+        message: warning.message,
+    };
+    warnings.map(diagnostic).collect()
 }

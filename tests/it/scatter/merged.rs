@@ -256,6 +256,35 @@ fn the_first_failure_is_told_and_stops_the_others() {
 }
 
 #[test]
+fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
+    run(async {
+        let warning = |text: &str| {
+            Answer::rows(&["Level", "Code", "Message"], &[&[Some("Warning"), Some("1292"), Some(text)]])
+        };
+        let fakes = vec![
+            fake(vec![("a", pairs(&[(1, "x")])), ("SHOW WARNINGS LIMIT 64", warning("in t_0001"))]).await,
+            fake(vec![("a", pairs(&[(2, "y")])), ("SHOW WARNINGS LIMIT 64", warning("elsewhere"))]).await,
+        ];
+        let names = [Renaming {
+            physical_database: "db".into(),
+            physical_table: "t_0001".into(),
+            schema: SchemaName::new("shop"),
+            table: TableName::new("t"),
+        }];
+        for merge_by in [vec![], vec![by(Column::Visible(0), false)]] {
+            let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
+            let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
+            let mut lanes = lanes(&mut lents, parts, false);
+            let setup = Setup { gather: Gather { merge_by, ..Gather::default() }, ..Setup::default() };
+            let (outcome, _) = gathered(&mut lanes, &setup).await;
+            assert_eq!(outcome.unwrap().warnings, 2);
+            let noted: Vec<_> = lanes.iter().flat_map(|lane| &lane.noted).map(|w| &*w.message).collect();
+            assert_eq!(noted, ["in t", "elsewhere"]);
+        }
+    });
+}
+
+#[test]
 fn a_satisfied_limit_stops_what_is_long() {
     run(async {
         let endless = || Answer::Endless {
