@@ -8,6 +8,7 @@ mod backend;
 mod check_online;
 mod drain;
 mod layers;
+mod oracle;
 mod lexer;
 mod fake;
 mod plan;
