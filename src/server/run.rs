@@ -132,9 +132,7 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     }
     reloader.begin().await;
     announce(&context);
-    tasks.spawn(keep_announcing(context.clone()));
-    let keys = context.clone();
-    tasks.spawn_blocking(move || make_key(&keys));
+    housekeep(&context, &mut tasks);
     if config.rules.watch {
         tasks.spawn(watch_files(context.clone(), reloader.clone(), config_file));
     }
@@ -175,6 +173,31 @@ fn pages(context: &Arc<Context>) -> http::Pages {
         Arc::new(move || troubles(&context.snapshot().topology))
     };
     http::Pages { context: context.clone(), scrape: Arc::new(scrape), details }
+}
+
+/// What goes on beside the sessions.
+fn housekeep(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(keep_announcing(context.clone()));
+    tasks.spawn(keep_catalog(context.clone()));
+    let keys = context.clone();
+    tasks.spawn_blocking(move || make_key(&keys));
+}
+
+/// How often known tables are compared with what the servers have.
+const CATALOG_CHECK: Duration = Duration::from_secs(30);
+
+/// Notices tables that were altered behind the proxy's back: plans made for the old ones go.
+async fn keep_catalog(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(CATALOG_CHECK).await;
+        let snapshot = context.snapshot();
+        let (rules, topology) = (&snapshot.rules, &snapshot.topology);
+        match context.loader.refresh(rules, topology, &snapshot.catalog).await {
+            Ok(drifted) if drifted.is_empty() => {}
+            Ok(drifted) => tracing::warn!(?drifted, "tables have changed behind the proxy"),
+            Err(error) => tracing::warn!(%error, "the catalog wasn't checked"),
+        }
+    }
 }
 
 /// How often what clients are shown is compared with what the groups are.
