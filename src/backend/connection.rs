@@ -610,18 +610,21 @@ impl Connection {
     /// answered, and takes up an interruption that comes late, so that it doesn't hit the next
     /// statement.
     pub async fn outlive_kill(&mut self) -> Result<()> {
-        if !self.kill.was_sent() {
+        if !self.kill.is_due() {
             return Ok(());
         }
-        self.kill.settled().await;
+        let sent = self.kill.settled().await;
         for _ in 0..3 {
             match self.simple(b"DO 0").await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.kill.absorb(sent);
+                    return Ok(());
+                }
                 Err(error) if error.errno == 1317 => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Err(fault::broken(&self.node, "it is interrupted again and again"))
     }
 
     /// Whether nothing is under way and nothing of the session is left on it.
@@ -719,7 +722,7 @@ impl Drop for Connection {
             self.say_goodbye();
         }
         let reason = match self.closing {
-            Closed::Abandoned if self.kill.was_sent() => Closed::Killed,
+            Closed::Abandoned if self.kill.is_due() => Closed::Killed,
             Closed::Abandoned if self.broken => Closed::Broken,
             reason => reason,
         };

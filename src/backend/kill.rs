@@ -5,7 +5,8 @@
 //!
 //! KILL is asynchronous: it can arrive after the statement it was meant for has ended and hit the
 //! connection's next one (trap 13). So a handle works only while the lend it was made for lasts,
-//! and a connection that was sent a KILL isn't lent to anybody else.
+//! and a connection that was sent a KILL isn't lent to anybody else before the KILL was answered
+//! and a probe has taken up an interruption that came late.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,8 +42,10 @@ struct Inner {
     /// Counts lends; a handle of an earlier one is dead.
     lend: u64,
     in_flight: u32,
-    /// A KILL was sent during this connection's life.
-    sent: bool,
+    /// KILLs sent during this connection's life.
+    sent: u64,
+    /// So many of them were answered, and a probe has taken up what came late.
+    absorbed: u64,
 }
 
 /// Stops what one lent connection does. Useless, and harmless, once the lend has ended.
@@ -61,25 +64,36 @@ impl KillCell {
         KillHandle { node: node.clone(), connection_id, cell: self.clone(), lend }
     }
 
-    /// Ends the present lend: its handles die. True if no KILL was ever sent, so that the
+    /// Ends the present lend: its handles die. True if no KILL can still come, so that the
     /// connection may be lent again.
     pub fn end_lend(&self) -> bool {
         let mut inner = self.lock();
         inner.lend += 1;
-        !inner.sent
+        inner.sent == inner.absorbed
     }
 
     /// Whether a KILL was sent and a late 1317 may still come.
-    pub fn was_sent(&self) -> bool {
-        self.lock().sent
+    pub fn is_due(&self) -> bool {
+        let inner = self.lock();
+        inner.sent != inner.absorbed
     }
 
-    /// Waits until no KILL is under way.
-    pub async fn settled(&self) {
+    /// The first so many KILLs can't come any more.
+    pub fn absorb(&self, sent: u64) {
+        let mut inner = self.lock();
+        inner.absorbed = inner.absorbed.max(sent);
+    }
+
+    /// Waits until no KILL is under way, and tells how many were sent until then.
+    pub async fn settled(&self) -> u64 {
         loop {
             let answered = self.answered.notified();
-            if self.lock().in_flight == 0 {
-                return;
+            let (in_flight, sent) = {
+                let inner = self.lock();
+                (inner.in_flight, inner.sent)
+            };
+            if in_flight == 0 {
+                return sent;
             }
             answered.await;
         }
@@ -120,7 +134,7 @@ impl<'a> Flight<'a> {
             return None;
         }
         inner.in_flight += 1;
-        inner.sent = true;
+        inner.sent += 1;
         Some(Flight(cell))
     }
 }
@@ -144,7 +158,7 @@ mod tests {
         assert!(Flight::begin(&cell, first).is_none(), "the lend is over");
         let second = cell.lock().lend;
         let flight = Flight::begin(&cell, second).unwrap();
-        assert!(cell.was_sent());
+        assert!(cell.is_due());
         let waiting = cell.clone();
         let waiter = tokio::spawn(async move { waiting.settled().await });
         tokio::task::yield_now().await;
@@ -152,5 +166,7 @@ mod tests {
         drop(flight);
         waiter.await.unwrap();
         assert!(!cell.end_lend());
+        cell.absorb(cell.settled().await);
+        assert!(cell.end_lend() && !cell.is_due(), "it was taken up: anybody may have it");
     }
 }

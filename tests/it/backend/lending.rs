@@ -367,6 +367,10 @@ fn a_session_outlives_a_kill_that_came_too_late() {
                 lent.outlive_kill().await.unwrap();
                 assert_eq!(value(&mut lent, "SELECT 2").await, "2");
             }
+            let id = lent.id;
+            lent.finish().await;
+            let lent = group.lend(&ask(&state)).await.unwrap();
+            assert_eq!(lent.id, id, "what was taken up can't hit the next one");
         });
     }
 }
