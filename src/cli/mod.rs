@@ -6,6 +6,7 @@
 //! Exit codes: 0 done; 1 it failed while running; 2 wrong usage, settings or rules.
 
 pub mod check;
+pub mod explain;
 pub mod logging;
 pub mod password;
 pub mod run;
@@ -43,6 +44,8 @@ enum Command {
     Run(run::Arguments),
     /// Check the rules of a directory: every problem at once, with file, line and what would be right.
     Check(check::Arguments),
+    /// Show where a statement would go, without a server.
+    Explain(explain::Arguments),
     /// Print the JSON Schema of the rules, for editors.
     Schema,
     /// Make a client's password verifiers for the rules. The password is asked for, or read from
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Schema => check::schema(),
         Command::HashPassword => password::hash(),
         Command::Settings => {

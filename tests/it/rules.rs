@@ -231,3 +231,65 @@ fn the_committed_schema_is_current() {
         "run this test with WEIR_UPDATE=1"
     );
 }
+
+fn weir(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("WEIR_G0_PRIMARY")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn weir_check_reports_as_text_and_as_json() {
+    let (code, out, _) = weir(&["check", "rules/shop"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        out.starts_with("ok: 2 groups with 4 nodes, 1 schema, 5 sharded tables (80 shards)"),
+        "{out}"
+    );
+    let directory = std::env::temp_dir().join(format!("weir-check-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("rules.yaml"), "gruops: {}\n").unwrap();
+    let (code, out, _) = weir(&["check", directory.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(
+        out.contains(
+            "rules.yaml:1:1: error: gruops: 'gruops' is not known here; did you mean 'groups'?"
+        ),
+        "{out}"
+    );
+    let (code, out, _) = weir(&["check", "--json", directory.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["ok"], false);
+    assert_eq!(
+        (report["problems"][0]["line"].as_u64(), report["problems"][0]["path"].as_str()),
+        (Some(1), Some("gruops"))
+    );
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn weir_explain_routes_without_a_server() {
+    let (code, out, _) =
+        weir(&["explain", "--rules", "rules/shop", "SELECT * FROM orders WHERE user_id = '21'"]);
+    assert_eq!(code, Some(0));
+    assert!(out.starts_with("Forward read\n  g0.shop_0001 shard 5: "), "{out}");
+    let (code, out, _) = weir(&[
+        "explain",
+        "--rules",
+        "rules/tddl",
+        "--param",
+        "70",
+        "select * from user where user_id = ?",
+    ]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("g0.trade_0000 shard 6: select * from `user_0006`"), "{out}");
+    let (code, _, err) =
+        weir(&["explain", "--rules", "rules/shop", "--schema", "nowhere", "SELECT 1"]);
+    assert_eq!((code, err.as_str()), (Some(2), "weir: the rules have no schema 'nowhere'\n"));
+}
