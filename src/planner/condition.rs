@@ -139,7 +139,10 @@ fn key_condition(index: usize, test: &Test, narrowed: &Narrowed, values: &Values
     let (Some(key), Some(column)) = (narrowed.table.keys.get(index), narrowed.types.get(index)) else {
         return KeyCondition::Any;
     };
-    let context = values.session.assign;
+    let context = match values.binding.parameters {
+        [] => values.session.assign,
+        _ => values.session.assign.prepared(),
+    };
     match test {
         Test::Equal(operand) => match values.operand(operand) {
             Some(value) => key.equal(&value, column, context),
