@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod field_list;
 pub mod forward;
 pub mod identity;
+mod idle;
 pub mod last;
 pub mod lend;
 pub mod login;
@@ -64,6 +65,7 @@ pub struct Session {
     /// Backend connections that belong to this session until it lets them go.
     pub(crate) held: Held,
     pub(crate) last: Last,
+    idle: idle::Idle,
     /// What runs now, for whoever has to stop it.
     pub(crate) running: Arc<Running>,
     /// Buffers that every statement uses again.
@@ -145,6 +147,7 @@ impl Session {
             transaction: Transaction::default(),
             held: Held::default(),
             last: Last::default(),
+            idle: idle::Idle::default(),
             running: Arc::default(),
             lexed: Lexed::new(),
             text: Vec::new(),
@@ -201,21 +204,17 @@ impl Session {
             config.timeouts.idle.limit()
         };
         self.stream.set_max_packet(config.limits.max_allowed_packet.bytes());
-        let read = self.stream.read_command_into(packet);
-        let read = async {
-            match limit {
-                Some(limit) => tokio::time::timeout(limit, read).await.map_err(|_| limit),
-                None => Ok(read.await),
-            }
-        };
         tokio::select! {
             biased;
-            read = read => match read {
-                Ok(Ok(true)) => Ok(()),
-                Ok(Ok(false)) => Err(End::Client),
-                Ok(Err(error)) => Err(End::Error(error)),
-                Err(limit) => Err(End::Error(idle_error(limit, in_transaction))),
+            read = self.stream.read_command_into(packet) => match read {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(End::Client),
+                Err(error) => Err(End::Error(error)),
             },
+            () = self.idle.over(limit) => {
+                let limit = limit.unwrap_or_default();
+                Err(End::Error(idle_error(limit, in_transaction)))
+            }
             stop = self.registration.stopped(watch) => Err(End::Stopped(stop)),
         }
     }

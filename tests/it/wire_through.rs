@@ -14,6 +14,8 @@ use weir::wire::stream::{Peer, Stream};
 
 use crate::support::rig::{self, Rig};
 use crate::support::servers::Kind;
+use crate::support::shop::Scale;
+use crate::support::{engine, reaper, skip};
 use crate::wire_servers::{log_in, value};
 
 const NONE: Capabilities = Capabilities(0);
@@ -220,7 +222,7 @@ fn resident_bytes(pid: u32) -> u64 {
 /// with ten thousand.) Other tests use the same Weir meanwhile, so the middle of five rounds counts.
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_stay_small() {
-    const ROUND: usize = 100;
+    const ROUND: usize = 50;
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
     let pid = rig.proxy.pid().unwrap();
     let long = "y".repeat(64 << 10);
@@ -257,4 +259,62 @@ fn a_session_that_waits_is_a_small_task() {
         size_of::<F>()
     }
     assert!(size(weir::session::serve) <= 5 << 10, "{}", size(weir::session::serve));
+}
+
+/// A plan hit with a one-packet answer: one read and one write on each side, and nothing else. (A
+/// timer made anew for each command once cost a write and a wake-up more.)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_select_makes_two_reads_and_two_writes() {
+    const QUERIES: usize = 100;
+    if engine::find("strace").is_err() {
+        return skip::say("SKIPPED: no strace, so nobody counts the system calls of a query");
+    }
+    if let Err(reason) = engine::available(Kind::MariaDb) {
+        return skip::loudly(Kind::MariaDb, &reason);
+    }
+    // A Weir of its own: others' statements would be counted too.
+    let options = rig::Options {
+        kind: Kind::MariaDb,
+        replicas: false,
+        scale: Scale::SMALL,
+        plain: false,
+        settings: Vec::new(),
+    };
+    let rig = Rig::start(&options, &rig::Silent).unwrap();
+    let mut stream = client(&rig, NONE).await;
+    answer(&mut stream, b"\x02shop").await;
+    let statement = |id: usize| format!("SELECT user_id FROM users WHERE user_id = {}", id % 20 + 1);
+    for id in 0..50 {
+        value(&mut stream, statement(id).as_bytes()).await;
+    }
+    let output = rig.proxy.directory.join("strace");
+    let pid = rig.proxy.pid().unwrap().to_string();
+    let mut tracer = reaper::command("strace")
+        .args(["-f", "-p", &pid, "-o"])
+        .arg(&output)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for id in 0..QUERIES {
+        value(&mut stream, statement(id).as_bytes()).await;
+    }
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    let trace = std::fs::read_to_string(&output).unwrap_or_default();
+    // The worker that read the statements; others probe the servers meanwhile.
+    let Some(worker) = trace.lines().find(|line| line.contains("SELECT user_id")) else {
+        return skip::say("SKIPPED: strace may not attach to a process here");
+    };
+    let worker = worker.split(' ').next().unwrap();
+    let count = |calls: &[&str]| {
+        let of_worker = trace.lines().filter_map(|line| line.strip_prefix(worker));
+        of_worker.filter(|line| calls.iter().any(|call| line.trim_start().starts_with(call))).count()
+    };
+    let reads = count(&["recvfrom(", "recvmsg(", "read(", "readv("]);
+    let writes = count(&["sendto(", "sendmsg(", "write(", "writev("]);
+    let waits = count(&["epoll_wait(", "epoll_pwait("]);
+    let most = 2 * QUERIES + QUERIES / 5;
+    assert!(reads <= most && writes <= most && waits <= most, "{reads} {writes} {waits}");
+    assert!(reads >= 2 * QUERIES - 2 && writes >= 2 * QUERIES - 2, "{reads} {writes}");
 }
