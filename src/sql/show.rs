@@ -331,7 +331,8 @@ impl Reader<'_> {
         } else if cursor.eat("WHERE") {
             let start = cursor.offset();
             skip_until_limit(cursor);
-            self.show.filter = Some(start..cursor.end());
+            // `WHERE LIMIT` has no condition: it stays unset, and the server says what is wrong.
+            self.show.filter = (start < cursor.end()).then(|| start..cursor.end());
         }
         let start = cursor.offset();
         if cursor.eat("LIMIT") {
