@@ -189,7 +189,15 @@ fn distinct_by_key(survey: &mut Survey, block: usize, select: &Select) -> bool {
         .collect();
     // A star gives all columns of a table, its key among them.
     let star = select.items.iter().any(|item| matches!(item, Item::All));
-    star || names_key(survey, block, &exprs)
+    (star && outer_sharded(survey, block).next().is_some()) || names_key(survey, block, &exprs)
+}
+
+/// The sharded tables of a block that are on no inner side: NULL keys are in every shard.
+fn outer_sharded<'s>(survey: &'s Survey, block: usize) -> impl Iterator<Item = usize> + 's {
+    let here = survey.uses.iter().enumerate().filter(move |(_, used)| {
+        used.block == block && matches!(used.placement, Placement::Sharded(_))
+    });
+    here.map(|(index, _)| index).filter(|used| !survey.is_inner_side(*used))
 }
 
 fn names_key(survey: &mut Survey, block: usize, exprs: &[&Expr]) -> bool {
@@ -201,19 +209,10 @@ fn names_key(survey: &mut Survey, block: usize, exprs: &[&Expr]) -> bool {
             }
         }
     }
-    let sharded: Vec<usize> = survey
-        .uses
-        .iter()
-        .enumerate()
-        .filter(|(_, used)| used.block == block && matches!(used.placement, Placement::Sharded(_)))
-        .map(|(index, _)| index)
-        .collect();
-    sharded.into_iter().any(|used| {
-        // The inner side of an outer join has NULL keys in every shard.
-        !survey.is_inner_side(used)
-            && survey.sharded(used).is_some_and(|table| {
-                table.keys.iter().all(|key| columns.contains(&(used, key.name.to_lowercase())))
-            })
+    outer_sharded(survey, block).any(|used| {
+        survey.sharded(used).is_some_and(|table| {
+            table.keys.iter().all(|key| columns.contains(&(used, key.name.to_lowercase())))
+        })
     })
 }
 

@@ -7,10 +7,12 @@ use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::gather;
 use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
-use crate::planner::survey::{Leaf, Position, Role, Survey, is_system};
+use crate::planner::splice::What;
+use crate::planner::survey::{Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
 use crate::planner::{Action, Many, Narrowed, Plan};
 use crate::rules::table::Placement;
-use crate::sql::analysis::{Body, Parsed, Query, SetOperator};
+use crate::sql::analysis::{Body, Expr, Parsed, Query, SetOperator, Span};
+use crate::sql::slot::{LiteralKind, SlotKind};
 
 /// What planning a parsed statement gives: a plan, or the tables that must be known first.
 pub(crate) enum Outcome {
@@ -41,6 +43,7 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parse
         let merged = together.and_then(|()| merge(&mut draft, &mut survey, query, &blocks, parsed));
         tables.many = Some(match merged {
             Ok(gather) => {
+                split_lists(&mut draft, &mut survey, &sharded);
                 let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_reads);
                 Many::Scatter { gather, allowed }
             }
@@ -55,6 +58,35 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parse
         return Ok(Outcome::Need(survey.needs));
     }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Lists of key values that are conditions of the outermost SELECT: each shard gets its own part,
+/// so that a list of thousands isn't sent to all. Lists with parameters go whole, since the values
+/// of a prepared statement can't be left out.
+fn split_lists(draft: &mut Draft, survey: &mut Survey, sharded: &[usize]) {
+    let conjuncts: Vec<(usize, Conjunct)> = survey
+        .blocks
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| block.role == Role::Top)
+        .flat_map(|(index, block)| block.global.iter().map(move |conjunct| (index, *conjunct)))
+        .collect();
+    for (block, conjunct) in conjuncts {
+        let Conjunct::Expr(Expr::InList { expr, list, negated: false }) = conjunct else { continue };
+        let (Expr::Column(column), [Expr::Slot(index)]) = (&**expr, list.as_slice()) else { continue };
+        let Resolved::Use(used) = survey.resolve(block, column) else { continue };
+        let Some(place) = sharded.iter().position(|known| *known == used) else { continue };
+        let is_key = survey.sharded(used).is_some_and(|table| {
+            table.keys.len() == 1 && table.key_index(&column.column.text) == Some(0)
+        });
+        let lexed = draft.input.lexed;
+        let Some(slot) = lexed.slots().get(usize::from(*index)) else { continue };
+        let alike = slot.kinds.single().is_some_and(|kind| kind != LiteralKind::Param);
+        if is_key && slot.kind == SlotKind::List && alike && !survey.is_inner_side(used) {
+            let at = Span { start: slot.at, end: slot.at + slot.width };
+            draft.splice(at, What::List { sharded: place, slot: *index }, true);
+        }
+    }
 }
 
 pub(crate) fn sharded_uses(survey: &Survey) -> Vec<usize> {

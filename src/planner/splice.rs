@@ -50,6 +50,8 @@ pub(crate) enum What {
     Limit(Limit),
     /// The rows of VALUES: those of the target.
     Rows,
+    /// A list of values of a shard key: those of the target's shard.
+    List { sharded: usize, slot: u16 },
 }
 
 #[derive(Clone, Debug)]
@@ -137,7 +139,7 @@ impl Writer<'_> {
             What::Schema { index, written } => {
                 physical(*index).is_some_and(|(database, _)| **database != **written)
             }
-            What::Parts(_) | What::Limit(_) | What::Rows => true,
+            What::Parts(_) | What::Limit(_) | What::Rows | What::List { .. } => true,
         }
     }
 
@@ -194,6 +196,15 @@ impl Writer<'_> {
                 out.extend_from_slice(format!("LIMIT {}", offset.saturating_add(count)).as_bytes());
             }
             What::Rows => self.rows(out)?,
+            What::List { sharded, slot } => {
+                let items = self.plan.items_of_shard(*sharded, *slot, self.target, self.binding);
+                for (place, item) in items.iter().enumerate() {
+                    if place > 0 {
+                        out.extend_from_slice(b", ");
+                    }
+                    out.extend_from_slice(self.bytes(item.start as usize, item.end as usize)?);
+                }
+            }
         }
         Ok(())
     }
