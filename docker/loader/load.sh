@@ -17,7 +17,9 @@ for host in g0-primary g0-replica g1-primary g1-replica; do
         [ "$tries" -lt 120 ] || { echo "loader: $host takes no login" >&2; exit 1; }
         sleep 1
     done
-    on "$host" </shop/accounts.sql
+    if [ -z "$(on "$host" -N -e "SELECT 1 FROM mysql.user WHERE user = 'weir'")" ]; then
+        on "$host" </shop/accounts.sql
+    fi
 done
 
 for group in g0 g1; do
@@ -27,7 +29,7 @@ for group in g0 g1; do
         on "$group-replica" -e "RESET BINARY LOGS AND GTIDS;
             CHANGE REPLICATION SOURCE TO SOURCE_HOST='$group-primary', SOURCE_USER='repl',
                 SOURCE_PASSWORD='repl', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1;
-            START REPLICA; SET GLOBAL super_read_only = 1"
+            START REPLICA; SET PERSIST super_read_only = 1"
     fi
     if [ -z "$(on "$group-primary" -N -e "SHOW DATABASES LIKE 'shop\\_%'")" ]; then
         echo "loader: loading $group"
