@@ -72,6 +72,12 @@ mod tests {
         assert_eq!(Config::parse(&uncommented).unwrap(), Config::default(), "{uncommented}");
     }
 
+    /// The shipped file is what the program prints: `weir settings > rules/weir.yaml`.
+    #[test]
+    fn the_shipped_file_is_up_to_date() {
+        assert_eq!(include_str!("../../rules/weir.yaml"), documented());
+    }
+
     #[test]
     fn long_lines_are_wrapped() {
         assert!(wrapped(&"word ".repeat(50), 40).iter().all(|line| line.len() <= 40));

@@ -199,8 +199,6 @@ section! {
         live idle: Span = Span::hours(8);
         /// A session that sends nothing while a transaction is open: it is rolled back and closed. 0: none.
         live idle_in_transaction: Span = Span::hours(1);
-        /// One transaction from its start to its end. 0: none.
-        live transaction: Span = Span::seconds(0);
         /// One statement; beyond it it is killed on the backends and answered 3024. 0: none.
         live statement: Span = Span::seconds(0);
         /// A client that doesn't take its rows; the session is closed.

@@ -1,5 +1,5 @@
-//! The program as a process in front of real servers: reloads under load, and clients that are
-//! many, slow or gone.
+//! The program as a process in front of real servers: signals, reloads under load, and clients that
+//! are many, slow or gone.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -279,10 +279,12 @@ async fn without_file_descriptors_accepting_pauses_and_sessions_go_on() {
     again.expect("it accepts again").unwrap().query_drop("SELECT 1").await.unwrap();
 }
 
-/// Each session has sent 64 KiB and received 1 MiB before it is idle.
+/// Each session has sent 64 KiB and received 1 MiB before it is idle. `WEIR_IDLE_SESSIONS=10000`
+/// measures more of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_sessions_keep_little_memory() {
-    const SESSIONS: u64 = 1000;
+    let wanted = std::env::var("WEIR_IDLE_SESSIONS").ok().and_then(|n| n.parse().ok());
+    let count: u64 = wanted.unwrap_or(1000);
     let Some((proxy, _)) = started(&[]).await else { return };
     let long = format!("SELECT /* {} */ REPEAT('x', 1048576) FROM regions LIMIT 1", "y".repeat(64 << 10));
     let mut warm = connect(&proxy).await.unwrap();
@@ -292,14 +294,53 @@ async fn idle_sessions_keep_little_memory() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = status(&proxy, "VmRSS");
     let mut sessions = Vec::new();
-    for _ in 0..SESSIONS {
+    for _ in 0..count {
         let mut session = connect(&proxy).await.unwrap();
         session.query_drop(&long).await.unwrap();
         sessions.push(session);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let after = status(&proxy, "VmRSS");
-    let each = after.saturating_sub(before) as f64 / SESSIONS as f64;
-    eprintln!("{each:.1} KiB for each of {SESSIONS} idle sessions ({before} to {after} KiB)");
+    let each = after.saturating_sub(before) as f64 / count as f64;
+    eprintln!("{each:.1} KiB for each of {count} idle sessions ({before} to {after} KiB)");
     assert!(each <= 20.0, "{each:.1} KiB for each idle session");
 }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_lets_transactions_end() {
+    let Some((proxy, _)) = started(&[("timeouts", "not_ready: 300ms".to_owned())]).await else { return };
+    let proxy = Arc::new(proxy);
+    let mut busy = connect(&proxy).await.unwrap();
+    let mut idle = connect(&proxy).await.unwrap();
+    idle.query_drop("SELECT 1").await.unwrap();
+    busy.query_drop("BEGIN").await.unwrap();
+    busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
+    proxy.signal("TERM").unwrap();
+    // Until the listeners close, balancers still send clients, and they are served.
+    connect(&proxy).await.unwrap().query_drop("SELECT 1").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    assert!(connect(&proxy).await.is_err(), "the door is closed");
+    assert!(idle.query_drop("SELECT 1").await.is_err(), "idle sessions end");
+    busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
+    busy.query_drop("COMMIT").await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || proxy.wait(Duration::from_secs(10))).await.unwrap();
+    assert_eq!(ended.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_reaches_a_statement_and_no_stranger() {
+    let Some((proxy, _)) = started(&[("listen", "proxy_id: 77".to_owned())]).await else { return };
+    let mut victim = connect(&proxy).await.unwrap();
+    let id = victim.id();
+    assert_eq!(id >> 20, 77);
+    let running = tokio::spawn(async move { victim.query_first::<u32, _>("SELECT SLEEP(30) FROM regions LIMIT 1").await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut killer = connect(&proxy).await.unwrap();
+    let stranger = killer.query_drop(format!("KILL {}", id ^ (1 << 20))).await.unwrap_err().to_string();
+    assert!(stranger.contains("belongs to proxy 76"), "{stranger}");
+    let begun = Instant::now();
+    killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+    // SLEEP gives 1 where it is interrupted, other statements error 1317: either ends at once.
+    let _ = tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends").unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
