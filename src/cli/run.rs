@@ -10,8 +10,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, logging};
+use crate::backend::catalog::Physical;
 use crate::config::Config;
-use crate::reload::{Difference, Inputs};
+use crate::reload::{Difference, Inputs, Newcomer};
 use crate::rules::Rules;
 use crate::rules::check::{self, Checked, Moved};
 use crate::rules::diff;
@@ -47,7 +48,9 @@ fn door(text: &str) -> Result<Door, String> {
     if text == "off" {
         return Ok(Door(None));
     }
-    text.parse().map(|address| Door(Some(address))).map_err(|_| "write address:port, or off".to_owned())
+    text.parse()
+        .map(|address| Door(Some(address)))
+        .map_err(|_| "write address:port, or off".to_owned())
 }
 
 impl Arguments {
@@ -56,7 +59,11 @@ impl Arguments {
         let mut config = match &self.config {
             Some(file) => Config::load(file).map_err(|invalid| {
                 let file = file.display();
-                invalid.problems.iter().map(|problem| format!("{file}: {problem}")).collect::<Vec<_>>()
+                invalid
+                    .problems
+                    .iter()
+                    .map(|problem| format!("{file}: {problem}"))
+                    .collect::<Vec<_>>()
             })?,
             None => Config::default(),
         };
@@ -127,13 +134,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// What changed, and of it what moves rows without the rules saying so.
 fn compare(old: &Rules, new: &Rules, moved: Option<&Moved>) -> Difference {
     let diff = diff::diff(old, new);
-    let refused = diff.refusals(old, moved);
-    let acknowledge = |change: &&diff::Change| {
-        let table = change.subject.strip_prefix("table ").unwrap_or(&change.subject);
-        format!("{change} (once moved, write: moved: {{from: \"{:016x}\", tables: [{table}]}})", old.hash)
-    };
-    Difference {
+    let mut difference = Difference {
         changes: diff.changes.iter().map(ToString::to_string).collect(),
-        moved: refused.iter().map(acknowledge).collect(),
+        ..Difference::default()
+    };
+    for change in diff.refusals(old, moved) {
+        let table = change.subject.strip_prefix("table ").unwrap_or(&change.subject);
+        let line = format!(
+            "{change} (once moved, write: moved: {{from: \"{:016x}\", tables: [{table}]}})",
+            old.hash
+        );
+        match &change.unless_absent {
+            Some(place) => difference.unless_absent.push(Newcomer {
+                line,
+                group: place.group.clone(),
+                table: Physical { database: place.database.clone(), table: place.table.clone() },
+            }),
+            None => difference.moved.push(line),
+        }
     }
+    difference
 }

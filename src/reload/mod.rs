@@ -20,9 +20,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwapOption;
 use tokio::task::JoinSet;
 
+use crate::backend::catalog;
 use crate::backend::topology::{Place, Topology};
 use crate::config::{Change, Config};
 use crate::context::{Context, Snapshot};
+use crate::name::{GroupName, SchemaName, TableName};
 use crate::rules::Rules;
 use crate::rules::check::{Checked, Moved};
 use report::{Cause, Outcome, Report};
@@ -40,6 +42,18 @@ pub struct Difference {
     /// Of them: those after which existing rows would be looked for where they aren't, and of
     /// which the files don't say that the rows were moved.
     pub moved: Vec<String>,
+    /// Tables that got their first rule: existing rows are missed only if the table exists where
+    /// it was before.
+    pub unless_absent: Vec<Newcomer>,
+}
+
+/// A table that no rule named so far.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// What to say if it exists.
+    pub line: String,
+    pub group: GroupName,
+    pub table: catalog::Physical,
 }
 
 /// Reads and checks the rules of a directory: [`crate::rules::check::load`], or a test's own.
@@ -164,8 +178,10 @@ impl Reloader {
         };
         let old = self.context.snapshot();
         let difference = (self.inputs.compare_rules)(&old.rules, &rules, moved.as_ref());
-        if !difference.moved.is_empty() {
-            return Outcome::Refused { problems: report::would_move(&difference.moved) };
+        let mut lost = difference.moved;
+        lost.extend(existing(&old.topology, &difference.unless_absent).await);
+        if !lost.is_empty() {
+            return Outcome::Refused { problems: report::would_move(&lost) };
         }
         let topology = match Topology::build(&rules, &self.place, Some(&old.topology)) {
             Ok(topology) => topology,
@@ -261,4 +277,22 @@ async fn retire(old: Arc<Snapshot>, successor: Arc<Topology>, limit: Duration) {
         tokio::time::sleep(LOOK).await;
     }
     old.topology.retire_for(&successor);
+}
+
+/// The lines of those newcomers that exist where they were, or can't be asked for.
+async fn existing(topology: &Topology, newcomers: &[Newcomer]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for newcomer in newcomers {
+        let logical = (SchemaName::from(""), TableName::new(&newcomer.table.table));
+        let found = match topology.by_name(&newcomer.group) {
+            Some(group) => catalog::look_up(group, &[(logical, newcomer.table.clone())]).await,
+            None => continue,
+        };
+        match found {
+            Ok(tables) if tables.iter().all(|(_, table)| table.is_none()) => {}
+            Ok(_) => lines.push(newcomer.line.clone()),
+            Err(error) => lines.push(format!("{} ({})", newcomer.line, error.message)),
+        }
+    }
+    lines
 }

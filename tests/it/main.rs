@@ -11,6 +11,7 @@ mod layers;
 mod oracle;
 mod lexer;
 mod fake;
+mod moved;
 mod plan;
 mod process;
 mod reload;

@@ -48,6 +48,7 @@ fn reloader_of(context: &Arc<Context>, read_rules: ReadRules) -> Arc<Reloader> {
             Difference {
                 changes: added.map(|name| format!("group {name} is new")).collect(),
                 moved: moved.map(|name| format!("table in {name}")).collect(),
+                ..Difference::default()
             }
         }),
         read_config: Arc::new({

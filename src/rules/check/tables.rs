@@ -267,6 +267,17 @@ impl Check {
             );
             return None;
         }
+        let at_home =
+            |shard: &&Shard| schema.databases.iter().any(|(group, _)| *group == shard.group);
+        if let Some(shard) = shards.iter().find(|shard| !at_home(shard)) {
+            let group =
+                schema.ids.iter().find(|(_, id)| **id == shard.group).map_or("", |(name, _)| name);
+            self.warning(
+                path,
+                format!("group '{group}' holds shards, but the schema's 'databases' doesn't name it, so broadcast tables have no copy there"),
+                format!("add it: databases: {{{group}: {}}}", shard.database),
+            );
+        }
         for shard in &shards {
             if !self.claim(schema, name, shard.group, &shard.database, &shard.table, path) {
                 break;
