@@ -396,6 +396,16 @@ impl SetText {
     }
 
     fn charset(&mut self, charset: &Charset) {
+        // One collation for all three, as a login and SET NAMES … COLLATE leave it: MySQL describes
+        // columns by that of the results, which no variable could give back.
+        let own = |name: &str| charset.collation.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+        if charset.results.as_ref() == Some(&charset.client) && own(&charset.client) {
+            self.separate();
+            for part in ["NAMES ", &*charset.client, " COLLATE ", &*charset.collation] {
+                self.0.extend_from_slice(part.as_bytes());
+            }
+            return;
+        }
         self.system("character_set_client", Some(charset.client.as_bytes()));
         let results = charset.results.as_deref().unwrap_or("NULL");
         self.system("character_set_results", Some(results.as_bytes()));

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 
 use crate::backend::topology::Topology;
-use crate::backend::version::Kind;
+use crate::backend::version::{Collation, Kind};
 use crate::error::Result;
 use crate::name::UserName;
 use crate::protocol::auth::Plugin;
@@ -30,6 +30,8 @@ pub struct Announced {
     pub collation: u16,
     /// `@@global.sql_mode`.
     pub sql_mode: String,
+    /// The collations that this server knows, by id; empty before one has answered.
+    pub collations: Arc<[Collation]>,
 }
 
 impl Default for Announced {
@@ -43,6 +45,7 @@ impl Default for Announced {
             sql_mode: "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
                        ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
                 .to_owned(),
+            collations: Arc::from([]),
         }
     }
 }
@@ -64,7 +67,16 @@ impl Announced {
             number: oldest.version.number,
             collation,
             sql_mode: oldest.sql_mode.to_string(),
+            collations: oldest.collations.clone(),
         })
+    }
+
+    /// The character set and collation that a client's collation id means here. An id that the
+    /// server doesn't know gives the server's default, as the server itself does it.
+    pub fn charset_of(&self, id: u16) -> Option<(Arc<str>, Arc<str>)> {
+        let known = |id: u16| self.collations.iter().find(|collation| collation.id == id);
+        let found = known(id).or_else(|| known(self.collation))?;
+        Some((found.charset.clone(), found.name.clone()))
     }
 
     /// The plugin that the greeting names: the one that this kind of server has as its default, so

@@ -186,8 +186,8 @@ impl Session {
         let schema = login::first_schema(&identity, &rules, change.database)
             .map_err(|error| Failure::Session(End::Error(error)))?;
         if let Some(collation) = change.collation {
-            let sql_mode = self.ctx.shared.front.announced().sql_mode.clone();
-            self.state = login::first_state(collation, self.capabilities, &sql_mode);
+            let announced = self.ctx.shared.front.announced();
+            self.state = login::first_state(collation, self.capabilities, &announced);
         }
         self.registration.log_in(identity.user.name.clone(), schema.clone());
         self.identity = identity;

@@ -168,7 +168,6 @@ impl Session {
             }
         }
         lent.flush().await?;
-        self.stream.set_sequence(1);
         lent.absorb().await?;
         Ok(handle)
     }

@@ -73,7 +73,7 @@ pub async fn run(
     let asked = Asked { user: request.user, plugin: request.plugin, response: request.auth_response, salt };
     let identity = authenticate(ctx, stream, &rules, entry, asked).await?;
     let schema = first_schema(&identity, &rules, request.database)?;
-    let state = first_state(request.collation, capabilities, &front.announced().sql_mode);
+    let state = first_state(request.collation, capabilities, &front.announced());
     entry.log_in(identity.user.name.clone(), schema.clone());
     let status = StatusFlags::AUTOCOMMIT;
     let ok = OkPacket { status, ..OkPacket::default() };
@@ -300,15 +300,19 @@ pub(super) fn first_schema(
 
 /// The state of a session that begins: the client's collation, as a server would set it, and
 /// IGNORE_SPACE where the client asked for it.
-pub(super) fn first_state(collation: u16, capabilities: Capabilities, sql_mode: &str) -> State {
+pub(super) fn first_state(
+    collation: u16,
+    capabilities: Capabilities,
+    announced: &Announced,
+) -> State {
     let mut state = State::default();
-    if let Some(collation) = Collation::by_id(collation).filter(|found| found.may_be_client()) {
-        state.set_charset(Charset {
-            client: Arc::from(collation.charset),
-            results: Some(Arc::from(collation.charset)),
-            collation: Arc::from(collation.name),
-        });
+    // Servers refuse a client charset in which ASCII isn't one byte.
+    let may_be = Collation::by_id(collation).is_none_or(Collation::may_be_client);
+    if let Some((charset, collation)) = announced.charset_of(collation).filter(|_| may_be) {
+        let charset: Arc<str> = charset;
+        state.set_charset(Charset { client: charset.clone(), results: Some(charset), collation });
     }
+    let sql_mode = &announced.sql_mode;
     if capabilities.contains(Capabilities::IGNORE_SPACE) {
         let value = quote(format!("{sql_mode},IGNORE_SPACE").as_bytes(), "utf8mb4");
         state.set_variable("sql_mode", Some(&value));

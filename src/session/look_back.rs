@@ -77,7 +77,9 @@ fn value_of(sql: &[u8], tokens: &[Token], place: usize, values: &Remembered) -> 
         ("FOUND_ROWS", true) => format!("CAST({} AS SIGNED)", values.found_rows),
         ("CONNECTION_ID", true) => format!("CAST({} AS UNSIGNED)", values.connection_id),
         ("DATABASE" | "SCHEMA", true) => {
-            values.schema.as_deref().map_or_else(|| "NULL".to_owned(), quoted)
+            // Nullable, as the function is.
+            let text = values.schema.as_deref().map(quoted);
+            text.map_or_else(|| "NULL".to_owned(), |text| format!("NULLIF({text},'')"))
         }
         ("USER" | "SESSION_USER" | "SYSTEM_USER" | "CURRENT_USER", true) => quoted(&values.user),
         ("CURRENT_USER", false) if !called => quoted(&values.user),
@@ -153,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             resolved("select 1, database(), user() u, found_rows()").as_deref(),
-            Some("select 1, 'shop' AS `database()`, 'app@10.0.0.1' u, CAST(3 AS SIGNED) AS `found_rows()`")
+            Some("select 1, NULLIF('shop','') AS `database()`, 'app@10.0.0.1' u, CAST(3 AS SIGNED) AS `found_rows()`")
         );
         assert_eq!(
             resolved("SELECT * FROM t WHERE id = last_insert_id() AND c = CURRENT_USER").as_deref(),
@@ -161,7 +163,7 @@ mod tests {
         );
         assert_eq!(
             resolved("SELECT concat(database(), '()')").as_deref(),
-            Some("SELECT concat('shop', '()')")
+            Some("SELECT concat(NULLIF('shop',''), '()')")
         );
         assert_eq!(resolved("SELECT t.user, last_insert_id(5), 'database()' FROM t"), None);
     }

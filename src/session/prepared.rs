@@ -402,7 +402,6 @@ impl Session {
     ) -> Result<bool, Failure> {
         lent.begin(|out| command::write_fetch(handle, count, out));
         lent.flush().await?;
-        self.stream.set_sequence(1);
         self.running.add(lent.kill_handle());
         let running = self.running.clone();
         let terms = Terms {

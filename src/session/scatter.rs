@@ -129,7 +129,6 @@ impl Session {
         let pipelining = self.pipelining(plan);
         let connections = (&mut lents, &mut spares);
         let mut lanes = self.lanes(connections, parts, targets, manner, pipelining, in_transaction);
-        self.stream.set_sequence(1);
         let limit = self.limit(&plan.facts);
         let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;

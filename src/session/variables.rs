@@ -217,15 +217,8 @@ impl Session {
             if lent.enter(&wanted, Pipelining::Nothing).await.is_err() {
                 lent.condemn();
             }
-        } else {
-            // A statement that fails half-way may have run functions: start anew.
-            lent.pin(Pin::Unforeseen);
         }
-        let unpinned = outcome.is_ok() || !self.transaction.is_active();
-        if unpinned && !lent.in_transaction() && outcome.is_err() {
-            lent.finish().await;
-            return outcome;
-        }
+        // A SET that failed has changed nothing (it is all or nothing).
         self.settle(target.group, lent, &snapshot).await;
         outcome
     }
@@ -246,8 +239,23 @@ async fn assigned(
         text.extend_from_slice(sql.get(assignment.range.clone()).unwrap_or_default());
     }
     let ok = lent.simple(&text).await?;
+    let taken = taken_over(lent, &ok.session_state, assignments, state).await;
+    if taken.is_err() {
+        // The SET was done and isn't known in full: nobody may have this connection again.
+        lent.condemn();
+    }
+    taken
+}
+
+/// What a SET that was done has made of the state.
+async fn taken_over(
+    lent: &mut Lent,
+    session_state: &[u8],
+    assignments: &[&Assignment],
+    state: &mut State,
+) -> Result<()> {
     let mut reported = Vec::new();
-    for change in SessionChanges::new(&ok.session_state) {
+    for change in SessionChanges::new(session_state) {
         if let SessionChange::SystemVariable { name, value } = change? {
             let name = String::from_utf8_lossy(name).to_ascii_lowercase();
             adopt(state, &name, value)?;

@@ -18,11 +18,7 @@ fn a_fresh_connection_is_told_its_charset_even_if_it_is_the_default() {
     let change = applied.change(&wanted, Kind::MySql);
     let text = text(&change);
     let set = text.strip_prefix(std::str::from_utf8(TRACKERS).unwrap()).unwrap();
-    assert_eq!(
-        set,
-        ",@@SESSION.character_set_client=utf8mb4,@@SESSION.character_set_results=utf8mb4,\
-         @@SESSION.collation_connection=utf8mb4_general_ci"
-    );
+    assert_eq!(set, ",NAMES utf8mb4 COLLATE utf8mb4_general_ci");
     assert_eq!(change.key().len(), change.fallible);
 }
 
@@ -127,7 +123,7 @@ fn names_that_are_not_ascii_are_only_said_in_utf8() {
     let client = Charset { client: "gbk".into(), ..Charset::default() };
     chinese.set_charset(client.clone());
     let change = settled(&chinese).change(&wanted, Kind::MySql);
-    assert!(change.utf8_first && text(&change).contains("character_set_client=utf8mb4"));
+    assert!(change.utf8_first && text(&change).contains("NAMES utf8mb4"));
     wanted.set_charset(client);
     let change = settled(&chinese).change(&wanted, Kind::MySql);
     assert!(change.utf8_first);

@@ -1,0 +1,192 @@
+//! The same statements through Weir over shards and on one plain server: same rows, same order, same
+//! names and types, same counts, same errors.
+//!
+//! Owns: the runner of `tests/data/sql/*.sql`. Never: holds an expected result of its own: the plain
+//! server is the oracle.
+//!
+//! A file is a list of statements, each ended by `;` at the end of a line. Lines before one may say
+//! - `-- refused: code`: Weir refuses it with this stable code (the plain server is not asked);
+//! - `-- any order`: rows are compared as a set although the statement says ORDER BY.
+
+use std::fs;
+use std::path::Path;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::consts::ColumnFlags;
+use mysql_async::{Conn, Opts, Row, Value};
+
+use crate::support::rig::{self, Rig};
+use crate::support::servers::Kind;
+use crate::support::sql::blocking;
+
+/// One statement of a file.
+#[derive(Debug)]
+struct Case {
+    line: usize,
+    sql: String,
+    refused: Option<String>,
+    any_order: bool,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+enum Answer {
+    Rows { columns: Vec<String>, rows: Vec<Vec<Value>> },
+    Done { affected: u64, info: String },
+    Error { errno: u16, message: String },
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let (mut sql, mut line, mut refused, mut any_order) = (String::new(), 0, None, false);
+    for (number, text) in text.lines().enumerate() {
+        if sql.is_empty() {
+            if let Some(code) = text.strip_prefix("-- refused:") {
+                refused = Some(code.trim().to_owned());
+                continue;
+            }
+            if text == "-- any order" {
+                any_order = true;
+                continue;
+            }
+            if text.trim().is_empty() || text.starts_with("-- ") || text.starts_with('#') {
+                continue;
+            }
+            line = number + 1;
+        } else {
+            sql.push('\n');
+        }
+        sql.push_str(text);
+        if let Some(whole) = sql.strip_suffix(';') {
+            let sql = whole.to_owned();
+            cases.push(Case { line, sql, refused: refused.take(), any_order });
+            any_order = false;
+        }
+        if sql.ends_with(';') {
+            sql.clear();
+        }
+    }
+    assert!(sql.is_empty(), "line {line}: a statement without its ; at a line's end");
+    cases
+}
+
+async fn run(conn: &mut Conn, case: &Case) -> Answer {
+    let error = |error: mysql_async::Error| match error {
+        mysql_async::Error::Server(error) => {
+            Answer::Error { errno: error.code, message: error.message }
+        }
+        other => Answer::Error { errno: 0, message: other.to_string() },
+    };
+    let mut result = match conn.query_iter(&case.sql).await {
+        Ok(result) => result,
+        Err(failure) => return error(failure),
+    };
+    if result.columns_ref().is_empty() {
+        let info = result.info().into_owned();
+        let affected = result.affected_rows();
+        return match result.drop_result().await {
+            Ok(()) => Answer::Done { affected, info },
+            Err(failure) => error(failure),
+        };
+    }
+    // Which key a column belongs to, and whether a number is "binary", servers forget as soon as
+    // they group by way of a temporary table, which depends on how many rows they have.
+    let lower = case.sql.to_ascii_lowercase();
+    let grouped = ["group by", "distinct", "union"].iter().any(|words| lower.contains(words));
+    let forgotten = ColumnFlags::PRI_KEY_FLAG
+        | ColumnFlags::UNIQUE_KEY_FLAG
+        | ColumnFlags::MULTIPLE_KEY_FLAG
+        | ColumnFlags::PART_KEY_FLAG
+        | ColumnFlags::NO_DEFAULT_VALUE_FLAG
+        | ColumnFlags::BINARY_FLAG;
+    let columns = result
+        .columns_ref()
+        .iter()
+        .map(|column| {
+            let mask = if grouped { forgotten } else { ColumnFlags::empty() };
+            format!(
+                "{}.{}({}) {} as {} {:?} {:?} {} {}",
+                column.schema_str(),
+                column.table_str(),
+                column.org_table_str(),
+                if grouped && column.org_table_str().is_empty() { "".into() } else { column.org_name_str() },
+                column.name_str(),
+                column.column_type(),
+                column.flags() - mask,
+                column.character_set(),
+                column.decimals(),
+            )
+        })
+        .collect();
+    let rows: Vec<Row> = match result.collect().await {
+        Ok(rows) => rows,
+        Err(failure) => return error(failure),
+    };
+    let mut rows: Vec<Vec<Value>> = rows.into_iter().map(Row::unwrap).collect();
+    let ordered = case.sql.to_ascii_lowercase().contains("order by") && !case.any_order;
+    if !ordered {
+        rows.sort_by_key(|row| format!("{row:?}"));
+    }
+    Answer::Rows { columns, rows }
+}
+
+fn compare(file: &str, case: &Case, weir: &Answer, plain: Option<&Answer>) -> Option<String> {
+    let place = format!("{file}:{}: {}", case.line, case.sql);
+    match (&case.refused, plain) {
+        (Some(code), _) => match weir {
+            Answer::Error { message, .. } if message.contains(&format!("[weir:{code}]")) => None,
+            other => Some(format!("{place}\n  expected a refusal with {code}, got {other:?}")),
+        },
+        (None, Some(plain)) if plain == weir => None,
+        (None, plain) => Some(format!("{place}\n  plain: {plain:?}\n  weir:  {weir:?}")),
+    }
+}
+
+/// Runs a file on both; the differences.
+fn differences(rig: &Rig, path: &Path) -> Vec<String> {
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let cases = cases(&fs::read_to_string(path).expect("a readable file"));
+    assert!(!cases.is_empty(), "{file} holds no statement");
+    let plain_url = rig.plain_url();
+    blocking(&rig.url(), async move |weir| {
+        let opts = Opts::from_url(&plain_url).map_err(|error| error.to_string())?;
+        let mut plain = Conn::new(opts).await.map_err(|error| error.to_string())?;
+        let mut found = Vec::new();
+        for case in &cases {
+            let expected = match case.refused {
+                Some(_) => None,
+                None => Some(run(&mut plain, case).await),
+            };
+            let got = run(weir, case).await;
+            found.extend(compare(&file, case, &got, expected.as_ref()));
+        }
+        plain.disconnect().await.map_err(|error| error.to_string())?;
+        Ok(found)
+    })
+    .expect("both can be asked")
+}
+
+fn check(kind: Kind) {
+    let Some(rig) = rig::shared(kind) else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sql");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of cases")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let found: Vec<String> = files.iter().flat_map(|path| differences(rig, path)).collect();
+    assert!(found.is_empty(), "{} differences on {kind}:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn shards_answer_as_one_plain_mariadb() {
+    check(Kind::MariaDb);
+}
+
+#[test]
+fn shards_answer_as_one_plain_mysql() {
+    check(Kind::MySql);
+}

@@ -1,0 +1,232 @@
+//! A session against real servers: prepared statements, what is remembered between statements, KILL,
+//! several statements in one text, resets.
+//!
+//! Owns: what needs a client that speaks more than text queries; plain statements are compared in
+//! `differential.rs`.
+
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
+
+use crate::support::rig::{self, Rig};
+use crate::support::servers::Kind;
+use crate::support::sql::blocking;
+
+/// Runs a check through Weir on every kind of server that can be had.
+fn on_each<F>(check: F)
+where
+    F: AsyncFn(&mut Conn, &Rig) -> Result<(), mysql_async::Error> + Sync,
+{
+    let rigs = rig::shared_kinds();
+    assert!(!rigs.is_empty(), "no server at all");
+    for rig in rigs {
+        blocking(&rig.url(), async |conn| check(conn, rig).await.map_err(|error| error.to_string()))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn errno(error: &mysql_async::Error) -> u16 {
+    match error {
+        mysql_async::Error::Server(error) => error.code,
+        other => panic!("not a server's error: {other}"),
+    }
+}
+
+#[test]
+fn prepared_statements_find_their_shard_whatever_type_is_bound() {
+    on_each(async |conn, _| {
+        let statement = conn.prep("SELECT user_id, name FROM users WHERE user_id = ?").await?;
+        for key in [1i64, 2, 17, 33, 40] {
+            let by_number: Option<(i64, String)> = conn.exec_first(&statement, (key,)).await?;
+            let by_text: Option<(i64, String)> = conn.exec_first(&statement, (key.to_string(),)).await?;
+            assert_eq!(by_number.as_ref().map(|row| row.0), Some(key));
+            assert_eq!(by_number, by_text, "{key}");
+        }
+        let none: Option<(i64, String)> = conn.exec_first(&statement, (Value::NULL,)).await?;
+        assert_eq!(none, None);
+        conn.close(statement).await
+    });
+}
+
+#[test]
+fn prepared_statements_over_shards_are_merged_in_binary() {
+    on_each(async |conn, _| {
+        let found: Vec<(i64, String)> = conn
+            .exec("SELECT user_id, name FROM users WHERE user_id <= ? ORDER BY user_id DESC LIMIT 5", (20,))
+            .await?;
+        assert_eq!(found.iter().map(|row| row.0).collect::<Vec<_>>(), [20, 19, 18, 17, 16]);
+        let text: Vec<(i64, String)> =
+            conn.query("SELECT user_id, name FROM users WHERE user_id <= 20 ORDER BY user_id DESC LIMIT 5").await?;
+        assert_eq!(found, text);
+        let sums: Option<(i64, String)> =
+            conn.exec_first("SELECT count(*), sum(balance) FROM users WHERE user_id > ?", (0,)).await?;
+        let plain: Option<(i64, String)> = conn.query_first("SELECT count(*), sum(balance) FROM users").await?;
+        assert_eq!(sums, plain);
+        Ok(())
+    });
+}
+
+#[test]
+fn prepared_rows_are_split_over_shards_of_a_group() {
+    on_each(async |conn, _| {
+        // 910000 and 910001 are shards 0 and 1, both of group g0.
+        let insert = "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES (?, ?, ?, 1, NOW()), (?, ?, ?, 1, NOW())";
+        conn.exec_drop("DELETE FROM users WHERE user_id IN (?, ?)", (910_000, 910_001)).await?;
+        conn.exec_drop(insert, (910_000, "a'\\", "x", 910_001, "b\u{e9}", "y")).await?;
+        assert_eq!(conn.affected_rows(), 2);
+        let names: Vec<String> =
+            conn.query("SELECT name FROM users WHERE user_id IN (910000, 910001) ORDER BY user_id").await?;
+        assert_eq!(names, ["a'\\", "b\u{e9}"]);
+        conn.query_drop("DELETE FROM users WHERE user_id IN (910000, 910001)").await?;
+        assert_eq!(conn.affected_rows(), 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_a_statement_leaves_behind_is_the_sessions() {
+    on_each(async |conn, _| {
+        let row: Option<(Option<String>, String)> = conn.query_first("SELECT DATABASE(), USER()").await?;
+        let (schema, user) = row.expect("a row");
+        assert_eq!(schema.as_deref(), Some("shop"));
+        assert!(user.ends_with("@127.0.0.1"), "{user}");
+        let id: Option<u32> = conn.query_first("SELECT CONNECTION_ID()").await?;
+        assert_eq!(id, Some(conn.id()));
+        conn.query_drop("SET @a = 5, @b = CONCAT('x', 'y')").await?;
+        let row: Option<(i64, String)> = conn.query_first("SELECT @a, @b").await?;
+        assert_eq!(row, Some((5, "xy".to_owned())));
+        conn.query_drop("SET SESSION sql_mode = 'ANSI_QUOTES'").await?;
+        let quoted: Option<i64> = conn.query_first(r#"SELECT "user_id" FROM users WHERE user_id = 3"#).await?;
+        assert_eq!(quoted, Some(3));
+        let refused = conn.query_drop("SET SESSION sql_mode = 'NO_SUCH_MODE'").await.unwrap_err();
+        assert_eq!(errno(&refused), 1231);
+        let mode: Option<String> = conn.query_first("SELECT @@sql_mode").await?;
+        assert_eq!(mode.as_deref(), Some("ANSI_QUOTES"));
+        conn.query_drop("SET sql_mode = DEFAULT").await?;
+        conn.query_drop("SELECT 1/0").await?;
+        conn.query_drop("SELECT CAST('7x' AS SIGNED)").await?;
+        let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await?;
+        assert_eq!(warnings.iter().map(|row| row.1).collect::<Vec<_>>(), [1292]);
+        let _: Option<Row> = conn.query_first("SELECT nosuch FROM users WHERE user_id = 1").await.or_else(|error| {
+            assert_eq!(errno(&error), 1054);
+            Ok::<_, mysql_async::Error>(None)
+        })?;
+        let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await?;
+        assert_eq!(warnings.iter().map(|row| row.1).collect::<Vec<_>>(), [1054]);
+        Ok(())
+    });
+}
+
+#[test]
+fn several_statements_in_one_text_stop_at_the_first_error() {
+    on_each(async |conn, _| {
+        let mut result = conn
+            .query_iter("SELECT 1; SELECT user_id FROM users WHERE user_id = 7; SET @x = 3; SELECT nosuch; SELECT 4")
+            .await?;
+        let first: Vec<i64> = result.collect().await?;
+        let second: Vec<i64> = result.collect().await?;
+        assert_eq!((first, second), (vec![1], vec![7]));
+        let third: Vec<Row> = result.collect().await?;
+        assert!(third.is_empty());
+        let error = result.collect::<Row>().await.unwrap_err();
+        assert_eq!(errno(&error), 1054);
+        drop(result);
+        let alive: Option<i64> = conn.query_first("SELECT @x").await?;
+        assert_eq!(alive, Some(3));
+        Ok(())
+    });
+}
+
+#[test]
+fn kill_query_stops_the_statement_on_its_backend_and_nothing_else() {
+    on_each(async |conn, rig| {
+        let id = conn.id();
+        let url = rig.url();
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            crate::support::sql::execute(&url, &[&format!("KILL QUERY {id}")])
+        });
+        let start = Instant::now();
+        let outcome: Result<Option<i64>, _> = conn.query_first("SELECT SLEEP(20) FROM users WHERE user_id = 1").await;
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+        // MariaDB ends SLEEP with 1317, MySQL lets it return 1.
+        match outcome {
+            Err(error) => assert_eq!(errno(&error), 1317),
+            Ok(value) => assert_eq!(value, Some(1)),
+        }
+        killer.join().expect("the killer").expect("KILL is answered");
+        let next: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 2").await?;
+        assert_eq!(next, Some(2));
+        let refused = conn.query_drop("KILL 1").await.unwrap_err();
+        assert_eq!(errno(&refused), 1094);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_reset_connection_is_as_new() {
+    on_each(async |conn, _| {
+        conn.query_drop("SET @a = 1, autocommit = 0, time_zone = '+05:00'").await?;
+        conn.query_drop("UPDATE users SET note = 1 WHERE user_id = 1").await.unwrap_err();
+        assert!(conn.reset().await?);
+        let row: Option<(Option<i64>, i64, String)> =
+            conn.query_first("SELECT @a, @@autocommit, @@time_zone").await?;
+        let (a, autocommit, zone) = row.expect("a row");
+        assert_eq!((a, autocommit), (None, 1));
+        assert_ne!(zone, "+05:00");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_transaction_stays_on_its_group_and_a_second_group_is_refused() {
+    on_each(async |conn, _| {
+        conn.query_drop("BEGIN").await?;
+        // Users 0 to 7 modulo 16 live on g0, 8 to 15 on g1.
+        conn.query_drop("UPDATE users SET balance = balance + 1 WHERE user_id = 1").await?;
+        let refused = conn.query_drop("UPDATE users SET balance = balance + 1 WHERE user_id = 9").await.unwrap_err();
+        assert_eq!(errno(&refused), 1235);
+        assert!(refused.to_string().contains("transaction_second_group"), "{refused}");
+        let mine: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 2 FOR UPDATE").await?;
+        assert_eq!(mine, Some(2));
+        conn.query_drop("ROLLBACK").await?;
+        let other: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 9").await?;
+        assert_eq!(other, Some(9));
+        Ok(())
+    });
+}
+
+#[test]
+fn sessions_see_nothing_of_each_other_on_shared_connections() {
+    on_each(async |conn, rig| {
+        let mut other = Conn::new(Opts::from_url(&rig.url()).expect("a URL")).await?;
+        conn.query_drop("SET @secret = 'mine', sql_mode = 'ANSI', time_zone = '+09:00', NAMES latin1").await?;
+        conn.query_drop("CREATE TEMPORARY TABLE hidden (a INT)").await.ok();
+        for key in 1..20 {
+            let _: Vec<Row> = conn.query(format!("SELECT * FROM users WHERE user_id = {key}")).await?;
+            let row: Option<(Option<String>, String, String)> =
+                other.query_first("SELECT @secret, @@time_zone, @@character_set_client").await?;
+            let (secret, zone, charset) = row.expect("a row");
+            assert_eq!(secret, None);
+            assert_ne!(zone, "+09:00");
+            assert_eq!(charset, "utf8mb4");
+        }
+        other.disconnect().await
+    });
+}
+
+#[test]
+fn a_wrong_password_an_unknown_user_and_a_foreign_schema_are_refused() {
+    for rig in rig::shared_kinds() {
+        let attempt = |change: fn(OptsBuilder) -> OptsBuilder| {
+            let opts = OptsBuilder::from_opts(Opts::from_url(&rig.url()).expect("a URL"));
+            let opts = Opts::from(change(opts));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async { Conn::new(opts).await.err().map(|error| errno(&error)) })
+        };
+        assert_eq!(attempt(|opts| opts.pass(Some("wrong"))), Some(1045));
+        assert_eq!(attempt(|opts| opts.user(Some("nobody"))), Some(1045));
+        assert_eq!(attempt(|opts| opts.db_name(Some("mysql"))), Some(1044));
+    }
+}
