@@ -187,14 +187,12 @@ SELECT o.order_id, c.percent FROM orders o JOIN coupons c ON c.code = o.coupon O
 -- Without tables
 SELECT 1;
 SELECT 1 + 1 AS two, 'x' AS x, NULL;
--- broken: the physical database shows
 SELECT DATABASE(), SCHEMA();
 SELECT @@autocommit, @@session.sql_mode;
 SELECT @@version_comment LIMIT 1;
 SELECT 1 FROM DUAL;
 SELECT CONCAT('a', NULL), COALESCE(NULL, 2);
 SELECT 1 UNION SELECT 2 ORDER BY 1;
--- refused: statement
 DO 1;
 
 -- Errors
