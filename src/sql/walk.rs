@@ -266,13 +266,18 @@ impl<'a> Walk<'a> {
         let prev = std::mem::replace(&mut self.prev, Prev::Other);
         match word {
             Keyword::Select => {
+                self.insert = false;
                 self.top.select = true;
                 self.top.clause(false);
             }
             Keyword::From if self.top.select => self.top.clause(self.top.base),
             // CHARACTER SET 'x'.
             Keyword::Condition if prev == Prev::KeepsString => self.prev = prev,
-            Keyword::Condition => self.top.clause(self.top.base),
+            Keyword::Condition => {
+                // INSERT … SET, ON DUPLICATE KEY UPDATE: a VALUES behind it is the function.
+                self.insert = false;
+                self.top.clause(self.top.base);
+            }
             Keyword::By => {
                 self.top.clause(false);
                 self.top.ordering = true;
