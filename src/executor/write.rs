@@ -15,6 +15,7 @@ use crate::executor::info::{self, Inserted};
 use crate::executor::lane::{Begun, Lane};
 use crate::executor::running::Running;
 use crate::executor::together::{Work, first_error, run_all};
+use crate::executor::warnings::Warning;
 use crate::planner::plan::WriteKind;
 use crate::protocol::status::StatusFlags;
 
@@ -241,9 +242,26 @@ async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// What every copy or shard warned of is one warning.
+fn tell_once(lanes: &mut [Lane<'_>]) {
+    let mut seen: Vec<Warning> = Vec::new();
+    for lane in lanes {
+        lane.noted.retain(|warning| {
+            let is_new = !seen.contains(warning);
+            if is_new {
+                seen.push(warning.clone());
+            }
+            is_new
+        });
+    }
+}
+
 /// One answer out of many.
-pub(super) fn compose(lanes: &[Lane<'_>], kind: WriteKind, answers: Vec<Answered>) -> Written {
+pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answered>) -> Written {
     let mut written = Written::default();
+    if kind != WriteKind::Split {
+        tell_once(lanes);
+    }
     for lane in lanes {
         let status = lane.connection.status.without(StatusFlags::SESSION_STATE_CHANGED);
         written.status = written.status.with(status);
@@ -264,7 +282,11 @@ pub(super) fn compose(lanes: &[Lane<'_>], kind: WriteKind, answers: Vec<Answered
     let mut inserted = Inserted::default();
     for (_, rows, info) in &answers {
         written.affected_rows = written.affected_rows.saturating_add(info.affected_rows);
-        written.warnings = written.warnings.saturating_add(info.warnings);
+        written.warnings = match kind {
+            // Each shard warns of the same.
+            WriteKind::Definition => written.warnings.max(info.warnings),
+            _ => written.warnings.saturating_add(info.warnings),
+        };
         if written.last_insert_id == 0 {
             written.last_insert_id = info.last_insert_id;
         }

@@ -228,3 +228,27 @@ fn ddl_stops_at_its_first_error_and_says_how_far_it_came() {
         assert_eq!(outcome.unwrap().info, b"Records: 0  Duplicates: 0  Warnings: 0");
     });
 }
+
+#[test]
+fn what_every_shard_warns_of_is_one_warning_for_ddl_and_many_for_rows() {
+    run(async {
+        let note = || Answer::rows(&["Level", "Code", "Message"], &[&[Some("Note"), Some("1050"), Some("exists")]]);
+        let bed = Bed::new(2, move |_, text| match text {
+            "c" => done(0, 0, 1, ""),
+            "SHOW WARNINGS LIMIT 64" => note(),
+            _ => Answer::ok(),
+        })
+        .await;
+        let ports: Vec<u16> = bed.fakes.iter().map(Fake::port).collect();
+        for (kind, warnings, noted) in [(WriteKind::Definition, 1, 1), (WriteKind::Split, 3, 3)] {
+            let mut lents = lend(&groups(&ports, "weir", "weir")).await;
+            let running = Running::default();
+            let terms = WriteTerms { kind, in_transaction: false, running: &running };
+            let parts = vec![vec![part(0, "c"), part(1, "c")], vec![part(2, "c")]];
+            let mut lanes = lanes(&mut lents, parts, false);
+            let written = write(&mut lanes, &terms).await.unwrap();
+            let found: usize = lanes.iter().map(|lane| lane.noted.len()).sum();
+            assert_eq!((written.warnings, found), (warnings, noted));
+        }
+    });
+}
