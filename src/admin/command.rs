@@ -61,7 +61,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(Verb::ShowPools, &["SHOW", "POOLS"], Argument::None, "Backend connections of each node: open, in use, idle, waited for"),
     entry(Verb::ShowNodes, &["SHOW", "NODES"], Argument::None, "Every server: role, health and why, replication lag, version"),
     entry(Verb::ShowRules, &["SHOW", "RULES"], Argument::None, "The running rules' version and hash, what is in them, the last reload"),
-    entry(Verb::ShowTemplates, &["SHOW", "TEMPLATES"], Argument::None, "Statements by template: count, errors, rows, times; costliest first"),
+    entry(Verb::ShowTemplates, &["SHOW", "TEMPLATES"], Argument::None, "Statements by template: count, errors, times; costliest first"),
     entry(Verb::ShowMemory, &["SHOW", "MEMORY"], Argument::None, "The memory budget, seats and what is used of them"),
     entry(Verb::ShowConfig, &["SHOW", "CONFIG"], Argument::None, "Every setting: value, default, whether a reload applies it, meaning"),
     entry(Verb::Reload, &["RELOAD"], Argument::None, "Read settings and rules again; a mistake in them changes nothing and is listed"),

@@ -105,15 +105,6 @@ pub struct WorkerMetrics {
     pub statements: [[Counter; Kind::COUNT]; Route::COUNT],
     /// From the packet's end to the answer's last byte, by route.
     pub statement_seconds: [Histogram; Route::COUNT],
-    /// Of it: waiting for backends.
-    pub backend_seconds: Histogram,
-    /// Waiting for a backend connection to be free.
-    pub pool_wait_seconds: Histogram,
-    /// Opening a backend connection, login included.
-    pub backend_connect_seconds: Histogram,
-    pub rows_sent: Counter,
-    pub bytes_received: Counter,
-    pub bytes_sent: Counter,
     pub plan_cache_hits: Counter,
     pub plan_cache_misses: Counter,
     /// Client connections that a worker took over.

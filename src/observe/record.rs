@@ -23,13 +23,11 @@ pub struct StatementRecord<'a> {
     pub template: Option<(u64, &'a [u8])>,
     /// How many backend statements it made.
     pub targets: u32,
-    /// The group, where it was one.
-    pub group: Option<&'a str>,
-    pub rows: u64,
     /// From the packet's end to the answer's last byte.
     pub elapsed: Duration,
-    /// Of it: waiting for backends.
-    pub backend: Duration,
+    /// The client got an error, a backend's or Weir's.
+    pub failed: bool,
+    /// Weir's, for the slow log; it has been counted where it was sent.
     pub error: Option<&'a Error>,
 }
 
@@ -127,16 +125,8 @@ impl Recorder {
         if let Some(histogram) = m.statement_seconds.get(record.route as usize) {
             histogram.observe(record.elapsed);
         }
-        if !record.backend.is_zero() {
-            m.backend_seconds.observe(record.backend);
-        }
-        m.rows_sent.add(record.rows);
-        if let Some(error) = record.error {
-            self.error(error);
-        }
         if let Some((digest, template)) = record.template {
-            let failed = record.error.is_some();
-            self.templates.record(digest, template, record.rows, record.elapsed, failed);
+            self.templates.record(digest, template, record.elapsed, record.failed);
         }
         let micros = u64::try_from(record.elapsed.as_micros()).unwrap_or(u64::MAX);
         if micros >= self.slow.micros.load(Ordering::Relaxed) {
@@ -144,7 +134,7 @@ impl Recorder {
         }
     }
 
-    /// Counts an error sent to a client outside of a statement.
+    /// Counts an error as it is sent to a client.
     pub fn error(&self, error: &Error) {
         self.metrics.errors.add_pair(fault_label(error.fault), error.code);
     }
@@ -164,11 +154,8 @@ impl Recorder {
             schema = record.schema,
             kind = record.kind.as_str(),
             route = record.route.as_str(),
-            group = record.group.unwrap_or(""),
             targets = record.targets,
-            rows = record.rows,
             elapsed_ms = record.elapsed.as_secs_f64() * 1e3,
-            backend_ms = record.backend.as_secs_f64() * 1e3,
             errno = record.error.map_or(0, |e| e.errno),
             digest = record.template.map_or(0, |(digest, _)| digest),
             statement = %String::from_utf8_lossy(template),
@@ -196,10 +183,8 @@ mod tests {
             route: Route::Refused,
             template: Some((9, b"SELECT ?")),
             targets: 0,
-            group: None,
-            rows: 4,
             elapsed: Duration::from_millis(11),
-            backend: Duration::ZERO,
+            failed: true,
             error: Some(&error),
         };
         recorder.record(&record);
@@ -208,8 +193,6 @@ mod tests {
         recorder.record(&record);
         let worker = metrics.worker(0);
         assert_eq!(worker.statements[Route::Refused as usize][Kind::Select as usize].get(), 3);
-        assert_eq!(worker.errors.counts()[&("refused", "no_join")], 3);
-        assert_eq!(worker.rows_sent.get(), 12);
         // One line a second: the second slow one was left out.
         assert_eq!(worker.slow_left_out.get(), 1);
         assert_eq!(Templates::merged([&*templates]).0[0].statistics.errors, 3);

@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry as Prometheus;
 
 use super::budget::Budget;
-use super::histogram::{Histogram, Summed};
+use super::histogram::Summed;
 use super::metrics::{Counter, Kind, Metrics, Route, Tally, WorkerMetrics};
 use super::sessions::Registry;
 
@@ -151,26 +151,12 @@ impl All {
             workers.iter().filter_map(|w| w.statement_seconds.get(r)).for_each(|h| summed.add(h));
             encode_summed(family.encode_family(&[("route", route.as_str())])?, &summed)?;
         }
-        type Pick = fn(&WorkerMetrics) -> &Histogram;
-        let histograms: [(&str, &str, Pick); 3] = [
-            ("weir_backend_seconds", "Of a statement's time: waiting for backends", |w| &w.backend_seconds),
-            ("weir_pool_wait_seconds", "Waiting for a backend connection to be free", |w| &w.pool_wait_seconds),
-            ("weir_backend_connect_seconds", "Opening a backend connection, login included", |w| &w.backend_connect_seconds),
-        ];
-        for (name, help, pick) in histograms {
-            let mut summed = Summed::default();
-            workers.iter().for_each(|w| summed.add(pick(w)));
-            encode_summed(encoder.encode_descriptor(name, help, None, MetricType::Histogram)?, &summed)?;
-        }
         Ok(())
     }
 
     fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         type Pick = fn(&WorkerMetrics) -> &Counter;
-        let totals: [(&str, &str, Pick); 8] = [
-            ("weir_rows_sent", "Rows sent to clients", |w| &w.rows_sent),
-            ("weir_client_received_bytes", "Bytes received from clients", |w| &w.bytes_received),
-            ("weir_client_sent_bytes", "Bytes sent to clients", |w| &w.bytes_sent),
+        let totals: [(&str, &str, Pick); 5] = [
             ("weir_plan_cache_hits", "Statements whose plan was cached", |w| &w.plan_cache_hits),
             ("weir_plan_cache_misses", "Statements that were parsed and planned", |w| &w.plan_cache_misses),
             ("weir_connections", "Client connections taken", |w| &w.connections),

@@ -15,7 +15,6 @@ const SHOWN: usize = 4096;
 pub struct Statistics {
     pub count: u64,
     pub errors: u64,
-    pub rows: u64,
     pub total: Duration,
     pub longest: Duration,
 }
@@ -24,7 +23,6 @@ impl Statistics {
     fn add(&mut self, other: &Statistics) {
         self.count += other.count;
         self.errors += other.errors;
-        self.rows += other.rows;
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
     }
@@ -64,8 +62,8 @@ impl Templates {
     }
 
     /// Counts one statement.
-    pub fn record(&self, digest: u64, template: &[u8], rows: u64, elapsed: Duration, failed: bool) {
-        let one = Statistics { count: 1, errors: failed.into(), rows, total: elapsed, longest: elapsed };
+    pub fn record(&self, digest: u64, template: &[u8], elapsed: Duration, failed: bool) {
+        let one = Statistics { count: 1, errors: failed.into(), total: elapsed, longest: elapsed };
         let mut inner = self.inner();
         if let Some((_, statistics)) = inner.known.get_mut(&digest) {
             statistics.add(&one);
@@ -113,15 +111,15 @@ mod tests {
     fn tables_are_bounded_and_merged() {
         let (a, b) = (Templates::new(2), Templates::new(2));
         let ms = Duration::from_millis;
-        a.record(1, b"SELECT ?", 1, ms(5), false);
-        a.record(1, b"SELECT ?", 1, ms(7), true);
-        a.record(2, b"DELETE ?", 0, ms(50), false);
-        a.record(3, b"UPDATE ?", 0, ms(1), false);
-        b.record(1, b"SELECT ?", 3, ms(1), false);
+        a.record(1, b"SELECT ?", ms(5), false);
+        a.record(1, b"SELECT ?", ms(7), true);
+        a.record(2, b"DELETE ?", ms(50), false);
+        a.record(3, b"UPDATE ?", ms(1), false);
+        b.record(1, b"SELECT ?", ms(1), false);
         let (list, rest) = Templates::merged([&a, &b]);
         assert_eq!(list.len(), 2);
         assert_eq!(&*list[0].template, "DELETE ?");
-        let expected = Statistics { count: 3, errors: 1, rows: 5, total: ms(13), longest: ms(7) };
+        let expected = Statistics { count: 3, errors: 1, total: ms(13), longest: ms(7) };
         assert_eq!(list[1].statistics, expected);
         assert_eq!(rest.count, 1);
         a.reset();

@@ -21,6 +21,7 @@ pub mod own;
 pub mod plan;
 pub mod prepared;
 pub mod query;
+mod record;
 pub mod reply;
 pub mod scatter;
 pub mod show;

@@ -4,6 +4,7 @@
 //! relays itself.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::planner::Plan;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
-use crate::session::look_back;
+use crate::session::{look_back, record};
 use crate::session::reply::{Kind, Table};
 use crate::session::Session;
 use crate::sql::classify::{self, Classified, StatementKind};
@@ -112,6 +113,7 @@ impl Session {
         lexed: &Lexed,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
         self.check_rights(&plan)?;
@@ -135,7 +137,8 @@ impl Session {
         if plan.facts.commits {
             self.end_transaction(b"COMMIT").await?;
         }
-        match route {
+        let way = record::way(&route);
+        let outcome = match route {
             Route::Refuse(error) => Err(error.into()),
             Route::Reply(reply) => self.answer(reply, &snapshot, &plan, &binding, manner).await,
             Route::Session(action) => self.act(action, sql, lexed, manner).await,
@@ -146,7 +149,9 @@ impl Session {
             Route::Write { targets, write } => {
                 self.write_many(&snapshot, &plan, targets, write, &binding, manner).await
             }
-        }
+        };
+        self.record(&plan, lexed, way, started, &outcome);
+        outcome
     }
 
     /// A statement for one target, as text.
