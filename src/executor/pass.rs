@@ -13,6 +13,7 @@ use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::err::{ErrPacket, write_error};
 use crate::protocol::ok::{OkHeader, OkPacket};
+use crate::protocol::row::{TextRow, write_text_row};
 use crate::protocol::response::{Response, write_column_count, write_local_infile};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
@@ -182,28 +183,35 @@ impl Relay<'_> {
     }
 
     async fn rows(&mut self) -> Result<bool> {
-        let (border, sequence) = self.border;
-        let rows = self.client.relay_rows(self.backend).await?;
-        self.summary.rows = Some(rows);
+        if self.terms.names.in_rows() {
+            let last = self.renamed_rows().await?;
+            return rows_ended(self.client, self.terms, &mut self.summary, self.border, &last);
+        }
+        self.summary.rows = Some(self.client.relay_rows(self.backend).await?);
         let payload = next(self.backend, self.client).await?;
-        if ErrPacket::is_err(payload) {
-            let err = ErrPacket::parse(payload)?;
-            finish_err(self.client, self.terms, &mut self.summary, err, payload);
-            return Ok(false);
+        rows_ended(self.client, self.terms, &mut self.summary, self.border, payload)
+    }
+
+    /// Relays text rows with logical names in their values; answers the packet that ends them. Such
+    /// answers are definitions: few rows, none of them a client's data.
+    async fn renamed_rows(&mut self) -> Result<Vec<u8>> {
+        let mut rows = 0;
+        loop {
+            let payload = next(self.backend, self.client).await?;
+            let ends = payload.first() == Some(&0xfe) && payload.len() < 0xff_ffff;
+            if ends || ErrPacket::is_err(payload) {
+                self.summary.rows = Some(rows);
+                return Ok(payload.to_vec());
+            }
+            let names = self.terms.names;
+            let mut row = TextRow::new(payload);
+            let mut values: Vec<Option<Vec<u8>>> = Vec::new();
+            while row.end().is_err() {
+                values.push(row.value()?.map(|value| names.value(value)));
+            }
+            self.client.write_with(|out| write_text_row(values.iter().map(Option::as_deref), out));
+            rows += 1;
         }
-        let ok = if self.terms.backend.contains(Capabilities::DEPRECATE_EOF) {
-            OkPacket::parse(payload, self.terms.backend)?
-        } else {
-            let eof = EofPacket::parse(payload, self.terms.backend)?;
-            OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() }
-        };
-        // An answer that opens a cursor ends with the EOF behind the definitions.
-        let opened = self.terms.cursor && ok.status.contains(StatusFlags::CURSOR_EXISTS);
-        let old = !self.terms.client.contains(Capabilities::DEPRECATE_EOF);
-        if opened && old && rows == 0 && self.client.truncate_write(border) {
-            self.client.set_sequence(sequence);
-        }
-        Ok(finish_ok(self.client, self.terms, &mut self.summary, ok, OkHeader::EndOfRows))
     }
 
     /// Rows, or the ERR that stands for them.
@@ -247,6 +255,34 @@ async fn next<'b>(backend: &'b mut Stream, client: &mut Stream) -> Result<&'b [u
     packet.ok_or_else(|| {
         Error::unavailable("backend_lost", "the server closed the connection while it was answering")
     })
+}
+
+/// The packet behind the rows: an OK, an EOF or an ERR. True where another result follows.
+fn rows_ended(
+    client: &mut Stream,
+    terms: &Terms<'_>,
+    summary: &mut Summary,
+    (border, sequence): (usize, u8),
+    payload: &[u8],
+) -> Result<bool> {
+    if ErrPacket::is_err(payload) {
+        let err = ErrPacket::parse(payload)?;
+        finish_err(client, terms, summary, err, payload);
+        return Ok(false);
+    }
+    let ok = if terms.backend.contains(Capabilities::DEPRECATE_EOF) {
+        OkPacket::parse(payload, terms.backend)?
+    } else {
+        let eof = EofPacket::parse(payload, terms.backend)?;
+        OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() }
+    };
+    // An answer that opens a cursor ends with the EOF behind the definitions.
+    let opened = terms.cursor && ok.status.contains(StatusFlags::CURSOR_EXISTS);
+    let old = !terms.client.contains(Capabilities::DEPRECATE_EOF);
+    if opened && old && summary.rows == Some(0) && client.truncate_write(border) {
+        client.set_sequence(sequence);
+    }
+    Ok(finish_ok(client, terms, summary, ok, OkHeader::EndOfRows))
 }
 
 /// Writes the packet that ends a result well. True where another result follows in this answer.

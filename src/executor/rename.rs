@@ -1,6 +1,7 @@
 //! Physical names back to logical ones, in column definitions, errors and warnings.
 //!
-//! Owns: which names of an answer are replaced (mysql-traps 24). Never: touches a row.
+//! Owns: which names of an answer are replaced (mysql-traps 24), and those of
+//! rows that are definitions themselves (SHOW CREATE TABLE). Never: touches any other row.
 
 use crate::error::Error;
 use crate::planner::plan::Renaming;
@@ -40,6 +41,19 @@ impl<'a> Names<'a> {
             .find(|renaming| column.schema == renaming.physical_database.as_bytes())
             .map(|renaming| renaming.schema.as_str().as_bytes());
         column.renamed(&Rename { schema, ..Rename::default() })
+    }
+
+    /// Whether values of rows are to be looked through as well.
+    pub fn in_rows(self) -> bool {
+        self.0.iter().any(|renaming| renaming.in_rows)
+    }
+
+    /// A value with logical names in it; one that isn't UTF-8 stays as it is.
+    pub fn value(self, value: &[u8]) -> Vec<u8> {
+        match std::str::from_utf8(value) {
+            Ok(text) => self.text(text).into_bytes(),
+            Err(_) => value.to_vec(),
+        }
     }
 
     /// A message with logical names in it.
@@ -100,6 +114,7 @@ mod tests {
             physical_table: "orders_0012".into(),
             schema: SchemaName::from("shop"),
             table: TableName::from("orders"),
+            in_rows: false,
         }]
     }
 

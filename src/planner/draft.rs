@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
-use crate::planner::plan::{Access, Facts, NodeChoice, Pin};
+use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::{Survey, Use, cross_group, is_system};
@@ -267,6 +267,8 @@ impl<'a> Draft<'a> {
             self.facts.access = Access::Read;
             self.facts.pins = None;
             self.facts.names_in_rows = true;
+            // Rows that are rewritten are text.
+            self.facts.prepared = PreparedForm::Text;
             self.splices.retain(|splice| !splice.scattered);
             if let Action::Tables(Tables { many: Some(many), .. }) = &mut action {
                 *many = Many::First;

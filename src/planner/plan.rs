@@ -310,6 +310,8 @@ pub struct Renaming {
     pub physical_table: Arc<str>,
     pub schema: SchemaName,
     pub table: TableName,
+    /// The names stand in values of rows as well ([`Facts::names_in_rows`]).
+    pub in_rows: bool,
 }
 
 /// What [`super::splice`] made of a statement for one target.

@@ -94,6 +94,7 @@ impl Plan {
                 physical_table: Arc::clone(table),
                 schema: used.schema.clone(),
                 table: TableName::new(&used.name),
+                in_rows: self.facts.names_in_rows,
             };
             if !renamings.contains(&renaming) {
                 renamings.push(renaming);

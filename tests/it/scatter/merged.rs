@@ -171,6 +171,7 @@ fn hidden_columns_are_cut_off_and_names_are_logical() {
             physical_table: "t_0001".into(),
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
+            in_rows: false,
         }];
         let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
         let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
@@ -241,6 +242,7 @@ fn the_first_failure_is_told_and_stops_the_others() {
             physical_table: "t_0001".into(),
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
+            in_rows: false,
         }];
         let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
         let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
@@ -270,6 +272,7 @@ fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
             physical_table: "t_0001".into(),
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
+            in_rows: false,
         }];
         for merge_by in [vec![], vec![by(Column::Visible(0), false)]] {
             let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
