@@ -193,6 +193,15 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        if write == WriteKind::Broadcast && plan.facts.clock {
+            // Each copy would read its own server's clock (mysql-traps 20).
+            return Err(Error::refused(
+                "broadcast_clock",
+                "The statement takes the time from a server's clock (NOW() and its kin) and would \
+                 store another one in each copy of the broadcast table: write the time as a literal",
+            )
+            .into());
+        }
         let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
         let mut lents = self.lend_all(snapshot, plan, &targets).await?;
         let running = self.running.clone();

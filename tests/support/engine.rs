@@ -87,6 +87,8 @@ pub fn arguments(kind: Kind, options: &Options, port: u16, data: &Path) -> Vec<S
     args.push(format!("--port={port}"));
     args.push(format!("--server-id={port}"));
     args.push(format!("--datadir={}", data.display()));
+    // Temporary tables are named by process id and number: servers that share a folder collide.
+    args.push(format!("--tmpdir={}", data.display()));
     args.push(format!("--socket={}", data.with_file_name("sock").display()));
     args.push(format!("--pid-file={}", data.with_file_name("pid").display()));
     if is_root() {
