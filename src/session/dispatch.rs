@@ -34,10 +34,17 @@ impl Session {
         };
         match outcome {
             Ok(()) => {}
-            Err(Failure::Statement(error)) => self.reply_error(&error),
+            Err(Failure::Statement(error)) => match self.loss(Some(error.clone())) {
+                Some(loss) => return Err(End::Error(loss)),
+                None => self.reply_error(&error),
+            },
             Err(Failure::Session(end)) => return Err(end),
         }
-        self.flush().await
+        self.flush().await?;
+        match self.loss(None) {
+            Some(loss) => Err(End::Error(loss)),
+            None => Ok(()),
+        }
     }
 
     /// Sends what waits; a client that doesn't take it within its time is let go.

@@ -133,7 +133,7 @@ impl Session {
                 Err(self.broke(job, lent, error, free).await)
             }
             Ok(Err(Broken::BackendAfter(error))) => {
-                self.lost(group, lent);
+                self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
             }
             Ok(Err(Broken::Client(error))) => {
@@ -142,11 +142,11 @@ impl Session {
                 if let Err(error) = handle.kill(crate::backend::kill::Scope::Connection).await {
                     tracing::debug!(%error, "the statement of a client that left was not killed");
                 }
-                self.lost(group, lent);
+                self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
             }
             Err(stop) => {
-                self.lost(group, lent);
+                self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Stopped(stop))))
             }
         }
@@ -207,7 +207,7 @@ impl Session {
         let idle = lent.was_idle();
         node.doubt(&error.message);
         let interrupted = self.running.interrupted();
-        self.lost(job.target.group, lent);
+        self.lost(lent);
         match interrupted {
             Some(Interrupt::Timeout) => {
                 return Attempt::Failed(crate::executor::running::timeout_error().into());
@@ -226,13 +226,11 @@ impl Session {
         Attempt::Failed(Error { message, ..error }.into())
     }
 
-    /// A connection that can't be used again; the transaction on it is rolled back by its server.
-    fn lost(&mut self, group: crate::name::GroupId, mut lent: Lent) {
+    /// A connection that can't be used again; what it carried is undone by its server
+    /// ([`Session::loss`]).
+    fn lost(&mut self, mut lent: Lent) {
         lent.condemn();
         drop(lent);
-        if self.transaction.group() == Some(group) {
-            self.transaction.end();
-        }
         self.held.unbind();
     }
 

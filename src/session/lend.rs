@@ -25,6 +25,9 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub struct Held {
     entries: SmallVec<[(GroupId, Lent); 1]>,
+    /// Groups whose connection carries something that the client counts on: an open transaction,
+    /// locks, temporary tables, variables. One that is owed and not held was lost.
+    owed: SmallVec<[GroupId; 1]>,
     /// The rules that the group ids belong to: a transaction keeps the version it began with.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -53,10 +56,27 @@ impl Held {
     }
 
     pub fn put(&mut self, group: GroupId, lent: Lent, snapshot: &Arc<Snapshot>) {
+        self.owe(group);
         self.entries.push((group, lent));
         if self.snapshot.is_none() {
             self.snapshot = Some(snapshot.clone());
         }
+    }
+
+    fn owe(&mut self, group: GroupId) {
+        if !self.owed.contains(&group) {
+            self.owed.push(group);
+        }
+    }
+
+    /// What the group's connection carried has ended as the client knows: it may go.
+    pub fn release(&mut self, group: GroupId) {
+        self.owed.retain(|owed| *owed != group);
+    }
+
+    /// Whether a connection is gone that carried something of the client's.
+    pub fn lost(&self) -> bool {
+        self.owed.iter().any(|group| !self.has(*group))
     }
 
     /// Forgets the rules' version where nothing is held any more.
@@ -82,6 +102,7 @@ impl Held {
         for (_, lent) in self.entries.drain(..) {
             lent.finish().await;
         }
+        self.owed.clear();
         self.snapshot = None;
     }
 }
@@ -205,6 +226,11 @@ impl Session {
         let keep = lent.in_transaction()
             || self.transaction.group() == Some(group)
             || !lent.pins().is_empty();
+        if !keep {
+            self.held.release(group);
+        } else if of_transaction || !lent.pins().is_empty() {
+            self.held.owe(group);
+        }
         if keep && lent.is_in_step() {
             if lent.outlive_kill().await.is_ok() {
                 self.registration.set_pinned(!lent.pins().is_empty());
@@ -212,10 +238,6 @@ impl Session {
                 return;
             }
             lent.condemn();
-        }
-        if self.transaction.group() == Some(group) {
-            // It broke: the server rolls the transaction back.
-            self.transaction.end();
         }
         if let Some(lent) = lent.finish_now() {
             lent.finish().await;
@@ -235,11 +257,35 @@ impl Session {
             self.held.put(group, lent, snapshot);
             return;
         }
-        if self.transaction.group() == Some(group) {
-            self.transaction.end();
-        }
         drop(lent);
         self.held.unbind();
+    }
+
+    /// The error that ends the session where a connection went that carried its transaction, locks,
+    /// temporary tables or variables: the server has undone those, and what follows would run
+    /// without them. One server's client would have lost its connection, too.
+    pub(super) fn loss(&self, cause: Option<Error>) -> Option<Error> {
+        let transaction =
+            self.transaction.group().is_some_and(|group| !self.held.has(group));
+        if !transaction && !self.held.lost() {
+            return None;
+        }
+        let what = if transaction {
+            "its transaction is rolled back"
+        } else {
+            "the transaction, locks, temporary tables or variables on it are gone"
+        };
+        let error = match cause {
+            Some(error) if error.code == "commit_outcome_unknown" => error,
+            Some(error) => {
+                Error { message: format!("{}; this session ends: {what}", error.message), ..error }
+            }
+            None => Error::unavailable(
+                "connection_lost",
+                format!("A connection to a database was lost; this session ends: {what}"),
+            ),
+        };
+        Some(error.fatal())
     }
 
     /// The group for statements that name no table: the transaction's, a held one, or the schema's

@@ -71,7 +71,9 @@ impl Session {
             };
             self.lexed = lexed;
             match (outcome?, next) {
-                (Outcome::Good, Some(next)) => rest = rest.get(next..).unwrap_or_default(),
+                (Outcome::Good, Some(next)) if self.loss(None).is_none() => {
+                    rest = rest.get(next..).unwrap_or_default();
+                }
                 _ => return Ok(()),
             }
         }

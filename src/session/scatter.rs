@@ -239,16 +239,18 @@ impl Session {
                 Ok(Outcome::Good)
             }
             Err(refused) => {
+                let rolled_back = matches!(refused.error.errno, 1213 | 1614);
                 if refused.transaction_lost {
                     for (_, lent) in &mut lents {
-                        lent.condemn();
+                        if !rolled_back || lent.simple(b"ROLLBACK").await.is_err() {
+                            lent.condemn();
+                        }
+                    }
+                    if rolled_back {
+                        self.transaction.end();
                     }
                 }
                 self.settle_all(snapshot, lents).await;
-                if refused.transaction_lost {
-                    self.transaction.end();
-                    self.held.abandon().await;
-                }
                 let error = Error { fatal: false, ..self.running.explain(refused.error) };
                 Err(Failure::Statement(error))
             }

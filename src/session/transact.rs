@@ -54,11 +54,17 @@ impl Session {
         let answer = lent.simple(word).await;
         let in_step = lent.is_in_step();
         let title = lent.node().title();
+        let pinned = !lent.pins().is_empty();
         self.settle(group, lent, &snapshot).await;
         match answer {
             Ok(_) => Ok(()),
             // A rollback that didn't arrive happens by itself.
-            Err(_) if word == b"ROLLBACK" && !in_step => Ok(()),
+            Err(_) if word == b"ROLLBACK" && !in_step => {
+                if !pinned {
+                    self.held.release(group);
+                }
+                Ok(())
+            }
             Err(error) if !in_step => Err(Error::new(
                 Fault::Unavailable,
                 2013,

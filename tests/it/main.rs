@@ -10,6 +10,7 @@ mod drain;
 mod layers;
 mod oracle;
 mod lexer;
+mod lost;
 mod differential;
 mod fake;
 mod moved;

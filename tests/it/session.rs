@@ -10,7 +10,6 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
 
 use crate::support::rig::{self, Rig};
-use crate::support::servers::Kind;
 use crate::support::sql::blocking;
 
 /// Runs a check through Weir on every kind of server that can be had.
