@@ -9,6 +9,7 @@
 //! SET statement, which servers take whole or not at all (trap 11).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::version::Kind;
 
@@ -185,6 +186,18 @@ impl State {
         }
     }
 
+    /// The same state with the clock of NOW(), CURRENT_TIMESTAMP defaults and their kin standing at
+    /// this time, so that several servers read the same one (trap 20). A client that has set the
+    /// variable itself keeps its own.
+    pub fn at(&self, since_epoch: Duration) -> State {
+        let mut state = self.clone();
+        if state.variable(CLOCK).is_none() {
+            let text = format!("{}.{:06}", since_epoch.as_secs(), since_epoch.subsec_micros());
+            state.set_variable(CLOCK, Some(text.as_bytes()));
+        }
+        state
+    }
+
     /// The same state in another default database: what a session's state is for one group.
     pub fn in_database(&self, database: Option<&Arc<str>>) -> State {
         if self.0.database.as_ref() == database {
@@ -216,8 +229,8 @@ pub struct Change {
     /// One SET statement, whole.
     pub set: Option<Vec<u8>>,
     /// How many leading bytes of `set` can fail and so decide whether the node has accepted it
-    /// before. Numbers and plain strings for user variables follow them and can't fail. 0 where
-    /// nothing can.
+    /// before. The clock, numbers and plain strings for user variables follow them and can't fail.
+    /// 0 where nothing can.
     pub fallible: usize,
 }
 
@@ -324,12 +337,22 @@ impl Applied {
         if have.autocommit != want.autocommit {
             text.system("autocommit", Some(flag(want.autocommit)));
         }
-        differences(&have.variables, &want.variables, |name, value| text.system(name, value));
+        let mut clock = None;
+        differences(&have.variables, &want.variables, |name, value| {
+            if name == CLOCK && value.is_none_or(is_plain) {
+                clock = Some(value);
+            } else {
+                text.system(name, value);
+            }
+        });
         let plain = |value: Option<&[u8]>| value.is_none_or(is_plain);
         for (name, value) in user.iter().filter(|(_, value)| !plain(*value)) {
             text.user(name, *value);
         }
         let fallible = text.0.len();
+        if let Some(value) = clock {
+            text.system(CLOCK, value);
+        }
         for (name, value) in user.iter().filter(|(_, value)| plain(*value)) {
             text.user(name, *value);
         }
@@ -337,6 +360,9 @@ impl Applied {
         Change { utf8_first, database, set, fallible }
     }
 }
+
+/// The variable that NOW() and its kin read, seconds since 1970.
+const CLOCK: &str = "timestamp";
 
 /// What makes a server read names as UTF-8. It can't fail.
 pub const UTF8_FIRST: &[u8] = b"SET @@SESSION.character_set_client=utf8mb4";

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -49,6 +50,15 @@ enum Merged {
     Told(Summary),
     /// A connection broke before anything was sent; `stale` where it was idle before.
     Untold { error: Error, stale: bool },
+}
+
+/// How the parts of a statement run.
+struct Terms<'c> {
+    manner: Manner<'c>,
+    pipelining: Pipelining,
+    keep: bool,
+    /// Whether all parts must read the same clock.
+    clock: bool,
 }
 
 /// One target's part, before it is given to a lane.
@@ -128,7 +138,9 @@ impl Session {
         let in_transaction = self.is_in_transaction();
         let pipelining = self.pipelining(plan);
         let connections = (&mut lents, &mut spares);
-        let mut lanes = self.lanes(connections, parts, targets, manner, pipelining, in_transaction);
+        let clock = plan.facts.clock;
+        let terms_of = Terms { manner, pipelining, keep: in_transaction, clock };
+        let mut lanes = self.lanes(connections, parts, targets, terms_of);
         let limit = self.limit(&plan.facts);
         let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
@@ -193,15 +205,6 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        if write == WriteKind::Broadcast && plan.facts.clock {
-            // Each copy would read its own server's clock (mysql-traps 20).
-            return Err(Error::refused(
-                "broadcast_clock",
-                "The statement takes the time from a server's clock (NOW() and its kin) and would \
-                 store another one in each copy of the broadcast table: write the time as a literal",
-            )
-            .into());
-        }
         let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
         let mut lents = self.lend_all(snapshot, plan, &targets).await?;
         let running = self.running.clone();
@@ -211,7 +214,10 @@ impl Session {
         let text = Manner { binary: false, ..manner };
         let mut spares = Lents::new();
         let connections = (&mut lents, &mut spares);
-        let mut lanes = self.lanes(connections, &parts, &targets, text, pipelining, in_transaction);
+        // Defaults and ON UPDATE read the clock without a word of it in the statement.
+        let clock = parts.len() > 1 && write != WriteKind::Definition;
+        let terms_of = Terms { manner: text, pipelining, keep: in_transaction, clock };
+        let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts);
         let work = writing::write(&mut lanes, &terms);
         let outcome = watched(work, &self.registration, &running, limit).await;
@@ -383,10 +389,10 @@ impl Session {
         (lents, spares): (&'c mut Lents, &'c mut Lents),
         parts: &'c [Prepared],
         targets: &[Target],
-        manner: Manner<'c>,
-        pipelining: Pipelining,
-        keep: bool,
+        Terms { manner, pipelining, keep, clock }: Terms<'c>,
     ) -> Vec<Lane<'c>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let base = if clock { self.state.at(now) } else { self.state.clone() };
         let mut spares: Vec<_> = spares.iter_mut().collect();
         let mut lanes = Vec::with_capacity(lents.len() + spares.len());
         for (group, lent) in lents {
@@ -403,7 +409,7 @@ impl Session {
                 Part {
                     target: part.place,
                     shard: target.and_then(|target| target.shard),
-                    state: self.state.in_database(target.and_then(|target| target.database.as_ref())),
+                    state: base.in_database(target.and_then(|target| target.database.as_ref())),
                     pipelining,
                     command,
                     inserted: target.and_then(|target| match &target.rows {

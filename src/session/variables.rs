@@ -46,6 +46,8 @@ enum Local {
     /// SET TRANSACTION: for the next one.
     Next,
     LastInsertId(u64),
+    /// The time that NOW() gives, seconds since 1970; `None` for the server's clock.
+    Clock(Option<String>),
 }
 
 impl Session {
@@ -92,6 +94,9 @@ impl Session {
                 }
                 Local::Next => self.next_transaction(sql)?,
                 Local::LastInsertId(id) => self.last.insert_id = id,
+                Local::Clock(time) => {
+                    state.set_variable("timestamp", time.as_deref().map(str::as_bytes));
+                }
             }
         }
         if state.variables() > MAX_VARIABLES {
@@ -177,6 +182,18 @@ impl Session {
                 SetValue::Number(text) => match text.parse() {
                     Ok(id) => Step::Local(Local::LastInsertId(id)),
                     Err(_) => Step::Server,
+                },
+                _ => Step::Server,
+            },
+            // A server that is told DEFAULT reports the time that it is now.
+            "timestamp" => match value {
+                SetValue::Default => Step::Local(Local::Clock(None)),
+                SetValue::Number(text) => match text.parse::<u32>() {
+                    Ok(0) => Step::Local(Local::Clock(None)),
+                    Ok(seconds) if i32::try_from(seconds).is_ok() => {
+                        Step::Local(Local::Clock(Some(text.clone())))
+                    }
+                    _ => Step::Server,
                 },
                 _ => Step::Server,
             },

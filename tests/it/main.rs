@@ -11,6 +11,7 @@ mod layers;
 mod oracle;
 mod lexer;
 mod lost;
+mod clock;
 mod differential;
 mod fake;
 mod moved;
