@@ -13,6 +13,7 @@
 //!        executor                       run a plan: pass, scatter, merge, write
 //!        transaction   reload           one group's transaction | apply new rules
 //!        context                        what sessions are given: settings, snapshot, registries
+//!        sequence                       ids: worker leases, ranges, what is held ready
 //!        backend                        groups, pools, connections, catalog loader, health
 //!        wire                           one framed stream over socket, TLS, zlib
 //! ═════  above: async and I/O           below: pure functions over values ═════
@@ -44,6 +45,7 @@ pub mod planner;
 
 pub mod wire;
 pub mod backend;
+pub mod sequence;
 pub mod context;
 pub mod transaction;
 pub mod reload;

@@ -35,6 +35,7 @@ use crate::observe::sessions::{Registration, Registry};
 use crate::observe::templates::Templates;
 use crate::planner::cache::PlanCache;
 use crate::rules::Rules;
+use crate::sequence::Sequences;
 use crate::sql::lex::Limits;
 use crate::sql::template::Lexer;
 
@@ -99,6 +100,7 @@ pub struct Context {
     pub gate: gate::Gate,
     pub front: front::Front,
     pub loader: Loader,
+    pub sequences: Arc<Sequences>,
     started: Instant,
     pub seats: Arc<seat::Seats>,
     pub handshakes: Arc<seat::Seats>,
@@ -113,6 +115,8 @@ impl Context {
         let limits = &config.limits;
         let log = &config.log;
         let templates = usize::try_from(limits.templates).unwrap_or(usize::MAX);
+        let sequences = Arc::new(Sequences::default());
+        sequences.adopt(&snapshot.rules, &snapshot.topology);
         Arc::new(Context {
             metrics: Metrics::new(workers),
             sessions: Registry::new(proxy),
@@ -121,6 +125,7 @@ impl Context {
             gate: gate::Gate::default(),
             front: front::Front::default(),
             loader: Loader::default(),
+            sequences,
             started: Instant::now(),
             seats: seat::Seats::new(limits.max_connections),
             handshakes: seat::Seats::new(limits.max_handshakes),
@@ -148,6 +153,7 @@ impl Context {
 
     /// Makes `snapshot` the present one; only `reload` calls it. Returns the one before.
     pub fn swap_snapshot(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.sequences.adopt(&snapshot.rules, &snapshot.topology);
         self.snapshot.swap(snapshot)
     }
 

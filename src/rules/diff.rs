@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::name::{GroupId, GroupName};
 use crate::rules::check::Moved;
+use crate::rules::sequence::{SequenceKind, SequenceRule};
 use crate::rules::table::{Placement, Shard, ShardedTable, SingleTable};
 use crate::rules::{Rules, Schema};
 
@@ -276,7 +277,8 @@ fn sharded_moves(
         .shards
         .iter()
         .zip(&is.shards)
-        .position(|(before, after)| place(old, before) != place(new, after))?;
+        .position(|(before, after)| place(old, before) != place(new, after));
+    let Some(differs) = differs else { return sequence_moves(old, was, new, is) };
     let shown = |rules: &Rules, table: &ShardedTable| {
         table.shards.get(differs).map(|shard| {
             let (group, database, table) = place(rules, shard);
@@ -286,17 +288,78 @@ fn sharded_moves(
     Some(format!("shard {differs} is {} instead of {}", shown(new, is)?, shown(old, was)?))
 }
 
+/// Why a sequence could hand out numbers again that rows have already.
+fn sequence_moves(
+    old: &Rules,
+    was: &ShardedTable,
+    new: &Rules,
+    is: &ShardedTable,
+) -> Option<String> {
+    let (was, is) = (was.sequence.as_deref()?, is.sequence.as_deref()?);
+    let what = match (&was.kind, &is.kind) {
+        _ if was.name != is.name => "another name",
+        (
+            SequenceKind::Snowflake { group, database, table, layout },
+            SequenceKind::Snowflake {
+                group: new_group,
+                database: new_database,
+                table: new_table,
+                layout: new_layout,
+            },
+        ) => {
+            let home = (old.group_name(*group), database, table);
+            if layout != new_layout {
+                "another epoch or other bits"
+            } else if home != (new.group_name(*new_group), new_database, new_table) {
+                "another table of leases"
+            } else {
+                return None;
+            }
+        }
+        (
+            SequenceKind::Segment { groups, table, step, .. },
+            SequenceKind::Segment { groups: new_groups, table: new_table, step: new_step, .. },
+        ) => {
+            let homes = |rules: &Rules, groups: &[(GroupId, Arc<str>)]| {
+                groups
+                    .iter()
+                    .map(|(group, database)| (rules.group_name(*group), database.clone()))
+                    .collect::<Vec<_>>()
+            };
+            if step != new_step {
+                "another step"
+            } else if homes(old, groups) != homes(new, new_groups) || table != new_table {
+                "other groups or another table"
+            } else {
+                return None;
+            }
+        }
+        _ => "another kind",
+    };
+    Some(format!("its sequence has {what}, so that it could hand out ids that rows have already"))
+}
+
 /// Whether everything else about a table is the same.
 fn same_options(was: &Placement, is: &Placement) -> bool {
     match (was, is) {
         (Placement::Sharded(was), Placement::Sharded(is)) => {
-            was.sequence == is.sequence
+            alike(was.sequence.as_deref(), is.sequence.as_deref())
                 && was.scatter_reads == is.scatter_reads
                 && was.scatter_writes == is.scatter_writes
                 && was.keys == is.keys
         }
         _ => true,
     }
+}
+
+/// Whether two declarations differ in nothing that [`sequence_moves`] leaves to others.
+fn alike(was: Option<&SequenceRule>, is: Option<&SequenceRule>) -> bool {
+    let Some((was, is)) = was.zip(is) else { return was.is_none() && is.is_none() };
+    let rest = |kind: &SequenceKind| match kind {
+        SequenceKind::Snowflake { .. } => None,
+        SequenceKind::Segment { start, adjust, .. } => Some((*start, *adjust)),
+    };
+    was.column == is.column && rest(&was.kind) == rest(&is.kind)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod file;
 pub mod group;
 pub mod key;
 pub mod problem;
+pub mod sequence;
 pub mod shape;
 pub mod shard_set;
 pub mod table;

@@ -227,7 +227,7 @@ pub struct TableShape {
     pub group: Option<String>,
     /// Broadcast and single tables: the physical name. Default: the same name.
     pub table: Option<String>,
-    /// Fills this table's AUTO_INCREMENT column.
+    /// Fills a column of this table where an INSERT leaves it to AUTO_INCREMENT.
     pub sequence: Option<SequenceShape>,
     pub scatter_reads: Option<bool>,
     pub scatter_writes: Option<bool>,
@@ -416,20 +416,39 @@ pub enum RulesListShape {
     Many(Vec<String>),
 }
 
-/// Declares how an AUTO_INCREMENT column of a sharded table is filled.
+/// Declares how a column of a sharded table is filled, as AUTO_INCREMENT would be.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SequenceShape {
     pub column: String,
     pub kind: SequenceKindShape,
+    /// The sequence's own name, for `NEXT VALUE FOR` and in the groups' tables. Tables that name the
+    /// same one share it. Default: the table's name.
+    pub name: Option<String>,
     /// segment: the groups that hand out ranges. snowflake: the one that leases worker ids.
     /// Default: all groups of the schema, or the default group.
     pub groups: Option<Vec<String>>,
-    /// segment: how many values a range has. Default: 1000.
+    /// The table in the groups' databases that holds ranges or leases; made where it is missing.
+    /// Default: `weir_sequence` or `weir_worker`.
+    pub table: Option<String>,
+    /// segment: how many values a range has (TDDL's inner step), which is also the most rows that
+    /// one statement can have filled. Default: 1000.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub step: Option<u32>,
-    /// segment: the first value. Default: 1.
+    /// segment: the first value. Raised later, it moves the sequence on. Default: 1.
     pub start: Option<i64>,
+    /// segment: moves a group's value up that is not where this step and these groups can have
+    /// left it, rather than refusing it. Default: false.
+    pub adjust: Option<bool>,
+    /// snowflake: the day at which time is 0. Default: 2024-01-01.
+    pub epoch: Option<String>,
+    /// snowflake: bits of the worker's id. Default: 10 (1024 proxies).
+    #[schemars(range(min = 1, max = 16))]
+    pub worker_bits: Option<u8>,
+    /// snowflake: bits of the counter within a millisecond; two to its power is the most rows that
+    /// one statement can have filled. Default: 12 (4096).
+    #[schemars(range(min = 4, max = 20))]
+    pub sequence_bits: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]

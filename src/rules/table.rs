@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::rules::algorithm::Routing;
 use crate::rules::key::{KeyColumn, KeyCondition};
+use crate::rules::sequence::SequenceRule;
 use crate::rules::shard_set::ShardSet;
 use crate::value::Value;
 
@@ -32,7 +33,7 @@ pub struct ShardedTable {
     /// Tables of equal binding are sharded alike: equal keys (column by column, in order) live in
     /// shards of equal numbers, in the same group and database.
     pub binding: BindingId,
-    pub sequence: Option<SequenceRule>,
+    pub sequence: Option<Arc<SequenceRule>>,
     /// Statements that no key condition narrows may go to all shards.
     pub scatter_reads: bool,
     /// The same for UPDATE and DELETE in autocommit.
@@ -78,21 +79,6 @@ pub struct SingleTable {
     pub table: Arc<str>,
     /// No rule names it: it is here because the schema's default group is.
     pub default: bool,
-}
-
-/// A declared sequence, which fills an AUTO_INCREMENT column of a sharded table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SequenceRule {
-    pub column: Box<str>,
-    pub kind: SequenceKind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SequenceKind {
-    /// 64 bits of time, worker and counter; worker ids are leased in a group's table.
-    Snowflake { lease_group: GroupId },
-    /// Each of these groups hands out ranges of `step` values by compare-and-set.
-    Segment { groups: Vec<GroupId>, step: u64, start: u64 },
 }
 
 impl ShardedTable {

@@ -179,6 +179,7 @@ fn pages(context: &Arc<Context>) -> http::Pages {
 fn housekeep(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     tasks.spawn(keep_announcing(context.clone()));
     tasks.spawn(keep_catalog(context.clone()));
+    tasks.spawn(context.sequences.clone().keep());
     let keys = context.clone();
     tasks.spawn_blocking(move || make_key(&keys));
 }

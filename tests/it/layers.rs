@@ -23,15 +23,17 @@ const LAYERS: &[(&str, &str)] = &[
     ("wire", "error name value config observe protocol"),
     ("traffic", "error name value config observe sql rules"),
     ("backend", "error name value config observe protocol sql rules catalog wire"),
+    ("sequence", "error name value config observe rules catalog wire backend"),
     (
         "context",
-        "error name value config observe protocol sql rules catalog planner wire backend traffic",
+        "error name value config observe protocol sql rules catalog planner wire backend traffic \
+         sequence",
     ),
     (
         "transaction",
-        "error name value config observe protocol sql rules catalog planner wire backend context",
+        "error name value config observe protocol sql rules catalog planner wire backend sequence \
+         context",
     ),
-    ("sequence", "error name value config observe rules catalog wire backend context"),
     ("reload", "error name value config observe rules catalog planner backend traffic context"),
     (
         "executor",

@@ -6,6 +6,7 @@
 mod algorithm;
 mod groups;
 mod keys;
+mod sequences;
 mod shards;
 mod tables;
 mod tddl;

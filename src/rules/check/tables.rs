@@ -10,10 +10,9 @@ use crate::rules::algorithm::Routing;
 use crate::rules::check::{Check, Claim, SchemaCheck};
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, suggestion};
-use crate::rules::shape::{KeyShape, SequenceKindShape, SequenceShape, TableShape};
+use crate::rules::shape::{KeyShape, TableShape};
 use crate::rules::table::{
-    BindingId, BroadcastTable, Placement, SequenceKind, SequenceRule, Shard, ShardedTable,
-    SingleTable,
+    BindingId, BroadcastTable, Placement, Shard, ShardedTable, SingleTable,
 };
 
 /// The most shards of one table.
@@ -72,6 +71,7 @@ impl Check {
         }
         bind_alike(&mut tables);
         self.join_groups(schema, &tables, &root);
+        self.shared_sequences(&tables, &root);
         tables.into_iter().map(|(name, placement)| (Box::from(name), placement)).collect()
     }
 
@@ -258,7 +258,7 @@ impl Check {
         let sequence = shape
             .sequence
             .as_ref()
-            .and_then(|sequence| self.sequence(schema, sequence, &path.key("sequence")));
+            .and_then(|sequence| self.sequence(schema, name, sequence, &path.key("sequence")));
         let Sharding { keys, routing, shards, scatter_reads } = sharding?;
         if shards.len() > MOST_SHARDS {
             self.error(
@@ -373,57 +373,6 @@ impl Check {
             table,
             default: false,
         }))
-    }
-
-    fn sequence(
-        &mut self,
-        schema: &SchemaCheck<'_>,
-        shape: &SequenceShape,
-        path: &KeyPath,
-    ) -> Option<SequenceRule> {
-        self.name(&shape.column, "column", &path.key("column"));
-        let mut groups = Vec::new();
-        for (index, name) in shape.groups.iter().flatten().enumerate() {
-            groups.extend(self.group(schema.ids, name, &path.key("groups").index(index)));
-        }
-        let kind = match shape.kind {
-            SequenceKindShape::Snowflake => {
-                for (key, there) in
-                    [("step", shape.step.is_some()), ("start", shape.start.is_some())]
-                {
-                    if there {
-                        self.error(
-                            &path.key(key),
-                            format!("'{key}' is of no use for a snowflake sequence"),
-                        );
-                    }
-                }
-                if groups.len() > 1 {
-                    self.error(
-                        &path.key("groups"),
-                        "a snowflake sequence leases its worker ids in one group",
-                    );
-                }
-                SequenceKind::Snowflake {
-                    lease_group: groups.first().copied().or(schema.default_group)?,
-                }
-            }
-            SequenceKindShape::Segment => {
-                let start = shape.start.unwrap_or(1);
-                if start < 1 {
-                    self.error(&path.key("start"), "a sequence starts at 1 or above");
-                }
-                if groups.is_empty() {
-                    groups = schema.databases.iter().map(|(id, _)| *id).collect();
-                }
-                SequenceKind::Segment {
-                    groups,
-                    step: u64::from(shape.step.unwrap_or(1000)),
-                    start: u64::try_from(start).unwrap_or(1),
-                }
-            }
-        };
-        Some(SequenceRule { column: shape.column.as_str().into(), kind })
     }
 
     /// Tables of one joinGroup that aren't alike can't be joined inside a shard.
