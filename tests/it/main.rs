@@ -21,6 +21,7 @@ mod reload;
 mod rules;
 mod scatter;
 mod servers;
+mod sequence;
 mod session;
 mod shop;
 mod values;
