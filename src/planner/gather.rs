@@ -632,15 +632,19 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         let mut text = vec![];
         for (index, descending) in named {
-            let Some(Item::Expr { expr, .. }) = self.select.items.get(index) else {
+            let Some(Item::Expr { expr, alias }) = self.select.items.get(index) else {
                 return Err(refuse("scatter_distinct", "DISTINCT of a star over several shards is not merged: \
                      name the columns"));
             };
-            if order::of_expression(self.survey, self.block, expr)? != Comparison::Itself {
-                return Err(refuse("scatter_distinct", "DISTINCT over several shards is merged for numbers \
-                     and dates only: write GROUP BY with the same columns"));
-            }
-            keys.push(SortKey { column: Column::Visible(narrow(index)?), descending });
+            // A key follows from its column's value, so a shard's rows stay as distinct as they are.
+            let column = match order::of_expression(self.survey, self.block, expr)? {
+                Comparison::Itself => Column::Visible(narrow(index)?),
+                by => {
+                    let text = self.item_text(index, alias.as_ref().map(|alias| alias.span));
+                    self.hide(by.parts(text))?
+                }
+            };
+            keys.push(SortKey { column, descending });
             let ordinal = format!(
                 "{}{}{}",
                 if text.is_empty() { " ORDER BY " } else { ", " },

@@ -117,12 +117,10 @@ SELECT status, sum(total) / count(*) AS mean FROM orders GROUP BY status ORDER B
 -- refused: scatter_aggregate
 SELECT count(*) + 1, sum(total) - 5 FROM orders;
 SELECT region_id, level, count(*) FROM users GROUP BY region_id, level ORDER BY count(*) DESC, region_id, level LIMIT 7;
--- refused: scatter_distinct
 SELECT DISTINCT level FROM users ORDER BY level;
 SELECT DISTINCT region_id FROM users ORDER BY region_id DESC LIMIT 4;
--- refused: scatter_distinct
-SELECT DISTINCT name FROM users ORDER BY name;
--- refused: scatter_distinct
+-- Which of equal names is shown is any server's choice, so this one is of texts that differ.
+SELECT DISTINCT email FROM users ORDER BY email;
 SELECT DISTINCT level, region_id FROM users ORDER BY level, region_id;
 SELECT user_id FROM users WHERE name = 'Anna Smith' ORDER BY user_id;
 SELECT user_id FROM users WHERE name = 'ANNA smith' ORDER BY user_id;
