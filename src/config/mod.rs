@@ -82,6 +82,8 @@ config! {
     limits: Limits,
     /// Deadlines.
     timeouts: Timeouts,
+    /// Transactions over several groups.
+    transactions: Transactions,
     /// Where the rules are.
     rules: RulesFiles,
     /// Logging.

@@ -215,6 +215,24 @@ section! {
 }
 
 section! {
+    /// Transactions over several groups, and their recovery.
+    Transactions {
+        /// Each step of a COMMIT over several groups (prepare, decide, finish); beyond it the group counts as lost.
+        live step: Span = Span::seconds(10);
+        /// How long the outcome of a COMMIT is asked for whose answer was lost, before the client is told that it is unknown. Less than half of `rows_kept`.
+        live outcome: Span = Span::seconds(30);
+        /// How often prepared branches are looked for.
+        live recover_every: Span = Span::seconds(2);
+        /// A prepared branch of another proxy is resolved after it has been seen for so long.
+        live recover_after: Span = Span::seconds(10);
+        /// Commit rows of other proxies are kept for so long before they are cleared.
+        live rows_kept: Span = Span::seconds(600);
+        /// How often deadlocks over groups are looked for while transactions over groups run. 0: never.
+        live deadlocks_every: Span = Span::millis(300);
+    }
+}
+
+section! {
     /// The rules and when they are read again. What they say is described by `weir schema`.
     RulesFiles {
         /// The directory of YAML files.

@@ -16,6 +16,7 @@
 
 pub mod front;
 pub mod gate;
+pub mod ledger;
 pub mod seat;
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -104,6 +105,8 @@ pub struct Context {
     started: Instant,
     pub seats: Arc<seat::Seats>,
     pub handshakes: Arc<seat::Seats>,
+    /// Transactions over several groups.
+    pub ledger: Arc<ledger::Ledger>,
     templates: Vec<Arc<Templates>>,
     phase: AtomicU8,
 }
@@ -120,6 +123,7 @@ impl Context {
         Arc::new(Context {
             metrics: Metrics::new(workers),
             sessions: Registry::new(proxy),
+            ledger: ledger::Ledger::new(proxy, rand::random()),
             budget: Budget::new(limits.memory_budget.0),
             slow: SlowLog::new(log.slow_statement.limit(), log.slow_statements_per_second),
             gate: gate::Gate::default(),

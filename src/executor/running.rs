@@ -3,11 +3,12 @@
 //! Owns: the kill handles of the running statement and why it was stopped. Never: decides to stop.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
 use crate::backend::kill::{KillHandle, Scope};
+use crate::context::ledger::Living;
 use crate::error::{Error, Fault, Retry};
 
 /// Why a statement was stopped, which decides the error that the client sees.
@@ -24,6 +25,8 @@ pub enum Interrupt {
 pub struct Running {
     handles: Mutex<SmallVec<[KillHandle; 1]>>,
     interrupt: AtomicU8,
+    /// The session's transaction over several groups: it may be chosen to break a deadlock.
+    watched: Mutex<Option<Arc<Living>>>,
 }
 
 impl Running {
@@ -56,7 +59,20 @@ impl Running {
         if error.errno == 1317 && self.interrupted() == Some(Interrupt::Timeout) {
             return timeout_error();
         }
+        if error.errno == 1317 && self.is_victim() {
+            return deadlock_error();
+        }
         error
+    }
+
+    /// From now on the session has this transaction over several groups, or none.
+    pub fn watch(&self, living: Option<Arc<Living>>) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = living;
+    }
+
+    fn is_victim(&self) -> bool {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.as_ref().is_some_and(|living| living.is_victim())
     }
 
     /// Stops the statement on every backend: KILL QUERY.
@@ -84,6 +100,15 @@ impl Running {
     fn lock(&self) -> MutexGuard<'_, SmallVec<[KillHandle; 1]>> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Transactions over groups waited for each other in a ring, and this one was chosen to end it.
+pub fn deadlock_error() -> Error {
+    Error::backend(
+        1213,
+        *b"40001",
+        "Deadlock found when trying to get lock; try restarting transaction (over several groups)",
+    )
 }
 
 /// A statement's deadline passed.

@@ -4,12 +4,12 @@
 //! (mysql-traps 7), and the sums. Never: decides whether several groups may be written at all, opens
 //! the client's transaction, or writes to the client.
 //!
-//! In the client's transaction each connection gets a savepoint first. In autocommit each gets a
-//! transaction of its own; those of several groups are committed one after the other once all have
-//! succeeded, so that only a failing COMMIT can leave a part done, which the error then says.
+//! In a transaction each connection gets a savepoint first. In autocommit a statement of one group
+//! gets a transaction of its own here; one of several groups runs in a transaction of the session's
+//! ([`crate::transaction`]), which commits all of them or none.
 
 use crate::backend::answer::OkInfo;
-use crate::error::{Error, Fault, Result, Retry};
+use crate::error::{Error, Fault, Result};
 use crate::executor::definition;
 use crate::executor::info::{self, Inserted};
 use crate::executor::lane::{Begun, Lane};
@@ -26,8 +26,7 @@ const BACK_TO_SAVEPOINT: &[u8] = b"ROLLBACK TO SAVEPOINT weir_statement";
 #[derive(Clone, Copy, Debug)]
 pub struct WriteTerms<'a> {
     pub kind: WriteKind,
-    /// The client's transaction is open on these connections (or autocommit is off).
-    pub in_transaction: bool,
+    pub bracket: Bracket,
     /// Told of the connections that run; says why a statement that ends in 1317 was stopped.
     pub running: &'a Running,
 }
@@ -56,10 +55,12 @@ pub struct NotWritten {
 
 /// What stands around a statement, so that it can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bracket {
-    /// A single backend statement is atomic by itself.
+pub enum Bracket {
+    /// A single backend statement is atomic by itself, or the caller undoes all of it.
     None,
+    /// In the client's transaction.
     Savepoint,
+    /// In autocommit, on one group.
     Transaction,
 }
 
@@ -82,17 +83,17 @@ pub async fn write(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Wri
         return definition::run(lanes, terms.running).await;
     }
     let parts: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
-    let bracket = match (parts, terms.in_transaction) {
-        (0 | 1, _) => Bracket::None,
-        (_, true) => Bracket::Savepoint,
-        (_, false) => Bracket::Transaction,
-    };
+    let bracket = if parts > 1 { terms.bracket } else { Bracket::None };
     let outcome = match open(lanes, bracket).await {
         Ok(()) => run(lanes, terms.kind).await,
         Err(error) => Err(error),
     };
     let answers = match outcome {
         Ok(answers) => answers,
+        // A deadlock took the transaction with its savepoints: the session rolls back all groups.
+        Err(error) if bracket == Bracket::Savepoint && is_rolled_back(lanes, &error) => {
+            return Err(NotWritten { error, transaction_lost: true });
+        }
         Err(error) => {
             let transaction_lost = undo(lanes, bracket).await;
             return Err(NotWritten { error: terms.running.explain(error), transaction_lost });
@@ -179,6 +180,12 @@ fn alike(answers: &[Answered]) -> Result<()> {
     ))
 }
 
+/// Whether the error is the end of the transaction, and every connection may go on.
+fn is_rolled_back(lanes: &[Lane<'_>], error: &Error) -> bool {
+    let ends = matches!(error.errno, 1213 | 1402 | 1613 | 1614);
+    ends && lanes.iter().all(|lane| lane.connection.is_in_step())
+}
+
 /// Takes back what was done. True where the client's transaction was lost thereby.
 async fn undo(lanes: &mut [Lane<'_>], bracket: Bracket) -> bool {
     let sql = match bracket {
@@ -216,30 +223,13 @@ async fn undo_one(lane: &mut Lane<'_>, sql: &[u8]) -> Result<bool> {
     }
 }
 
-/// Commits one lane after the other.
+/// Commits the one lane that there is: a bracket of several groups is the session's.
 async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
-    let mut done: Vec<String> = Vec::new();
-    for place in 0..lanes.len() {
-        let Some(lane) = lanes.get_mut(place) else { break };
-        let title = lane.connection.node().title().to_string();
-        let Err(error) = lane.connection.simple(b"COMMIT").await else {
-            done.push(title);
-            continue;
-        };
-        let (_, rest) = lanes.split_at_mut(place);
-        undo(rest, Bracket::Transaction).await;
-        if done.is_empty() {
-            return Err(error);
-        }
-        let text = format!(
-            "The statement was committed on {} and not on {title} and what follows it: {}",
-            done.join(", "),
-            error.message
-        );
-        let partial = Error::new(Fault::Backend, error.errno, &error.sqlstate, "write_partial", text);
-        return Err(partial.retry(Retry::Unknown));
-    }
-    Ok(())
+    let [lane] = lanes else {
+        undo(lanes, Bracket::Transaction).await;
+        return Err(Error::internal("several groups in one plain transaction"));
+    };
+    lane.connection.simple(b"COMMIT").await.map(drop)
 }
 
 /// What every copy or shard warned of is one warning.

@@ -485,7 +485,7 @@ fn count_groups(targets: &[Target]) -> usize {
 
 fn scattered_write(groups: usize, tables: &Tables) -> Error {
     refuse("scatter_write", format!(
-        "The statement would write to {groups} groups, which is not atomic: narrow it by the shard key \
+        "The statement would write to {groups} groups: narrow it by the shard key \
          ({}), allow scatter_writes in the rules, or add the hint /*+ weir: scatter_ok */",
         keys(tables),
     ))

@@ -48,13 +48,35 @@ pub struct Rules {
 pub struct Settings {
     /// Reads that no key condition narrows may go to all shards.
     pub scatter_reads: bool,
-    /// UPDATE and DELETE in autocommit may go to more than one group, without being atomic there.
+    /// UPDATE and DELETE that no key condition narrows may go to more than one group.
     pub scatter_writes: bool,
+    /// Stands in the ids of transactions over several groups: proxies that share groups have the
+    /// same, deployments that share a server have different ones.
+    pub deployment: Box<str>,
+    /// The database of the commit table on each server.
+    pub commit_database: Box<str>,
+}
+
+/// What a transaction may be that touches several groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Transactions {
+    /// Refused at the second group.
+    Single,
+    /// Each group commits for itself, one after the other: what fails between is half done.
+    BestEffort,
+    /// Two-phase commit.
+    #[default]
+    Atomic,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { scatter_reads: true, scatter_writes: false }
+        Settings {
+            scatter_reads: true,
+            scatter_writes: true,
+            deployment: Box::from("weir"),
+            commit_database: Box::from("weir"),
+        }
     }
 }
 
@@ -67,6 +89,7 @@ pub struct Schema {
     /// The physical database of broadcast and single tables in each group of the schema, in the
     /// order of the groups.
     pub databases: Vec<(GroupId, Arc<str>)>,
+    pub transactions: Transactions,
     /// The tables that rules name.
     pub(crate) tables: HashMap<Box<str>, Placement>,
 }

@@ -51,9 +51,27 @@ pub struct MovedShape {
 pub struct SettingsShape {
     /// Reads that no shard key narrows may go to all shards. Default: true.
     pub scatter_reads: Option<bool>,
-    /// UPDATE and DELETE in autocommit may go to more than one group, where they are not atomic.
-    /// Default: false.
+    /// UPDATE and DELETE that no shard key narrows may go to more than one group. Default: true.
     pub scatter_writes: Option<bool>,
+    /// Names this deployment in the ids of transactions over several groups: the same in all
+    /// proxies that share groups, another one where a foreign deployment uses the same servers. 1
+    /// to 16 letters, digits, `_`, `-`, `.`. Default: weir.
+    pub deployment: Option<String>,
+    /// The database of the table `weir_commit` on each server, made where it is missing. Default:
+    /// weir.
+    pub commit_database: Option<String>,
+}
+
+/// What a transaction may be that touches several groups.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionsShape {
+    /// Refused at the second group.
+    Single,
+    /// Each group commits for itself, one after the other.
+    BestEffort,
+    /// Two-phase commit.
+    Atomic,
 }
 
 /// Defaults of all groups.
@@ -190,6 +208,8 @@ pub struct SchemaShape {
     pub default_group: Option<String>,
     /// The physical database of broadcast and single tables, by group.
     pub databases: BTreeMap<String, String>,
+    /// What a transaction may be that touches several groups. Default: atomic.
+    pub transactions: Option<TransactionsShape>,
     /// TDDL only: what the names that `dbNamePattern` makes stand for.
     #[serde(default)]
     pub tddl_groups: BTreeMap<String, PlaceShape>,

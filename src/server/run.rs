@@ -27,6 +27,7 @@ use crate::reload::report::Cause;
 use crate::reload::{Inputs, Reloader, watch};
 use crate::rules::Rules;
 use crate::session;
+use crate::transaction::recover;
 use crate::wire::tls::server_config;
 
 /// Sets the admin password where the settings name none.
@@ -180,6 +181,7 @@ fn housekeep(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     tasks.spawn(keep_announcing(context.clone()));
     tasks.spawn(keep_catalog(context.clone()));
     tasks.spawn(context.sequences.clone().keep());
+    tasks.spawn(recover::watch(context.clone()));
     let keys = context.clone();
     tasks.spawn_blocking(move || make_key(&keys));
 }

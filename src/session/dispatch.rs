@@ -158,7 +158,7 @@ impl Session {
     /// COM_RESET_CONNECTION: a fresh session of the same account, charset kept as MariaDB does.
     pub(super) async fn reset(&mut self) {
         self.held.abandon().await;
-        self.transaction = crate::transaction::Transaction::default();
+        self.transaction = crate::transaction::open::Transaction::default();
         let charset = self.state.charset().clone();
         self.state = State::default();
         self.state.set_charset(charset);

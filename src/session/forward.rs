@@ -22,6 +22,7 @@ use crate::protocol::execute::{Parameter, write_execute};
 use crate::protocol::status::StatusFlags;
 use crate::session::lend::Purpose;
 use crate::session::prepared;
+use crate::session::several::rolls_back;
 use crate::session::{End, Session};
 
 /// Why a statement has no answer of a backend.
@@ -182,7 +183,8 @@ impl Session {
         match &summary.error {
             Some(error) => {
                 lent.ended_in_error(error);
-                if matches!(error.errno, 1213 | 1614) {
+                let shared = self.transaction.is_shared();
+                if rolls_back(error.errno) && !shared {
                     // The server has rolled the whole transaction back.
                     let status = lent.status.without(StatusFlags::IN_TRANSACTION);
                     lent.ended(status);
@@ -198,6 +200,11 @@ impl Session {
             self.fetch_diagnostics(&mut lent, job.names).await;
         }
         self.settle(job.target.group, lent, job.snapshot).await;
+        if let Some(error) = &summary.error
+            && self.transaction.is_shared()
+        {
+            self.follow_rollback(error.errno).await;
+        }
         Ok(())
     }
 

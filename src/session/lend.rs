@@ -114,6 +114,8 @@ pub struct Purpose {
     pub pipelining: Pipelining,
     /// Whether the statement belongs to the session's transaction (all but Weir's own questions).
     pub transactional: bool,
+    /// Whether it may change rows, or is not known not to.
+    pub writes: bool,
 }
 
 impl Purpose {
@@ -133,12 +135,18 @@ impl Purpose {
             // A write in the wrong database or mode must not happen (mysql-traps 11).
             _ => Pipelining::Variables,
         };
-        Purpose { role, pipelining, transactional: true }
+        // What commits implicitly runs after the transaction, never inside of one.
+        let writes = facts.access != Access::Read || facts.pins.is_some();
+        Purpose { role, pipelining, transactional: !facts.commits, writes }
     }
 
     /// Of a statement of Weir's own on the primary.
-    pub const OWN: Purpose =
-        Purpose { role: Role::Primary, pipelining: Pipelining::All, transactional: false };
+    pub const OWN: Purpose = Purpose {
+        role: Role::Primary,
+        pipelining: Pipelining::All,
+        transactional: false,
+        writes: false,
+    };
 }
 
 impl Session {
@@ -161,9 +169,8 @@ impl Session {
         target: &Target,
         purpose: Purpose,
     ) -> Result<Lent> {
-        let name = |id| snapshot.rules.group_name(id);
-        if purpose.transactional {
-            self.transaction.check(target.group, name)?;
+        if purpose.transactional && self.transaction.group().is_some() {
+            self.check_member(snapshot, target.group)?;
         }
         let state = self.state.in_database(target.database.as_ref());
         let mut lent = match self.held.take(target.group) {
@@ -190,25 +197,51 @@ impl Session {
         };
         self.registration.set_state(Doing::Executing);
         if purpose.transactional {
-            self.open_transaction(&mut lent, target.group).await?;
+            self.open_transaction(&mut lent, target.group, purpose.writes, snapshot).await?;
         }
         Ok(lent)
     }
 
     /// The first statement of a transaction: what was answered without a backend is said to this
     /// one now.
-    async fn open_transaction(&mut self, lent: &mut Lent, group: GroupId) -> Result<()> {
+    async fn open_transaction(
+        &mut self,
+        lent: &mut Lent,
+        group: GroupId,
+        writes: bool,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<()> {
         if !self.state.autocommit() {
-            self.transaction.begin_implicitly();
+            self.transaction.begin_implicitly(false);
         }
-        if !self.transaction.is_begun() {
+        if self.transaction.is_begun() {
+            for sql in self.transaction.opening() {
+                lent.simple(&sql).await?;
+            }
+            self.transaction.opened(group, Some(lent.kill_handle()));
+        } else if self.transaction.is_active() && !self.transaction.has(group) {
+            Box::pin(self.join(lent, group, snapshot)).await?;
+        }
+        if writes {
+            self.transaction.writes(group);
+        }
+        Ok(())
+    }
+
+    /// Whether the transaction, open elsewhere, may run a statement on this group.
+    fn check_member(&self, snapshot: &Snapshot, group: GroupId) -> Result<()> {
+        if !self.transaction.has(group) {
+            let name = |id| snapshot.rules.group_name(id);
+            return self.transaction.check_join(group, name).map(drop);
+        }
+        if self.held.has(group) {
             return Ok(());
         }
-        for opening in self.transaction.opening() {
-            lent.simple(&opening.sql).await?;
-        }
-        self.transaction.opened(group);
-        Ok(())
+        // Whatever ran now would run outside of it.
+        Err(Error::unavailable(
+            "connection_lost",
+            "A connection of the transaction was lost: it is rolled back in all its groups",
+        ))
     }
 
     /// After a statement's last packet: the connection stays with the session where the transaction
@@ -219,13 +252,17 @@ impl Session {
         mut lent: Lent,
         snapshot: &Arc<Snapshot>,
     ) {
-        let of_transaction = self.transaction.group() == Some(group);
-        if of_transaction && lent.is_in_step() && !lent.in_transaction() && self.is_over(&lent) {
-            self.transaction.end();
+        let of_transaction = self.transaction.has(group);
+        if of_transaction && lent.is_in_step() && !lent.in_transaction() {
+            if self.transaction.is_shared() {
+                // Its server has ended its part without being asked: the others must not go on.
+                lent.condemn();
+            } else if self.is_over(&lent) {
+                self.transaction.end();
+            }
         }
-        let keep = lent.in_transaction()
-            || self.transaction.group() == Some(group)
-            || !lent.pins().is_empty();
+        let keep =
+            lent.in_transaction() || self.transaction.has(group) || !lent.pins().is_empty();
         if !keep {
             self.held.release(group);
         } else if of_transaction || !lent.pins().is_empty() {
@@ -266,7 +303,7 @@ impl Session {
     /// without them. One server's client would have lost its connection, too.
     pub(super) fn loss(&self, cause: Option<Error>) -> Option<Error> {
         let transaction =
-            self.transaction.group().is_some_and(|group| !self.held.has(group));
+            self.transaction.members().iter().any(|member| !self.held.has(member.group));
         if !transaction && !self.held.lost() {
             return None;
         }

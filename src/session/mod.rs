@@ -24,6 +24,7 @@ pub mod query;
 mod record;
 pub mod reply;
 pub mod scatter;
+pub mod several;
 pub mod show;
 pub mod sql_prepared;
 pub mod transact;
@@ -42,7 +43,7 @@ use crate::protocol::err::write_error;
 use crate::protocol::status::StatusFlags;
 use crate::sql::lex::Dialect;
 use crate::sql::template::Lexed;
-use crate::transaction::Transaction;
+use crate::transaction::open::Transaction;
 use crate::value::{CharsetClass, assign};
 use crate::wire::stream::Stream;
 

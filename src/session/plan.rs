@@ -15,6 +15,7 @@ use crate::planner::plan::Access;
 use crate::planner::{self, Plan, PlanInput, Planned};
 use crate::protocol::error_code;
 use crate::session::Session;
+use crate::sql::classify::StatementKind;
 use crate::sql::charset_scan::CharsetClass as ScanClass;
 use crate::sql::lex::{Dialect, LexMode, ServerKind};
 use crate::sql::template::Lexed;
@@ -24,6 +25,15 @@ use crate::value::{CharsetClass, assign};
 const ROUNDS: usize = 4;
 
 impl Session {
+    /// What the statement's schemas say of transactions over groups.
+    pub(super) fn allow_groups(&mut self, snapshot: &Snapshot, plan: &Plan) -> Result<()> {
+        let rules = &snapshot.rules;
+        let schemas = plan.schemas.iter().filter_map(|name| rules.schema(name.as_str()));
+        let allowed = schemas.map(|schema| schema.transactions).min().unwrap_or_default();
+        self.transaction.allow(allowed);
+        if matches!(plan.kind, StatementKind::Call) { self.check_routine() } else { Ok(()) }
+    }
+
     /// The plan of a statement under the session's present circumstances.
     pub(super) async fn plan(
         &mut self,

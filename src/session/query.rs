@@ -139,6 +139,7 @@ impl Session {
         if plan.facts.commits {
             self.end_transaction(b"COMMIT").await?;
         }
+        self.allow_groups(&snapshot, &plan)?;
         let way = record::way(&route);
         let outcome = match route {
             Route::Refuse(error) => Err(error.into()),

@@ -25,7 +25,7 @@ use crate::executor::running::timeout_error;
 use crate::executor::scatter as merging;
 use crate::executor::spare::{deal, spare};
 use crate::executor::warnings::Warning;
-use crate::executor::write::{self as writing, WriteTerms, Written};
+use crate::executor::write::{self as writing, Bracket, NotWritten, WriteTerms, Written};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
@@ -39,6 +39,7 @@ use crate::session::forward::{Failure, pin_of, watched};
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::lend::Purpose;
 use crate::session::query::{Manner, Outcome};
+use crate::session::several::rolls_back;
 use crate::session::{End, Session};
 
 /// The connections of one statement with their groups, ascending.
@@ -98,6 +99,7 @@ impl Session {
                 Merged::Untold { stale: true, .. } if tries == 1 && plan.facts.retry => {}
                 Merged::Untold { error, .. } => {
                     let error = Error { fatal: false, ..self.running.explain(error) };
+                    self.follow_rollback(error.errno).await;
                     return Err(Failure::Statement(error));
                 }
             }
@@ -105,6 +107,7 @@ impl Session {
         self.last.note(&summary);
         if let Some(error) = &summary.error {
             self.ctx.recorder.error(error);
+            self.follow_rollback(error.errno).await;
             return Ok(Outcome::Failed);
         }
         Ok(Outcome::Good)
@@ -206,10 +209,25 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
-        let mut lents = self.lend_all(snapshot, plan, &targets).await?;
+        let held = self.held.groups();
+        let is_own = self.begin_own(snapshot, plan, &targets)?;
+        let mut lents = match self.lend_all(snapshot, plan, &targets).await {
+            Ok(lents) => lents,
+            Err(failure) => {
+                if is_own {
+                    self.abandon_own(&held).await;
+                }
+                return Err(failure);
+            }
+        };
         let running = self.running.clone();
         let in_transaction = self.is_in_transaction();
-        let terms = WriteTerms { kind: write, in_transaction, running: &running };
+        let bracket = match (in_transaction, is_own) {
+            (_, true) => Bracket::None,
+            (true, false) => Bracket::Savepoint,
+            (false, false) => Bracket::Transaction,
+        };
+        let terms = WriteTerms { kind: write, bracket, running: &running };
         let pipelining = self.pipelining(plan);
         let text = Manner { binary: false, ..manner };
         let mut spares = Lents::new();
@@ -240,27 +258,38 @@ impl Session {
                     lent.note_tracked(&written.session_state);
                 }
                 self.settle_all(snapshot, lents).await;
+                if is_own {
+                    self.end_transaction(b"COMMIT").await?;
+                }
                 self.last.diagnostics.extend(noted);
                 self.reply_written(&written, manner.more);
                 Ok(Outcome::Good)
             }
-            Err(refused) => {
-                let rolled_back = matches!(refused.error.errno, 1213 | 1614);
-                if refused.transaction_lost {
-                    for (_, lent) in &mut lents {
-                        if !rolled_back || lent.simple(b"ROLLBACK").await.is_err() {
-                            lent.condemn();
-                        }
-                    }
-                    if rolled_back {
-                        self.transaction.end();
-                    }
-                }
-                self.settle_all(snapshot, lents).await;
-                let error = Error { fatal: false, ..self.running.explain(refused.error) };
-                Err(Failure::Statement(error))
+            Err(refused) => Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await),
+        }
+    }
+
+    /// A change was refused, or broke off: gives the connections back, and ends what can't go on.
+    /// `own` has the groups that the session held before Weir's own transaction began.
+    async fn unwritten(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        mut lents: Lents,
+        refused: NotWritten,
+        own: Option<&[GroupId]>,
+    ) -> Failure {
+        let error = Error { fatal: false, ..self.running.explain(refused.error) };
+        if refused.transaction_lost && !rolls_back(error.errno) {
+            for (_, lent) in &mut lents {
+                lent.condemn();
             }
         }
+        self.settle_all(snapshot, lents).await;
+        match own {
+            Some(held) => self.abandon_own(held).await,
+            None => self.follow_rollback(error.errno).await,
+        }
+        Failure::Statement(error)
     }
 
     fn reply_written(&mut self, written: &Written, more: bool) {
@@ -320,11 +349,8 @@ impl Session {
         first.sort_by_key(|target| target.group);
         first.dedup_by_key(|target| target.group);
         let transactional = self.is_in_transaction() || !self.state.autocommit();
-        if let (true, Some(second)) = (transactional, first.get(1)) {
-            let name = |id| snapshot.rules.group_name(id);
-            let anchor = self.transaction.group().unwrap_or_else(|| first[0].group);
-            let second = if second.group == anchor { first[0].group } else { second.group };
-            return Err(crate::transaction::second_group(&name(anchor), &name(second)).into());
+        if transactional && first.len() > 1 && !plan.facts.commits {
+            self.transaction.begin_implicitly(true);
         }
         let purpose = Purpose::of(&plan.facts, transactional, self.transaction.is_read_only());
         let mut lents: Lents = Vec::with_capacity(first.len());

@@ -3,8 +3,11 @@
 //! Owns: what each means for the session's transaction and its connection. Never: remembers it
 //! ([`crate::transaction`] does).
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, Fault};
 use crate::session::forward::Failure;
+use crate::session::several::Ending;
 use crate::session::{End, Session};
 use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
 
@@ -22,7 +25,8 @@ impl Session {
             StatementKind::Begin => {
                 self.end_transaction(b"COMMIT").await?;
                 let read_only = words.read_only == Some(true);
-                self.transaction.begin(begin_text(words), read_only);
+                let snapshot = words.consistent_snapshot;
+                self.transaction.begin(begin_text(words), read_only, snapshot);
             }
             StatementKind::Commit => self.finish_transaction(b"COMMIT", words).await?,
             StatementKind::Rollback => self.finish_transaction(b"ROLLBACK", words).await?,
@@ -44,6 +48,10 @@ impl Session {
     /// # Errors
     /// The server's own error. A lost answer to COMMIT says that the outcome is unknown.
     pub(super) async fn end_transaction(&mut self, word: &[u8]) -> Result<(), Error> {
+        if self.transaction.is_shared() {
+            let ending = if word == b"COMMIT" { Ending::Commit } else { Ending::Rollback };
+            return Box::pin(self.conclude(ending)).await;
+        }
         let Some(group) = self.transaction.group() else {
             self.transaction.end();
             return Ok(());
@@ -81,28 +89,39 @@ impl Session {
     }
 
     async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<(), Error> {
-        let read_only = self.transaction.is_read_only();
+        let chained = self.transaction.chainable();
         self.end_transaction(word).await?;
         if words.chain == Some(true) {
-            let chained = Words { read_only: Some(read_only), ..Words::default() };
-            self.transaction.begin(begin_text(chained), read_only);
+            self.transaction.chain(chained);
         }
         Ok(())
     }
 
     async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<(), Error> {
         if !self.state.autocommit() {
-            self.transaction.begin_implicitly();
+            self.transaction.begin_implicitly(false);
         }
-        match self.transaction.group().and_then(|group| self.held.get(group)) {
-            Some(lent) => lent.simple(sql).await.map(drop),
-            None => self.transaction.savepoint(name, sql.to_vec()),
+        self.on_members(sql).await?;
+        self.transaction.savepoint(name, sql.to_vec())
+    }
+
+    /// Says the same to every group of the transaction.
+    async fn on_members(&mut self, sql: &[u8]) -> Result<(), Error> {
+        let groups: SmallVec<[_; 2]> =
+            self.transaction.members().iter().map(|member| member.group).collect();
+        for group in groups {
+            if let Some(lent) = self.held.get(group) {
+                lent.simple(sql).await?;
+            }
         }
+        Ok(())
     }
 
     async fn to_savepoint(&mut self, name: &str, sql: &[u8], release: bool) -> Result<(), Error> {
-        if let Some(lent) = self.transaction.group().and_then(|group| self.held.get(group)) {
-            return lent.simple(sql).await.map(drop);
+        if self.transaction.group().is_some() {
+            self.on_members(sql).await?;
+            self.transaction.back_to_savepoint(name, release);
+            return Ok(());
         }
         if self.transaction.back_to_savepoint(name, release) {
             return Ok(());

@@ -26,6 +26,7 @@ mod session;
 mod shop;
 mod values;
 mod statements;
+mod transactions;
 mod wire;
 mod wire_packets;
 mod wire_secure;

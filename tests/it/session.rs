@@ -179,24 +179,6 @@ fn a_reset_connection_is_as_new() {
 }
 
 #[test]
-fn a_transaction_stays_on_its_group_and_a_second_group_is_refused() {
-    on_each(async |conn, _| {
-        conn.query_drop("BEGIN").await?;
-        // Users 0 to 7 modulo 16 live on g0, 8 to 15 on g1.
-        conn.query_drop("UPDATE users SET balance = balance + 1 WHERE user_id = 1").await?;
-        let refused = conn.query_drop("UPDATE users SET balance = balance + 1 WHERE user_id = 9").await.unwrap_err();
-        assert_eq!(errno(&refused), 1235);
-        assert!(refused.to_string().contains("transaction_second_group"), "{refused}");
-        let mine: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 2 FOR UPDATE").await?;
-        assert_eq!(mine, Some(2));
-        conn.query_drop("ROLLBACK").await?;
-        let other: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 9").await?;
-        assert_eq!(other, Some(9));
-        Ok(())
-    });
-}
-
-#[test]
 fn sessions_see_nothing_of_each_other_on_shared_connections() {
     on_each(async |conn, rig| {
         let mut other = Conn::new(Opts::from_url(&rig.url()).expect("a URL")).await?;

@@ -22,9 +22,9 @@ use crate::name::{GroupId, SchemaName};
 use crate::rules::algorithm::hash::xxh64;
 use crate::rules::file::{self, Document, has_errors};
 use crate::rules::problem::{KeyPath, Problem, Step, suggestion};
-use crate::rules::shape::{RulesShape, SchemaShape};
+use crate::rules::shape::{RulesShape, SchemaShape, TransactionsShape};
 use crate::rules::validate::validate;
-use crate::rules::{Rules, Schema, Settings};
+use crate::rules::{Rules, Schema, Settings, Transactions};
 
 /// The outcome of a check.
 #[derive(Clone, Debug)]
@@ -287,10 +287,32 @@ impl Check {
 
     fn settings(&mut self, shape: &RulesShape) -> Settings {
         let default = Settings::default();
+        let path = KeyPath::root().key("settings");
+        let given = shape.settings.as_ref();
+        if let Some(name) = given.and_then(|settings| settings.deployment.as_deref()) {
+            let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            if !(1..=16).contains(&name.len()) || !name.bytes().all(good) {
+                self.error(
+                    &path.key("deployment"),
+                    format!("'{name}' can't name a deployment: 1 to 16 letters, digits, '_', '-', '.'"),
+                );
+            }
+        }
+        if let Some(name) = given.and_then(|settings| settings.commit_database.as_deref()) {
+            self.name(name, "database", &path.key("commit_database"));
+        }
         match &shape.settings {
             Some(settings) => Settings {
                 scatter_reads: settings.scatter_reads.unwrap_or(default.scatter_reads),
                 scatter_writes: settings.scatter_writes.unwrap_or(default.scatter_writes),
+                deployment: match &settings.deployment {
+                    Some(name) => Box::from(name.as_str()),
+                    None => default.deployment,
+                },
+                commit_database: match &settings.commit_database {
+                    Some(name) => Box::from(name.as_str()),
+                    None => default.commit_database,
+                },
             },
             None => default,
         }
@@ -358,6 +380,11 @@ impl Check {
             name: SchemaName::from(name),
             default_group: default_group?,
             databases,
+            transactions: match shape.transactions {
+                Some(TransactionsShape::Single) => Transactions::Single,
+                Some(TransactionsShape::BestEffort) => Transactions::BestEffort,
+                Some(TransactionsShape::Atomic) | None => Transactions::Atomic,
+            },
             tables,
         })
     }

@@ -4,7 +4,7 @@
 use weir::executor::compare::RowFormat;
 use weir::executor::limit::Window;
 use weir::executor::running::Running;
-use weir::executor::write::{WriteTerms, write};
+use weir::executor::write::{Bracket, WriteTerms, write};
 use weir::planner::plan::{Aggregate, AggregateFunction as F, Column, Fold, Gather, SortKey, WriteKind};
 
 use super::kit::{Received, Setup, by, gathered, groups, lanes, lend, part, prepared, run};
@@ -241,7 +241,7 @@ fn a_failed_write_leaves_nothing_in_a_transaction_and_outside_of_one() {
             let running = Running::default();
             let mut lents = lend(&groups(&[server.port; 2], "weir", "weir")).await;
             let parts = vec![vec![part(0, &sql[0]), part(1, &sql[1])], vec![part(2, &sql[2])]];
-            let terms = WriteTerms { kind: WriteKind::Split, in_transaction: false, running: &running };
+            let terms = WriteTerms { kind: WriteKind::Split, bracket: Bracket::Transaction, running: &running };
             let failed = write(&mut lanes(&mut lents, parts, false), &terms).await.unwrap_err();
             assert_eq!(failed.error.errno, 1062, "{server}");
             assert_eq!(counts(), ["0", "0", "1"], "{server}");
@@ -250,15 +250,15 @@ fn a_failed_write_leaves_nothing_in_a_transaction_and_outside_of_one() {
             lent.simple(b"START TRANSACTION").await.unwrap();
             lent.simple(format!("INSERT INTO {db}.w0 VALUES (1)").as_bytes()).await.unwrap();
             let parts = vec![(0..3).map(|target| part(target, &sql[target])).collect()];
-            let terms = WriteTerms { in_transaction: true, ..terms };
+            let terms = WriteTerms { bracket: Bracket::Savepoint, ..terms };
             let failed = write(&mut lanes(&mut lents[..1], parts, true), &terms).await.unwrap_err();
             assert_eq!((failed.error.errno, failed.transaction_lost), (1062, false), "{server}");
             lents[0].simple(b"COMMIT").await.unwrap();
             assert_eq!(counts(), ["1", "0", "1"], "{server}");
             // And what succeeds is there.
-            let parts = vec![vec![part(0, &sql[0])], vec![part(1, &sql[1])]];
-            let terms = WriteTerms { in_transaction: false, ..terms };
-            let written = write(&mut lanes(&mut lents, parts, false), &terms).await.unwrap();
+            let parts = vec![vec![part(0, &sql[0]), part(1, &sql[1])]];
+            let terms = WriteTerms { bracket: Bracket::Transaction, ..terms };
+            let written = write(&mut lanes(&mut lents[..1], parts, false), &terms).await.unwrap();
             assert_eq!(written.affected_rows, 4);
             assert_eq!(counts(), ["3", "2", "1"], "{server}");
         });
@@ -279,7 +279,7 @@ fn a_lock_wait_is_stopped_when_another_shard_fails() {
             let waits = format!("UPDATE {db}.l SET n = 3");
             let fails = format!("UPDATE {db}.missing SET n = 3");
             let running = Running::default();
-            let terms = WriteTerms { kind: WriteKind::Split, in_transaction: true, running: &running };
+            let terms = WriteTerms { kind: WriteKind::Split, bracket: Bracket::Savepoint, running: &running };
             for lent in &mut lents[..2] {
                 lent.simple(b"START TRANSACTION").await.unwrap();
             }

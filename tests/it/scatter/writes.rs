@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir::executor::lane::Part;
 use weir::executor::running::Running;
-use weir::executor::write::{NotWritten, WriteTerms, Written, write};
+use weir::executor::write::{NotWritten, Bracket, WriteTerms, Written, write};
 use weir::planner::plan::WriteKind;
 use weir::protocol::status::StatusFlags;
 
@@ -35,13 +35,13 @@ impl Bed {
         Bed { fakes, log }
     }
 
-    async fn write(&self, kind: WriteKind, in_transaction: bool, parts: Vec<Vec<Part<'_>>>) -> (Result<Written, NotWritten>, Vec<bool>) {
+    async fn write(&self, kind: WriteKind, bracket: Bracket, parts: Vec<Vec<Part<'_>>>) -> (Result<Written, NotWritten>, Vec<bool>) {
         let ports: Vec<u16> = self.fakes.iter().map(Fake::port).collect();
         let mut lents = lend(&groups(&ports, "weir", "weir")).await;
         self.log.lock().unwrap().clear();
         let running = Running::default();
-        let terms = WriteTerms { kind, in_transaction, running: &running };
-        let mut lanes = lanes(&mut lents, parts, in_transaction);
+        let terms = WriteTerms { kind, bracket, running: &running };
+        let mut lanes = lanes(&mut lents, parts, bracket == Bracket::Savepoint);
         let outcome = write(&mut lanes, &terms).await;
         drop(lanes);
         (outcome, lents.iter().map(|lent| lent.is_in_step()).collect())
@@ -62,7 +62,7 @@ fn done(affected: u64, insert_id: u64, warnings: u16, info: &str) -> Answer {
 }
 
 #[test]
-fn a_split_insert_is_one_answer_in_a_transaction_of_its_own() {
+fn a_split_insert_is_one_answer_and_one_group_gets_a_transaction_of_its_own() {
     run(async {
         let bed = Bed::new(2, |number, text| match (number, text) {
             (0, "i0") => done(2, 0, 1, "Records: 2  Duplicates: 0  Warnings: 1"),
@@ -73,7 +73,7 @@ fn a_split_insert_is_one_answer_in_a_transaction_of_its_own() {
         .await;
         let parts =
             vec![vec![inserted(0, "i0", 2), inserted(2, "i2", 1)], vec![inserted(1, "i1", 1)]];
-        let (outcome, in_step) = bed.write(WriteKind::Split, false, parts).await;
+        let (outcome, in_step) = bed.write(WriteKind::Split, Bracket::None, parts).await;
         let written = outcome.unwrap();
         assert_eq!((written.affected_rows, written.last_insert_id, written.warnings), (5, 7, 1));
         assert_eq!(written.info, b"Records: 4  Duplicates: 1  Warnings: 1");
@@ -81,11 +81,18 @@ fn a_split_insert_is_one_answer_in_a_transaction_of_its_own() {
         let sent = bed.sent();
         let of = |number: char| sent.iter().filter(|line| line.starts_with(number)).cloned().collect::<Vec<_>>();
         let warnings = "0: SHOW WARNINGS LIMIT 64";
-        assert_eq!(of('0'), ["0: START TRANSACTION", "0: i0", warnings, "0: i2", "0: COMMIT"]);
-        assert_eq!(of('1'), ["1: START TRANSACTION", "1: i1", "1: COMMIT"]);
-        // Nobody commits before all have succeeded.
-        let place = |text: &str| sent.iter().position(|line| line == text).unwrap();
-        assert!(place("0: COMMIT") > place("1: i1") && place("1: COMMIT") > place("0: COMMIT"));
+        // Several groups: the session's transaction stands around it.
+        assert_eq!(of('0'), ["0: i0", warnings, "0: i2"]);
+        assert_eq!(of('1'), ["1: i1"]);
+        let parts = vec![vec![inserted(0, "i0", 2), inserted(2, "i2", 1)]];
+        let (outcome, _) = bed.write(WriteKind::Split, Bracket::Transaction, parts).await;
+        assert_eq!(outcome.unwrap().affected_rows, 4);
+        assert_eq!(bed.sent(), ["0: START TRANSACTION", "0: i0", warnings, "0: i2", "0: COMMIT"]);
+        // Nobody else commits several groups, one after the other.
+        let parts = vec![vec![part(0, "a"), part(2, "b")], vec![part(1, "c")]];
+        let (outcome, _) = bed.write(WriteKind::Split, Bracket::Transaction, parts).await;
+        assert_eq!(outcome.unwrap_err().error.code, "internal");
+        assert!(!bed.sent().iter().any(|line| line.contains("COMMIT")));
     });
 }
 
@@ -99,11 +106,11 @@ fn updates_are_summed_and_one_statement_needs_no_bracket() {
         })
         .await;
         let (outcome, _) =
-            bed.write(WriteKind::Split, true, vec![vec![part(0, "u")], vec![part(1, "u")]]).await;
+            bed.write(WriteKind::Split, Bracket::Savepoint, vec![vec![part(0, "u")], vec![part(1, "u")]]).await;
         let written = outcome.unwrap();
         assert_eq!((written.affected_rows, written.warnings), (4, 2));
         assert_eq!(written.info, b"Rows matched: 5  Changed: 4  Warnings: 2");
-        let (outcome, _) = bed.write(WriteKind::Split, false, vec![vec![part(0, "u")]]).await;
+        let (outcome, _) = bed.write(WriteKind::Split, Bracket::None, vec![vec![part(0, "u")]]).await;
         assert_eq!(outcome.unwrap().affected_rows, 1);
         assert_eq!(bed.sent(), ["0: u"]);
     });
@@ -117,9 +124,12 @@ fn a_failure_in_a_transaction_goes_back_to_the_savepoint_and_in_autocommit_to_no
             _ => Answer::affected(1),
         })
         .await;
-        for (in_transaction, undo) in [(true, "ROLLBACK TO SAVEPOINT weir_statement"), (false, "ROLLBACK")] {
+        for (bracket, undo) in [
+            (Bracket::Savepoint, "ROLLBACK TO SAVEPOINT weir_statement"),
+            (Bracket::Transaction, "ROLLBACK"),
+        ] {
             let parts = vec![vec![part(0, "i0"), part(2, "i2")], vec![part(1, "i1")]];
-            let (outcome, in_step) = bed.write(WriteKind::Split, in_transaction, parts).await;
+            let (outcome, in_step) = bed.write(WriteKind::Split, bracket, parts).await;
             let failed = outcome.unwrap_err();
             assert_eq!((failed.error.errno, failed.transaction_lost), (1062, false));
             assert_eq!(in_step, [true, true]);
@@ -142,7 +152,7 @@ fn a_deadlock_or_a_lost_connection_loses_the_transaction() {
         })
         .await;
         let parts = || vec![vec![part(0, "u")], vec![part(1, "u")]];
-        let (outcome, in_step) = deadlock.write(WriteKind::Split, true, parts()).await;
+        let (outcome, in_step) = deadlock.write(WriteKind::Split, Bracket::Savepoint, parts()).await;
         let failed = outcome.unwrap_err();
         assert_eq!((failed.error.errno, failed.transaction_lost), (1213, true));
         assert_eq!(in_step, [true, true]);
@@ -151,7 +161,7 @@ fn a_deadlock_or_a_lost_connection_loses_the_transaction() {
             _ => Answer::ok(),
         })
         .await;
-        let (outcome, in_step) = lost.write(WriteKind::Split, true, parts()).await;
+        let (outcome, in_step) = lost.write(WriteKind::Split, Bracket::Savepoint, parts()).await;
         let failed = outcome.unwrap_err();
         assert_eq!((failed.error.code, failed.transaction_lost), ("connection_broken", true));
         assert_eq!(in_step, [true, false]);
@@ -170,7 +180,7 @@ fn a_broadcast_write_goes_to_its_first_group_alone_and_counts_once() {
         })
         .await;
         let parts = |sql| (0..3).map(|target| vec![part(target, sql)]).collect();
-        let (outcome, _) = bed.write(WriteKind::Broadcast, false, parts("u")).await;
+        let (outcome, _) = bed.write(WriteKind::Broadcast, Bracket::None, parts("u")).await;
         let written = outcome.unwrap();
         assert_eq!(written.affected_rows, 2);
         assert_eq!(written.info, b"Rows matched: 2  Changed: 2  Warnings: 0");
@@ -178,28 +188,10 @@ fn a_broadcast_write_goes_to_its_first_group_alone_and_counts_once() {
         let writes: Vec<_> = sent.iter().filter(|line| line.ends_with(": u")).collect();
         assert_eq!(writes[0], "0: u");
         // Copies that differ are not made to differ more.
-        let (outcome, _) = bed.write(WriteKind::Broadcast, false, parts("bad")).await;
+        let (outcome, _) = bed.write(WriteKind::Broadcast, Bracket::None, parts("bad")).await;
         let error = outcome.unwrap_err().error;
         assert_eq!(error.code, "broadcast_differs");
-        assert!(bed.sent().contains(&"2: ROLLBACK".to_owned()));
-        assert!(!bed.sent().contains(&"0: COMMIT".to_owned()));
-    });
-}
-
-#[test]
-fn a_failing_commit_says_what_was_committed() {
-    run(async {
-        let bed = Bed::new(3, |number, text| match (number, text) {
-            (1, "COMMIT") => Answer::err(1180, b"HY000", "Got error 28 during COMMIT"),
-            _ => Answer::ok(),
-        })
-        .await;
-        let parts = (0..3).map(|target| vec![part(target, "u")]).collect();
-        let (outcome, _) = bed.write(WriteKind::Split, false, parts).await;
-        let error = outcome.unwrap_err().error;
-        assert_eq!((error.errno, error.code), (1180, "write_partial"));
-        assert!(error.message.contains("committed on group 'g0'"), "{error}");
-        assert!(bed.sent().contains(&"2: ROLLBACK".to_owned()));
+        assert_eq!(bed.sent().iter().filter(|line| line.ends_with(": bad")).count(), 3);
     });
 }
 
@@ -212,7 +204,7 @@ fn ddl_stops_at_its_first_error_and_says_how_far_it_came() {
         })
         .await;
         let parts = || vec![vec![part(0, "d0"), part(1, "d1")], vec![part(2, "d2"), part(3, "d3")]];
-        let (outcome, _) = bed.write(WriteKind::Definition, false, parts()).await;
+        let (outcome, _) = bed.write(WriteKind::Definition, Bracket::None, parts()).await;
         let error = outcome.unwrap_err().error;
         assert_eq!((error.errno, error.code), (1060, "ddl_partial"));
         for what in ["Duplicate column name 'c'", "it failed on shard 2 on group 'g1'", "done on 2 of 4", "not tried on 1", "shard 0 on group 'g0'"] {
@@ -221,10 +213,10 @@ fn ddl_stops_at_its_first_error_and_says_how_far_it_came() {
         assert_eq!(bed.sent(), ["0: d0", "0: d1", "1: d2"]);
         // Where nothing was done, the server's error is the whole truth.
         let parts = vec![vec![], vec![part(2, "d2"), part(3, "d3")]];
-        let (outcome, _) = bed.write(WriteKind::Definition, false, parts).await;
+        let (outcome, _) = bed.write(WriteKind::Definition, Bracket::None, parts).await;
         assert_eq!(outcome.unwrap_err().error.code, "");
         let parts = vec![vec![part(0, "d0")], vec![part(3, "d3")]];
-        let (outcome, _) = bed.write(WriteKind::Definition, false, parts).await;
+        let (outcome, _) = bed.write(WriteKind::Definition, Bracket::None, parts).await;
         assert_eq!(outcome.unwrap().info, b"Records: 0  Duplicates: 0  Warnings: 0");
     });
 }
@@ -243,7 +235,7 @@ fn what_every_shard_warns_of_is_one_warning_for_ddl_and_many_for_rows() {
         for (kind, warnings, noted) in [(WriteKind::Definition, 1, 1), (WriteKind::Split, 3, 3)] {
             let mut lents = lend(&groups(&ports, "weir", "weir")).await;
             let running = Running::default();
-            let terms = WriteTerms { kind, in_transaction: false, running: &running };
+            let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
             let parts = vec![vec![part(0, "c"), part(1, "c")], vec![part(2, "c")]];
             let mut lanes = lanes(&mut lents, parts, false);
             let written = write(&mut lanes, &terms).await.unwrap();

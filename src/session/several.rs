@@ -1,0 +1,286 @@
+//! The session's transaction over several groups: a further group joins, and all of them end.
+//!
+//! Owns: collecting the connections that take part, and giving them back afterwards. Never: knows
+//! the commit protocol ([`crate::transaction`] does).
+
+use std::sync::Arc;
+
+use crate::backend::pool::Lent;
+use crate::context::Snapshot;
+use crate::error::{Error, Fault, Result};
+use crate::name::GroupId;
+use crate::planner::Plan;
+use crate::planner::plan::Target;
+use crate::rules::Transactions;
+use crate::session::Session;
+use crate::transaction::conclude::{self, Party, Terms};
+use crate::transaction::each;
+use crate::transaction::open::{Shared, second_group};
+use crate::transaction::record;
+use crate::transaction::store::Store;
+use crate::transaction::xid::{BranchId, TransactionId};
+
+/// How a transaction over several groups ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Commit,
+    Rollback,
+}
+
+/// Whether a server that answers so has rolled its whole transaction back: a deadlock (1213, and
+/// 1614 inside of a branch), or a branch that the server ended (1402, 1613).
+pub(super) fn rolls_back(errno: u16) -> bool {
+    matches!(errno, 1213 | 1402 | 1613 | 1614)
+}
+
+impl Session {
+    /// A further group joins the transaction: `lent` is its connection, on which nothing of the
+    /// transaction has run yet.
+    pub(super) async fn join(
+        &mut self,
+        lent: &mut Lent,
+        group: GroupId,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<()> {
+        let name = |id| snapshot.rules.group_name(id);
+        let mut mode = self.transaction.check_join(group, name)?;
+        if self.transaction.is_read_only() {
+            // What writes nothing can't be half applied.
+            mode = Transactions::BestEffort;
+        }
+        if self.transaction.shared().is_none() {
+            let shared = self.share(mode, snapshot).await?;
+            self.transaction.share(shared);
+        }
+        let Some(shared) = self.transaction.shared().cloned() else {
+            return Err(Error::internal("a transaction of one group was joined"));
+        };
+        let branch = (shared.mode == Transactions::Atomic).then(|| BranchId {
+            transaction: shared.id.clone(),
+            instance: shared.instance,
+            anchor_connection: shared.anchor_connection,
+            connection: lent.id,
+            anchor: self.transaction.group().map(name).map_or_else(String::new, |n| n.to_string()),
+        });
+        let texts = match &branch {
+            Some(branch) => self.transaction.joining(format!("XA START {}", branch.literal())),
+            None => self.transaction.joining("START TRANSACTION".to_owned()),
+        };
+        for text in texts {
+            lent.simple(&text).await?;
+        }
+        if self.transaction.wants_snapshot() {
+            self.take_snapshot(lent, group, snapshot).await?;
+        }
+        shared.living.join(name(group), lent.kill_handle());
+        self.transaction.joined(group, branch);
+        Ok(())
+    }
+
+    /// Each group's snapshot begins with a read: XA START has no word for it (mysql-traps 8).
+    async fn take_snapshot(
+        &mut self,
+        lent: &mut Lent,
+        group: GroupId,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<()> {
+        let database = &snapshot.rules.settings.commit_database;
+        self.commit_table(group, snapshot).await?;
+        lent.rows(record::select_instance(database).as_bytes(), 1).await.map(drop)
+    }
+
+    /// What the commit table of a group's primary calls itself; it is made where it is missing.
+    async fn commit_table(&self, group: GroupId, snapshot: &Arc<Snapshot>) -> Result<u64> {
+        let ledger = &self.ctx.shared.ledger;
+        let database = &snapshot.rules.settings.commit_database;
+        let group = snapshot.topology.group(group)?;
+        if let Some(pool) = group.primary()
+            && let Some(known) = ledger.instance(&pool.node().spec.address.to_string(), database)
+        {
+            return Ok(known);
+        }
+        let mut store = Box::pin(Store::open(group, database)).await?;
+        let instance = Box::pin(store.instance(ledger, true)).await;
+        store.close().await;
+        instance?.ok_or_else(|| Error::internal("the commit table names no instance"))
+    }
+
+    /// The transaction gets an id; the anchor's connection is made to hold a plain transaction.
+    async fn share(&mut self, mode: Transactions, snapshot: &Arc<Snapshot>) -> Result<Shared> {
+        let Some(anchor) = self.transaction.anchor().cloned() else {
+            return Err(Error::internal("a transaction without an anchor"));
+        };
+        let mut instance = 0;
+        if mode == Transactions::Atomic {
+            if self.state.variable("sql_log_bin").is_some_and(|value| matches!(value, b"0" | b"'OFF'")) {
+                return Err(Error::refused(
+                    "transaction_without_binlog",
+                    "With sql_log_bin=0 a transaction can't span groups: a replica that is promoted \
+                     would miss its part of it",
+                ));
+            }
+            instance = self.commit_table(anchor.group, snapshot).await?;
+        }
+        // Under autocommit=0 the server opens a transaction only with the first row touched.
+        if let Some(lent) = self.held.get(anchor.group)
+            && !lent.in_transaction()
+        {
+            lent.simple(b"START TRANSACTION").await?;
+        }
+        let ledger = &self.ctx.shared.ledger;
+        let number = ledger.next_number();
+        let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let id = TransactionId {
+            deployment: snapshot.rules.settings.deployment.to_string(),
+            proxy: ledger.proxy,
+            run: ledger.run,
+            number,
+            start: start.map_or(0, |start| start.as_secs()),
+        };
+        let living = ledger.enter(id.to_string(), number, self.registration.id());
+        let anchor_connection = anchor.handle.connection_id();
+        living.join(snapshot.rules.group_name(anchor.group), anchor.handle);
+        self.running.watch(Some(living.clone()));
+        Ok(Shared { id, instance, anchor_connection, living, mode })
+    }
+
+    /// Ends the transaction on all its groups.
+    ///
+    /// # Errors
+    /// Of COMMIT: it was rolled back, or nobody knows.
+    pub(super) async fn conclude(&mut self, ending: Ending) -> Result<()> {
+        let snapshot = self.snapshot();
+        let Some(shared) = self.transaction.shared().cloned() else {
+            self.transaction.end();
+            return Ok(());
+        };
+        let members = self.transaction.members().to_vec();
+        if members.iter().any(|member| !self.held.has(member.group)) {
+            // Its part is rolled back by its server; the session ends (`Session::loss`), and with
+            // it the parts of the others.
+            return Err(Error::unavailable(
+                "connection_lost",
+                "A connection of the transaction was lost: it is rolled back in all its groups",
+            ));
+        }
+        let mut parties = Vec::with_capacity(members.len());
+        for member in members {
+            let Some(lent) = self.held.take(member.group) else { continue };
+            let name = snapshot.rules.group_name(member.group);
+            let (group, wrote, branch) = (member.group, member.wrote, member.branch);
+            parties.push(Party { group, name, lent, wrote, branch });
+        }
+        self.transaction.end();
+        let config = self.ctx.shared.config();
+        let ctx = self.ctx.clone();
+        let terms = Terms {
+            shared: &shared,
+            topology: &snapshot.topology,
+            ledger: &ctx.shared.ledger,
+            database: &snapshot.rules.settings.commit_database,
+            step: config.transactions.step.0,
+            outcome: config.transactions.outcome.0,
+        };
+        let outcome = match (ending, shared.mode) {
+            (Ending::Commit, Transactions::Atomic) => conclude::commit(&mut parties, &terms).await,
+            (Ending::Commit, _) => each::commit(&mut parties).await,
+            (Ending::Rollback, Transactions::Atomic) => {
+                conclude::rollback(&mut parties, &terms).await;
+                Ok(())
+            }
+            (Ending::Rollback, _) => {
+                each::rollback(&mut parties).await;
+                Ok(())
+            }
+        };
+        self.running.watch(None);
+        for party in parties {
+            if party.lent.pins().is_empty() {
+                self.held.release(party.group);
+            }
+            self.settle(party.group, party.lent, &snapshot).await;
+        }
+        outcome
+    }
+
+    /// A server has rolled its part back, or the statement was chosen to break a deadlock: all
+    /// groups follow before the client hears of it.
+    pub(super) async fn abort_transaction(&mut self) {
+        if self.transaction.is_shared() {
+            // A rollback fails only where a connection is gone, which does the same.
+            let _ = self.conclude(Ending::Rollback).await;
+        } else {
+            let _ = self.end_transaction(b"ROLLBACK").await;
+        }
+    }
+
+    /// The same after an error of a server, where it says that the server has rolled back.
+    pub(super) async fn follow_rollback(&mut self, errno: u16) {
+        if rolls_back(errno) && self.is_in_transaction() {
+            self.abort_transaction().await;
+        }
+    }
+
+    /// A statement in autocommit that changes several groups runs in a transaction of Weir's own.
+    /// False where it needs none.
+    ///
+    /// # Errors
+    /// The rules say `transactions: single`.
+    pub(super) fn begin_own(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: &[Target],
+    ) -> Result<bool> {
+        let mut groups = targets.iter().map(|target| target.group);
+        let Some(first) = groups.next() else { return Ok(false) };
+        let Some(second) = groups.find(|group| *group != first) else { return Ok(false) };
+        if self.is_in_transaction() || !self.state.autocommit() || plan.facts.commits {
+            return Ok(false);
+        }
+        if self.transaction.allowed() == Transactions::Single {
+            let name = |id| snapshot.rules.group_name(id);
+            return Err(second_group(&name(first), &name(second)));
+        }
+        self.transaction.begin_own();
+        Ok(true)
+    }
+
+    /// Undoes Weir's own transaction after an error of its statement. `held` are the groups whose
+    /// connections were the session's before: what they carry besides is not Weir's to lose.
+    pub(super) async fn abandon_own(&mut self, held: &[GroupId]) {
+        let members: Vec<GroupId> =
+            self.transaction.members().iter().map(|member| member.group).collect();
+        if members.iter().all(|group| self.held.has(*group)) {
+            self.abort_transaction().await;
+        } else {
+            // One connection is gone: the others' servers roll back as they are closed.
+            for group in &members {
+                if let Some(mut lent) = self.held.take(*group) {
+                    lent.condemn();
+                }
+            }
+            self.transaction.end();
+            self.running.watch(None);
+        }
+        for group in members.iter().filter(|group| !held.contains(group)) {
+            self.held.release(*group);
+        }
+        self.held.unbind();
+    }
+
+    /// A procedure may commit, which would commit one group's part alone.
+    pub(super) fn check_routine(&self) -> Result<()> {
+        if !self.transaction.is_shared() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Fault::Refused,
+            1235,
+            b"42000",
+            "transaction_routine",
+            "A stored procedure can't be called in a transaction that spans groups: it might commit \
+             one group's part alone. Call it before the second group is touched, or after COMMIT",
+        ))
+    }
+}

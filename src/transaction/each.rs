@@ -1,0 +1,55 @@
+//! `transactions: best_effort`: each group commits for itself, one after the other.
+//!
+//! Owns: the order, and the error that says what was done where one fails between. Never: promises
+//! more than that.
+
+use crate::error::{Error, Fault, Retry};
+use crate::transaction::conclude::Party;
+
+/// COMMIT on each group; the first failure rolls back what follows.
+///
+/// # Errors
+/// The server's own where nothing was committed; otherwise `commit_partial`.
+pub async fn commit(parties: &mut [Party]) -> Result<(), Error> {
+    let mut done: Vec<String> = Vec::new();
+    let mut failure: Option<(Error, String)> = None;
+    for party in parties {
+        let title = party.lent.node().title();
+        if failure.is_some() {
+            undo(party).await;
+            continue;
+        }
+        match party.lent.simple(b"COMMIT").await {
+            Ok(_) => done.push(title),
+            Err(error) => {
+                party.lent.condemn();
+                failure = Some((error, title));
+            }
+        }
+    }
+    let Some((error, title)) = failure else { return Ok(()) };
+    if done.is_empty() {
+        return Err(Error { fatal: false, ..error });
+    }
+    let text = format!(
+        "The transaction was committed on {} and not on {title} and what follows it: {} \
+         (transactions: best_effort)",
+        done.join(", "),
+        error.message
+    );
+    let partial = Error::new(Fault::Backend, 1180, b"40000", "commit_partial", text);
+    Err(partial.retry(Retry::Unknown))
+}
+
+/// ROLLBACK on each group.
+pub async fn rollback(parties: &mut [Party]) {
+    for party in parties {
+        undo(party).await;
+    }
+}
+
+async fn undo(party: &mut Party) {
+    if !party.lent.is_in_step() || party.lent.simple(b"ROLLBACK").await.is_err() {
+        party.lent.condemn();
+    }
+}

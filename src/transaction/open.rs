@@ -1,0 +1,385 @@
+//! The session's transaction: where it is open, or what will open it.
+//!
+//! Owns: the states between BEGIN and COMMIT, the groups that take part and whether they wrote, and
+//! the texts that open it on each group. Never: sends anything or holds a connection (the session
+//! does both).
+//!
+//! BEGIN is answered without a backend: only the first statement says which group it concerns. That
+//! group becomes the anchor; every further one joins before its first statement.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::backend::kill::KillHandle;
+use crate::context::ledger::Living;
+use crate::error::{Error, Result};
+use crate::name::{GroupId, GroupName};
+use crate::rules::Transactions;
+use crate::transaction::xid::{BranchId, TransactionId};
+
+/// The most savepoints that a transaction remembers.
+const MAX_SAVEPOINTS: usize = 1024;
+
+/// What a session knows of its transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    phase: Phase,
+    /// `SET TRANSACTION …` for the next transaction alone.
+    next: Option<Vec<u8>>,
+    /// What the present statement's schemas allow.
+    allowed: Transactions,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Phase {
+    /// None is open.
+    #[default]
+    None,
+    /// It was begun and no group has been touched yet.
+    Begun(Begun),
+    /// It is open on these groups.
+    Open(Box<Open>),
+}
+
+/// How a transaction was begun.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// START TRANSACTION as the client said it; empty where autocommit=0 opens it.
+    begin: Vec<u8>,
+    /// SET TRANSACTION before it, for this transaction alone.
+    characteristics: Option<Vec<u8>>,
+    read_only: bool,
+    snapshot: bool,
+    savepoints: Vec<Savepoint>,
+    /// Weir's own, around one statement in autocommit.
+    own: bool,
+}
+
+/// A savepoint in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Savepoint {
+    pub sql: Vec<u8>,
+    /// In lower case: names are blind to case.
+    name: String,
+}
+
+/// The first group's connection.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    pub group: GroupId,
+    pub handle: KillHandle,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    begun: Begun,
+    /// `None` in tests without connections.
+    anchor: Option<Anchor>,
+    members: SmallVec<[Member; 1]>,
+    /// Given once a second group joins.
+    shared: Option<Shared>,
+    /// More savepoints than are remembered: no further group can join.
+    forgot: bool,
+}
+
+/// A group that takes part; the first one is the anchor.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub group: GroupId,
+    /// It ran something that may have changed rows.
+    pub wrote: bool,
+    /// Its id, where it is an XA branch.
+    pub branch: Option<BranchId>,
+}
+
+/// What a transaction over several groups has.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub id: TransactionId,
+    pub instance: u64,
+    pub anchor_connection: u64,
+    pub living: Arc<Living>,
+    /// How it is committed: never [`Transactions::Single`].
+    pub mode: Transactions,
+}
+
+impl Transaction {
+    /// Whether the client is inside of a transaction.
+    pub fn is_active(&self) -> bool {
+        !matches!(self.phase, Phase::None)
+    }
+
+    /// The anchor: the group that the transaction was first opened on.
+    pub fn group(&self) -> Option<GroupId> {
+        self.members().first().map(|member| member.group)
+    }
+
+    /// The groups that take part, the anchor first.
+    pub fn members(&self) -> &[Member] {
+        match &self.phase {
+            Phase::Open(open) => &open.members,
+            _ => &[],
+        }
+    }
+
+    pub fn has(&self, group: GroupId) -> bool {
+        self.members().iter().any(|member| member.group == group)
+    }
+
+    /// Whether more than one group takes part.
+    pub fn is_shared(&self) -> bool {
+        self.members().len() > 1
+    }
+
+    pub fn shared(&self) -> Option<&Shared> {
+        match &self.phase {
+            Phase::Open(open) => open.shared.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub fn anchor(&self) -> Option<&Anchor> {
+        match &self.phase {
+            Phase::Open(open) => open.anchor.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether START TRANSACTION said READ ONLY, so that one replica may serve all of it.
+    pub fn is_read_only(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.read_only)
+    }
+
+    /// Whether it is Weir's own, around one statement in autocommit.
+    pub fn is_own(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.own)
+    }
+
+    fn begun(&self) -> Option<&Begun> {
+        match &self.phase {
+            Phase::None => None,
+            Phase::Begun(begun) => Some(begun),
+            Phase::Open(open) => Some(&open.begun),
+        }
+    }
+
+    fn begun_mut(&mut self) -> Option<&mut Begun> {
+        match &mut self.phase {
+            Phase::None => None,
+            Phase::Begun(begun) => Some(begun),
+            Phase::Open(open) => Some(&mut open.begun),
+        }
+    }
+
+    /// `SET TRANSACTION` without SESSION: for the next transaction. Said twice, both hold.
+    pub fn set_next(&mut self, sql: Vec<u8>) {
+        match &mut self.next {
+            Some(before) => {
+                before.push(b';');
+                before.extend_from_slice(&sql);
+            }
+            None => self.next = Some(sql),
+        }
+    }
+
+    /// What the schemas of the statement that runs now allow.
+    pub fn allow(&mut self, allowed: Transactions) {
+        self.allowed = allowed;
+    }
+
+    pub fn allowed(&self) -> Transactions {
+        self.allowed
+    }
+
+    /// BEGIN: what opens the transaction on the first group touched.
+    pub fn begin(&mut self, sql: Vec<u8>, read_only: bool, snapshot: bool) {
+        let characteristics = self.next.take();
+        let begun = Begun { begin: sql, characteristics, read_only, snapshot, ..Begun::default() };
+        self.phase = Phase::Begun(begun);
+    }
+
+    /// Around one statement in autocommit that changes several groups.
+    pub fn begin_own(&mut self) {
+        self.begin(b"START TRANSACTION".to_vec(), false, false);
+        if let Some(begun) = self.begun_mut() {
+            begun.own = true;
+        }
+    }
+
+    /// Under autocommit=0 a statement opens a transaction by itself: what must precede it. With
+    /// `plainly` it is opened by a statement of its own, since several groups are touched at once.
+    pub fn begin_implicitly(&mut self, plainly: bool) {
+        if !self.is_active() {
+            let begin: &[u8] = if plainly { b"START TRANSACTION" } else { b"" };
+            self.begin(begin.to_vec(), false, false);
+        }
+    }
+
+    /// AND CHAIN: a new transaction with the characteristics of the one that ends, whose
+    /// [`Transaction::chainable`] this is.
+    pub fn chain(&mut self, begun: Begun) {
+        self.phase = Phase::Begun(Begun { savepoints: Vec::new(), own: false, ..begun });
+    }
+
+    /// What COMMIT AND CHAIN goes on with.
+    pub fn chainable(&self) -> Begun {
+        let begun = self.begun().cloned().unwrap_or_default();
+        let begin = match begun.read_only {
+            true => b"START TRANSACTION READ ONLY".to_vec(),
+            false => b"START TRANSACTION".to_vec(),
+        };
+        Begun { begin, snapshot: false, ..begun }
+    }
+
+    /// The statements that open it on the anchor, in their order; nothing where it is open already.
+    pub fn opening(&self) -> Vec<Vec<u8>> {
+        let Phase::Begun(begun) = &self.phase else { return Vec::new() };
+        let mut texts: Vec<Vec<u8>> = begun.characteristics.iter().cloned().collect();
+        if !begun.begin.is_empty() {
+            texts.push(begun.begin.clone());
+        }
+        texts.extend(begun.savepoints.iter().map(|savepoint| savepoint.sql.clone()));
+        texts
+    }
+
+    /// The opening statements have been answered on this group: it is the anchor.
+    pub fn opened(&mut self, group: GroupId, handle: Option<KillHandle>) {
+        if let Phase::Begun(begun) = std::mem::take(&mut self.phase) {
+            let member = Member { group, wrote: false, branch: None };
+            let open = Open {
+                begun,
+                anchor: handle.map(|handle| Anchor { group, handle }),
+                members: SmallVec::from_elem(member, 1),
+                shared: None,
+                forgot: false,
+            };
+            self.phase = Phase::Open(Box::new(open));
+        }
+    }
+
+    /// Whether a further group may join now; `wanted` is the one, for the message.
+    ///
+    /// # Errors
+    /// The rules of a schema say `transactions: single`, or savepoints were forgotten.
+    pub fn check_join(&self, wanted: GroupId, name: impl Fn(GroupId) -> GroupName) -> Result<Transactions> {
+        let Phase::Open(open) = &self.phase else {
+            return Err(Error::internal("a group joins a transaction that isn't open"));
+        };
+        if self.allowed == Transactions::Single {
+            let first = open.members.first().map_or(wanted, |member| member.group);
+            return Err(second_group(&name(first), &name(wanted)));
+        }
+        if open.forgot {
+            return Err(too_many_savepoints());
+        }
+        Ok(open.shared.as_ref().map_or(self.allowed, |shared| shared.mode))
+    }
+
+    /// A second group joins: from now on the transaction has an id.
+    pub fn share(&mut self, shared: Shared) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.shared.get_or_insert(shared);
+        }
+    }
+
+    /// What opens it on a further group, in order, with `start` in the place of START TRANSACTION.
+    pub fn joining(&self, start: String) -> Vec<Vec<u8>> {
+        let Some(begun) = self.begun() else { return Vec::new() };
+        let mut texts: Vec<Vec<u8>> = begun.characteristics.iter().cloned().collect();
+        if begun.read_only {
+            texts.push(b"SET TRANSACTION READ ONLY".to_vec());
+        }
+        texts.push(start.into_bytes());
+        texts.extend(begun.savepoints.iter().map(|savepoint| savepoint.sql.clone()));
+        texts
+    }
+
+    /// Whether each group's snapshot is taken as soon as it joins.
+    pub fn wants_snapshot(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.snapshot)
+    }
+
+    pub fn joined(&mut self, group: GroupId, branch: Option<BranchId>) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.members.push(Member { group, wrote: false, branch });
+        }
+    }
+
+    /// The group is about to run something that may change rows.
+    pub fn writes(&mut self, group: GroupId) {
+        if let Phase::Open(open) = &mut self.phase
+            && let Some(member) = open.members.iter_mut().find(|member| member.group == group)
+        {
+            member.wrote = true;
+        }
+    }
+
+    /// It ended: committed, rolled back, or lost.
+    pub fn end(&mut self) {
+        self.phase = Phase::None;
+    }
+
+    // ---- savepoints ----------------------------------------------------------------------------
+
+    /// Whether savepoints are remembered here rather than sent.
+    pub fn is_begun(&self) -> bool {
+        matches!(self.phase, Phase::Begun(_))
+    }
+
+    /// SAVEPOINT: a name set again replaces the older one.
+    ///
+    /// # Errors
+    /// Too many of them, where they can't be sent yet.
+    pub fn savepoint(&mut self, name: &str, sql: Vec<u8>) -> Result<()> {
+        let begun_only = self.is_begun();
+        let Some(begun) = self.begun_mut() else { return Ok(()) };
+        let name = name.to_lowercase();
+        begun.savepoints.retain(|savepoint| savepoint.name != name);
+        if begun.savepoints.len() < MAX_SAVEPOINTS {
+            begun.savepoints.push(Savepoint { sql, name });
+            return Ok(());
+        }
+        if begun_only {
+            return Err(too_many_savepoints());
+        }
+        if let Phase::Open(open) = &mut self.phase {
+            open.forgot = true;
+        }
+        Ok(())
+    }
+
+    /// ROLLBACK TO or RELEASE. False where no such savepoint is remembered.
+    pub fn back_to_savepoint(&mut self, name: &str, release: bool) -> bool {
+        let Some(begun) = self.begun_mut() else { return false };
+        let name = name.to_lowercase();
+        let found = begun.savepoints.iter().position(|savepoint| savepoint.name == name);
+        if let Some(place) = found {
+            begun.savepoints.truncate(if release { place } else { place + 1 });
+        }
+        found.is_some()
+    }
+}
+
+fn too_many_savepoints() -> Error {
+    Error::limit(
+        1105,
+        "savepoints",
+        format!("More than {MAX_SAVEPOINTS} savepoints in one transaction: no further group can join it"),
+    )
+}
+
+/// The refusal of a transaction that would touch a second group.
+pub fn second_group(first: &GroupName, second: &GroupName) -> Error {
+    Error::refused(
+        "transaction_second_group",
+        format!(
+            "The transaction belongs to group '{first}' and this statement needs group '{second}', \
+             too, which the rules forbid (transactions: single). The transaction is still open; \
+             commit it first, or keep it to rows of one group"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

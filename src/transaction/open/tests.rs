@@ -1,0 +1,91 @@
+//! BEGIN, savepoints and joining, without a server.
+
+use super::*;
+
+fn texts(transaction: &Transaction) -> Vec<String> {
+    transaction.opening().into_iter().map(|sql| String::from_utf8(sql).unwrap()).collect()
+}
+
+fn joining(transaction: &Transaction) -> Vec<String> {
+    let texts = transaction.joining("XA START 'x'".to_owned());
+    texts.into_iter().map(|sql| String::from_utf8(sql).unwrap()).collect()
+}
+
+fn name(id: GroupId) -> GroupName {
+    GroupName::new(format!("g{}", id.0))
+}
+
+#[test]
+fn begin_is_remembered_until_a_group_is_touched() {
+    let mut transaction = Transaction::default();
+    transaction.set_next(b"SET TRANSACTION READ ONLY".to_vec());
+    assert!(!transaction.is_active());
+    transaction.begin(b"START TRANSACTION".to_vec(), false, false);
+    assert_eq!(texts(&transaction), ["SET TRANSACTION READ ONLY", "START TRANSACTION"]);
+    transaction.opened(GroupId(1), None);
+    assert!(transaction.opening().is_empty());
+    assert_eq!(transaction.group(), Some(GroupId(1)));
+    transaction.end();
+    // The characteristics were for one transaction.
+    transaction.begin(b"BEGIN".to_vec(), false, false);
+    assert_eq!(texts(&transaction), ["BEGIN"]);
+}
+
+#[test]
+fn a_second_group_joins_where_the_rules_allow_it() {
+    let mut transaction = Transaction::default();
+    transaction.begin(b"START TRANSACTION READ ONLY".to_vec(), true, false);
+    transaction.opened(GroupId(1), None);
+    transaction.allow(Transactions::Single);
+    let error = transaction.check_join(GroupId(0), name).unwrap_err();
+    assert!(error.message.contains("'g1'") && error.message.contains("'g0'"), "{error}");
+    transaction.allow(Transactions::Atomic);
+    assert_eq!(transaction.check_join(GroupId(0), name).unwrap(), Transactions::Atomic);
+    transaction.savepoint("A", b"SAVEPOINT A".to_vec()).unwrap();
+    assert_eq!(joining(&transaction), ["SET TRANSACTION READ ONLY", "XA START 'x'", "SAVEPOINT A"]);
+    transaction.joined(GroupId(0), None);
+    transaction.writes(GroupId(0));
+    let wrote: Vec<bool> = transaction.members().iter().map(|member| member.wrote).collect();
+    assert_eq!((wrote, transaction.is_shared()), (vec![false, true], true));
+}
+
+#[test]
+fn savepoints_before_the_first_statement_are_as_in_mysql() {
+    let mut transaction = Transaction::default();
+    transaction.begin(b"BEGIN".to_vec(), true, false);
+    assert!(transaction.is_read_only());
+    for name in ["a", "b", "A", "c"] {
+        transaction.savepoint(name, format!("SAVEPOINT {name}").into_bytes()).unwrap();
+    }
+    // The second "A" deleted the first one and stands after "b".
+    assert_eq!(texts(&transaction), ["BEGIN", "SAVEPOINT b", "SAVEPOINT A", "SAVEPOINT c"]);
+    assert!(transaction.back_to_savepoint("a", false));
+    assert_eq!(texts(&transaction), ["BEGIN", "SAVEPOINT b", "SAVEPOINT A"]);
+    assert!(!transaction.back_to_savepoint("c", false));
+    assert!(transaction.back_to_savepoint("b", true));
+    assert_eq!(texts(&transaction), ["BEGIN"]);
+    for number in 0..MAX_SAVEPOINTS {
+        transaction.savepoint(&format!("s{number}"), b"S".to_vec()).unwrap();
+    }
+    assert_eq!(transaction.savepoint("over", b"S".to_vec()).unwrap_err().code, "savepoints");
+    // Once open they are sent, and only a further group is out of reach.
+    transaction.opened(GroupId(0), None);
+    transaction.savepoint("over", b"S".to_vec()).unwrap();
+    assert_eq!(transaction.check_join(GroupId(1), name).unwrap_err().code, "savepoints");
+}
+
+#[test]
+fn a_chained_transaction_keeps_its_characteristics() {
+    let mut transaction = Transaction::default();
+    transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
+    transaction.begin(b"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_vec(), true, true);
+    transaction.opened(GroupId(0), None);
+    transaction.savepoint("a", b"SAVEPOINT a".to_vec()).unwrap();
+    let chained = transaction.chainable();
+    transaction.end();
+    transaction.chain(chained);
+    assert_eq!(
+        texts(&transaction),
+        ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION READ ONLY"]
+    );
+}

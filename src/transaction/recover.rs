@@ -1,0 +1,260 @@
+//! Recovery: prepared branches that nobody resolves, and rows of the commit table that may go.
+//!
+//! Owns: finding branches on each group's primary, waiting until their owner has had its time,
+//! asking the anchor, resolving, clearing. Never: touches a foreign id, decides by a read, or works
+//! on a node that isn't confirmed as primary.
+//!
+//! Any proxy does it for all of its deployment, so that a transaction outlives its proxy. Two that
+//! do it at once do no harm: the insert on the anchor makes them agree.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::backend::group::Group;
+use crate::backend::topology::Topology;
+use crate::context::Context;
+use crate::context::ledger::Ledger;
+use crate::error::{Error, Result};
+use crate::name::GroupName;
+use crate::rules::Rules;
+use crate::transaction::protocol::{self, Step};
+use crate::transaction::store::{OldRow, Prepared, Store};
+use crate::transaction::xid::{BranchId, TransactionId};
+
+/// Old rows looked at in one pass of one group.
+const ROWS: usize = 200;
+/// Rows cleared by one statement.
+const BATCH: usize = 50;
+/// How old a row of one's own must be before it is cleared: a failover that loses the end of a
+/// commit happens within this, if it happens.
+const OWN_ROWS_KEPT: Duration = Duration::from_secs(30);
+/// Rows of others are looked for once in so many passes.
+const SWEEP_EVERY: u32 = 15;
+
+/// A prepared branch where it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub group: GroupName,
+    pub id: Prepared,
+    /// `None`: not Weir's.
+    pub branch: Option<BranchId>,
+}
+
+/// Looks and resolves for as long as the process lives.
+pub async fn watch(context: Arc<Context>) {
+    let mut recovery = Recovery::default();
+    loop {
+        recovery.pass(&context).await;
+        tokio::time::sleep(context.config().transactions.recover_every.0.max(Duration::from_millis(100))).await;
+    }
+}
+
+/// What one process remembers between passes.
+#[derive(Default)]
+struct Recovery {
+    stores: HashMap<GroupName, Store>,
+    /// When each branch was first seen.
+    seen: HashMap<(Vec<u8>, Vec<u8>), Instant>,
+    passes: u32,
+}
+
+impl Recovery {
+    async fn pass(&mut self, context: &Arc<Context>) {
+        let snapshot = context.snapshot();
+        let (rules, topology) = (&snapshot.rules, &snapshot.topology);
+        let config = context.config();
+        let ledger = &context.ledger;
+        self.connect(rules, topology).await;
+        let found = self.find(rules).await;
+        let keys: Vec<_> =
+            found.iter().map(|found| (found.id.transaction.clone(), found.id.qualifier.clone())).collect();
+        self.seen.retain(|key, _| keys.contains(key));
+        for (found, key) in found.iter().zip(keys) {
+            let Some(branch) = &found.branch else { continue };
+            let first = *self.seen.entry(key).or_insert_with(Instant::now);
+            let own = branch.transaction.run == ledger.run && branch.transaction.proxy == ledger.proxy;
+            let due = match own {
+                // While it lives here, its session is at it.
+                true => !ledger.lives(branch.transaction.number),
+                false => first.elapsed() >= config.transactions.recover_after.0,
+            };
+            if due && let Err(error) = self.resolve(ledger, rules, &found.group, branch).await {
+                tracing::warn!(group = %found.group, id = %branch.transaction, %error, "a prepared branch stays");
+            }
+        }
+        self.clear_own(ledger).await;
+        if self.passes % SWEEP_EVERY == 0 {
+            self.sweep(rules, config.transactions.rows_kept.0).await;
+        }
+        self.passes = self.passes.wrapping_add(1);
+    }
+
+    /// A confirmed connection to each group's present primary, as far as there is one.
+    async fn connect(&mut self, rules: &Rules, topology: &Topology) {
+        let groups = topology.groups();
+        self.stores.retain(|name, store| groups.iter().any(|group| group.name() == name && store.is_of(group)));
+        for group in groups {
+            if let Some(store) = self.stores.get_mut(group.name()) {
+                if store.confirm().await.is_ok() {
+                    continue;
+                }
+                self.stores.remove(group.name());
+            }
+            match open(rules, group).await {
+                Ok(store) => drop(self.stores.insert(group.name().clone(), store)),
+                Err(error) => tracing::debug!(group = %group.name(), %error, "recovery can't look"),
+            }
+        }
+    }
+
+    /// This deployment's prepared branches.
+    async fn find(&mut self, rules: &Rules) -> Vec<Found> {
+        let mut all = Vec::new();
+        let mut failed = Vec::new();
+        for (name, store) in &mut self.stores {
+            match store.prepared().await {
+                Ok(list) => all.extend(list.into_iter().map(|id| {
+                    let ours = |branch: &BranchId| *branch.transaction.deployment == *rules.settings.deployment;
+                    let branch = id.branch().filter(ours);
+                    Found { group: name.clone(), id, branch }
+                })),
+                Err(error) => {
+                    tracing::warn!(group = %name, %error, "prepared branches can't be listed");
+                    failed.push(name.clone());
+                }
+            }
+        }
+        self.stores.retain(|name, _| !failed.contains(name));
+        all
+    }
+
+    /// Asks the anchor and does as it says.
+    async fn resolve(
+        &mut self,
+        ledger: &Ledger,
+        rules: &Rules,
+        group: &GroupName,
+        branch: &BranchId,
+    ) -> Result<()> {
+        let anchor = self.anchor(ledger, rules, branch).await?;
+        let Some(store) = self.stores.get_mut(&anchor) else { return Err(unreachable(&anchor)) };
+        let answer = store.ask(&branch.transaction, branch.anchor_connection).await;
+        let Some(step) = protocol::resolution(answer) else {
+            // Whoever holds the row has had its time: its connection is ended, and the next pass
+            // asks again.
+            store.kill(branch.anchor_connection).await?;
+            return Err(Error::unavailable("no_verdict", "its anchor is still in flight"));
+        };
+        let Some(store) = self.stores.get_mut(group) else { return Err(unreachable(group)) };
+        store.resolve(branch, step).await?;
+        let committed = step == Step::CommitPrepared;
+        let counters = &ledger.counters;
+        let counter =
+            if committed { &counters.recovered_committed } else { &counters.recovered_rolled_back };
+        counter.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(%group, id = %branch.transaction, committed, "a prepared branch was resolved");
+        Ok(())
+    }
+
+    /// The group whose commit table the branch names.
+    async fn anchor(&mut self, ledger: &Ledger, rules: &Rules, branch: &BranchId) -> Result<GroupName> {
+        // The name is right unless it was shortened, or the group was renamed.
+        let mut names: Vec<GroupName> = self.stores.keys().cloned().collect();
+        names.sort_by_key(|name| (!name.as_str().starts_with(&branch.anchor), name.clone()));
+        for name in names {
+            let Some(store) = self.stores.get_mut(&name) else { continue };
+            // Asked of the server itself: a restore may have brought another table.
+            if store.instance_now().await.ok().flatten() == Some(branch.instance) {
+                return Ok(name);
+            }
+        }
+        let _ = (ledger, rules);
+        Err(Error::unavailable(
+            "anchor_unknown",
+            format!(
+                "no reachable group of these rules has the commit table {:016x} (anchor group '{}')",
+                branch.instance, branch.anchor
+            ),
+        ))
+    }
+
+    /// Rows of this process whose branches are all resolved.
+    async fn clear_own(&mut self, ledger: &Ledger) {
+        let Some(before) = Instant::now().checked_sub(OWN_ROWS_KEPT) else { return };
+        let mut by_group: HashMap<GroupName, Vec<String>> = HashMap::new();
+        for row in ledger.take_clearable(before) {
+            by_group.entry(row.group).or_default().push(row.key);
+        }
+        for (group, keys) in by_group {
+            // What fails here is found by the sweep.
+            let Some(store) = self.stores.get_mut(&group) else { continue };
+            for batch in keys.chunks(BATCH) {
+                if let Err(error) = store.delete(batch.iter().map(String::as_bytes)).await {
+                    tracing::debug!(%group, %error, "commit rows stay until the sweep");
+                }
+            }
+        }
+    }
+
+    /// Rows that nobody cleared (mysql-traps 4).
+    async fn sweep(&mut self, rules: &Rules, age: Duration) {
+        let names: Vec<GroupName> = self.stores.keys().cloned().collect();
+        for name in names {
+            let Some(store) = self.stores.get_mut(&name) else { continue };
+            let rows = match store.old_rows(age, ROWS).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::debug!(group = %name, %error, "the commit table can't be swept");
+                    continue;
+                }
+            };
+            let mut keys = Vec::new();
+            for row in rows {
+                if self.may_go(rules, &name, &row).await {
+                    keys.push(row.key);
+                }
+            }
+            let Some(store) = self.stores.get_mut(&name) else { continue };
+            for batch in keys.chunks(BATCH) {
+                if let Err(error) = store.delete(batch.iter().map(Vec::as_slice)).await {
+                    tracing::debug!(group = %name, %error, "old rows stay");
+                }
+            }
+        }
+    }
+
+    /// A commit row goes once none of its branches is prepared on its group's present primary; an
+    /// abort row once the anchor's connection is gone.
+    async fn may_go(&mut self, rules: &Rules, anchor: &GroupName, row: &OldRow) -> bool {
+        let ours = TransactionId::parse(&row.key)
+            .is_some_and(|id| *id.deployment == *rules.settings.deployment);
+        if !ours {
+            return false;
+        }
+        if !row.committed {
+            let Some(store) = self.stores.get_mut(anchor) else { return false };
+            return matches!(store.has_connection(row.connection).await, Ok(false));
+        }
+        for member in &row.members {
+            let Some(store) = self.stores.get_mut(member) else { return false };
+            if store.confirm().await.is_err() {
+                return false;
+            }
+            match store.prepared().await {
+                Ok(list) if list.iter().all(|id| id.transaction != row.key) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+}
+
+async fn open(rules: &Rules, group: &Group) -> Result<Store> {
+    Store::open(group, &rules.settings.commit_database).await
+}
+
+fn unreachable(group: &GroupName) -> Error {
+    Error::unavailable("group_unreachable", format!("group '{group}' can't be reached"))
+}

@@ -1,0 +1,276 @@
+//! Transactions over groups against real servers of both kinds: what one plain server would do.
+//!
+//! Owns: commits, rollbacks, savepoints, statement atomicity and errors while everybody lives;
+//! crashes are the fault harness's.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+
+use crate::support::rig::{self, Rig};
+use crate::support::sql::{self, blocking};
+
+type Outcome = Result<(), mysql_async::Error>;
+
+/// Runs a check through Weir on every kind of server that can be had. Each check has keys of its
+/// own: `base + n` for n below 16 is shard n, 0 to 7 on g0 and 8 to 15 on g1.
+fn on_each<F>(base: u64, check: F)
+where
+    F: AsyncFn(&mut Conn, &Rig) -> Outcome + Sync,
+{
+    assert_eq!(base % 16, 0);
+    let rigs = rig::shared_kinds();
+    assert!(!rigs.is_empty(), "no server at all");
+    for rig in rigs {
+        blocking(&rig.url(), async |conn| {
+            conn.query_drop("SET SESSION innodb_lock_wait_timeout = 5").await.map_err(|e| e.to_string())?;
+            for key in base..base + 16 {
+                conn.query_drop(insert(key)).await.map_err(|error| error.to_string())?;
+            }
+            let outcome = check(conn, rig).await.map_err(|error| error.to_string());
+            drop(conn.query_drop("ROLLBACK").await);
+            outcome?;
+            let end = base + 16;
+            let clean = format!("DELETE FROM users WHERE user_id >= {base} AND user_id < {end}");
+            conn.query_drop(clean).await.map_err(|error| error.to_string())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        // Other tests commit meanwhile: theirs pass.
+        let start = std::time::Instant::now();
+        while !prepared(rig).is_empty() {
+            let waited = start.elapsed();
+            assert!(waited.as_secs() < 10, "branches are left: {:?}", prepared(rig));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+fn insert(key: u64) -> String {
+    format!(
+        "REPLACE INTO users (user_id, name, email, region_id, registered_at, balance) \
+         VALUES ({key}, 'x', 'x', 1, '2024-01-01', 100)"
+    )
+}
+
+fn pay(key: u64, amount: i64) -> String {
+    format!("UPDATE users SET balance = balance + {amount} WHERE user_id = {key}")
+}
+
+/// What XA RECOVER lists on the groups' primaries.
+fn prepared(rig: &Rig) -> Vec<Vec<String>> {
+    let ask = |group: &rig::Group| sql::query(&group.primary.url("root"), "XA RECOVER").expect("rows");
+    rig.groups.iter().flat_map(ask).collect()
+}
+
+fn errno(error: &mysql_async::Error) -> u16 {
+    match error {
+        mysql_async::Error::Server(error) => error.code,
+        other => panic!("not a server's error: {other}"),
+    }
+}
+
+async fn other(rig: &Rig) -> Conn {
+    Conn::new(Opts::from_url(&rig.url()).expect("a URL")).await.expect("a second client")
+}
+
+async fn balances(conn: &mut Conn, keys: &[u64]) -> Vec<i64> {
+    let mut found = Vec::new();
+    for key in keys {
+        let sql = format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id = {key}");
+        found.push(conn.query_first::<i64, _>(sql).await.expect("a row").unwrap_or(-1));
+    }
+    found
+}
+
+#[test]
+fn a_transaction_over_two_groups_commits_and_rolls_back_as_one() {
+    on_each(920_000, async |conn, rig| {
+        let (a, b) = (920_001, 920_009);
+        let mut watcher = other(rig).await;
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(a, -30)).await?;
+        conn.query_drop(pay(b, 30)).await?;
+        assert_eq!(balances(conn, &[a, b]).await, [70, 130], "its own rows");
+        assert_eq!(balances(&mut watcher, &[a, b]).await, [100, 100], "nobody else's");
+        conn.query_drop("COMMIT").await?;
+        assert_eq!(balances(&mut watcher, &[a, b]).await, [70, 130]);
+
+        conn.query_drop("START TRANSACTION").await?;
+        conn.query_drop(pay(b, -1)).await?;
+        conn.query_drop(pay(a, 1)).await?;
+        conn.query_drop("ROLLBACK").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [70, 130]);
+
+        // Read here, written there: one phase, and the reading branch is rolled back.
+        for (read, write) in [(a, b), (b, a)] {
+            conn.query_drop("BEGIN").await?;
+            assert_eq!(balances(conn, &[read]).await.len(), 1);
+            conn.query_drop(pay(write, 5)).await?;
+            conn.query_drop("COMMIT").await?;
+        }
+        assert_eq!(balances(&mut watcher, &[a, b]).await, [75, 135]);
+        watcher.disconnect().await
+    });
+}
+
+#[test]
+fn a_statement_over_groups_is_all_or_nothing_in_autocommit() {
+    on_each(920_112, async |conn, _| {
+        let keys: Vec<u64> = (920_112..920_128).collect();
+        assert_eq!(keys[0] % 16, 0);
+        conn.query_drop("UPDATE users SET balance = 7 WHERE user_id BETWEEN 920112 AND 920127").await?;
+        conn.query_drop("DELETE FROM users WHERE user_id BETWEEN 920112 AND 920127").await?;
+        let rows: Vec<String> = keys.iter().map(|key| format!("({key}, 'y', 'y', 1, NOW())")).collect();
+        let insert = |rows: &[String]| {
+            let rows = rows.join(",");
+            format!("INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES {rows}")
+        };
+        conn.query_drop(insert(&rows)).await?;
+        assert_eq!(conn.affected_rows(), 16);
+        conn.query_drop("DELETE FROM users WHERE user_id BETWEEN 920112 AND 920127").await?;
+        assert_eq!(conn.affected_rows(), 16);
+        // The last row is there already: none of the others may stay.
+        conn.query_drop(insert(&rows[15..])).await?;
+        let refused = conn.query_drop(insert(&rows)).await.unwrap_err();
+        assert_eq!(errno(&refused), 1062, "{refused}");
+        let count: Option<u64> = conn
+            .query_first("SELECT COUNT(*) FROM users WHERE user_id BETWEEN 920112 AND 920127")
+            .await?;
+        assert_eq!(count, Some(1));
+        conn.query_drop("DELETE FROM users WHERE user_id = 920127").await
+    });
+}
+
+#[test]
+fn a_failing_statement_undoes_itself_and_leaves_the_transaction_alive() {
+    on_each(920_160, async |conn, _| {
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(920_161, 1)).await?;
+        conn.query_drop("DELETE FROM users WHERE user_id IN (920162, 920163, 920170)").await?;
+        let rows = [920_162, 920_163, 920_170, 920_171].map(|key| format!("({key}, 'n', 'n', 1, NOW())"));
+        let insert = format!(
+            "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES {}",
+            rows.join(",")
+        );
+        let refused = conn.query_drop(&insert).await.unwrap_err();
+        assert_eq!(errno(&refused), 1062, "{refused}");
+        assert_eq!(balances(conn, &[920_162, 920_163, 920_170]).await, [-1, -1, -1]);
+        conn.query_drop(pay(920_172, 2)).await?;
+        conn.query_drop("COMMIT").await?;
+        let keys = [920_161, 920_162, 920_163, 920_170, 920_171, 920_172];
+        assert_eq!(balances(conn, &keys).await, [101, -1, -1, -1, 100, 102]);
+        Ok(())
+    });
+}
+
+#[test]
+fn savepoints_hold_on_every_group_also_on_one_that_joins_later() {
+    on_each(920_208, async |conn, _| {
+        let (a, b) = (920_209, 920_217);
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(a, 1)).await?;
+        conn.query_drop("SAVEPOINT one").await?;
+        conn.query_drop(pay(a, 10)).await?;
+        conn.query_drop(pay(b, 10)).await?;
+        conn.query_drop("SAVEPOINT two").await?;
+        conn.query_drop(pay(b, 100)).await?;
+        conn.query_drop("ROLLBACK TO SAVEPOINT TWO").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [111, 110]);
+        conn.query_drop("ROLLBACK TO one").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [101, 100]);
+        let gone = conn.query_drop("ROLLBACK TO two").await.unwrap_err();
+        assert_eq!(errno(&gone), 1305);
+        conn.query_drop("RELEASE SAVEPOINT one").await?;
+        conn.query_drop(pay(b, 5)).await?;
+        conn.query_drop("COMMIT").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [101, 105]);
+        Ok(())
+    });
+}
+
+#[test]
+fn autocommit_off_spans_groups_from_the_first_statement() {
+    on_each(920_256, async |conn, rig| {
+        let (a, b) = (920_257, 920_265);
+        let mut watcher = other(rig).await;
+        conn.query_drop("SET autocommit = 0").await?;
+        let count: Option<u64> =
+            conn.query_first("SELECT COUNT(*) FROM users WHERE user_id BETWEEN 920256 AND 920271").await?;
+        assert_eq!(count, Some(16));
+        conn.query_drop("UPDATE users SET balance = 1 WHERE user_id BETWEEN 920256 AND 920271").await?;
+        assert_eq!(balances(&mut watcher, &[a, b]).await, [100, 100]);
+        conn.query_drop("ROLLBACK").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
+        conn.query_drop(pay(a, 1)).await?;
+        conn.query_drop(pay(b, 1)).await?;
+        // Turning it on commits.
+        conn.query_drop("SET autocommit = 1").await?;
+        assert_eq!(balances(&mut watcher, &[a, b]).await, [101, 101]);
+        watcher.disconnect().await
+    });
+}
+
+#[test]
+fn characteristics_reach_every_group() {
+    on_each(920_304, async |conn, rig| {
+        let (a, b) = (920_305, 920_313);
+        let mut writer = other(rig).await;
+        conn.query_drop("START TRANSACTION READ ONLY").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
+        for key in [a, b] {
+            let refused = conn.query_drop(pay(key, 1)).await.unwrap_err();
+            assert_eq!(errno(&refused), 1792);
+        }
+        conn.query_drop("COMMIT").await?;
+        // Each group's snapshot stands from its first read; READ COMMITTED has none.
+        for (level, sees) in [("REPEATABLE READ", [100, 100]), ("READ COMMITTED", [101, 101])] {
+            conn.query_drop(format!("SET TRANSACTION ISOLATION LEVEL {level}")).await?;
+            conn.query_drop("START TRANSACTION").await?;
+            assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
+            writer.query_drop(pay(a, 1)).await?;
+            writer.query_drop(pay(b, 1)).await?;
+            assert_eq!(balances(conn, &[a, b]).await, sees, "{level}");
+            conn.query_drop("COMMIT AND CHAIN").await?;
+            assert_eq!(balances(conn, &[a, b]).await, [101, 101], "{level}");
+            conn.query_drop("ROLLBACK AND NO CHAIN").await?;
+            writer.query_drop(pay(a, -1)).await?;
+            writer.query_drop(pay(b, -1)).await?;
+        }
+        conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
+        assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
+        conn.query_drop(pay(b, 1)).await?;
+        conn.query_drop("COMMIT").await?;
+        assert_eq!(balances(&mut writer, &[a, b]).await, [100, 101]);
+        writer.disconnect().await
+    });
+}
+
+#[test]
+fn a_deadlock_in_a_branch_rolls_back_every_group() {
+    on_each(920_352, async |conn, rig| {
+        let (a, b, c) = (920_353, 920_361, 920_362);
+        let mut rival = other(rig).await;
+        rival.query_drop("BEGIN").await?;
+        // The heavier transaction survives a deadlock.
+        rival.query_drop("UPDATE users SET email = 'h' WHERE user_id IN (920363, 920364, 920365)").await?;
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(a, 1)).await?;
+        conn.query_drop(pay(b, 1)).await?;
+        rival.query_drop(pay(c, 1)).await?;
+        let (mine, theirs) = tokio::join!(conn.query_drop(pay(c, 1)), rival.query_drop(pay(b, 1)));
+        assert!(mine.is_err() != theirs.is_err(), "{mine:?} {theirs:?}");
+        let (loser, winner, error) = match (mine, theirs) {
+            (Err(error), _) => (conn, &mut rival, error),
+            (_, Err(error)) => (&mut rival, conn, error),
+            _ => unreachable!(),
+        };
+        assert_eq!(errno(&error), 1213);
+        winner.query_drop("COMMIT").await?;
+        // The loser's transaction is over: what follows is in autocommit.
+        loser.query_drop(pay(a, 50)).await?;
+        loser.query_drop("ROLLBACK").await?;
+        let found = balances(winner, &[a, b, c]).await;
+        assert!(found == [150, 101, 101] || found == [151, 102, 102] || found == [150, 101, 102]
+            || found == [151, 101, 101], "{found:?}");
+        rival.disconnect().await
+    });
+}
