@@ -135,9 +135,10 @@ pub async fn log_in(node: &Arc<Node>, mut stream: Stream, found_rows: bool) -> R
     Ok(Opened { stream, capabilities, version: server.version, id: server.id, status })
 }
 
-/// What is asked of a backend. LOCAL_FILES isn't: no server may ask Weir for a file.
+/// What is asked of a backend. With LOCAL_FILES a server may ask for a file: only the client's, and
+/// only while its LOAD DATA LOCAL runs (`executor::pass`); Weir opens none.
 fn wanted(found_rows: bool) -> Capabilities {
-    let base = Capabilities::WANTED | Capabilities::MULTI_STATEMENTS;
+    let base = Capabilities::WANTED | Capabilities::MULTI_STATEMENTS | Capabilities::LOCAL_FILES;
     if found_rows { base | Capabilities::FOUND_ROWS } else { base }
 }
 

@@ -237,7 +237,11 @@ impl<'c> Lane<'c> {
             [0xfe, ..] if is_end(payload, capabilities) => parse_end(payload, capabilities),
             _ => {
                 row.clear();
-                row.extend_from_slice(payload);
+                match Names(names).in_rows() {
+                    false => row.extend_from_slice(payload),
+                    true if Names(names).text_row(payload, row).is_ok() => {}
+                    true => return Err(self.hostile("a damaged row")),
+                }
                 return Ok(Next::Row);
             }
         };

@@ -6,15 +6,14 @@
 //! (the session does, with what follows it).
 
 use crate::error::{Error, Fault, Result};
-use crate::executor::insert_id::InsertId;
 use crate::executor::rename::Names;
 use crate::executor::running::Running;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
+use crate::protocol::field::FieldType;
 use crate::protocol::err::{ErrPacket, write_error};
 use crate::protocol::ok::{OkHeader, OkPacket};
-use crate::protocol::row::{TextRow, write_text_row};
 use crate::protocol::response::{Response, write_column_count, write_local_infile};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
@@ -35,11 +34,12 @@ pub struct Terms<'a> {
     pub status: StatusFlags,
     /// Whether the client is told of session state that the backend reports.
     pub pass_session_state: bool,
+    /// The rows are those of COM_STMT_EXECUTE.
+    pub binary: bool,
     /// A cursor was asked for: the answer may end after its column definitions.
     pub cursor: bool,
     /// Says why a statement that ends in 1317 was stopped.
     pub running: &'a Running,
-    pub insert_id: InsertId,
 }
 
 /// What an answer was: what the session must know to go on.
@@ -48,7 +48,6 @@ pub struct Summary {
     /// Rows of the last result set; `None` where the answer had none.
     pub rows: Option<u64>,
     pub affected_rows: u64,
-    /// What LAST_INSERT_ID() becomes; 0: it stays.
     pub last_insert_id: u64,
     pub warnings: u16,
     /// The backend's status flags at the end of the answer.
@@ -96,7 +95,7 @@ pub async fn relay(
     let pending = client.pending_write();
     let sequence = client.sequence();
     let sent = client.byte_counts().1;
-    let mut relay = Relay { client, backend, terms, summary: Summary::default(), border: (0, 0) };
+    let mut relay = Relay::new(client, backend, terms);
     match relay.results().await {
         Ok(()) => Ok(relay.summary),
         Err(error) if is_clients(&error) => Err(Broken::Client(error)),
@@ -121,11 +120,17 @@ struct Relay<'r> {
     backend: &'r mut Stream,
     terms: &'r Terms<'r>,
     summary: Summary,
+    /// The columns' types, where rows are looked through.
+    types: Vec<FieldType>,
     /// Where the EOF behind the column definitions begins: pending bytes and sequence id.
     border: (usize, u8),
 }
 
-impl Relay<'_> {
+impl<'r> Relay<'r> {
+    fn new(client: &'r mut Stream, backend: &'r mut Stream, terms: &'r Terms<'r>) -> Self {
+        Relay { client, backend, terms, summary: Summary::default(), types: Vec::new(), border: (0, 0) }
+    }
+
     async fn results(&mut self) -> Result<()> {
         while self.result().await? {}
         Ok(())
@@ -164,12 +169,14 @@ impl Relay<'_> {
     }
 
     async fn columns(&mut self, columns: usize) -> Result<()> {
+        self.types.clear();
         for _ in 0..columns {
             let payload = next(self.backend, self.client).await?;
             if self.terms.names.is_empty() {
                 self.client.write_packet(payload);
             } else {
                 let column = self.terms.names.column(Column::parse(payload)?);
+                self.types.push(column.field_type);
                 self.client.write_with(|out| column.write(out));
             }
         }
@@ -195,7 +202,7 @@ impl Relay<'_> {
         rows_ended(self.client, self.terms, &mut self.summary, self.border, payload)
     }
 
-    /// Relays text rows with logical names in their values; answers the packet that ends them. Such
+    /// Relays rows with logical names in their values; answers the packet that ends them. Such
     /// answers are definitions: few rows, none of them a client's data.
     async fn renamed_rows(&mut self) -> Result<Vec<u8>> {
         let mut rows = 0;
@@ -207,12 +214,12 @@ impl Relay<'_> {
                 return Ok(payload.to_vec());
             }
             let names = self.terms.names;
-            let mut row = TextRow::new(payload);
-            let mut values: Vec<Option<Vec<u8>>> = Vec::new();
-            while row.end().is_err() {
-                values.push(row.value()?.map(|value| names.value(value)));
+            let mut row = Vec::new();
+            match self.terms.binary {
+                true => names.binary_row(payload, &self.types, &mut row)?,
+                false => names.text_row(payload, &mut row)?,
             }
-            self.client.write_with(|out| write_text_row(values.iter().map(Option::as_deref), out));
+            self.client.write_packet(&row);
             rows += 1;
         }
     }
@@ -301,9 +308,8 @@ fn finish_ok(
         summary.session_state.extend_from_slice(ok.session_state);
     }
     summary.affected_rows = ok.affected_rows;
-    let (last_insert_id, adopted) = terms.insert_id.of(ok.affected_rows, ok.last_insert_id);
-    if adopted != 0 {
-        summary.last_insert_id = adopted;
+    if ok.last_insert_id != 0 {
+        summary.last_insert_id = ok.last_insert_id;
     }
     if header == OkHeader::Plain {
         summary.rows = None;
@@ -315,7 +321,7 @@ fn finish_ok(
         status = status.with(StatusFlags::MORE_RESULTS);
     }
     let state: &[u8] = if terms.pass_session_state { ok.session_state } else { b"" };
-    let ok = OkPacket { status, last_insert_id, session_state: state, ..ok };
+    let ok = OkPacket { status, session_state: state, ..ok };
     write_end(client, terms.client, &ok, header);
     follows
 }
@@ -355,7 +361,7 @@ pub async fn relay_fetch(
 ) -> Result<Summary, Broken> {
     let sent = client.byte_counts().1;
     let border = (client.pending_write(), client.sequence());
-    let mut relay = Relay { client, backend, terms, summary: Summary::default(), border };
+    let mut relay = Relay { border, ..Relay::new(client, backend, terms) };
     let outcome = match relay.fetched().await {
         Ok(()) => return Ok(relay.summary),
         Err(error) => error,

@@ -3,9 +3,11 @@
 //! Owns: which names of an answer are replaced (mysql-traps 24), and those of
 //! rows that are definitions themselves (SHOW CREATE TABLE). Never: touches any other row.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::planner::plan::Renaming;
 use crate::protocol::column::{Column, Rename};
+use crate::protocol::field::FieldType;
+use crate::protocol::row::{BinaryRow, TextRow, write_binary_row, write_text_row};
 
 /// The names of one answer. An empty list changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +56,37 @@ impl<'a> Names<'a> {
             Ok(text) => self.text(text).into_bytes(),
             Err(_) => value.to_vec(),
         }
+    }
+
+    /// A text row with logical names in its values, appended to `out`.
+    ///
+    /// # Errors
+    /// A damaged row.
+    pub fn text_row(self, payload: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let mut row = TextRow::new(payload);
+        let mut values: Vec<Option<Vec<u8>>> = Vec::new();
+        while row.end().is_err() {
+            values.push(row.value()?.map(|value| self.value(value)));
+        }
+        write_text_row(values.iter().map(Option::as_deref), out);
+        Ok(())
+    }
+
+    /// The same for a binary row.
+    ///
+    /// # Errors
+    /// A damaged row.
+    pub fn binary_row(self, payload: &[u8], types: &[FieldType], out: &mut Vec<u8>) -> Result<()> {
+        let mut row = BinaryRow::new(payload, types.len())?;
+        let mut values: Vec<(FieldType, Option<Vec<u8>>)> = Vec::new();
+        for &kind in types {
+            let value = row.value(kind)?;
+            let is_text = kind.is_string();
+            values.push((kind, value.map(|value| if is_text { self.value(value) } else { value.to_vec() })));
+        }
+        let values: Vec<_> = values.iter().map(|(kind, value)| (*kind, value.as_deref())).collect();
+        write_binary_row(&values, out);
+        Ok(())
     }
 
     /// A message with logical names in it.
@@ -106,7 +139,7 @@ fn replace_word(text: &str, from: &str, to: &str) -> String {
 mod tests {
     use super::*;
     use crate::name::{SchemaName, TableName};
-    use crate::protocol::field::{FieldFlags, FieldType};
+    use crate::protocol::field::FieldFlags;
 
     fn renaming() -> [Renaming; 1] {
         [Renaming {

@@ -4,6 +4,7 @@
 //! Never: starts or stops a statement ([`crate::executor::scatter`] does), or knows how rows are
 //! merged.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use crate::executor::held::HeldRows;
 use crate::executor::lane::{Begun, Lane, Next, Part};
 use crate::executor::merge::{Flow, Gathering, Tournament};
 use crate::observe::budget::Reservation;
+use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
 use crate::protocol::row::RowIndex;
 use crate::wire::stream::Stream;
@@ -178,7 +180,11 @@ impl<'r, 'c> Merging<'r, 'c> {
     }
 
     async fn one_after_the_other(&mut self) -> Result<(), Stop> {
-        let is_plain = self.gathering.is_plain();
+        // What ANALYZE TABLE and its kin say of shards is about one logical table: the same row of
+        // several shards is one row.
+        let renames = self.inputs.iter().any(|input| Names(input.names).in_rows());
+        let mut told: HashSet<Vec<u8>> = HashSet::new();
+        let is_plain = self.gathering.is_plain() && !renames;
         let is_folded = self.gathering.is_folded();
         for place in 0..self.inputs.len() {
             self.begin(place).await?;
@@ -187,6 +193,10 @@ impl<'r, 'c> Merging<'r, 'c> {
                 continue;
             }
             while self.next(place).await? {
+                let repeated = |input: &Input<'_>| !told.insert(input.row.clone());
+                if renames && self.inputs.get(place).is_some_and(repeated) {
+                    continue;
+                }
                 if is_folded {
                     let (gathering, input, lane) = self.parts_of(place)?;
                     let outcome = gathering.index(&input.row, &mut input.index);

@@ -7,7 +7,7 @@ use crate::error::{Error, Fault};
 use crate::name::SchemaName;
 use crate::planner::Action;
 use crate::planner::draft::{Draft, Naming, Result};
-use crate::planner::plan::{Access, Pin, PreparedForm, Reply, SessionAction};
+use crate::planner::plan::{Access, Pin, PreparedForm, Reply, SessionAction, Shown};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
@@ -32,6 +32,11 @@ fn reply(draft: Draft, reply: Reply) -> Result<Outcome> {
     let mut draft = draft;
     draft.facts.prepared = PreparedForm::Never;
     Ok(Outcome::Plan(draft.finish(Action::Reply(reply))))
+}
+
+/// A comment alone.
+pub(crate) fn nothing(draft: Draft) -> Result<Outcome> {
+    reply(draft, Reply::Ok)
 }
 
 /// USE name.
@@ -109,13 +114,11 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.prepared = PreparedForm::Text;
     use ShowKind as K;
     match show.kind {
-        K::Databases if show.filter.is_none() => {
-            let pattern = pattern(&show);
-            reply(draft, Reply::Schemas { pattern })
+        K::Databases => {
+            let shown = shown(&draft, &show, tokens)?;
+            reply(draft, Reply::Schemas { shown })
         }
-        K::Tables if show.filter.is_none() => tables(draft, &show),
-        K::Databases | K::Tables => Err(refuse("statement", "SHOW … WHERE over logical names is not \
-             supported: use LIKE, or leave the condition out")),
+        K::Tables | K::TableStatus => tables(draft, &show, tokens),
         K::Warnings | K::Errors | K::WarningCount | K::ErrorCount => {
             session(draft, SessionAction::Diagnostics)
         }
@@ -138,7 +141,23 @@ fn pattern(show: &Show) -> Option<String> {
     show.like.as_ref().map(|(pattern, _)| String::from_utf8_lossy(pattern).into_owned())
 }
 
-fn tables(mut draft: Draft, show: &Show) -> Result<Outcome> {
+/// LIKE or WHERE.
+fn shown(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<Shown> {
+    let sql = draft.input.sql;
+    let inside = |token: &Token| show.filter.as_ref().is_some_and(|filter| filter.contains(&token.range().start));
+    // The condition is run over a table of Weir's own: it must not reach another.
+    let subquery = tokens.iter().filter(|token| inside(token)).any(|token| {
+        token.is_any(sql, &["SELECT", "TABLE", "VALUES", "WITH"])
+    });
+    if subquery {
+        return Err(refuse("statement", "SHOW … WHERE with a subquery is not supported"));
+    }
+    let filter = show.filter.as_ref().and_then(|range| sql.get(range.clone()));
+    let filter = filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
+    Ok(Shown { pattern: pattern(show), filter })
+}
+
+fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
     let name = match (&show.schema, draft.input.schema) {
         (Some(schema), _) => schema.name.as_str(),
         (None, Some(schema)) => schema,
@@ -152,8 +171,11 @@ fn tables(mut draft: Draft, show: &Show) -> Result<Outcome> {
     }
     let schema = SchemaName::new(name);
     draft.schemas = vec![schema.clone()];
-    let (full, pattern) = (show.full, pattern(show));
-    reply(draft, Reply::Tables { schema, full, pattern })
+    let (full, shown) = (show.full, shown(&draft, show, tokens)?);
+    match show.kind {
+        ShowKind::TableStatus => reply(draft, Reply::TableStatus { schema, shown }),
+        _ => reply(draft, Reply::Tables { schema, full, shown }),
+    }
 }
 
 fn no_schema() -> Error {

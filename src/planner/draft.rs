@@ -218,6 +218,10 @@ impl<'a> Draft<'a> {
                     tables.databases.push(Some(database.clone()));
                 }
             }
+            None if self.input.schema.is_some_and(is_system) => {
+                tables.groups = vec![GroupId(0)];
+                tables.databases = vec![self.input.schema.map(Arc::from)];
+            }
             None => {
                 let count = u16::try_from(self.input.rules.groups.len()).unwrap_or(u16::MAX);
                 tables.groups = (0..count).map(GroupId).collect();
@@ -280,7 +284,6 @@ impl<'a> Draft<'a> {
             kind: self.kind,
             traits: self.traits,
             schemas: self.schemas,
-            fill: None,
             action,
             tables: self.tables,
             splices: self.splices,

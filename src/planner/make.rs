@@ -18,7 +18,7 @@ use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
 use crate::sql::hint::{self, Hint};
 use crate::sql::parse;
-use crate::sql::token::Token;
+use crate::sql::token::{Token, TokenKind};
 
 /// Statements of up to so many tokens can't nest or chain deeply enough to matter.
 const ORDINARY_TOKENS: usize = 64;
@@ -113,6 +113,8 @@ fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Resul
         K::Xa(_) => Err(refuse("xa", "XA transactions of clients are not supported: use BEGIN and COMMIT")),
         K::ExecuteImmediate => Err(refuse("statement", "EXECUTE IMMEDIATE is not supported: use PREPARE, \
              EXECUTE and DEALLOCATE PREPARE")),
+        // Servers answer a lone comment with OK, and nothing at all with an error.
+        K::Empty if tokens.iter().any(|token| token.kind == TokenKind::Comment) => control::nothing(draft),
         K::Empty => Err(Error::new(Fault::Client, 1065, b"42000", "empty", "Query was empty")),
         K::Flush | K::Handler | K::SetStatement | K::Compound | K::Unknown => {
             control::unknown_effects(draft, tokens, "a statement of this kind is sent whole")

@@ -38,9 +38,6 @@ pub struct Facts {
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
-    /// No server makes an id for this INSERT: an insert id in its answer is one that the statement
-    /// gave, which LAST_INSERT_ID() doesn't follow.
-    pub given_ids: bool,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
     /// definitions are (SHOW CREATE TABLE, SHOW INDEX, EXPLAIN, ANALYZE TABLE).
     pub names_in_rows: bool,
@@ -58,7 +55,6 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             clock: false,
-            given_ids: false,
             names_in_rows: false,
         }
     }
@@ -170,6 +166,15 @@ pub enum WriteKind {
     Definition,
 }
 
+/// What a SHOW leaves of its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The pattern of LIKE.
+    pub pattern: Option<String>,
+    /// The condition of WHERE, as written; it holds no subquery.
+    pub filter: Option<Box<str>>,
+}
+
 /// An answer of Weir's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -179,9 +184,11 @@ pub enum Reply {
     /// An OK packet without more: a statement that has nothing to do here.
     Ok,
     /// `SHOW DATABASES [LIKE]`: the logical schemas that the user may see.
-    Schemas { pattern: Option<String> },
+    Schemas { shown: Shown },
     /// `SHOW [FULL] TABLES [FROM] [LIKE]`: logical names, physical ones folded.
-    Tables { schema: SchemaName, full: bool, pattern: Option<String> },
+    Tables { schema: SchemaName, full: bool, shown: Shown },
+    /// SHOW TABLE STATUS.
+    TableStatus { schema: SchemaName, shown: Shown },
     /// `SHOW [FULL] PROCESSLIST`: this proxy's clients.
     Processlist { full: bool },
 }

@@ -25,7 +25,10 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parse
     let mut survey = Survey::new(draft.input);
     let blocks = survey.query(query, None, Role::Top)?;
     draft.name_tables(&survey, |_| Naming::Alias);
-    let system = |used: &crate::planner::survey::Use| is_system(used.schema.as_str());
+    // information_schema is shown under logical names.
+    let system = |used: &crate::planner::survey::Use| {
+        is_system(used.schema.as_str()) && !used.schema.as_str().eq_ignore_ascii_case("information_schema")
+    };
     if !survey.uses.is_empty() && survey.uses.iter().all(system) {
         // DATABASE() must be the name by which the server's own tables know it.
         let traits = draft.traits;

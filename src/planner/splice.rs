@@ -100,6 +100,19 @@ impl Plan {
                 renamings.push(renaming);
             }
         }
+        // Errors of a statement without tables name the database all the same (1305, 1046).
+        if self.tables.is_empty()
+            && let (Some(database), Some(schema)) = (&target.database, self.schemas.first())
+            && **database != *schema.as_str()
+        {
+            renamings.push(Renaming {
+                physical_database: Arc::clone(database),
+                physical_table: Arc::from(""),
+                schema: schema.clone(),
+                table: TableName::new(""),
+                in_rows: self.facts.names_in_rows,
+            });
+        }
         renamings
     }
 }
@@ -288,7 +301,7 @@ impl Writer<'_> {
 }
 
 /// A name in backticks.
-pub(crate) fn quote(name: &str, out: &mut Vec<u8>) {
+fn quote(name: &str, out: &mut Vec<u8>) {
     out.push(b'`');
     for byte in name.bytes() {
         if byte == b'`' {

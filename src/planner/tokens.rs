@@ -87,6 +87,10 @@ pub(crate) fn home(draft: &Draft, tables: &mut Tables) -> Result<()> {
             tables.groups.push(schema.default_group);
             tables.databases.push(Some(schema.default_database().clone()));
         }
+        None if draft.input.schema.is_some_and(is_system) => {
+            tables.groups.push(crate::name::GroupId(0));
+            tables.databases.push(draft.input.schema.map(Arc::from));
+        }
         None if draft.input.rules.groups.is_empty() => {
             return Err(Error::internal("the rules have no group"));
         }
@@ -151,6 +155,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     if mentions.is_empty() {
         return at_home(draft);
     }
+    draft.facts.names_in_rows = answers_rows;
     let survey = named(&draft, &mentions)?;
     renames(&draft, tokens, &survey)?;
     draft.name_tables(&survey, |_| Naming::Rename);
@@ -158,8 +163,11 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     let many = fan_out(&draft, &survey, &mut tables)?;
     tables.many = match many {
         Spread::One => None,
+        Spread::Many if draft.kind == K::ChecksumTable && !tables.sharded.is_empty() => {
+            return Err(refuse("statement", "CHECKSUM TABLE of a table in several places is not supported: \
+                 the sum of a whole table doesn't follow from those of its parts"));
+        }
         Spread::Many if answers_rows => {
-            draft.facts.names_in_rows = true;
             Some(Many::Scatter { gather: Gather::default(), allowed: true })
         }
         Spread::Many => Some(Many::Write { write: WriteKind::Definition, allowed: true }),

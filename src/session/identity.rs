@@ -25,6 +25,9 @@ impl Identity {
     /// # Errors
     /// 1044 where it may not, whether the schema exists or not; 1049 where there is none.
     pub fn schema(&self, rules: &Rules, name: &str) -> Result<SchemaName> {
+        if name.eq_ignore_ascii_case("information_schema") {
+            return Ok(SchemaName::new("information_schema"));
+        }
         if !self.user.may_use(name) {
             return Err(error_code::database_access_denied(
                 self.user.name.as_str(),

@@ -3,10 +3,12 @@
 //! Owns: writing their values into a statement's text: LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS(),
 //! DATABASE(), USER() and kin, CONNECTION_ID(). Never: touches any other byte.
 //!
-//! A column that such a function names keeps its name: a lone one in a select list gets its own
-//! text as alias.
+//! A column that such a function names keeps its name: an item of a select list that holds one gets
+//! its own text as alias.
 
-use crate::error::Result;
+use std::ops::Range;
+
+use crate::error::{Error, Result};
 use crate::sql::lex::{self, Dialect, Limits};
 use crate::sql::token::{Token, TokenKind};
 
@@ -18,8 +20,10 @@ pub struct Remembered {
     pub found_rows: u64,
     pub connection_id: u32,
     pub schema: Option<String>,
-    /// `name@host`.
+    /// `name@host`, where the client came from.
     pub user: String,
+    /// `name@%`: an account of the rules holds for every host.
+    pub account: String,
 }
 
 /// The statement with the values in place; `None` where it names no such function.
@@ -32,28 +36,87 @@ pub fn resolve(
     limits: &Limits,
     values: &Remembered,
 ) -> Result<Option<Vec<u8>>> {
-    let tokens = lex::tokens(sql, dialect, limits)?;
-    let mut out = Vec::new();
-    let mut at = 0;
-    for (place, token) in tokens.iter().enumerate() {
+    let mut tokens = lex::tokens(sql, dialect, limits)?;
+    tokens.retain(|token| !token.kind.is_trivia());
+    // What is put in the place of which bytes, in order.
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for place in 0..tokens.len() {
         let Some((value, length)) = value_of(sql, &tokens, place, values) else { continue };
-        let Some(last) = tokens.get(place + length - 1) else { continue };
-        let (start, end) = (token.range().start, last.range().end);
-        out.extend_from_slice(sql.get(at..start).unwrap_or_default());
-        out.extend_from_slice(value.as_bytes());
-        if is_whole_item(sql, &tokens, place, length) {
-            out.extend_from_slice(b" AS `");
-            let name = sql.get(start..end).unwrap_or_default();
-            out.extend(name.iter().filter(|byte| **byte != b'`'));
-            out.push(b'`');
-        }
-        at = end;
+        let (Some(first), Some(last)) = (tokens.get(place), tokens.get(place + length - 1)) else { continue };
+        edits.push((first.range().start..last.range().end, value));
     }
-    if at == 0 {
+    if edits.is_empty() {
         return Ok(None);
+    }
+    for item in select_items(sql, &tokens) {
+        let holds_value = edits.iter().any(|(range, _)| item.start <= range.start && range.end <= item.end);
+        let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
+        if holds_value && name.chars().count() <= LONGEST_ALIAS {
+            edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
+        }
+    }
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut out = Vec::with_capacity(sql.len() + 64);
+    let mut at = 0;
+    for (range, text) in edits {
+        out.extend_from_slice(sql.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(text.as_bytes());
+        at = range.end;
     }
     out.extend_from_slice(sql.get(at..).unwrap_or_default());
     Ok(Some(out))
+}
+
+/// A longer name of a column would be an error as an alias.
+const LONGEST_ALIAS: usize = 250;
+
+/// The places of the items of outermost select lists that have no alias: their texts are what their
+/// columns are called.
+pub(super) fn select_items(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
+    const ENDS: [&str; 16] = [
+        "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT",
+        "INTO", "PROCEDURE", "FOR", "LOCK", "FETCH", "OFFSET",
+    ];
+    const BEGINS: [&str; 10] = [
+        "ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_JOIN", "SQL_SMALL_RESULT",
+        "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_NO_CACHE", "SQL_CALC_FOUND_ROWS",
+    ];
+    let mut items = Vec::new();
+    let mut begun: Option<usize> = None;
+    let mut close = |first: usize, end: usize| {
+        let Some(item) = tokens.get(first..end).filter(|item| !item.is_empty()) else { return };
+        if !has_alias(sql, item) {
+            items.extend(item.first().zip(item.last()).map(|(a, b)| a.range().start..b.range().end));
+        }
+    };
+    for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.depth == 0) {
+        let ends = token.kind == TokenKind::Semicolon || token.is_any(sql, &ENDS);
+        match begun {
+            None if token.is_word(sql, "SELECT") => begun = Some(place + 1),
+            Some(first) if first == place && token.is_any(sql, &BEGINS) => begun = Some(place + 1),
+            Some(first) if token.is_symbol(sql, ",") => {
+                close(first, place);
+                begun = Some(place + 1);
+            }
+            Some(first) if ends => {
+                close(first, place);
+                begun = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(first) = begun {
+        close(first, tokens.len());
+    }
+    items
+}
+
+/// Whether an item ends in `AS name` or `expression name`.
+fn has_alias(sql: &[u8], item: &[Token]) -> bool {
+    let [.., before, last] = item else { return false };
+    let nameable = last.is_name() || last.kind == TokenKind::String;
+    let ends_a_value = before.is_name() || before.kind.is_literal() || before.is_symbol(sql, ")");
+    last.depth == 0 && nameable && ends_a_value
 }
 
 /// The value of the function that begins at this token, and how many tokens it takes up.
@@ -72,58 +135,54 @@ fn value_of(sql: &[u8], tokens: &[Token], place: usize, values: &Remembered) -> 
     let length = if empty { 3 } else { 1 };
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
     let value = match (name.as_str(), empty) {
-        ("LAST_INSERT_ID", true) => format!("CAST({} AS UNSIGNED)", values.last_insert_id),
-        ("ROW_COUNT", true) => format!("CAST({} AS SIGNED)", values.row_count),
-        ("FOUND_ROWS", true) => format!("CAST({} AS SIGNED)", values.found_rows),
-        ("CONNECTION_ID", true) => format!("CAST({} AS UNSIGNED)", values.connection_id),
+        ("LAST_INSERT_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.last_insert_id), &name),
+        ("ROW_COUNT", true) => typed(&format!("CAST({} AS SIGNED)", values.row_count), &name),
+        ("FOUND_ROWS", true) => typed(&format!("CAST({} AS SIGNED)", values.found_rows), &name),
+        ("CONNECTION_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.connection_id), &name),
         ("DATABASE" | "SCHEMA", true) => {
             // Nullable, as the function is.
             let text = values.schema.as_deref().map(quoted);
             text.map_or_else(|| "NULL".to_owned(), |text| format!("NULLIF({text},'')"))
         }
-        ("USER" | "SESSION_USER" | "SYSTEM_USER" | "CURRENT_USER", true) => quoted(&values.user),
-        ("CURRENT_USER", false) if !called => quoted(&values.user),
+        ("USER" | "SESSION_USER" | "SYSTEM_USER", true) => quoted(&values.user),
+        ("CURRENT_USER", true) => quoted(&values.account),
+        ("CURRENT_USER", false) if !called => quoted(&values.account),
         _ => return None,
     };
     Some((value, length))
 }
 
-/// Whether these tokens are all of a select item: SELECT or a comma before, and a comma, FROM or
-/// the end behind, outside of parentheses.
-fn is_whole_item(sql: &[u8], tokens: &[Token], place: usize, length: usize) -> bool {
-    let Some(token) = tokens.get(place) else { return false };
-    if token.depth > 0 {
-        return false;
+/// What a SELECT makes of LAST_INSERT_ID by `LAST_INSERT_ID(number)`.
+///
+/// # Errors
+/// A refusal of anything but a whole number there: only the server that ran it would know.
+pub fn assigned(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<u64>> {
+    let mut tokens = lex::tokens(sql, dialect, limits)?;
+    tokens.retain(|token| !token.kind.is_trivia());
+    let mut found = None;
+    for place in 0..tokens.len() {
+        let called = tokens.get(place).is_some_and(|token| token.is_word(sql, "LAST_INSERT_ID"))
+            && text(sql, &tokens, place + 1) == Some(b"(");
+        let argument = text(sql, &tokens, place + 2).unwrap_or_default();
+        if !called || argument == b")" {
+            continue;
+        }
+        let alone = text(sql, &tokens, place + 3) == Some(b")");
+        let number = std::str::from_utf8(argument).ok().and_then(|digits| digits.parse().ok());
+        found = Some(number.filter(|_| alone).ok_or_else(|| {
+            Error::refused(
+                "last_insert_id_expression",
+                "LAST_INSERT_ID(expression) in a SELECT takes a whole number here: use it in an UPDATE or \
+                 INSERT, or SET @@last_insert_id",
+            )
+        })?);
     }
-    let upper = |place: usize| {
-        text(sql, tokens, place).map(|text| String::from_utf8_lossy(text).to_ascii_uppercase())
-    };
-    let before = place.checked_sub(1).and_then(upper);
-    let behind = upper(place + length);
-    let begins = match before.as_deref() {
-        Some("SELECT" | "DISTINCT" | "ALL") => true,
-        Some(",") => in_select_list(sql, tokens, place),
-        _ => false,
-    };
-    begins
-        && matches!(
-            behind.as_deref(),
-            None | Some("," | ";" | "FROM" | "LIMIT" | "UNION" | "WHERE" | "INTO" | "HAVING" | "ORDER")
-        )
+    Ok(found)
 }
 
-/// Whether the clause that a comma at depth 0 belongs to is a select list.
-fn in_select_list(sql: &[u8], tokens: &[Token], place: usize) -> bool {
-    let clauses = tokens.iter().take(place).rev().filter(|token| token.depth == 0);
-    for token in clauses {
-        let word = String::from_utf8_lossy(sql.get(token.range()).unwrap_or_default()).to_ascii_uppercase();
-        match word.as_str() {
-            "SELECT" => return true,
-            "FROM" | "WHERE" | "GROUP" | "ORDER" | "HAVING" | "SET" | "VALUES" | "LIMIT" => return false,
-            _ => {}
-        }
-    }
-    false
+/// A value that has the type and the length of the function's own: the function is never called.
+fn typed(value: &str, function: &str) -> String {
+    format!("COALESCE({value}, {function}())")
 }
 
 fn text<'a>(sql: &'a [u8], tokens: &[Token], place: usize) -> Option<&'a [u8]> {
@@ -142,6 +201,7 @@ mod tests {
             connection_id: 42,
             schema: Some("shop".into()),
             user: "app@10.0.0.1".into(),
+            account: "app@%".into(),
         };
         let out = resolve(sql.as_bytes(), Dialect::default(), &Limits::default(), &values).unwrap();
         out.map(|out| String::from_utf8(out).unwrap())
@@ -151,20 +211,33 @@ mod tests {
     fn functions_of_the_session_get_its_values_and_keep_their_names() {
         assert_eq!(
             resolved("SELECT LAST_INSERT_ID()").as_deref(),
-            Some("SELECT CAST(7 AS UNSIGNED) AS `LAST_INSERT_ID()`")
+            Some("SELECT COALESCE(CAST(7 AS UNSIGNED), LAST_INSERT_ID()) AS `LAST_INSERT_ID()`")
         );
         assert_eq!(
-            resolved("select 1, database(), user() u, found_rows()").as_deref(),
-            Some("select 1, NULLIF('shop','') AS `database()`, 'app@10.0.0.1' u, CAST(3 AS SIGNED) AS `found_rows()`")
+            resolved("select 1, database(), user() u, found_rows();").as_deref(),
+            Some("select 1, NULLIF('shop','') AS `database()`, 'app@10.0.0.1' u, \
+                 COALESCE(CAST(3 AS SIGNED), FOUND_ROWS()) AS `found_rows()`;")
         );
         assert_eq!(
-            resolved("SELECT * FROM t WHERE id = last_insert_id() AND c = CURRENT_USER").as_deref(),
-            Some("SELECT * FROM t WHERE id = CAST(7 AS UNSIGNED) AND c = 'app@10.0.0.1'")
+            resolved("SELECT * FROM t WHERE db = DATABASE() AND c = CURRENT_USER").as_deref(),
+            Some("SELECT * FROM t WHERE db = NULLIF('shop','') AND c = 'app@%'")
         );
         assert_eq!(
-            resolved("SELECT concat(database(), '()')").as_deref(),
-            Some("SELECT concat(NULLIF('shop',''), '()')")
+            resolved("SELECT concat(database(), '()') FROM t").as_deref(),
+            Some("SELECT concat(NULLIF('shop',''), '()') AS `concat(database(), '()')` FROM t")
         );
+        assert_eq!(
+            resolved("SELECT DISTINCT user() /* u */, concat(`a`, user()) AS b FROM t").as_deref(),
+            Some("SELECT DISTINCT 'app@10.0.0.1' AS `user()` /* u */, concat(`a`, 'app@10.0.0.1') AS b FROM t")
+        );
+        assert_eq!(
+            resolved("SELECT `a`, concat(`b`, user()) UNION SELECT 1, 2").as_deref(),
+            Some("SELECT `a`, concat(`b`, 'app@10.0.0.1') AS `concat(``b``, user())` UNION SELECT 1, 2")
+        );
+        let assigned = |sql: &str| assigned(sql.as_bytes(), Dialect::default(), &Limits::default());
+        assert_eq!(assigned("SELECT LAST_INSERT_ID(12), 1").unwrap(), Some(12));
+        assert_eq!(assigned("SELECT LAST_INSERT_ID()").unwrap(), None);
+        assert!(assigned("SELECT LAST_INSERT_ID(id + 1) FROM t").is_err());
         assert_eq!(resolved("SELECT t.user, last_insert_id(5), 'database()' FROM t"), None);
     }
 }

@@ -16,6 +16,7 @@ mod idle;
 pub mod last;
 pub mod lend;
 pub mod login;
+mod folded;
 pub mod look_back;
 pub mod own;
 pub mod plan;
@@ -25,9 +26,9 @@ mod record;
 pub mod reply;
 pub mod scatter;
 pub mod several;
-mod sequence;
 pub mod show;
 pub mod sql_prepared;
+mod system;
 pub mod transact;
 pub mod variables;
 
@@ -36,7 +37,6 @@ use std::sync::Arc;
 use crate::backend::state::State;
 use crate::context::{Client, WorkerContext};
 use crate::error::{Error, Fault, Result, Retry};
-use crate::executor::insert_id::Taken;
 use crate::executor::running::Running;
 use crate::name::SchemaName;
 use crate::observe::sessions::{Registration, Stop, Watch};
@@ -70,8 +70,6 @@ pub struct Session {
     pub(crate) held: Held,
     pub(crate) last: Last,
     idle: idle::Idle,
-    /// The ids that the present statement took from a sequence.
-    pub(crate) taken: Option<Taken>,
     /// What runs now, for whoever has to stop it.
     pub(crate) running: Arc<Running>,
     /// Buffers that every statement uses again.
@@ -79,6 +77,8 @@ pub struct Session {
     pub(crate) text: Vec<u8>,
     pub(crate) rendered: Vec<u8>,
     pub(crate) prepared: prepared::Statements,
+    /// What was asked of information_schema's own tables.
+    system_columns: system::Columns,
     /// Texts of SQL's PREPARE, by name.
     pub(crate) named: sql_prepared::Named,
     /// Follow from `state`.
@@ -154,12 +154,12 @@ impl Session {
             held: Held::default(),
             last: Last::default(),
             idle: idle::Idle::default(),
-            taken: None,
             running: Arc::default(),
             lexed: Lexed::new(),
             text: Vec::new(),
             rendered: Vec::new(),
             prepared: prepared::Statements::default(),
+            system_columns: system::Columns::new(),
             named: sql_prepared::Named::new(),
             charset_class: CharsetClass::of("utf8mb4"),
             assign: assign::Context::new(assign::ServerKind::Unknown, "", None),

@@ -16,6 +16,7 @@ use crate::planner::{self, Plan, PlanInput, Planned};
 use crate::protocol::error_code;
 use crate::session::Session;
 use crate::sql::classify::StatementKind;
+use crate::session::system::is_information;
 use crate::sql::charset_scan::CharsetClass as ScanClass;
 use crate::sql::lex::{Dialect, LexMode, ServerKind};
 use crate::sql::template::Lexed;
@@ -99,7 +100,8 @@ impl Session {
     pub(super) fn check_rights(&self, plan: &Plan) -> Result<()> {
         let user = &self.identity.user;
         for schema in &plan.schemas {
-            if !user.may_use(schema.as_str()) {
+            // What it shows of schemas is cut to those that the account may use.
+            if !user.may_use(schema.as_str()) && !is_information(schema.as_str()) {
                 return Err(error_code::database_access_denied(
                     user.name.as_str(),
                     &self.identity.host,

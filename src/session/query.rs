@@ -9,19 +9,21 @@ use std::time::Instant;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::observe::sessions::Target as KillTarget;
+use crate::executor::pass::Summary;
 use crate::planner::bind::Binding;
 use crate::planner::explain::explain;
-use crate::planner::plan::{Rendered, Reply, Route, SessionAction, Target};
+use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
 use crate::planner::Plan;
 use crate::protocol::capability::Capabilities;
+use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::{look_back, record};
 use crate::session::reply::{Kind, Table};
 use crate::session::Session;
 use crate::sql::classify::{self, Classified, StatementKind};
-use crate::sql::lex;
+use crate::sql::lex::{self, ServerKind};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
 use crate::value::Value;
@@ -132,11 +134,6 @@ impl Session {
             rules: &snapshot.rules,
             session: &session,
         };
-        if plan.fill.is_some()
-            && let Some(filled) = self.filled(&plan, &binding, Form::Text).await?
-        {
-            return Box::pin(self.statement_filled(&filled, manner)).await;
-        }
         let route = plan.bind(&binding);
         if !matches!(route, Route::Session(SessionAction::Diagnostics)) && !plan.facts.looks_back {
             self.last.begin();
@@ -205,22 +202,55 @@ impl Session {
                 self.last.begin();
             }
         }
+        let folded = self.fold(snapshot, plan, target, sql).await?;
+        let sql = folded.as_deref().unwrap_or(sql);
         let names = plan.renamings(target);
+        let local_infile = matches!(
+            plan.kind,
+            StatementKind::LoadData { local: true } | StatementKind::LoadXml { local: true }
+        );
+        if local_infile && !self.capabilities.contains(Capabilities::LOCAL_FILES) {
+            return Err(error_code::local_infile_disabled(self.dialect.server == ServerKind::MariaDb).into());
+        }
         let job = Job {
             snapshot,
             facts: &plan.facts,
             target,
             names: &names,
             more: manner.more,
-            local_infile: matches!(plan.kind, StatementKind::LoadData { local: true })
-                && self.capabilities.contains(Capabilities::LOCAL_FILES),
+            local_infile,
         };
-        let summary = self.forward(&job, Payload::Query(sql)).await?;
+        let sets_id = plan.traits.sets_last_insert_id && plan.facts.access != Access::Write;
+        let assigned = match sets_id {
+            true => {
+                let own = binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql);
+                look_back::assigned(own, self.dialect, self.ctx.lexer.limits())?
+            }
+            false => None,
+        };
+        let summary = self.run_text(&job, sql, manner).await?;
+        if let (Some(id), None) = (assigned, &summary.error) {
+            self.last.insert_id = id;
+        }
         let stale = summary.error.as_ref().is_some_and(|error| is_stale(error.errno));
-        if stale || plan.facts.access == crate::planner::plan::Access::Definition {
+        if stale || plan.facts.access == Access::Definition {
             self.forget_tables(snapshot, plan);
         }
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
+    }
+
+    /// A text without parameters, its rows in the form that the client asked for.
+    pub(super) async fn run_text(
+        &mut self,
+        job: &Job<'_>,
+        sql: &[u8],
+        manner: Manner<'_>,
+    ) -> Result<Summary, Failure> {
+        if !manner.binary {
+            return self.forward(job, Payload::Query(sql)).await;
+        }
+        let key = self.handle_key(sql, &[]);
+        self.forward(job, Payload::Execute { key: &key, sql, parameters: &[], cursor: 0 }).await
     }
 
     /// An answer of Weir's own.
@@ -232,7 +262,6 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        let _ = plan;
         match reply {
             Reply::Ok => self.reply_ok(0, "", manner.more),
             Reply::Explain { statement } => {
@@ -243,9 +272,12 @@ impl Session {
                 }
                 self.reply_table(&table, manner.binary, manner.more);
             }
-            Reply::Schemas { pattern } => self.show_schemas(snapshot, pattern.as_deref(), manner),
-            Reply::Tables { schema, full, pattern } => {
-                self.show_tables(snapshot, schema, *full, pattern.as_deref(), manner).await?;
+            Reply::Schemas { shown } => self.show_schemas(snapshot, shown, manner).await?,
+            Reply::Tables { schema, full, shown } => {
+                self.show_tables(snapshot, schema, *full, shown, manner).await?;
+            }
+            Reply::TableStatus { schema, shown } => {
+                return self.show_table_status(snapshot, plan, schema, shown, manner).await;
             }
             Reply::Processlist { full } => self.show_processlist(*full, manner),
         }
@@ -266,9 +298,6 @@ impl Session {
         let plan = self.plan(snapshot, inner, &lexed).await?;
         self.check_rights(&plan)?;
         let inner = Binding { sql: inner, lexed: &lexed, ..*binding };
-        if let Some(text) = Box::pin(self.explain_filled(snapshot, &plan, &inner)).await? {
-            return Ok(format!("{}{text}", explain(&plan, &inner)?));
-        }
         explain(&plan, &inner)
     }
 

@@ -13,10 +13,12 @@ use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::response::write_column_count;
 use crate::protocol::row::{write_binary_row, write_text_row};
 use crate::protocol::status::StatusFlags;
-use crate::session::Session;
+use crate::session::{Session, folded};
 
 /// MYSQL_TYPE_VAR_STRING.
 const VAR_STRING: FieldType = FieldType(0xfd);
+/// MYSQL_TYPE_LONG.
+const LONG: FieldType = FieldType(0x03);
 /// MYSQL_TYPE_LONGLONG.
 const LONGLONG: FieldType = FieldType(0x08);
 const BINARY: u16 = 63;
@@ -29,6 +31,8 @@ pub enum Kind {
     Text,
     /// A decimal number that fits an `i64`.
     Number,
+    /// An error's number: unsigned, of four bytes.
+    Code,
 }
 
 /// A small table: typed columns and rows of nullable values in text form.
@@ -46,6 +50,23 @@ impl Table {
 
     pub fn row<'v>(&mut self, values: impl IntoIterator<Item = Option<&'v str>>) {
         self.rows.push(values.into_iter().map(|value| value.map(str::to_owned)).collect());
+    }
+
+    /// Those of its rows that a condition holds for, as a query for any server.
+    pub fn as_query(&self, filter: &str) -> String {
+        let row = |row: &[Option<String>]| {
+            let values = self.columns.iter().zip(row).map(|((name, _), value)| {
+                let value = value.as_deref().map_or("NULL".to_owned(), folded::text);
+                format!("{value} AS `{}`", name.replace('`', "``"))
+            });
+            values.collect::<Vec<_>>().join(", ")
+        };
+        let rows: Vec<String> = self.rows.iter().map(|values| row(values)).collect();
+        let (rows, none) = match rows.is_empty() {
+            true => (row(&vec![None; self.columns.len()]), "FALSE AND "),
+            false => (rows.join(" UNION ALL SELECT "), ""),
+        };
+        format!("SELECT * FROM (SELECT {rows}) AS shown WHERE {none}({filter})")
     }
 }
 
@@ -86,7 +107,19 @@ impl Session {
                     decimals: 0,
                     ..text_column(name, length)
                 },
+                Kind::Code => Column {
+                    collation: BINARY,
+                    length: 4,
+                    field_type: LONG,
+                    decimals: 0,
+                    flags: FieldFlags::UNSIGNED,
+                    ..text_column(name, length)
+                },
             };
+            // A column is said to be nullable where a row shows that it is.
+            let holds_null = table.rows.iter().any(|row| row.get(place).is_some_and(Option::is_none));
+            let flags = if holds_null { column.flags } else { column.flags.with(FieldFlags::NOT_NULL) };
+            let column = Column { flags, ..column };
             self.stream.write_with(|out| column.write(out));
         }
         if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
@@ -108,6 +141,7 @@ impl Session {
                 .map(|((kind, value), number)| match kind {
                     Kind::Text => (VAR_STRING, value),
                     Kind::Number => (LONGLONG, value.map(|_| &number[..])),
+                    Kind::Code => (LONG, value.map(|_| &number[..4])),
                 })
                 .collect();
             self.stream.write_with(|out| write_binary_row(&values, out));

@@ -29,7 +29,7 @@ use crate::executor::write::{self as writing, Bracket, NotWritten, WriteTerms, W
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
-use crate::planner::plan::{Access, Facts, Gather, Rendered, Renaming, Rows, Target, WriteKind};
+use crate::planner::plan::{Access, Gather, Rendered, Renaming, Rows, Target, WriteKind};
 use crate::planner::splice::Form;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
@@ -40,7 +40,8 @@ use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::lend::Purpose;
 use crate::session::query::{Manner, Outcome};
 use crate::session::several::rolls_back;
-use crate::session::{End, Session};
+use crate::session::system::has_system_tables;
+use crate::session::{End, Session, look_back};
 
 /// The connections of one statement with their groups, ascending.
 type Lents = Vec<(GroupId, Lent)>;
@@ -90,7 +91,21 @@ impl Session {
                 Window::new(offset, count)
             }
         };
+        if plan.traits.sets_last_insert_id {
+            look_back::assigned(binding.sql, self.dialect, self.ctx.lexer.limits())?;
+        }
+        if has_system_tables(plan) {
+            return Err(Error::refused(
+                "information_schema",
+                "information_schema is asked on one server and can't be joined with tables on several: \
+                 ask it in a statement of its own",
+            )
+            .into());
+        }
         let parts = self.parts(plan, &targets, binding, manner)?;
+        if plan.facts.looks_back {
+            self.last.begin();
+        }
         let mut tries = 0;
         let summary = loop {
             tries += 1;
@@ -209,6 +224,9 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
+        if plan.facts.looks_back {
+            self.last.begin();
+        }
         let held = self.held.groups();
         let is_own = self.begin_own(snapshot, plan, &targets)?;
         let mut lents = match self.lend_all(snapshot, plan, &targets).await {
@@ -262,7 +280,7 @@ impl Session {
                     self.end_transaction(b"COMMIT").await?;
                 }
                 self.last.diagnostics.extend(noted);
-                self.reply_written(&written, &plan.facts, manner.more);
+                self.reply_written(&written, manner.more);
                 Ok(Outcome::Good)
             }
             Err(refused) => Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await),
@@ -292,10 +310,9 @@ impl Session {
         Failure::Statement(error)
     }
 
-    fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
-        let last_insert_id = self.insert_id(facts).of(written.affected_rows, written.last_insert_id);
-        if last_insert_id.1 != 0 {
-            self.last.insert_id = last_insert_id.1;
+    fn reply_written(&mut self, written: &Written, more: bool) {
+        if written.last_insert_id != 0 {
+            self.last.insert_id = written.last_insert_id;
         }
         self.last.row_count = i64::try_from(written.affected_rows).unwrap_or(i64::MAX);
         self.last.warnings = written.warnings;
@@ -305,7 +322,7 @@ impl Session {
         }
         let ok = OkPacket {
             affected_rows: written.affected_rows,
-            last_insert_id: last_insert_id.0,
+            last_insert_id: written.last_insert_id,
             status,
             warnings: written.warnings,
             info: &written.info,
@@ -328,6 +345,12 @@ impl Session {
             let mut text = Vec::new();
             if plan.render(target, binding, form, &mut text)? == Rendered::AsIs {
                 text = binding.sql.to_vec();
+            }
+            if plan.facts.looks_back {
+                let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
+                if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
+                    text = resolved;
+                }
             }
             let key = match manner.arguments {
                 Some(arguments) if form == Form::Prepared => self.handle_key(&text, arguments.types),

@@ -8,18 +8,30 @@ use std::sync::Arc;
 use crate::context::Snapshot;
 use crate::error::Result;
 use crate::name::SchemaName;
-use crate::planner::plan::Target;
+use crate::planner::Plan;
+use crate::planner::plan::{Shown, Target};
+use crate::protocol::error_code;
 use crate::rules::table::Placement;
 use crate::session::Session;
+use crate::session::folded;
+use crate::session::forward::{Failure, Job};
 use crate::session::lend::Purpose;
 use crate::session::look_back::Remembered;
 use crate::session::own::rows;
-use crate::session::query::Manner;
+use crate::session::query::{Manner, Outcome};
+use crate::session::system::OWN_TABLES;
 use crate::session::reply::{Kind, Table};
+use crate::sql::lex::ServerKind;
 
 impl Session {
     /// `SHOW DATABASES`: the logical schemas that the account may use.
-    pub(super) fn show_schemas(&mut self, snapshot: &Snapshot, pattern: Option<&str>, manner: Manner<'_>) {
+    pub(super) async fn show_schemas(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        shown: &Shown,
+        manner: Manner<'_>,
+    ) -> Result<()> {
+        let pattern = shown.pattern.as_deref();
         let title = match pattern {
             Some(pattern) => format!("Database ({pattern})"),
             None => "Database".to_owned(),
@@ -32,7 +44,71 @@ impl Session {
         for name in names.into_iter().filter(|name| pattern.is_none_or(|pattern| like(name, pattern))) {
             table.row([Some(name)]);
         }
+        self.reply_filtered(snapshot, table, shown, manner).await
+    }
+
+    /// Replies with what a WHERE leaves of a table; a server judges it.
+    async fn reply_filtered(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        mut table: Table,
+        shown: &Shown,
+        manner: Manner<'_>,
+    ) -> Result<()> {
+        if let Some(filter) = &shown.filter {
+            let target = self.home_group(snapshot)?;
+            let question = table.as_query(filter);
+            let mut lent = self.lend(snapshot, &target, Purpose::OWN).await?;
+            let found = rows(&mut lent, question.as_bytes()).await;
+            self.settle(target.group, lent, snapshot).await;
+            let text = |value: Option<Vec<u8>>| value.map(|value| String::from_utf8_lossy(&value).into_owned());
+            table.rows = found?.rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect();
+        }
         self.reply_table(&table, manner.binary, manner.more);
+        Ok(())
+    }
+
+    /// `SHOW TABLE STATUS`, from information_schema under logical names.
+    pub(super) async fn show_table_status(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        schema: &SchemaName,
+        shown: &Shown,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        const COLUMNS: [&str; 18] = [
+            "TABLE_NAME AS Name", "ENGINE AS Engine", "VERSION AS Version", "ROW_FORMAT AS Row_format",
+            "TABLE_ROWS AS `Rows`", "AVG_ROW_LENGTH AS Avg_row_length", "DATA_LENGTH AS Data_length",
+            "MAX_DATA_LENGTH AS Max_data_length", "INDEX_LENGTH AS Index_length", "DATA_FREE AS Data_free",
+            "AUTO_INCREMENT AS Auto_increment", "CREATE_TIME AS Create_time", "UPDATE_TIME AS Update_time",
+            "CHECK_TIME AS Check_time", "TABLE_COLLATION AS `Collation`", "CHECKSUM AS `Checksum`",
+            "CREATE_OPTIONS AS Create_options", "TABLE_COMMENT AS Comment",
+        ];
+        let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
+            return Err(error_code::unknown_database(schema.as_str()).into());
+        };
+        let target = Target::plain(rules.default_group, Some(rules.default_database().clone()));
+        let mut list = COLUMNS.join(", ");
+        if self.dialect.server == ServerKind::MariaDb {
+            list.push_str(", MAX_INDEX_LENGTH AS Max_index_length, TEMPORARY AS Temporary");
+        }
+        let columns = self.system_columns(snapshot, &target, "TABLES").await?;
+        let tables = folded::derived("TABLES", &columns, &self.mapping(snapshot, target.group))?;
+        let name = folded::text(schema.as_str());
+        let mut question =
+            format!("SELECT * FROM (SELECT {list} FROM {tables} AS t WHERE TABLE_SCHEMA = {name}) AS s");
+        match shown {
+            Shown { filter: Some(filter), .. } => question.push_str(&format!(" WHERE ({filter})")),
+            Shown { pattern: Some(pattern), .. } => {
+                question.push_str(&format!(" WHERE Name LIKE {}", folded::text(pattern)));
+            }
+            _ => {}
+        }
+        question.push_str(" ORDER BY Name");
+        let job = Job { snapshot, facts: &plan.facts, target: &target, names: &[], more: manner.more, local_infile: false };
+        let summary = self.run_text(&job, question.as_bytes(), manner).await?;
+        Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
     }
 
     /// `SHOW [FULL] TABLES`: what the rules name, and what the default group holds beside it.
@@ -41,9 +117,10 @@ impl Session {
         snapshot: &Arc<Snapshot>,
         schema: &SchemaName,
         full: bool,
-        pattern: Option<&str>,
+        shown: &Shown,
         manner: Manner<'_>,
     ) -> Result<()> {
+        let pattern = shown.pattern.as_deref();
         let names = self.logical_tables(snapshot, schema).await?;
         let title = match pattern {
             Some(pattern) => format!("Tables_in_{schema} ({pattern})"),
@@ -64,8 +141,7 @@ impl Session {
             }
             table.row(row);
         }
-        self.reply_table(&table, manner.binary, manner.more);
-        Ok(())
+        self.reply_filtered(snapshot, table, shown, manner).await
     }
 
     /// The logical tables of a schema with their types, in order of their names.
@@ -94,7 +170,7 @@ impl Session {
                 String::from_utf8_lossy(value).into_owned()
             };
             let name = text(0);
-            if !physical.contains(&name) {
+            if !physical.contains(&name) && !OWN_TABLES.contains(&name.as_str()) {
                 names.entry(name).or_insert_with(|| text(1));
             }
         }
@@ -145,6 +221,7 @@ impl Session {
             connection_id: self.registration.id(),
             schema: self.schema.as_ref().map(|schema| schema.as_str().to_owned()),
             user: format!("{}@{}", self.identity.user.name, self.identity.host),
+            account: format!("{}@%", self.identity.user.name),
         }
     }
 }

@@ -50,6 +50,8 @@ impl Session {
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, &text, &lexed).await?;
         self.check_rights(&plan)?;
+        // A server judges the text, as it does for the binary protocol.
+        self.describe(&snapshot, &plan, &text, &lexed).await?;
         self.named.insert(name, Arc::from(text));
         Ok(())
     }

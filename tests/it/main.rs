@@ -27,6 +27,7 @@ mod shop;
 mod values;
 mod statements;
 mod transactions;
+mod tools;
 mod wire;
 mod wire_packets;
 mod wire_secure;

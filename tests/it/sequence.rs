@@ -1,7 +1,6 @@
 //! Sequences against real servers of both kinds.
 
 mod groups;
-mod insert;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -207,5 +207,4 @@ SELECT name FROM users u JOIN regions r ON r.region_id = u.region_id WHERE u.use
 SELECT FROM users;
 -- refused: not_understood
 SELECT user_id, name FROM users WHERE user_id = 7 GROUP BY;
--- broken: the physical database shows in the error's text
 SELECT unknown_function(1);
