@@ -1,6 +1,8 @@
 # make demo       two groups of real servers, the flash-sale shop, Weir in front, a guided tour
 # make test       every test of the crate, the ones against real servers included
 # make test-all   test, and every driver, foreign suites, fuzzing, cargo-deny
+# make drivers    real clients against Weir and against one plain server (ONLY="name …" for some)
+# make foreign    test suites of drivers, with Weir in between (ONLY="name …" for some)
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make check      formatting and clippy
 #
@@ -10,7 +12,7 @@ SERVERS ?=
 export WEIR_SERVERS := $(SERVERS)
 CARGO ?= cargo
 
-.PHONY: test test-all demo bench check install
+.PHONY: test test-all demo bench check install drivers foreign
 
 test: install
 	@rm -f target/skipped.txt
@@ -19,6 +21,12 @@ test: install
 
 test-all: test
 	@tests/support/all.sh
+
+drivers: install
+	@tests/drivers/run.sh $(ONLY)
+
+foreign: install
+	@tests/foreign/run.sh $(ONLY)
 
 demo:
 	@tests/support/install.sh demo

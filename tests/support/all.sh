@@ -12,7 +12,7 @@ if cargo deny --version >/dev/null 2>&1; then
 else
     echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
 fi
-for suite in tests/drivers/run.sh tests/foreign/run.sh fuzz/run.sh; do
+for suite in tests/drivers/run.sh tests/foreign/run.sh tests/fuzz/run.sh; do
     if [ -x "$suite" ]; then
         part "$suite" "$suite"
     else
