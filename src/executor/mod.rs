@@ -12,6 +12,7 @@ pub mod double;
 pub mod fold;
 pub mod held;
 pub mod info;
+pub mod insert_id;
 pub mod lane;
 pub mod layout;
 pub mod limit;

@@ -6,6 +6,7 @@
 //! (the session does, with what follows it).
 
 use crate::error::{Error, Fault, Result};
+use crate::executor::insert_id::InsertId;
 use crate::executor::rename::Names;
 use crate::executor::running::Running;
 use crate::protocol::capability::Capabilities;
@@ -40,6 +41,7 @@ pub struct Terms<'a> {
     pub cursor: bool,
     /// Says why a statement that ends in 1317 was stopped.
     pub running: &'a Running,
+    pub insert_id: InsertId,
 }
 
 /// What an answer was: what the session must know to go on.
@@ -48,6 +50,7 @@ pub struct Summary {
     /// Rows of the last result set; `None` where the answer had none.
     pub rows: Option<u64>,
     pub affected_rows: u64,
+    /// What LAST_INSERT_ID() becomes; 0: it stays.
     pub last_insert_id: u64,
     pub warnings: u16,
     /// The backend's status flags at the end of the answer.
@@ -308,8 +311,9 @@ fn finish_ok(
         summary.session_state.extend_from_slice(ok.session_state);
     }
     summary.affected_rows = ok.affected_rows;
-    if ok.last_insert_id != 0 {
-        summary.last_insert_id = ok.last_insert_id;
+    let (last_insert_id, adopted) = terms.insert_id.of(ok.affected_rows, ok.last_insert_id);
+    if adopted != 0 {
+        summary.last_insert_id = adopted;
     }
     if header == OkHeader::Plain {
         summary.rows = None;
@@ -321,7 +325,7 @@ fn finish_ok(
         status = status.with(StatusFlags::MORE_RESULTS);
     }
     let state: &[u8] = if terms.pass_session_state { ok.session_state } else { b"" };
-    let ok = OkPacket { status, session_state: state, ..ok };
+    let ok = OkPacket { status, last_insert_id, session_state: state, ..ok };
     write_end(client, terms.client, &ok, header);
     follows
 }

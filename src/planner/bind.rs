@@ -74,8 +74,32 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    fn new(binding: &'a Binding<'a>) -> Self {
+    pub fn new(binding: &'a Binding<'a>) -> Self {
         Values { binding, session: binding.session, row: None }
+    }
+
+    /// Those of one row of VALUES, and the row's shape; of the whole statement where it has no rows.
+    pub fn of_row(binding: &'a Binding<'a>, number: usize) -> (Self, usize) {
+        let mut values = Values::new(binding);
+        let mut shape = 0;
+        if let Some(row) = binding.lexed.rows().get(number) {
+            shape = usize::from(row.shape);
+            let first = binding.lexed.shapes().get(shape).map_or(0, |shape| shape.first_slot);
+            values.row = Some((first, binding.lexed.row_items(row)));
+        }
+        (values, shape)
+    }
+
+    /// The literal or parameter of a slot.
+    pub fn item_of(&self, index: u16) -> Option<&'a Item> {
+        if let Some((first, items)) = self.row {
+            return items.get(usize::from(index.checked_sub(first)?));
+        }
+        let slot = self.binding.lexed.slots().get(usize::from(index))?;
+        match self.binding.lexed.items(slot) {
+            [item] if matches!(slot.kind, SlotKind::Literal | SlotKind::Cell) => Some(item),
+            _ => None,
+        }
     }
 
     /// The operand's value, `None` where it isn't known.
@@ -115,15 +139,7 @@ impl<'a> Values<'a> {
     }
 
     fn slot(&self, index: u16) -> Option<Value> {
-        if let Some((first, items)) = self.row {
-            let place = usize::from(index.checked_sub(first)?);
-            return self.item(items.get(place)?);
-        }
-        let slot = self.binding.lexed.slots().get(usize::from(index))?;
-        match self.binding.lexed.items(slot) {
-            [item] if matches!(slot.kind, SlotKind::Literal | SlotKind::Cell) => self.item(item),
-            _ => None,
-        }
+        self.item(self.item_of(index)?)
     }
 
     /// All values of an IN list, `None` where one isn't known.
@@ -186,6 +202,7 @@ impl Plan {
             Action::Reply(reply) => Route::Reply(reply),
             Action::Session(action) => Route::Session(action),
             Action::Refuse(error) => Route::Refuse(error.clone()),
+            Action::Fill => Route::Refuse(Error::internal("a statement without its ids")),
             Action::Tables(tables) => {
                 let bound = match &tables.rows {
                     Some(rows) => self.split_rows(tables, rows, binding),
@@ -437,13 +454,7 @@ fn row_shard(
     binding: &Binding,
     number: usize,
 ) -> Result<u32, Error> {
-    let mut values = Values::new(binding);
-    let mut shape = 0;
-    if let Some(row) = binding.lexed.rows().get(number) {
-        shape = usize::from(row.shape);
-        let first = binding.lexed.shapes().get(shape).map_or(0, |shape| shape.first_slot);
-        values.row = Some((first, binding.lexed.row_items(row)));
-    }
+    let (values, shape) = Values::of_row(binding, number);
     let operands = routing
         .shapes
         .get(shape)

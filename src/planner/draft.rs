@@ -284,6 +284,7 @@ impl<'a> Draft<'a> {
             kind: self.kind,
             traits: self.traits,
             schemas: self.schemas,
+            fill: None,
             action,
             tables: self.tables,
             splices: self.splices,

@@ -19,6 +19,20 @@ use crate::planner::splice::Form;
 /// What rendering refuses (a LIMIT that is no number).
 pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
     let mut out = String::new();
+    if let Some(fill) = &plan.fill {
+        let wanted = match fill.wanted(binding, true) {
+            Ok(rows) => rows.len(),
+            Err(error) => {
+                let _ = writeln!(out, "Refuse {}: {}", error.code, error.message);
+                return Ok(out);
+            }
+        };
+        if wanted > 0 {
+            let (schema, sequence) = (&fill.schema, &fill.sequence);
+            let _ = writeln!(out, "Fill {wanted} of {schema}.{sequence} into {}", fill.column);
+            return Ok(out);
+        }
+    }
     let route = plan.bind(binding);
     let _ = match &route {
         Route::Reply(reply) => writeln!(out, "Reply {reply:?}"),

@@ -10,6 +10,7 @@ use crate::catalog;
 use crate::planner::bind::RowRouting;
 use crate::planner::condition::Operand;
 use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::fill::{self, Fill};
 use crate::planner::modify::{deterministic, key_update};
 use crate::planner::narrow::operand;
 use crate::planner::plan::{Access, WriteKind};
@@ -39,6 +40,7 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outco
     let outcome = match placement {
         Some(Placement::Sharded(table)) => sharded(draft, &mut survey, insert, &table)?,
         Some(Placement::Broadcast(_)) => {
+            draft.facts.given_ids = !draft.traits.sets_last_insert_id;
             deterministic(&draft)?;
             broadcast(&survey, insert)?;
             let mut tables = named(&mut draft, &survey)?;
@@ -160,13 +162,18 @@ fn sharded<'a>(
             return Err(key_update(column));
         }
     }
+    draft.facts.given_ids = !draft.traits.sets_last_insert_id;
     survey.need(TARGET);
     if !survey.needs.is_empty() {
         return Ok(None);
     }
     let columns = columns(&mut draft, survey, insert, table)?;
     let mut tables = named(&mut draft, survey)?;
-    auto_increment(&draft, survey, insert, table, &columns)?;
+    let fill = filled(&draft, survey, insert, table, &columns)?;
+    // EXPLAIN makes no row, so nothing is counted.
+    if fill.is_none() && !draft.explains {
+        auto_increment(&draft, survey, insert, table, &columns)?;
+    }
     if let InsertSource::Query(query) = &insert.source {
         from_query(&draft, survey, query, table, &columns, &mut tables)?;
         return Ok(Some(draft.finish(Action::Tables(tables))));
@@ -178,6 +185,11 @@ fn sharded<'a>(
     if opaque(&draft) {
         return Err(refuse("insert_rows", "The rows of the INSERT are of too many different shapes to be \
              split over shards: use the same kinds of values in each row, or several statements"));
+    }
+    if fill.as_ref().is_some_and(Fill::is_certain) {
+        let mut plan = draft.finish(Action::Fill);
+        plan.fill = fill;
+        return Ok(Some(plan));
     }
     let target = survey.uses.get(TARGET).and_then(|used| used.table.clone());
     let shapes = match &insert.source {
@@ -195,13 +207,36 @@ fn sharded<'a>(
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
     tables.sharded = narrowed;
-    let counted = counted(survey, insert, &columns);
+    let counted = if fill.is_some() || draft.explains { vec![] } else { counted(survey, insert, &columns) };
     tables.rows = Some(RowRouting { shapes, counted, ignore: insert.ignore });
     tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
     if let Some(rows) = rows_span(&draft) {
         draft.splice(rows, What::Rows, false);
     }
-    Ok(Some(draft.finish(Action::Tables(tables))))
+    let mut plan = draft.finish(Action::Tables(tables));
+    plan.fill = fill;
+    Ok(Some(plan))
+}
+
+/// How a declared sequence fills rows of values. Not where an AUTO_INCREMENT column is another one,
+/// which the shards would count; nor for EXPLAIN, which needs no id.
+fn filled(
+    draft: &Draft,
+    survey: &Survey,
+    insert: &Insert,
+    table: &ShardedTable,
+    columns: &[String],
+) -> Result<Option<Fill>> {
+    let Some(rule) = &table.sequence else { return Ok(None) };
+    let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
+    let counted = known.and_then(|known| known.columns.get(known.auto_increment?));
+    let other = counted.is_some_and(|column| !column.name.eq_ignore_ascii_case(&rule.column));
+    if other || draft.explains || matches!(insert.source, InsertSource::Query(_)) || opaque(draft) {
+        return Ok(None);
+    }
+    let template = draft.input.lexed.template();
+    let sets_id = draft.traits.sets_last_insert_id;
+    fill::plan(rule, insert, columns, known.map(|known| &**known), template, sets_id).map(Some)
 }
 
 /// `user_id = VALUES(user_id)` and `user_id = user_id` keep the row where it is.
@@ -265,7 +300,7 @@ fn auto_increment(
              itself: give the value{}",
             column.name, table.name,
             match &table.sequence {
-                Some(_) => " (the sequence that the rules declare is not handed out yet)",
+                Some(_) => " (a sequence is declared, but not for a statement like this one)",
                 None => ", or declare a sequence for it",
             },
         ))

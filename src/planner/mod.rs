@@ -23,6 +23,7 @@ pub(crate) mod condition;
 pub(crate) mod control;
 pub(crate) mod draft;
 pub mod explain;
+pub mod fill;
 pub(crate) mod gather;
 pub(crate) mod insert;
 pub mod make;
@@ -84,6 +85,8 @@ pub struct Plan {
     pub traits: Traits,
     /// The logical schemas that the statement names or uses: the session checks the user's rights.
     pub schemas: Vec<SchemaName>,
+    /// Rows may want ids of a sequence: the session asks, and puts them in first.
+    pub fill: Option<fill::Fill>,
     pub(crate) action: Action,
     /// Every physical table that the statement names, in the statement's order.
     pub(crate) tables: Vec<TableUse>,
@@ -98,6 +101,8 @@ pub(crate) enum Action {
     Reply(Reply),
     Session(SessionAction),
     Refuse(Error),
+    /// Every row wants an id: nothing can be said before the statement has them.
+    Fill,
     /// Goes to servers.
     Tables(Tables),
 }

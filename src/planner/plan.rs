@@ -38,6 +38,9 @@ pub struct Facts {
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
+    /// No server makes an id for this INSERT: an insert id in its answer is one that the statement
+    /// gave, which LAST_INSERT_ID() doesn't follow.
+    pub given_ids: bool,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
     /// definitions are (SHOW CREATE TABLE, SHOW INDEX, EXPLAIN, ANALYZE TABLE).
     pub names_in_rows: bool,
@@ -55,6 +58,7 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             clock: false,
+            given_ids: false,
             names_in_rows: false,
         }
     }

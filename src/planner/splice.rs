@@ -301,7 +301,7 @@ impl Writer<'_> {
 }
 
 /// A name in backticks.
-fn quote(name: &str, out: &mut Vec<u8>) {
+pub(crate) fn quote(name: &str, out: &mut Vec<u8>) {
     out.push(b'`');
     for byte in name.bytes() {
         if byte == b'`' {

@@ -44,7 +44,7 @@ impl Plan {
     pub fn sample(&self, binding: &Binding<'_>) -> Result<Option<Target>> {
         let tables = match &self.action {
             Action::Refuse(error) => return Err(error.clone()),
-            Action::Reply(_) | Action::Session(_) => return Ok(None),
+            Action::Reply(_) | Action::Session(_) | Action::Fill => return Ok(None),
             Action::Tables(tables) => tables,
         };
         if tables.sharded.is_empty() {

@@ -117,6 +117,7 @@ impl Session {
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),
             running: &running,
+            insert_id: self.insert_id(job.facts),
         };
         let relay = pass::relay(&mut self.stream, &mut lent.stream, &terms);
         let outcome = watched(relay, &self.registration, &running, limit).await;

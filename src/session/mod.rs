@@ -26,6 +26,7 @@ mod record;
 pub mod reply;
 pub mod scatter;
 pub mod several;
+mod sequence;
 pub mod show;
 pub mod sql_prepared;
 mod system;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use crate::backend::state::State;
 use crate::context::{Client, WorkerContext};
 use crate::error::{Error, Fault, Result, Retry};
+use crate::executor::insert_id::Taken;
 use crate::executor::running::Running;
 use crate::name::SchemaName;
 use crate::observe::sessions::{Registration, Stop, Watch};
@@ -70,6 +72,8 @@ pub struct Session {
     pub(crate) held: Held,
     pub(crate) last: Last,
     idle: idle::Idle,
+    /// The ids that the present statement took from a sequence.
+    pub(crate) taken: Option<Taken>,
     /// What runs now, for whoever has to stop it.
     pub(crate) running: Arc<Running>,
     /// Buffers that every statement uses again.
@@ -154,6 +158,7 @@ impl Session {
             held: Held::default(),
             last: Last::default(),
             idle: idle::Idle::default(),
+            taken: None,
             running: Arc::default(),
             lexed: Lexed::new(),
             text: Vec::new(),

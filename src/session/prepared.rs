@@ -17,8 +17,10 @@ use crate::error::{Error, Result};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
+use crate::planner::fill::{Filled, Origin};
 use crate::planner::plan::{PreparedForm, Rendered, Route, Target};
 use crate::planner::splice::Form;
+use crate::executor::insert_id::InsertId;
 use crate::executor::pass::{self, Broken, Terms};
 use crate::executor::rename::Names;
 use crate::protocol::capability::Capabilities;
@@ -38,6 +40,9 @@ use crate::session::query::{Arguments, Manner, Outcome};
 use crate::session::reply::text_column;
 use crate::sql::template::Lexed;
 use crate::value::Value;
+
+/// What ids are bound as.
+const BIGINT: ParameterType = ParameterType { field_type: FieldType(8), unsigned: false };
 
 /// Command byte and statement id.
 const EXECUTE_HEAD: usize = 5;
@@ -217,8 +222,25 @@ impl Session {
             .enumerate()
             .map(|(index, parameter)| statement.with_long_data(index, *parameter))
             .collect();
-        let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
         let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
+        let run = self.run_bound(sql, lexed, &raw, execute.cursor).await;
+        drop(raw);
+        statement.types = types;
+        statement.cursor = None;
+        let (outcome, cursor) = run?;
+        statement.cursor = cursor;
+        Ok(outcome)
+    }
+
+    /// One execution with its parameters, and the cursor that it opened.
+    async fn run_bound(
+        &mut self,
+        sql: &[u8],
+        lexed: &Lexed,
+        raw: &[Parameter<'_>],
+        cursor: u8,
+    ) -> Result<(Outcome, Option<Cursor>), Failure> {
+        let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
         let session = self.facts();
@@ -231,33 +253,57 @@ impl Session {
             session: &session,
         };
         let native = plan.facts.prepared == PreparedForm::Native;
-        let mut opened = None;
-        let outcome = match plan.bind(&binding) {
+        if native && plan.fill.is_some() {
+            self.check_rights(&plan)?;
+            if let Some(filled) = self.filled(&plan, &binding, Form::Prepared).await? {
+                let run = Box::pin(self.run_filled(&filled, raw, cursor)).await;
+                self.taken = None;
+                return run;
+            }
+        }
+        match plan.bind(&binding) {
             Route::Forward(target) if native => {
                 self.check_rights(&plan)?;
                 if plan.facts.commits {
                     self.end_transaction(b"COMMIT").await?;
                 }
-                let passed =
-                    self.pass_prepared(&snapshot, &plan, &target, &binding, &raw, execute.cursor).await;
-                passed.map(|(outcome, cursor)| {
-                    opened = cursor;
-                    outcome
-                })
+                self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await
             }
             _ => {
                 let mut packet = Vec::new();
-                write_execute(0, 0, &raw, &mut packet);
+                write_execute(0, 0, raw, &mut packet);
                 let bytes = packet.get(EXECUTE_HEAD..).unwrap_or_default();
+                let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
                 let arguments = native.then_some(Arguments { types: &types, bytes });
                 let manner = Manner { parameters: &values, arguments, binary: true, more: false };
-                self.statement(sql, lexed, manner).await
+                self.statement(sql, lexed, manner).await.map(|outcome| (outcome, None))
             }
+        }
+    }
+
+    /// The same with ids of a sequence among the parameters.
+    async fn run_filled(
+        &mut self,
+        filled: &Filled,
+        raw: &[Parameter<'_>],
+        cursor: u8,
+    ) -> Result<(Outcome, Option<Cursor>), Failure> {
+        let id = |origin: &Origin| match origin {
+            Origin::Id(id) => id.to_le_bytes(),
+            Origin::Parameter(_) => [0; 8],
         };
-        drop(raw);
-        statement.types = types;
-        statement.cursor = opened;
-        outcome
+        let ids: Vec<[u8; 8]> = filled.origins.iter().map(id).collect();
+        let parameter = |(origin, id)| match origin {
+            &Origin::Parameter(number) => raw.get(number as usize).copied(),
+            Origin::Id(_) => Some(Parameter { kind: BIGINT, value: ParameterValue::Raw(id) }),
+        };
+        let parameters: Option<Vec<Parameter<'_>>> =
+            filled.origins.iter().zip(ids.iter().map(<[u8; 8]>::as_slice)).map(parameter).collect();
+        let parameters =
+            parameters.ok_or_else(|| Error::internal("a parameter beyond the statement's"))?;
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(&filled.sql, &self.dialect, &mut lexed)?;
+        self.run_bound(&filled.sql, &lexed, &parameters, cursor).await
     }
 
     /// One execution on one target, by a handle there.
@@ -416,6 +462,7 @@ impl Session {
             local_infile: false,
             status: self.mode_flags(),
             pass_session_state: false,
+            insert_id: InsertId::Servers,
             binary: true,
             cursor: false,
             running: &running,

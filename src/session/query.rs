@@ -134,6 +134,11 @@ impl Session {
             rules: &snapshot.rules,
             session: &session,
         };
+        if plan.fill.is_some()
+            && let Some(filled) = self.filled(&plan, &binding, Form::Text).await?
+        {
+            return Box::pin(self.statement_filled(&filled, manner)).await;
+        }
         let route = plan.bind(&binding);
         if !matches!(route, Route::Session(SessionAction::Diagnostics)) && !plan.facts.looks_back {
             self.last.begin();
@@ -298,6 +303,9 @@ impl Session {
         let plan = self.plan(snapshot, inner, &lexed).await?;
         self.check_rights(&plan)?;
         let inner = Binding { sql: inner, lexed: &lexed, ..*binding };
+        if let Some(text) = Box::pin(self.explain_filled(snapshot, &plan, &inner)).await? {
+            return Ok(format!("{}{text}", explain(&plan, &inner)?));
+        }
         explain(&plan, &inner)
     }
 

@@ -29,7 +29,7 @@ use crate::executor::write::{self as writing, Bracket, NotWritten, WriteTerms, W
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
-use crate::planner::plan::{Access, Gather, Rendered, Renaming, Rows, Target, WriteKind};
+use crate::planner::plan::{Access, Facts, Gather, Rendered, Renaming, Rows, Target, WriteKind};
 use crate::planner::splice::Form;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
@@ -280,7 +280,7 @@ impl Session {
                     self.end_transaction(b"COMMIT").await?;
                 }
                 self.last.diagnostics.extend(noted);
-                self.reply_written(&written, manner.more);
+                self.reply_written(&written, &plan.facts, manner.more);
                 Ok(Outcome::Good)
             }
             Err(refused) => Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await),
@@ -310,9 +310,10 @@ impl Session {
         Failure::Statement(error)
     }
 
-    fn reply_written(&mut self, written: &Written, more: bool) {
-        if written.last_insert_id != 0 {
-            self.last.insert_id = written.last_insert_id;
+    fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
+        let last_insert_id = self.insert_id(facts).of(written.affected_rows, written.last_insert_id);
+        if last_insert_id.1 != 0 {
+            self.last.insert_id = last_insert_id.1;
         }
         self.last.row_count = i64::try_from(written.affected_rows).unwrap_or(i64::MAX);
         self.last.warnings = written.warnings;
@@ -322,7 +323,7 @@ impl Session {
         }
         let ok = OkPacket {
             affected_rows: written.affected_rows,
-            last_insert_id: written.last_insert_id,
+            last_insert_id: last_insert_id.0,
             status,
             warnings: written.warnings,
             info: &written.info,

@@ -11,6 +11,7 @@ use weir::catalog::{Catalog, Column, DefaultValue, Table};
 use weir::planner::bind::{Binding, SessionFacts};
 use weir::planner::explain::explain;
 use weir::planner::make::plan;
+use weir::planner::splice::Form;
 use weir::planner::{Plan, PlanInput, Planned};
 use weir::rules::Rules;
 use weir::rules::check;
@@ -182,7 +183,17 @@ pub fn explained(world: &World, sql: &str, lexed: &Lexed, settings: &Settings, p
         rules: &world.rules,
         session: &session,
     };
-    explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"))
+    let text = explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"));
+    let wanted = plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding, true).ok()?)));
+    let Some((fill, rows)) = wanted.filter(|(_, rows)| !rows.is_empty()) else { return text };
+    // The ids from 7001 on, and then as any other statement.
+    let form = if settings.parameters.is_empty() { Form::Text } else { Form::Prepared };
+    let filled = fill.write(&binding, &rows, 7001, form).expect("ids");
+    let sql = String::from_utf8(filled.sql.clone()).expect("text");
+    let parameters = filled.parameters(&settings.parameters);
+    let shown = if parameters.is_empty() { String::new() } else { format!(" with {parameters:?}") };
+    let settings = Settings { parameters, sql_mode: settings.sql_mode.clone(), schema: settings.schema.clone(), ..*settings };
+    format!("{text}{sql}{shown}\n{}", route(world, &sql, &settings))
 }
 
 pub fn cases(text: &str) -> Vec<Case> {

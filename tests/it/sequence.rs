@@ -1,6 +1,7 @@
 //! Sequences against real servers of both kinds.
 
 mod groups;
+mod insert;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -113,7 +113,9 @@ fn a_value_off_the_lattice_is_refused_or_adjusted() {
             let error = process.take_within(1, Duration::from_secs(2)).await.unwrap_err();
             assert!(error.message.contains("adjust: true"), "{}", error.message);
             // The same table under other steps: everything moves above all that was stored.
-            let highest = servers.iter().map(|server| number(server, "SELECT MAX(value) FROM seq.weir_sequence"));
+            let highest = servers
+                .iter()
+                .map(|server| number(server, "SELECT MAX(value) FROM seq.weir_sequence"));
             let highest = highest.max().unwrap();
             process.adopt(2, "kind: segment, step: 25, adjust: true");
             let mut new = HashSet::new();

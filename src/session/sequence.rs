@@ -1,0 +1,138 @@
+//! Rows that want ids of a sequence: taken before the statement is bound, and put into its text.
+//!
+//! Owns: the way from a plan with a fill to the statement that has its ids. Never: makes an id, or
+//! knows where in the text they go.
+//!
+//! Ids are taken before anything is sent, since the id may be the shard key; those of a statement
+//! that fails are lost, as AUTO_INCREMENT's are.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::context::Snapshot;
+use crate::error::{Error, Result};
+use crate::executor::insert_id::{InsertId, Repeated, Taken};
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::fill::{Duplicates, Fill, Filled};
+use crate::planner::plan::Facts;
+use crate::planner::splice::Form;
+use crate::session::Session;
+use crate::session::forward::Failure;
+use crate::session::query::{Manner, Outcome};
+use crate::sql::template::Lexed;
+
+impl Session {
+    /// The statement with ids for the rows that want one; `None` where none does, or where it has
+    /// them already.
+    ///
+    /// # Errors
+    /// No ids within `timeouts.pool_wait`.
+    pub(super) async fn filled(
+        &mut self,
+        plan: &Plan,
+        binding: &Binding<'_>,
+        form: Form,
+    ) -> Result<Option<Filled>> {
+        let Some(fill) = plan.fill.as_ref().filter(|_| self.taken.is_none()) else {
+            return Ok(None);
+        };
+        let rows = fill.wanted(binding, self.zero_asks())?;
+        let Ok(count) = u32::try_from(rows.len()) else {
+            return Err(Error::internal("more rows than a statement can have"));
+        };
+        if count == 0 {
+            return Ok(None);
+        }
+        let first = self.take(fill, count).await?;
+        let filled = fill.write(binding, &rows, first, form)?;
+        self.taken = Some(Taken {
+            first,
+            last: first + u64::from(count) - 1,
+            rows: binding.lexed.rows().len().max(1) as u64,
+            duplicates: match fill.duplicates {
+                Duplicates::None => Repeated::Fail,
+                Duplicates::Skipped => Repeated::Skip,
+                Duplicates::Updated { sets_id } => Repeated::Update { sets_id },
+            },
+            counted: fill.counted,
+        });
+        Ok(Some(filled))
+    }
+
+    async fn take(&self, fill: &Fill, count: u32) -> Result<u64> {
+        let shared = &self.ctx.shared;
+        let sequence = shared.sequences.get(&fill.schema, &fill.sequence).ok_or_else(|| {
+            Error::refused(
+                "sequence_gone",
+                format!(
+                    "Sequence '{}.{}' was taken out of the rules while this transaction runs",
+                    fill.schema, fill.sequence
+                ),
+            )
+        })?;
+        sequence.take(count, Instant::now() + shared.config().timeouts.pool_wait.0).await
+    }
+
+    /// Runs a statement that has its ids, as text.
+    pub(super) async fn statement_filled(
+        &mut self,
+        filled: &Filled,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let mut lexed = Lexed::new();
+        let lex = self.ctx.lexer.lex(&filled.sql, &self.dialect, &mut lexed);
+        let parameters = filled.parameters(manner.parameters);
+        let manner = Manner { parameters: &parameters, arguments: None, ..manner };
+        let outcome = match lex {
+            Ok(()) => self.statement(&filled.sql, &lexed, manner).await,
+            Err(error) => Err(error.into()),
+        };
+        self.taken = None;
+        outcome
+    }
+
+    /// Where the insert id of the present statement's answer comes from.
+    pub(super) fn insert_id(&self, facts: &Facts) -> InsertId {
+        match self.taken {
+            Some(taken) => InsertId::Taken(taken),
+            None if facts.given_ids => InsertId::Given,
+            None => InsertId::Servers,
+        }
+    }
+
+    /// Whether 0 asks for an id: sql_mode has no NO_AUTO_VALUE_ON_ZERO.
+    fn zero_asks(&self) -> bool {
+        const KEEPS: &str = "NO_AUTO_VALUE_ON_ZERO";
+        let has = |modes: &str| {
+            modes.trim_matches('\'').split(',').any(|mode| mode.trim().eq_ignore_ascii_case(KEEPS))
+        };
+        match self.state.variable("sql_mode") {
+            Some(modes) => !has(&String::from_utf8_lossy(modes)),
+            None => !has(&self.ctx.shared.front.announced().sql_mode),
+        }
+    }
+
+    /// The statement behind EXPLAIN ROUTE as it would be with ids, which nobody loses: from 1 on.
+    pub(super) async fn explain_filled(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        binding: &Binding<'_>,
+    ) -> Result<Option<String>> {
+        let Some(fill) = &plan.fill else { return Ok(None) };
+        let rows = fill.wanted(binding, self.zero_asks())?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let filled = fill.write(binding, &rows, 1, Form::Text)?;
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(&filled.sql, &self.dialect, &mut lexed)?;
+        let plan = self.plan(snapshot, &filled.sql, &lexed).await?;
+        let parameters = filled.parameters(binding.parameters);
+        let inner =
+            Binding { sql: &filled.sql, lexed: &lexed, parameters: &parameters, ..*binding };
+        crate::planner::explain::explain(&plan, &inner).map(Some)
+    }
+}
