@@ -4,6 +4,7 @@
 # make drivers    real clients against Weir and against one plain server (ONLY="name …" for some)
 # make foreign    test suites of drivers, with Weir in between (ONLY="name …" for some)
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
+# make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
 # make check      formatting and clippy
 #
 # SERVERS=docker runs the tests against containers (WEIR_MYSQL_IMAGE, WEIR_MARIADB_IMAGE).
@@ -12,7 +13,7 @@ SERVERS ?=
 export WEIR_SERVERS := $(SERVERS)
 CARGO ?= cargo
 
-.PHONY: test test-all demo bench check install drivers foreign
+.PHONY: test test-all demo bench faults check install drivers foreign
 
 test: install
 	@rm -f target/skipped.txt
@@ -36,6 +37,11 @@ demo:
 bench:
 	@tests/support/install.sh bench
 	$(CARGO) bench --locked --bench load -- $(BENCH)
+
+faults:
+	@tests/support/install.sh
+	$(CARGO) build --locked --bin weir --example faults
+	@WEIR_SERVERS= target/debug/examples/faults
 
 check:
 	$(CARGO) fmt --check
