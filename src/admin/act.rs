@@ -22,6 +22,7 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
         Verb::ShowNodes => Ok(Answer::Table(topology::nodes(&context.snapshot().topology))),
         Verb::ShowRules => Ok(Answer::Table(show::rules(admin))),
         Verb::ShowTemplates => Ok(Answer::Table(show::templates(context))),
+        Verb::ShowTransactions => Ok(Answer::Table(show::transactions(context))),
         Verb::ShowMemory => Ok(Answer::Table(show::memory(context))),
         Verb::ShowConfig => Ok(Answer::Table(show::config(context))),
         Verb::Reload => reload(admin).await,

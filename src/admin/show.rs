@@ -109,6 +109,31 @@ pub fn templates(context: &Context) -> Table {
     table
 }
 
+/// Transactions over several groups, oldest first.
+pub fn transactions(context: &Context) -> Table {
+    let mut table = Table::new([
+        ("id", As::Text),
+        ("client", As::Number),
+        ("seconds", As::Text),
+        ("state", As::Text),
+        ("groups", As::Text),
+        ("connections", As::Text),
+    ]);
+    for living in context.ledger.living() {
+        let members = living.members();
+        let join = |texts: Vec<String>| cell(texts.join(", "));
+        table.row([
+            cell(&living.id),
+            cell(living.client),
+            seconds(living.since.elapsed()),
+            cell(living.standing().as_str()),
+            join(members.iter().map(|member| member.group.to_string()).collect()),
+            join(members.iter().map(|member| member.handle.connection_id().to_string()).collect()),
+        ]);
+    }
+    table
+}
+
 pub fn memory(context: &Context) -> Table {
     let columns = [("what", As::Text), ("used", As::Number), ("limit", As::Number)];
     let mut table = Table::new(columns);

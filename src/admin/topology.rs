@@ -11,6 +11,7 @@ use crate::backend::group::{Group, NodeView};
 use crate::backend::node::{Node, Standing};
 use crate::backend::topology::Topology;
 use crate::context::Context;
+use crate::context::ledger::Ledger;
 use crate::observe::scrape::{Gauges, Source};
 use crate::reload::report::not_ready;
 
@@ -129,6 +130,32 @@ pub fn troubles(topology: &Topology) -> Vec<String> {
 /// The topology's part of a scrape.
 pub struct TopologySource(pub Arc<Context>);
 
+/// Transactions over several groups.
+fn transactions(gauges: &mut Gauges<'_>, ledger: &Ledger) -> std::fmt::Result {
+    let counters = &ledger.counters;
+    let outcomes = [
+        ("committed", &counters.committed),
+        ("aborted", &counters.aborted),
+        ("unknown", &counters.unknown),
+        ("deadlock", &counters.deadlocks),
+    ];
+    let row = |(label, counter): (&str, &AtomicU64)| ([label.to_owned()], counter.load(Ordering::Relaxed));
+    let help = "Transactions over several groups by what became of them";
+    gauges.counters("weir_transactions", help, ["outcome"], outcomes.map(row))?;
+    let branches = [
+        ("left", &counters.left),
+        ("committed", &counters.recovered_committed),
+        ("rolled_back", &counters.recovered_rolled_back),
+    ];
+    let help = "Branches left to recovery, and what recovery did";
+    gauges.counters("weir_transaction_branches", help, ["recovery"], branches.map(row))?;
+    gauges.gauge("weir_transactions_open", "Transactions over several groups that run now", ledger.living().len() as f64)?;
+    let (count, age) = ledger.prepared();
+    gauges.gauge("weir_prepared_branches", "Prepared branches on the groups' primaries at the last look", count as f64)?;
+    let help = "For how long the oldest of them has been seen; above a minute something keeps recovery from it";
+    gauges.gauge("weir_prepared_branch_age_seconds", help, age.as_secs_f64())
+}
+
 impl Source for TopologySource {
     fn gauges(&self, gauges: &mut Gauges<'_>) -> std::fmt::Result {
         let snapshot = self.0.snapshot();
@@ -154,6 +181,7 @@ impl Source for TopologySource {
         let help = "Backend connections in use and idle, statements waiting for one, the bound";
         gauges.family("weir_pool_connections", help, ["group", "node", "state"], pools)?;
         node_counters(gauges, &nodes)?;
+        transactions(gauges, &self.0.ledger)?;
         let rules = &snapshot.rules;
         let label = [([format!("{:016x}", rules.hash)], rules.version as f64)];
         gauges.family("weir_rules_version", "The running rules; proxies that differ in the hash run different rules", ["hash"], label)

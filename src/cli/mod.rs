@@ -11,6 +11,7 @@ pub mod logging;
 pub mod password;
 pub mod run;
 pub mod settings;
+pub mod xa;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     HashPassword,
     /// Print every setting with its default and meaning, as a settings file.
     Settings,
+    /// List and resolve what transactions over several groups have left prepared on the servers.
+    Xa(xa::Arguments),
     /// Print the version.
     Version,
 }
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Xa(arguments) => xa::xa(&arguments),
         Command::Schema => check::schema(),
         Command::HashPassword => password::hash(),
         Command::Settings => {

@@ -142,6 +142,8 @@ pub struct Ledger {
     /// What the commit table of a server calls itself, by the server's address and the database.
     instances: Mutex<HashMap<(String, String), u64>>,
     clearable: Mutex<Vec<Clearable>>,
+    /// Prepared branches of this deployment at the last look, and when the oldest was first seen.
+    prepared: Mutex<(usize, Option<Instant>)>,
     pub counters: Counters,
 }
 
@@ -154,6 +156,7 @@ impl Ledger {
             living: Mutex::default(),
             instances: Mutex::default(),
             clearable: Mutex::default(),
+            prepared: Mutex::default(),
             counters: Counters::default(),
         })
     }
@@ -189,6 +192,16 @@ impl Ledger {
         let mut living: Vec<_> = lock(&self.living).values().filter_map(|weak| weak.upgrade()).collect();
         living.sort_by_key(|living| living.number);
         living
+    }
+
+    pub fn set_prepared(&self, count: usize, oldest: Option<&Instant>) {
+        *lock(&self.prepared) = (count, oldest.copied());
+    }
+
+    /// Prepared branches at the last look, and for how long the oldest has been seen.
+    pub fn prepared(&self) -> (usize, std::time::Duration) {
+        let (count, oldest) = *lock(&self.prepared);
+        (count, oldest.map_or_else(Default::default, |oldest| oldest.elapsed()))
     }
 
     pub fn instance(&self, server: &str, database: &str) -> Option<u64> {

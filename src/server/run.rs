@@ -27,7 +27,7 @@ use crate::reload::report::Cause;
 use crate::reload::{Inputs, Reloader, watch};
 use crate::rules::Rules;
 use crate::session;
-use crate::transaction::recover;
+use crate::transaction::{deadlock, recover};
 use crate::wire::tls::server_config;
 
 /// Sets the admin password where the settings name none.
@@ -182,6 +182,7 @@ fn housekeep(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     tasks.spawn(keep_catalog(context.clone()));
     tasks.spawn(context.sequences.clone().keep());
     tasks.spawn(recover::watch(context.clone()));
+    tasks.spawn(deadlock::watch(context.clone()));
     let keys = context.clone();
     tasks.spawn_blocking(move || make_key(&keys));
 }

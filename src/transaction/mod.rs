@@ -2,7 +2,8 @@
 //!
 //! Owns: the session's transaction ([`open`]), the commit protocol ([`protocol`]) and its run over
 //! connections ([`conclude`]), the ids ([`xid`]), the commit table ([`record`], [`store`]) and
-//! recovery ([`recover`]). Never: relays a client's statement or holds a session's connection.
+//! recovery ([`recover`]), and
+//! ending deadlocks over groups ([`deadlock`]). Never: relays a client's statement or holds a session's connection.
 //!
 //! The first group touched is the anchor, in a plain transaction; each further one is an XA branch.
 //! With one writing group a commit is one phase. With more, the branches are prepared and a row goes
@@ -11,6 +12,7 @@
 //! its id.
 
 pub mod conclude;
+pub mod deadlock;
 pub mod each;
 pub mod failpoint;
 pub mod open;

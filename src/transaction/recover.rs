@@ -53,7 +53,7 @@ pub async fn watch(context: Arc<Context>) {
 
 /// What one process remembers between passes.
 #[derive(Default)]
-struct Recovery {
+pub struct Recovery {
     stores: HashMap<GroupName, Store>,
     /// When each branch was first seen.
     seen: HashMap<(Vec<u8>, Vec<u8>), Instant>,
@@ -66,11 +66,14 @@ impl Recovery {
         let (rules, topology) = (&snapshot.rules, &snapshot.topology);
         let config = context.config();
         let ledger = &context.ledger;
-        self.connect(rules, topology).await;
+        for (group, error) in self.connect(rules, topology).await {
+            tracing::debug!(%group, %error, "recovery can't look");
+        }
         let found = self.find(rules).await;
         let keys: Vec<_> =
             found.iter().map(|found| (found.id.transaction.clone(), found.id.qualifier.clone())).collect();
         self.seen.retain(|key, _| keys.contains(key));
+        ledger.set_prepared(found.iter().filter(|found| found.branch.is_some()).count(), self.seen.values().min());
         for (found, key) in found.iter().zip(keys) {
             let Some(branch) = &found.branch else { continue };
             let first = *self.seen.entry(key).or_insert_with(Instant::now);
@@ -80,7 +83,7 @@ impl Recovery {
                 true => !ledger.lives(branch.transaction.number),
                 false => first.elapsed() >= config.transactions.recover_after.0,
             };
-            if due && let Err(error) = self.resolve(ledger, rules, &found.group, branch).await {
+            if due && let Err(error) = self.resolve(ledger, &found.group, branch).await {
                 tracing::warn!(group = %found.group, id = %branch.transaction, %error, "a prepared branch stays");
             }
         }
@@ -92,7 +95,9 @@ impl Recovery {
     }
 
     /// A confirmed connection to each group's present primary, as far as there is one.
-    async fn connect(&mut self, rules: &Rules, topology: &Topology) {
+    /// Returns the groups that can't be looked at, and why.
+    pub async fn connect(&mut self, rules: &Rules, topology: &Topology) -> Vec<(GroupName, Error)> {
+        let mut failed = Vec::new();
         let groups = topology.groups();
         self.stores.retain(|name, store| groups.iter().any(|group| group.name() == name && store.is_of(group)));
         for group in groups {
@@ -104,13 +109,14 @@ impl Recovery {
             }
             match open(rules, group).await {
                 Ok(store) => drop(self.stores.insert(group.name().clone(), store)),
-                Err(error) => tracing::debug!(group = %group.name(), %error, "recovery can't look"),
+                Err(error) => failed.push((group.name().clone(), error)),
             }
         }
+        failed
     }
 
-    /// This deployment's prepared branches.
-    async fn find(&mut self, rules: &Rules) -> Vec<Found> {
+    /// All prepared branches, with the ids of this deployment's.
+    pub async fn find(&mut self, rules: &Rules) -> Vec<Found> {
         let mut all = Vec::new();
         let mut failed = Vec::new();
         for (name, store) in &mut self.stores {
@@ -131,14 +137,16 @@ impl Recovery {
     }
 
     /// Asks the anchor and does as it says.
-    async fn resolve(
+    ///
+    /// # Errors
+    /// `anchor_unknown`: nobody has its commit table; `no_verdict`: it is still in flight.
+    pub async fn resolve(
         &mut self,
         ledger: &Ledger,
-        rules: &Rules,
         group: &GroupName,
         branch: &BranchId,
-    ) -> Result<()> {
-        let anchor = self.anchor(ledger, rules, branch).await?;
+    ) -> Result<Step> {
+        let anchor = self.anchor(branch).await?;
         let Some(store) = self.stores.get_mut(&anchor) else { return Err(unreachable(&anchor)) };
         let answer = store.ask(&branch.transaction, branch.anchor_connection).await;
         let Some(step) = protocol::resolution(answer) else {
@@ -147,19 +155,24 @@ impl Recovery {
             store.kill(branch.anchor_connection).await?;
             return Err(Error::unavailable("no_verdict", "its anchor is still in flight"));
         };
-        let Some(store) = self.stores.get_mut(group) else { return Err(unreachable(group)) };
-        store.resolve(branch, step).await?;
+        self.force(group, branch, step).await?;
         let committed = step == Step::CommitPrepared;
         let counters = &ledger.counters;
         let counter =
             if committed { &counters.recovered_committed } else { &counters.recovered_rolled_back };
         counter.fetch_add(1, Ordering::Relaxed);
         tracing::info!(%group, id = %branch.transaction, committed, "a prepared branch was resolved");
-        Ok(())
+        Ok(step)
+    }
+
+    /// Does it without asking.
+    pub async fn force(&mut self, group: &GroupName, branch: &BranchId, step: Step) -> Result<()> {
+        let Some(store) = self.stores.get_mut(group) else { return Err(unreachable(group)) };
+        store.resolve(branch, step).await
     }
 
     /// The group whose commit table the branch names.
-    async fn anchor(&mut self, ledger: &Ledger, rules: &Rules, branch: &BranchId) -> Result<GroupName> {
+    async fn anchor(&mut self, branch: &BranchId) -> Result<GroupName> {
         // The name is right unless it was shortened, or the group was renamed.
         let mut names: Vec<GroupName> = self.stores.keys().cloned().collect();
         names.sort_by_key(|name| (!name.as_str().starts_with(&branch.anchor), name.clone()));
@@ -170,7 +183,6 @@ impl Recovery {
                 return Ok(name);
             }
         }
-        let _ = (ledger, rules);
         Err(Error::unavailable(
             "anchor_unknown",
             format!(

@@ -278,6 +278,27 @@ impl Store {
         }))
     }
 
+    /// Who waits for a row lock of whom: the server's connection ids.
+    ///
+    /// # Errors
+    /// The account may not see it (PROCESS, and SELECT on performance_schema on MySQL).
+    pub async fn lock_waits(&mut self) -> Result<Vec<(u64, u64)>> {
+        let waits = match self.kind {
+            Kind::MariaDb => {
+                "information_schema.INNODB_LOCK_WAITS w \
+                 JOIN information_schema.INNODB_TRX r ON r.trx_id=w.requesting_trx_id \
+                 JOIN information_schema.INNODB_TRX b ON b.trx_id=w.blocking_trx_id"
+            }
+            Kind::MySql => {
+                "performance_schema.data_lock_waits w \
+                 JOIN information_schema.INNODB_TRX r ON r.trx_id=w.REQUESTING_ENGINE_TRANSACTION_ID \
+                 JOIN information_schema.INNODB_TRX b ON b.trx_id=w.BLOCKING_ENGINE_TRANSACTION_ID"
+            }
+        };
+        let sql = format!("SELECT DISTINCT r.trx_mysql_thread_id, b.trx_mysql_thread_id FROM {waits}");
+        control::run(&self.node, BOUND, self.conn.query(sql)).await
+    }
+
     // ---- clearing ------------------------------------------------------------------------------
 
     /// Rows that have stood for longer than `age`.

@@ -55,10 +55,11 @@ const LAYERS: &[(&str, &str)] = &[
         "error name value config observe protocol sql rules catalog planner wire backend traffic \
          context transaction sequence reload executor admin session",
     ),
-    // `weir check --online` asks the servers without serving anyone.
+    // `weir check --online` and `weir xa` ask the servers without serving anyone.
     (
         "cli",
-        "error name value config observe protocol sql rules catalog planner backend reload server",
+        "error name value config observe protocol sql rules catalog planner backend context \
+         transaction reload server",
     ),
 ];
 

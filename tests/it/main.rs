@@ -13,6 +13,10 @@ mod lexer;
 mod lost;
 mod clock;
 mod differential;
+#[path = "../faults/mod.rs"]
+mod faults;
+#[path = "faults.rs"]
+mod faults_matrix;
 mod fake;
 mod moved;
 mod plan;

@@ -18,6 +18,9 @@ where
     F: AsyncFn(&mut Conn, &Rig) -> Outcome + Sync,
 {
     assert_eq!(base % 16, 0);
+    // Ranges lock their neighbours' rows: one check at a time.
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let rigs = rig::shared_kinds();
     assert!(!rigs.is_empty(), "no server at all");
     for rig in rigs {
@@ -34,7 +37,7 @@ where
             conn.query_drop(clean).await.map_err(|error| error.to_string())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-        // Other tests commit meanwhile: theirs pass.
+        // Other files' tests commit meanwhile: theirs pass.
         let start = std::time::Instant::now();
         while !prepared(rig).is_empty() {
             let waited = start.elapsed();
@@ -55,10 +58,10 @@ fn pay(key: u64, amount: i64) -> String {
     format!("UPDATE users SET balance = balance + {amount} WHERE user_id = {key}")
 }
 
-/// What XA RECOVER lists on the groups' primaries.
+/// What XA RECOVER lists of Weir's on the groups' primaries.
 fn prepared(rig: &Rig) -> Vec<Vec<String>> {
     let ask = |group: &rig::Group| sql::query(&group.primary.url("root"), "XA RECOVER").expect("rows");
-    rig.groups.iter().flat_map(ask).collect()
+    rig.groups.iter().flat_map(ask).filter(|row| row[3].starts_with("weir:weir:")).collect()
 }
 
 fn errno(error: &mysql_async::Error) -> u16 {
@@ -272,5 +275,93 @@ fn a_deadlock_in_a_branch_rolls_back_every_group() {
         assert!(found == [150, 101, 101] || found == [151, 102, 102] || found == [150, 101, 102]
             || found == [151, 101, 101], "{found:?}");
         rival.disconnect().await
+    });
+}
+
+#[test]
+fn a_deadlock_over_groups_is_broken_within_about_a_second() {
+    on_each(920_400, async |conn, rig| {
+        let (a, b) = (920_401, 920_409);
+        let mut rival = other(rig).await;
+        rival.query_drop("SET SESSION innodb_lock_wait_timeout = 20").await?;
+        conn.query_drop("SET SESSION innodb_lock_wait_timeout = 20").await?;
+        for client in [&mut *conn, &mut rival] {
+            client.query_drop("BEGIN").await?;
+        }
+        conn.query_drop(pay(a, 1)).await?;
+        rival.query_drop(pay(b, 10)).await?;
+        // Both touch both groups, so that the last wait is over groups.
+        let free = [920_410, 920_402];
+        assert_eq!(balances(conn, &free[..1]).await, [100]);
+        assert_eq!(balances(&mut rival, &free[1..]).await, [100]);
+        let start = std::time::Instant::now();
+        let (mine, theirs) = tokio::join!(conn.query_drop(pay(b, 1)), rival.query_drop(pay(a, 10)));
+        let took = start.elapsed();
+        assert!(took.as_millis() < 4000, "{took:?}");
+        let (winner, error) = match (mine, theirs) {
+            (Ok(()), Err(error)) => (conn, error),
+            (Err(error), Ok(())) => (&mut rival, error),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(errno(&error), 1213, "{error}");
+        winner.query_drop("COMMIT").await?;
+        let found = balances(winner, &[a, b]).await;
+        assert!(found == [101, 101] || found == [110, 110], "{found:?}");
+        rival.disconnect().await
+    });
+}
+
+#[test]
+fn a_prepared_branch_of_nobody_is_resolved_and_foreign_ones_are_left_alone() {
+    on_each(920_448, async |conn, rig| {
+        // So that the anchor's commit table is there.
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(920_449, 1)).await?;
+        conn.query_drop(pay(920_457, 1)).await?;
+        conn.query_drop("COMMIT").await?;
+        let servers = [&rig.groups[0].primary, &rig.groups[1].primary];
+        let instance = servers[0]
+            .query("SELECT members FROM weir.weir_commit WHERE id = 'instance'")
+            .expect("the table's name")[0][0]
+            .clone();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let ours = format!("weir:weir:fff-1:1:{now:x}");
+        let other = format!("weir:elsewhere:fff-1:1:{now:x}");
+        let qualifier = format!("{instance}:7fffffff:7fffffff:g0");
+        let prepare = |first: &str, second: &str, format: u64, key: u64| {
+            let id = format!("'{first}','{second}',{format}");
+            let shard = key % 16;
+            let statements = [
+                format!("XA START {id}"),
+                format!("UPDATE shop_000{}.users_00{shard:02} SET balance = 1 WHERE user_id = {key}", shard / 4),
+                format!("XA END {id}"),
+                format!("XA PREPARE {id}"),
+            ];
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            sql::execute(&servers[1].url("root"), &statements).expect("a prepared branch");
+        };
+        prepare(&ours, &qualifier, 1_464_158_546, 920_456);
+        prepare(&other, &qualifier, 1_464_158_546, 920_458);
+        prepare("their own", "branch", 1, 920_459);
+        let listed = |text: &str| {
+            let rows = servers[1].query("XA RECOVER").expect("rows");
+            rows.iter().any(|row| row[3].starts_with(text))
+        };
+        let start = std::time::Instant::now();
+        while listed(&ours) {
+            assert!(start.elapsed().as_secs() < 40, "it is still there");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        // Nobody had committed it: it was rolled back, and can't be committed any more.
+        let verdict = servers[0]
+            .query(&format!("SELECT verdict FROM weir.weir_commit WHERE id = '{ours}'"))
+            .expect("rows");
+        assert_eq!(verdict, [["A"]]);
+        assert!(listed(&other) && listed("their own"), "others' are left alone");
+        for (first, second, format) in [(&*other, &*qualifier, 1_464_158_546), ("their own", "branch", 1)] {
+            servers[1].execute(&format!("XA ROLLBACK '{first}','{second}',{format}"));
+        }
+        assert_eq!(balances(conn, &[920_456]).await, [100]);
+        Ok(())
     });
 }
