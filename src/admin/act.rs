@@ -6,7 +6,7 @@
 use super::command::{Parsed, Verb};
 use super::port::Answer;
 use super::table::{As, Table, cell};
-use super::{Admin, login, show, topology};
+use super::{Admin, login, sequences, show, topology};
 use crate::error::{Error, Fault, Result};
 use crate::observe::sessions::Target;
 use crate::reload::report::Cause;
@@ -21,6 +21,7 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
         Verb::ShowPools => Ok(Answer::Table(topology::pools(&context.snapshot().topology))),
         Verb::ShowNodes => Ok(Answer::Table(topology::nodes(&context.snapshot().topology))),
         Verb::ShowRules => Ok(Answer::Table(show::rules(admin))),
+        Verb::ShowSequences => Ok(Answer::Table(sequences::sequences(&context.sequences))),
         Verb::ShowTemplates => Ok(Answer::Table(show::templates(context))),
         Verb::ShowTransactions => Ok(Answer::Table(show::transactions(context))),
         Verb::ShowMemory => Ok(Answer::Table(show::memory(context))),

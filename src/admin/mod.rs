@@ -9,6 +9,7 @@ pub mod command;
 pub mod http;
 pub mod login;
 pub mod port;
+pub mod sequences;
 pub mod show;
 pub mod table;
 pub mod topology;

@@ -36,9 +36,15 @@ pub async fn check(rules: &Rules) -> Vec<Problem> {
         Err(error) => return vec![Problem::error(&groups, error.message)],
     };
     let mut first: Option<Arc<Facts>> = None;
+    let sequences = rules.schemas().iter().any(|schema| {
+        let mut tables = schema.tables().into_iter();
+        tables.any(|(_, placement)| {
+            matches!(placement, Placement::Sharded(table) if table.sequence.is_some())
+        })
+    });
     for group in topology.groups() {
         group.probe_once().await;
-        nodes(group, &groups.key(group.name().as_str()), &mut first, &mut problems).await;
+        nodes(group, &groups.key(group.name().as_str()), &mut first, sequences, &mut problems).await;
     }
     for schema in rules.schemas() {
         tables(rules, schema, &topology, &mut problems).await;
@@ -51,6 +57,7 @@ async fn nodes(
     group: &Group,
     path: &KeyPath,
     first: &mut Option<Arc<Facts>>,
+    sequences: bool,
     problems: &mut Vec<Problem>,
 ) {
     for (index, pool) in group.pools().iter().enumerate() {
@@ -84,6 +91,9 @@ async fn nodes(
             );
         }
         rights(node, &path, problems).await;
+        if index == 0 && sequences {
+            stride(node, &path, problems).await;
+        }
     }
 }
 
@@ -116,6 +126,27 @@ async fn rights(node: &Node, path: &KeyPath, problems: &mut Vec<Problem>) {
                 );
             }
         }
+    }
+}
+
+/// Drivers compute the ids of a statement's rows from the first one and this variable; those of a
+/// sequence follow each other.
+async fn stride(node: &Node, path: &KeyPath, problems: &mut Vec<Problem>) {
+    let asked = async {
+        let mut conn = control::connect(node, &node.spec.control, BOUND).await?;
+        let sql = "SELECT @@global.auto_increment_increment";
+        let stride: Option<u64> = control::run(node, BOUND, conn.query_first(sql)).await?;
+        let _ = conn.disconnect().await;
+        Ok::<_, Error>(stride)
+    };
+    // A control account that can't be used was named before.
+    if let Ok(Some(stride)) = asked.await
+        && stride != 1
+    {
+        let text = format!("{}: auto_increment_increment is {stride}", node.title());
+        problems.push(Problem::warning(path, text).help(
+            "sequences give one statement ids that follow each other, and drivers that ask for generated keys would add it: set it to 1",
+        ));
     }
 }
 

@@ -559,17 +559,23 @@ fn one_group(tables: &Tables, sets: &[ShardSet]) -> Option<SmallVec<[u32; 2]>> {
 /// # Errors
 /// 1210 where a value is no count, as a server would say.
 pub fn limit(limit: &Limit, binding: &Binding) -> Result<(u64, u64), Error> {
-    let values = Values::new(binding);
-    let count = |count: &Count| match count {
+    Ok((count(&limit.offset, binding)?, count(&limit.count, binding)?))
+}
+
+/// A number that stands in the text or comes with the statement.
+///
+/// # Errors
+/// 1210 where the value is no count.
+pub fn count(count: &Count, binding: &Binding) -> Result<u64, Error> {
+    match count {
         Count::Fixed(number) => Ok(*number),
-        Count::Slot(slot) => values
+        Count::Slot(slot) => Values::new(binding)
             .slot(*slot)
             .and_then(|value| u64::try_from(value.as_whole()?).ok())
             .ok_or_else(|| {
                 Error::new(Fault::Client, 1210, b"HY000", "limit_value", "Incorrect arguments to LIMIT")
             }),
-    };
-    Ok((count(&limit.offset)?, count(&limit.count)?))
+    }
 }
 
 impl Plan {

@@ -9,6 +9,7 @@ use crate::planner::control;
 use crate::planner::draft::Draft;
 use crate::planner::insert;
 use crate::planner::modify;
+use crate::planner::next_value;
 use crate::planner::query::{self, Outcome};
 use crate::planner::plan::{Access, SessionAction};
 use crate::planner::refuse::refuse;
@@ -55,7 +56,7 @@ pub fn plan(input: &PlanInput) -> Result<Planned, Error> {
     })
 }
 
-fn made(draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome, Error> {
+fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome, Error> {
     use StatementKind as K;
     if let Some(unknown) = draft.hints.unknown.first() {
         return Err(refuse("hint", format!("A hint is not understood: {unknown}")));
@@ -67,6 +68,10 @@ fn made(draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outco
         return tokens::at_nodes(draft, &nodes);
     }
     match classified.kind {
+        K::Select if let Some(reply) = next_value::reply(&mut draft, tokens) => {
+            draft.facts.access = Access::Write;
+            Ok(Outcome::Plan(draft.finish(Action::Reply(reply))))
+        }
         K::Select | K::With | K::Values | K::Table | K::Insert | K::Replace | K::Update | K::Delete => {
             parsed(draft, tokens, None)
         }

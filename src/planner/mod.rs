@@ -29,6 +29,7 @@ pub(crate) mod insert;
 pub mod make;
 pub(crate) mod modify;
 pub(crate) mod narrow;
+pub(crate) mod next_value;
 pub(crate) mod order;
 pub mod plan;
 pub(crate) mod query;

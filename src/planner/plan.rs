@@ -193,6 +193,8 @@ pub enum Reply {
     Tables { schema: SchemaName, full: bool, shown: Shown },
     /// SHOW TABLE STATUS.
     TableStatus { schema: SchemaName, shown: Shown },
+    /// `SELECT NEXT VALUE FOR s`: so many numbers of a sequence, a row each, in a column of this name.
+    NextValue { schema: SchemaName, sequence: Arc<str>, label: String, count: Count },
     /// `SHOW [FULL] PROCESSLIST`: this proxy's clients.
     Processlist { full: bool },
 }

@@ -414,6 +414,17 @@ impl Sequence {
         Error::unavailable("sequence_empty", text)
     }
 
+    /// The most ids that [`Sequence::take`] gives at a time.
+    pub fn most_at_once(&self) -> u32 {
+        match &self.source {
+            Source::Snowflake { maker, .. } => {
+                let maker = maker.lock().unwrap_or_else(PoisonError::into_inner);
+                maker.layout().per_millisecond()
+            }
+            Source::Segment(segment) => u32::try_from(segment.spec.step).unwrap_or(u32::MAX),
+        }
+    }
+
     /// `schema.name`.
     pub fn title(&self) -> String {
         format!("{}.{}", self.schema, self.name)

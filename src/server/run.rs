@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::worker::Serve;
 use super::{Server, Stopped, files, worker_count};
+use crate::admin::sequences::SequenceSource;
 use crate::admin::topology::{TopologySource, troubles};
 use crate::admin::{Admin, SetLogLevel, http, port};
 use crate::backend::topology::{Place, Topology};
@@ -52,7 +53,7 @@ pub async fn run(options: Options) -> Result<Stopped, String> {
     loop {
         match signals.next().await {
             Asked::Reload => drop(reloader.reload(Cause::Signal).await),
-            Asked::Stop => return Ok(server.stop().await),
+            Asked::Stop => return Ok(end(server).await),
             Asked::Drain => break,
         }
     }
@@ -64,7 +65,18 @@ pub async fn run(options: Options) -> Result<Stopped, String> {
         } => tracing::info!(drained, "drained"),
         () = signals.second() => tracing::warn!("a second signal: sessions are cut"),
     }
-    Ok(server.stop().await)
+    Ok(end(server).await)
+}
+
+/// How long giving things back may take.
+const GIVE_BACK: Duration = Duration::from_secs(1);
+
+async fn end(server: Server) -> Stopped {
+    let sequences = server.context.sequences.clone();
+    let stopped = server.stop().await;
+    // A group that doesn't answer gives the worker id to others when its time is over.
+    let _ = tokio::time::timeout(GIVE_BACK, sequences.release()).await;
+    stopped
 }
 
 /// A started process.
@@ -167,7 +179,7 @@ fn pages(context: &Arc<Context>) -> http::Pages {
         context.metrics.clone(),
         context.sessions.clone(),
         context.budget.clone(),
-        vec![Box::new(source)],
+        vec![Box::new(source), Box::new(SequenceSource(context.clone()))],
     );
     let details = {
         let context = context.clone();

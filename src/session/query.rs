@@ -10,7 +10,7 @@ use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::observe::sessions::Target as KillTarget;
 use crate::executor::pass::Summary;
-use crate::planner::bind::Binding;
+use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
@@ -283,6 +283,10 @@ impl Session {
             }
             Reply::TableStatus { schema, shown } => {
                 return self.show_table_status(snapshot, plan, schema, shown, manner).await;
+            }
+            Reply::NextValue { schema, sequence, label, count } => {
+                let count = bind::count(count, binding)?;
+                self.next_values(schema, sequence, label, count, manner).await?;
             }
             Reply::Processlist { full } => self.show_processlist(*full, manner),
         }

@@ -13,15 +13,20 @@ use tokio::time::Instant;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::insert_id::{InsertId, Repeated, Taken};
+use crate::name::SchemaName;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
-use crate::planner::fill::{Duplicates, Fill, Filled};
+use crate::planner::fill::{Duplicates, Filled};
 use crate::planner::plan::Facts;
 use crate::planner::splice::Form;
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::query::{Manner, Outcome};
+use crate::session::reply::{Kind, Table};
 use crate::sql::template::Lexed;
+
+/// The most numbers that one statement can ask for: they are held until they are sent.
+const MOST_VALUES: u64 = 100_000;
 
 impl Session {
     /// The statement with ids for the rows that want one; `None` where none does, or where it has
@@ -45,7 +50,7 @@ impl Session {
         if count == 0 {
             return Ok(None);
         }
-        let first = self.take(fill, count).await?;
+        let first = self.take(&fill.schema, &fill.sequence, count).await?;
         let filled = fill.write(binding, &rows, first, form)?;
         self.taken = Some(Taken {
             first,
@@ -61,18 +66,49 @@ impl Session {
         Ok(Some(filled))
     }
 
-    async fn take(&self, fill: &Fill, count: u32) -> Result<u64> {
+    async fn take(&self, schema: &SchemaName, name: &Arc<str>, count: u32) -> Result<u64> {
         let shared = &self.ctx.shared;
-        let sequence = shared.sequences.get(&fill.schema, &fill.sequence).ok_or_else(|| {
-            Error::refused(
-                "sequence_gone",
-                format!(
-                    "Sequence '{}.{}' was taken out of the rules while this transaction runs",
-                    fill.schema, fill.sequence
-                ),
-            )
+        let sequence = shared.sequences.get(schema, name).ok_or_else(|| {
+            let text = format!("Sequence '{schema}.{name}' was taken out of the rules meanwhile");
+            Error::refused("sequence_gone", text)
         })?;
         sequence.take(count, Instant::now() + shared.config().timeouts.pool_wait.0).await
+    }
+
+    /// The answer to `NEXT VALUE FOR`. More numbers than are ever consecutive come in several runs.
+    ///
+    /// # Errors
+    /// No ids within `timeouts.pool_wait`; more than [`MOST_VALUES`] at a time.
+    pub(super) async fn next_values(
+        &mut self,
+        schema: &SchemaName,
+        name: &Arc<str>,
+        label: &str,
+        count: u64,
+        manner: Manner<'_>,
+    ) -> Result<()> {
+        if count > MOST_VALUES {
+            return Err(Error::refused(
+                "sequence_rows",
+                format!("{count} numbers were asked for, and {MOST_VALUES} are the most at a time"),
+            ));
+        }
+        let mut table = Table::new(&[(label, Kind::Number)]);
+        let mut left = u32::try_from(count).unwrap_or(u32::MAX);
+        let shared = self.ctx.shared.clone();
+        let most = shared.sequences.get(schema, name).map_or(1, |sequence| sequence.most_at_once());
+        while left > 0 {
+            let run = left.min(most);
+            let first = self.take(schema, name, run).await?;
+            for id in first..first + u64::from(run) {
+                table.row([Some(id.to_string().as_str())]);
+            }
+            left -= run;
+        }
+        self.last.found_rows = count;
+        self.last.row_count = -1;
+        self.reply_table(&table, manner.binary, manner.more);
+        Ok(())
     }
 
     /// Runs a statement that has its ids, as text.

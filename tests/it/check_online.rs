@@ -100,3 +100,49 @@ fn a_server_that_is_not_there_is_one_problem_for_each_group() {
     assert_eq!(paths, ["groups.g0.primary", "groups.g0"]);
     assert!(found[0].message.contains("can't be used"), "{}", found[0].message);
 }
+
+#[test]
+fn columns_that_cannot_hold_their_sequence_are_named() {
+    for server in support::shared_kinds() {
+        let db = server.database();
+        let table = |name: &str, column: &str, kind: &str| {
+            format!(
+                "      {name}: {{key: [{{column: k}}], algorithm: {{kind: modulo}}, shards: {{count: 2, databases: {db}, groups: [g0], tables: '{name}_{{0}}'}}, sequence: {{column: {column}, kind: {kind}}}}}\n"
+            )
+        };
+        let tables = format!(
+            "schemas:\n  s:\n    databases: {{g0: {db}}}\n    tables:\n{}{}{}{}{}",
+            table("fine", "id", "snowflake"),
+            table("small", "id", "snowflake"),
+            table("less", "id", "segment"),
+            table("text", "id", "segment"),
+            table("none", "di", "segment"),
+        );
+        let of = |name: &str, kind: &str| {
+            [0, 1].map(|shard| {
+                format!("CREATE TABLE {db}.{name}_{shard} (id {kind} NOT NULL PRIMARY KEY, k BIGINT)")
+            })
+        };
+        let all = [
+            of("fine", "BIGINT"),
+            of("small", "INT"),
+            of("less", "INT"),
+            of("text", "VARCHAR(20)"),
+            of("none", "BIGINT"),
+        ];
+        let statements: Vec<&str> = all.iter().flatten().map(String::as_str).collect();
+        sql::execute(&server.url("root"), &statements).unwrap();
+        let found = problems(server, &tables);
+        let found: Vec<&str> =
+            found.iter().filter(|line| line.contains("sequence")).map(String::as_str).collect();
+        assert_eq!(
+            found,
+            [
+                "schemas.s.tables.less.sequence.column: column 'id' has 32 bits only",
+                "schemas.s.tables.none.sequence.column: there is no column 'di'",
+                "schemas.s.tables.small.sequence.column: column 'id' has 32 bits, and snowflake ids need 64",
+                "schemas.s.tables.text.sequence.column: column 'id' is no integer, and a sequence's values are",
+            ],
+        );
+    }
+}

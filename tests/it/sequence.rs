@@ -2,6 +2,8 @@
 
 mod groups;
 mod insert;
+mod many;
+mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;

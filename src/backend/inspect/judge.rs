@@ -8,7 +8,9 @@ use crate::catalog::{DefaultValue, Generated, Table, TriggerEvent};
 use crate::rules::algorithm::fold::Fold;
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, Problem, suggestion};
+use crate::rules::sequence::{SequenceKind, SequenceRule};
 use crate::rules::table::ShardedTable;
+use crate::value::types::ColumnType;
 
 /// One physical table and what it is, `None` where no server has it.
 pub struct Physical {
@@ -191,20 +193,46 @@ pub fn sharded(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mu
         }
     }
     if let Some(sequence) = &rule.sequence {
-        if table.column(&sequence.column).is_none() {
-            let help =
-                suggestion(&sequence.column, table.columns.iter().map(|column| &*column.name));
-            problems.push(
-                Problem::error(
-                    &path.key("sequence").key("column"),
-                    format!("there is no column '{}'", sequence.column),
-                )
-                .help(help),
-            );
-        }
+        filled(&path.key("sequence").key("column"), sequence, table, problems);
     }
     triggers(path, table, problems);
     promises(path, rule, table, problems);
+}
+
+/// The column that a sequence fills must hold what it is filled with.
+fn filled(path: &KeyPath, sequence: &SequenceRule, table: &Table, problems: &mut Vec<Problem>) {
+    let name = &sequence.column;
+    let Some(column) = table.column(name) else {
+        let help = suggestion(name, table.columns.iter().map(|column| &*column.name));
+        problems.push(Problem::error(path, format!("there is no column '{name}'")).help(help));
+        return;
+    };
+    let ColumnType::Int { bits, .. } = column.kind else {
+        let text = format!("column '{name}' is no integer, and a sequence's values are");
+        problems.push(Problem::error(path, text).help("make it BIGINT"));
+        return;
+    };
+    match &sequence.kind {
+        SequenceKind::Snowflake { .. } if bits < 64 => problems.push(
+            Problem::error(path, format!("column '{name}' has {bits} bits, and snowflake ids need 64"))
+                .help("make it BIGINT, or declare the sequence as a segment"),
+        ),
+        SequenceKind::Segment { .. } if bits < 64 => problems.push(
+            Problem::warning(path, format!("column '{name}' has {bits} bits only"))
+                .help("each range that a proxy loses when it ends is lost to it; BIGINT has room"),
+        ),
+        _ => {}
+    }
+    let counted = table.auto_increment.and_then(|index| table.columns.get(index));
+    let is_unique = table.unique_keys().any(|key| {
+        key.parts.first().and_then(|part| part.column) == table.column_index(name)
+    });
+    if counted.is_none() && !is_unique {
+        problems.push(
+            Problem::warning(path, format!("column '{name}' begins no unique key"))
+                .help("nothing would notice ids that were given by hand twice"),
+        );
+    }
 }
 
 /// BEFORE triggers, which could change a key (trap 16).

@@ -1,0 +1,112 @@
+//! Two tables with sequences of their own, on the servers of the shared rig: nobody else reads them.
+
+use std::path::PathBuf;
+
+use crate::support::proxy::{self, Proxy, USER, native_verifier};
+use crate::support::reaper;
+use crate::support::rig::Rig;
+use crate::support::servers::Server;
+
+/// Shards of each table, half of them in each group.
+const SHARDS: usize = 8;
+
+const USERS: &str = "(user_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64) NOT NULL, \
+     email VARCHAR(120) NOT NULL, region_id INT NOT NULL, registered_at DATETIME NOT NULL)";
+
+const LINES: &str = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, order_id BIGINT NOT NULL, \
+     line SMALLINT UNSIGNED NOT NULL, user_id BIGINT NOT NULL, item_id BIGINT NOT NULL, \
+     quantity INT NOT NULL, price DECIMAL(10, 2) NOT NULL, UNIQUE KEY line (order_id, line))";
+
+pub struct Stage {
+    pub proxies: Vec<Proxy>,
+    plain: String,
+}
+
+impl Stage {
+    /// So many proxies in front of new databases on these servers.
+    pub fn new(servers: &[&Server; 2], proxies: usize) -> Stage {
+        let name = servers[0].database();
+        let database = |shard: usize| format!("{name}_{}", shard * 2 / SHARDS);
+        for (group, server) in servers.iter().enumerate() {
+            server.execute(&format!("CREATE DATABASE {name}_{group}"));
+        }
+        for shard in 0..SHARDS {
+            let server = servers[shard * 2 / SHARDS];
+            let database = database(shard);
+            server.execute(&format!("CREATE TABLE {database}.users_{shard} {USERS}"));
+            server.execute(&format!("CREATE TABLE {database}.order_items_{shard} {LINES}"));
+        }
+        servers[0].execute(&format!("CREATE TABLE {name}.users {USERS}"));
+        servers[0]
+            .execute(&format!("CREATE TABLE {name}.order_items {LINES} AUTO_INCREMENT = 1000"));
+        let rules = reaper::directory("rules");
+        std::fs::write(rules.join("rules.yaml"), text(servers, &name)).unwrap();
+        let proxies = (0..proxies).map(|_| proxy(rules.clone())).collect();
+        let port = servers[0].port;
+        let plain = format!("mysql://root:root@127.0.0.1:{port}/{name}?prefer_socket=false");
+        Stage { proxies, plain }
+    }
+
+    pub fn on(rig: &Rig, proxies: usize) -> Stage {
+        Stage::new(&[&rig.groups[0].primary, &rig.groups[1].primary], proxies)
+    }
+
+    /// Through the first proxy.
+    pub fn url(&self) -> String {
+        self.proxies[0].url("shop")
+    }
+
+    /// The same tables in one database of a server.
+    pub fn plain_url(&self) -> String {
+        self.plain.clone()
+    }
+}
+
+fn proxy(rules: PathBuf) -> Proxy {
+    let env = [("WEIR_DATA_PASSWORD", "weir"), ("WEIR_CONTROL_PASSWORD", "weir_control")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let options = proxy::Options { rules, env, settings: Vec::new() };
+    Proxy::start(options).unwrap_or_else(|why| panic!("{why}"))
+}
+
+fn text(servers: &[&Server; 2], name: &str) -> String {
+    let shards = |table: &str| {
+        format!(
+            "{{count: {SHARDS}, databases: '{name}_{{0}}', groups: [g0, g1], tables: '{table}_{{0}}'}}"
+        )
+    };
+    format!(
+        "groups:
+  g0: {{primary: {{address: '{}'}}}}
+  g1: {{primary: {{address: '{}'}}}}
+group_defaults:
+  accounts:
+    data: {{user: weir, password: 'env:WEIR_DATA_PASSWORD'}}
+    control: {{user: weir_control, password: 'env:WEIR_CONTROL_PASSWORD'}}
+users:
+  {USER}: {{native: '{}', schemas: ['*'], rights: [read, write, ddl]}}
+schemas:
+  shop:
+    default_group: g0
+    databases: {{g0: {name}_0, g1: {name}_1}}
+    tables:
+      users:
+        key: [{{column: user_id}}]
+        algorithm: {{kind: modulo}}
+        shards: {}
+        scatter_writes: true
+        sequence: {{column: user_id, kind: segment, start: 1000000}}
+      order_items:
+        key: [{{column: user_id}}]
+        algorithm: {{kind: modulo}}
+        shards: {}
+        scatter_writes: true
+        sequence: {{column: id, kind: snowflake}}
+",
+        servers[0].address(),
+        servers[1].address(),
+        native_verifier(USER),
+        shards("users"),
+        shards("order_items"),
+    )
+}
