@@ -348,17 +348,12 @@ fn opaque(draft: &Draft) -> bool {
 /// From the first row to the end of the last one, in the template.
 fn rows_span(draft: &Draft) -> Option<Span> {
     let lexed = draft.input.lexed;
-    let (first, last) = (lexed.rows().first()?, lexed.rows().last()?);
+    let first = lexed.rows().first()?;
     let start = lexed.template_offset(first.start as usize) as u32;
-    // The last row may be inside of a run of folded rows, whose marker then ends the rows.
-    let run = lexed.slots().iter().rfind(|slot| {
-        matches!(slot.kind, SlotKind::Rows { .. }) && slot.start <= last.start && last.end <= slot.end
-    });
-    let end = match run {
-        Some(run) => run.at + run.width,
-        None => lexed.template_offset(last.end as usize) as u32,
-    };
-    Some(Span { start, end })
+    // The marker of folded rows ends them, also where this statement has none to fold: the next
+    // one of the same template may.
+    let run = lexed.slots().iter().rfind(|slot| matches!(slot.kind, SlotKind::Rows { .. }))?;
+    Some(Span { start, end: run.at + run.width })
 }
 
 fn key_operands(

@@ -84,6 +84,25 @@ fn prepared_rows_are_split_over_shards_of_a_group() {
 }
 
 #[test]
+fn rows_are_split_by_a_plan_that_was_made_for_one_row() {
+    on_each(async |conn, _| {
+        let head = "INSERT INTO users (user_id, name, email, region_id, registered_at, born) VALUES ";
+        let row = |key: u32| format!("({key}, 'row', 'x', 1, '2024-01-01', NULL)");
+        conn.query_drop("DELETE FROM users WHERE user_id IN (920000, 920001, 920002)").await?;
+        conn.query_drop(format!("{head}{}", row(920_000))).await?;
+        conn.query_drop(format!("{head}{}, {}", row(920_001), row(920_002))).await?;
+        assert_eq!(conn.affected_rows(), 2);
+        for key in 920_000..920_003 {
+            let found: Vec<u32> = conn.query(format!("SELECT user_id FROM users WHERE user_id = {key}")).await?;
+            assert_eq!(found, [key]);
+        }
+        let all: Vec<u32> = conn.query("SELECT user_id FROM users WHERE user_id BETWEEN 920000 AND 920002 ORDER BY 1").await?;
+        assert_eq!(all, [920_000, 920_001, 920_002]);
+        conn.query_drop("DELETE FROM users WHERE user_id IN (920000, 920001, 920002)").await
+    });
+}
+
+#[test]
 fn what_a_statement_leaves_behind_is_the_sessions() {
     on_each(async |conn, _| {
         let row: Option<(Option<String>, String)> = conn.query_first("SELECT DATABASE(), USER()").await?;
