@@ -73,17 +73,18 @@ enum Refused {
 }
 
 impl managed::Manager for Manager {
-    type Type = Connection;
+    /// Boxed: it is moved in and out of the pool for each statement.
+    type Type = Box<Connection>;
     type Error = Refused;
 
-    async fn create(&self) -> Result<Connection, Refused> {
+    async fn create(&self) -> Result<Box<Connection>, Refused> {
         let Some(ticket) = self.node.ticket() else { return Err(Refused::Full) };
         self.node.may_dial().map_err(Refused::Failed)?;
         // Boxed: rare, and otherwise every idle session would hold room for a login.
         match Box::pin(login::open(ticket, self.found_rows)).await {
             Ok(connection) => {
                 self.node.dialled();
-                Ok(connection)
+                Ok(Box::new(connection))
             }
             Err(error) => {
                 Counters::add(&self.node.counters.failed, 1);
@@ -95,7 +96,7 @@ impl managed::Manager for Manager {
         }
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Refused> {
+    async fn recycle(&self, connection: &mut Box<Connection>, _: &Metrics) -> RecycleResult<Refused> {
         let limits = &self.node.spec.limits;
         let now = Instant::now();
         if now - connection.idle_since() >= LONG_IDLE {
@@ -184,7 +185,7 @@ impl Pool {
     pub async fn lend(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Lent> {
         let permit = match self.permits.try_acquire(ask.worker) {
             Some(permit) => permit,
-            None => self.wait(ask).await?,
+            None => Box::pin(self.wait(ask)).await?,
         };
         let object = self.search(ask).await?;
         let mut lent = Lent { object: Some(object), permit: Some(permit), pool: self.clone() };
@@ -192,12 +193,17 @@ impl Pool {
         if lent.applied().satisfies(ask.state) {
             return Ok(lent);
         }
+        Box::pin(self.settle_state(lent, ask)).await
+    }
+
+    /// Brings a connection into the asked state; one that died while it was idle is replaced.
+    async fn settle_state(self: &Arc<Self>, mut lent: Lent, ask: &Ask<'_>) -> Result<Lent> {
         for _ in 0..STALE_TRIES {
             match timeout_at(ask.deadline, lent.enter(ask.state, ask.pipelining)).await {
                 Ok(Ok(())) => return Ok(lent),
                 Ok(Err(error)) if lent.is_in_step() => {
                     // The server refused the state: the connection is as before.
-                    Box::pin(lent.finish()).await;
+                    lent.finish().await;
                     return Err(error);
                 }
                 Ok(Err(error)) if !lent.was_idle() => return Err(error),
@@ -205,7 +211,7 @@ impl Pool {
                 Ok(Err(_)) => {
                     let permit = lent.permit.take();
                     lent.close(Closed::ByServer);
-                    let object = Box::pin(self.search(ask)).await?;
+                    let object = self.search(ask).await?;
                     lent = Lent { object: Some(object), permit, pool: self.clone() };
                     lent.lent();
                 }
@@ -249,7 +255,8 @@ impl Pool {
                 return Err(self.late(ask, start.elapsed()));
             };
             match outcome {
-                Ok(object) => return Ok(self.fitting(own, object, ask).await),
+                Ok(object) if object.applied().satisfies(ask.state) => return Ok(object),
+                Ok(object) => return Ok(Box::pin(self.fitting(own, object, ask)).await),
                 Err(Refused::Failed(error)) if is_full(&error) => {
                     if let Some(object) = Box::pin(self.borrow(ask)).await {
                         return Ok(object);
@@ -290,9 +297,6 @@ impl Pool {
         first: Object<Manager>,
         ask: &Ask<'_>,
     ) -> Object<Manager> {
-        if first.applied().satisfies(ask.state) {
-            return first;
-        }
         let mut passed = Vec::new();
         while passed.len() < AFFINITY_TRIES && own.status().available > 0 {
             // Nothing is opened here: an idle one was counted just now, and this worker is one

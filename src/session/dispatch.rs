@@ -81,24 +81,26 @@ impl Session {
             }
             Command::SetOption(option) => self.set_option(option)?,
             Command::ResetConnection => {
-                self.reset().await;
+                Box::pin(self.reset()).await;
                 self.reply_ok(0, "", false);
             }
-            Command::ChangeUser(change) => self.change_user(change).await?,
-            Command::FieldList { table, wildcard } => self.field_list(table, wildcard).await?,
-            Command::StmtPrepare(sql) => self.prepare(sql).await?,
+            Command::ChangeUser(change) => Box::pin(self.change_user(change)).await?,
+            Command::FieldList { table, wildcard } => {
+                Box::pin(self.field_list(table, wildcard)).await?;
+            }
+            Command::StmtPrepare(sql) => Box::pin(self.prepare(sql)).await?,
             Command::StmtExecute(execute) => self.execute(&execute).await?,
             Command::StmtSendLongData { statement, parameter, data } => {
                 // Has no answer, not even for an error: the next execution tells.
                 self.long_data(statement, parameter, data);
             }
-            Command::StmtClose(statement) => self.close_statement(statement).await,
+            Command::StmtClose(statement) => Box::pin(self.close_statement(statement)).await,
             Command::StmtReset(statement) => {
                 self.reset_statement(statement)?;
                 self.reply_ok(0, "", false);
             }
-            Command::StmtFetch { statement, rows } => self.fetch(statement, rows).await?,
-            Command::Query(sql) => self.query(sql).await?,
+            Command::StmtFetch { statement, rows } => Box::pin(self.fetch(statement, rows)).await?,
+            Command::Query(sql) => Box::pin(self.query(sql)).await?,
             Command::ProcessInfo | Command::Debug | Command::Other(_) => {
                 return Err(Failure::Statement(error_code::unknown_command()));
             }

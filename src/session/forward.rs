@@ -100,7 +100,7 @@ impl Session {
                 self.settle(group, lent, job.snapshot).await;
                 return Err(Attempt::from(Names(job.names).error(error)));
             }
-            Err(error) => return Err(self.broke(job, lent, error, free).await),
+            Err(error) => return Err(Box::pin(self.broke(job, lent, error, free)).await),
         };
         self.running.add(lent.kill_handle());
         let running = self.running.clone();
@@ -119,8 +119,10 @@ impl Session {
             running: &running,
             insert_id: self.insert_id(job.facts),
         };
-        let relay = pass::relay(&mut self.stream, &mut lent.stream, &terms);
-        let outcome = watched(relay, &self.registration, &running, limit).await;
+        let outcome = {
+            let relay = pin!(pass::relay(&mut self.stream, &mut lent.stream, &terms));
+            watched(relay, &self.registration, &running, limit).await
+        };
         self.running.end();
         match outcome {
             Ok(Ok(mut summary)) => {
@@ -133,7 +135,7 @@ impl Session {
             }
             Ok(Err(Broken::BackendBefore(error))) => {
                 lent.condemn();
-                Err(self.broke(job, lent, error, free).await)
+                Err(Box::pin(self.broke(job, lent, error, free)).await)
             }
             Ok(Err(Broken::BackendAfter(error))) => {
                 self.lost(lent);
@@ -142,7 +144,7 @@ impl Session {
             Ok(Err(Broken::Client(error))) => {
                 // Closing the connection doesn't stop a statement that has sent nothing yet.
                 let handle = lent.kill_handle();
-                if let Err(error) = handle.kill(crate::backend::kill::Scope::Connection).await {
+                if let Err(error) = Box::pin(handle.kill(crate::backend::kill::Scope::Connection)).await {
                     tracing::debug!(%error, "the statement of a client that left was not killed");
                 }
                 self.lost(lent);
@@ -199,7 +201,7 @@ impl Session {
         self.last.note(summary);
         if summary.warnings > 0 && summary.error.is_none() && !job.more {
             self.stream.flush().await.map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
-            self.fetch_diagnostics(&mut lent, job.names).await;
+            Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
         self.settle(job.target.group, lent, job.snapshot).await;
         if let Some(error) = &summary.error
@@ -267,12 +269,11 @@ impl From<Error> for Attempt {
 /// Drives `work` while KILL and the deadline are watched. A stopped statement goes on to be relayed:
 /// its backend answers 1317.
 pub(super) async fn watched<T>(
-    work: impl Future<Output = T>,
+    mut work: std::pin::Pin<&mut impl Future<Output = T>>,
     registration: &Registration,
     running: &Running,
     limit: Option<Duration>,
 ) -> Result<T, Stop> {
-    let mut work = pin!(work);
     // Most statements are answered before anything else happens.
     let stop = async {
         match limit {
@@ -288,7 +289,7 @@ pub(super) async fn watched<T>(
         stop = stop => stop,
     };
     let why = if stop.is_some() { Interrupt::Killed } else { Interrupt::Timeout };
-    let interrupt = running.interrupt(why);
+    let interrupt = Box::pin(running.interrupt(why));
     match stop {
         Some(stop @ (Stop::Kill | Stop::Shutdown | Stop::Drain)) => {
             interrupt.await;

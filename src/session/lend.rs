@@ -175,7 +175,7 @@ impl Session {
         let state = self.state.in_database(target.database.as_ref());
         let mut lent = match self.held.take(target.group) {
             Some(mut lent) => {
-                if let Err(error) = lent.enter(&state, purpose.pipelining).await {
+                if let Err(error) = Box::pin(lent.enter(&state, purpose.pipelining)).await {
                     self.keep_or_lose(target.group, lent, snapshot);
                     return Err(error);
                 }
@@ -196,8 +196,9 @@ impl Session {
             }
         };
         self.registration.set_state(Doing::Executing);
-        if purpose.transactional {
-            self.open_transaction(&mut lent, target.group, purpose.writes, snapshot).await?;
+        if purpose.transactional && (self.transaction.is_active() || !self.state.autocommit()) {
+            let opened = self.open_transaction(&mut lent, target.group, purpose.writes, snapshot);
+            Box::pin(opened).await?;
         }
         Ok(lent)
     }
@@ -269,7 +270,7 @@ impl Session {
             self.held.owe(group);
         }
         if keep && lent.is_in_step() {
-            if lent.outlive_kill().await.is_ok() {
+            if Box::pin(lent.outlive_kill()).await.is_ok() {
                 self.registration.set_pinned(!lent.pins().is_empty());
                 self.held.put(group, lent, snapshot);
                 return;
@@ -277,7 +278,7 @@ impl Session {
             lent.condemn();
         }
         if let Some(lent) = lent.finish_now() {
-            lent.finish().await;
+            Box::pin(lent.finish()).await;
         }
         self.registration.set_pinned(!self.held.is_empty());
         self.held.unbind();

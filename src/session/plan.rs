@@ -37,25 +37,38 @@ impl Session {
 
     /// The plan of a statement under the session's present circumstances.
     pub(super) async fn plan(
-        &mut self,
+        &self,
         snapshot: &Arc<Snapshot>,
         sql: &[u8],
         lexed: &Lexed,
     ) -> Result<Arc<Plan>> {
-        let mut catalog = snapshot.catalog.load_full();
-        let schema = self.schema.clone();
-        let schema = schema.as_ref().map(SchemaName::as_str);
-        let circumstances =
-            |catalog: u64| Circumstances { dialect: self.dialect, schema, rules: snapshot.rules.version, catalog };
         let metrics = self.ctx.recorder.metrics();
         {
+            let circumstances = self.circumstances(snapshot, snapshot.catalog.load().version);
             let plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(plan) = plans.get(lexed, &circumstances(catalog.version)) {
+            if let Some(plan) = plans.get(lexed, &circumstances) {
                 metrics.plan_cache_hits.increment();
                 return Ok(plan);
             }
         }
         metrics.plan_cache_misses.increment();
+        // Boxed: rare, and the future of each statement would hold room for it.
+        Box::pin(self.plan_anew(snapshot, sql, lexed)).await
+    }
+
+    fn circumstances<'s>(&'s self, snapshot: &Snapshot, catalog: u64) -> Circumstances<'s> {
+        let schema = self.schema.as_ref().map(SchemaName::as_str);
+        Circumstances { dialect: self.dialect, schema, rules: snapshot.rules.version, catalog }
+    }
+
+    async fn plan_anew(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        sql: &[u8],
+        lexed: &Lexed,
+    ) -> Result<Arc<Plan>> {
+        let mut catalog = snapshot.catalog.load_full();
+        let schema = self.schema.as_ref().map(SchemaName::as_str);
         let mut absent = false;
         for round in 1..=ROUNDS {
             let input = PlanInput {
@@ -72,7 +85,7 @@ impl Session {
                     let mut plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
                     // What was planned without all tables is for this statement alone.
                     if !absent && round < ROUNDS {
-                        plans.put(lexed, &circumstances(catalog.version), plan.clone());
+                        plans.put(lexed, &self.circumstances(snapshot, catalog.version), plan.clone());
                     }
                     return Ok(plan);
                 }

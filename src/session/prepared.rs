@@ -8,7 +8,9 @@
 //! into it ([`PreparedForm::Text`]).
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::counters::Pin;
 use crate::backend::pool::Lent;
@@ -36,7 +38,8 @@ use crate::session::forward::{Failure, Job, Payload, watched};
 use crate::session::{End, Session};
 use crate::session::lend::Purpose;
 use crate::session::look_back;
-use crate::session::query::{Arguments, Manner, Outcome};
+use crate::session::record;
+use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
 use crate::session::reply::text_column;
 use crate::sql::template::Lexed;
 use crate::value::Value;
@@ -137,7 +140,10 @@ impl Session {
         };
         if plan.facts.prepared == PreparedForm::Never {
             if let Route::Refuse(error) = plan.bind(&binding) {
-                return Err(error.into());
+                if error.code != NOT_UNDERSTOOD {
+                    return Err(error.into());
+                }
+                return Err(self.syntax_error(snapshot, sql, lexed, error).await.into());
             }
             return Ok((0, Vec::new()));
         }
@@ -192,7 +198,9 @@ impl Session {
         if let Some(error) = statement.refused.take() {
             return Err(error.into());
         }
-        self.close_cursor(statement).await;
+        if statement.cursor.is_some() {
+            Box::pin(self.close_cursor(statement)).await;
+        }
         let sql = statement.sql.clone();
         let mut lexed = std::mem::take(&mut self.lexed);
         let lex = self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed);
@@ -241,6 +249,7 @@ impl Session {
         cursor: u8,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
         let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
+        let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
         let session = self.facts();
@@ -261,13 +270,22 @@ impl Session {
                 return run;
             }
         }
-        match plan.bind(&binding) {
+        let route = plan.bind(&binding);
+        let way = record::way(&route);
+        match route {
             Route::Forward(target) if native => {
                 self.check_rights(&plan)?;
+                self.pass_gate().await?;
                 if plan.facts.commits {
-                    self.end_transaction(b"COMMIT").await?;
+                    Box::pin(self.end_transaction(b"COMMIT")).await?;
                 }
-                self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await
+                let passed = self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
+                let (outcome, opened) = match passed {
+                    Ok((outcome, opened)) => (Ok(outcome), opened),
+                    Err(failure) => (Err(failure), None),
+                };
+                self.record(&plan, lexed, way, started, &outcome);
+                outcome.map(|outcome| (outcome, opened))
             }
             _ => {
                 let mut packet = Vec::new();
@@ -276,7 +294,7 @@ impl Session {
                 let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
                 let arguments = native.then_some(Arguments { types: &types, bytes });
                 let manner = Manner { parameters: &values, arguments, binary: true, more: false };
-                self.statement(sql, lexed, manner).await.map(|outcome| (outcome, None))
+                Box::pin(self.statement(sql, lexed, manner)).await.map(|outcome| (outcome, None))
             }
         }
     }
@@ -467,8 +485,10 @@ impl Session {
             cursor: false,
             running: &running,
         };
-        let relay = pass::relay_fetch(&mut self.stream, &mut lent.stream, &terms);
-        let outcome = watched(relay, &self.registration, &running, None).await;
+        let outcome = {
+            let relay = pin!(pass::relay_fetch(&mut self.stream, &mut lent.stream, &terms));
+            watched(relay, &self.registration, &running, None).await
+        };
         self.running.end();
         let summary = match outcome {
             Ok(Ok(summary)) => summary,

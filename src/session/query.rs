@@ -19,6 +19,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
+use crate::session::lend::Purpose;
 use crate::session::{look_back, record};
 use crate::session::reply::{Kind, Table};
 use crate::session::Session;
@@ -121,10 +122,7 @@ impl Session {
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
         self.check_rights(&plan)?;
-        if self.ctx.shared.gate.is_closed() && !self.is_in_transaction() {
-            let patience = self.ctx.shared.config().timeouts.pause.0;
-            self.ctx.shared.gate.pass(patience).await?;
-        }
+        self.pass_gate().await?;
         let session = self.facts();
         let binding = Binding {
             sql,
@@ -144,24 +142,61 @@ impl Session {
             self.last.begin();
         }
         if plan.facts.commits {
-            self.end_transaction(b"COMMIT").await?;
+            Box::pin(self.end_transaction(b"COMMIT")).await?;
         }
         self.allow_groups(&snapshot, &plan)?;
         let way = record::way(&route);
         let outcome = match route {
+            Route::Refuse(error) if error.code == NOT_UNDERSTOOD => {
+                Err(Box::pin(self.syntax_error(&snapshot, sql, lexed, error)).await.into())
+            }
             Route::Refuse(error) => Err(error.into()),
-            Route::Reply(reply) => self.answer(reply, &snapshot, &plan, &binding, manner).await,
-            Route::Session(action) => self.act(action, sql, lexed, manner).await,
+            // Boxed, so that a statement for one shard is a small future: it is made for each one.
+            Route::Reply(reply) => {
+                Box::pin(self.answer(reply, &snapshot, &plan, &binding, manner)).await
+            }
+            Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
-                self.scatter(&snapshot, &plan, targets, gather, &binding, manner).await
+                Box::pin(self.scatter(&snapshot, &plan, targets, gather, &binding, manner)).await
             }
             Route::Write { targets, write } => {
-                self.write_many(&snapshot, &plan, targets, write, &binding, manner).await
+                Box::pin(self.write_many(&snapshot, &plan, targets, write, &binding, manner)).await
             }
         };
         self.record(&plan, lexed, way, started, &outcome);
         outcome
+    }
+
+    /// Waits while the proxy is paused; what is inside of a transaction goes on.
+    pub(super) async fn pass_gate(&self) -> Result<(), Failure> {
+        if self.ctx.shared.gate.is_closed() && !self.is_in_transaction() {
+            let patience = self.ctx.shared.config().timeouts.pause.0;
+            Box::pin(self.ctx.shared.gate.pass(patience)).await?;
+        }
+        Ok(())
+    }
+
+    /// A statement that Weir doesn't understand may not be SQL at all: a server knows, and its error
+    /// shows the place. Preparing runs nothing; the names are the client's, so that a server which
+    /// takes the grammar says that there is no such table.
+    pub(super) async fn syntax_error(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        sql: &[u8],
+        lexed: &Lexed,
+        refused: Error,
+    ) -> Error {
+        let sql = sql.get(..lexed.end()).unwrap_or(sql);
+        let Ok(target) = self.home_group(snapshot) else { return refused };
+        let Ok(mut lent) = self.lend(snapshot, &target, Purpose::OWN).await else { return refused };
+        let asked = lent.prepare(sql, sql, false).await;
+        lent.unprepare(sql);
+        self.settle(target.group, lent, snapshot).await;
+        match asked {
+            Err(error) if error.errno == 1064 => error,
+            _ => refused,
+        }
     }
 
     /// A statement for one target, as text.
@@ -386,6 +421,9 @@ impl Session {
         Ok(())
     }
 }
+
+/// The planner's refusal of what its parser can't read.
+pub(super) const NOT_UNDERSTOOD: &str = "not_understood";
 
 /// Rendered texts up to this keep their buffer.
 const KEPT_TEXT: usize = 4 << 10;

@@ -7,6 +7,7 @@
 //! statements wait for each other in a ring. A merge takes more where they are free at once.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -160,8 +161,10 @@ impl Session {
         let terms_of = Terms { manner, pipelining, keep: in_transaction, clock };
         let mut lanes = self.lanes(connections, parts, targets, terms_of);
         let limit = self.limit(&plan.facts);
-        let work = merging::scatter(&mut self.stream, &mut lanes, &terms);
-        let outcome = watched(work, &self.registration, &running, limit).await;
+        let outcome = {
+            let work = pin!(merging::scatter(&mut self.stream, &mut lanes, &terms));
+            watched(work, &self.registration, &running, limit).await
+        };
         let noted = noted(lanes);
         running.end();
         let died = |(_, lent): &(GroupId, Lent)| lent.was_idle() && !lent.is_in_step();
@@ -255,8 +258,10 @@ impl Session {
         let terms_of = Terms { manner: text, pipelining, keep: in_transaction, clock };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts);
-        let work = writing::write(&mut lanes, &terms);
-        let outcome = watched(work, &self.registration, &running, limit).await;
+        let outcome = {
+            let work = pin!(writing::write(&mut lanes, &terms));
+            watched(work, &self.registration, &running, limit).await
+        };
         let noted = noted(lanes);
         running.end();
         if plan.facts.access == Access::Definition {

@@ -183,6 +183,24 @@ fn kill_query_stops_the_statement_on_its_backend_and_nothing_else() {
 }
 
 #[test]
+fn what_is_no_sql_is_a_syntax_error_and_what_is_goes_on_being_refused() {
+    on_each(async |conn, _| {
+        for wrong in ["SELECT FROM WHERE users", "UPDATE users SET", "SELECT * FROM users WHERE (user_id = 1"] {
+            let text = conn.query_drop(wrong).await.unwrap_err();
+            assert_eq!(errno(&text), 1064, "{wrong}: {text}");
+            let prepared = conn.prep(wrong).await.unwrap_err();
+            assert_eq!(errno(&prepared), 1064, "{wrong}: {prepared}");
+        }
+        let right = "SELECT user_id FROM users WHERE user_id = 1 PROCEDURE ANALYSE()";
+        let refused = conn.query_drop(right).await.unwrap_err();
+        assert!(matches!(errno(&refused), 1064 | 1235), "{refused}");
+        let one: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 1").await?;
+        assert_eq!(one, Some(1));
+        Ok(())
+    });
+}
+
+#[test]
 fn a_reset_connection_is_as_new() {
     on_each(async |conn, _| {
         conn.query_drop("SET @a = 1, autocommit = 0, time_zone = '+05:00'").await?;
