@@ -94,7 +94,12 @@ impl Session {
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, &lexed).await?;
         self.check_rights(&plan)?;
-        let (columns, definitions) = self.describe(&snapshot, &plan, sql, &lexed).await?;
+        let (columns, definitions) = match self.describe(&snapshot, &plan, sql, &lexed).await {
+            Err(Failure::Statement(error)) if error.code == NOT_UNDERSTOOD => {
+                return Err(self.syntax_error(&snapshot, sql, &lexed, error).await.into());
+            }
+            described => described?,
+        };
         let parameters = u16::try_from(lexed.params())
             .map_err(|_| Error::new(crate::error::Fault::Client, 1390, b"HY000", "", "Prepared statement contains too many placeholders"))?;
         let id = self.prepared.put(sql);
@@ -140,10 +145,7 @@ impl Session {
         };
         if plan.facts.prepared == PreparedForm::Never {
             if let Route::Refuse(error) = plan.bind(&binding) {
-                if error.code != NOT_UNDERSTOOD {
-                    return Err(error.into());
-                }
-                return Err(self.syntax_error(snapshot, sql, lexed, error).await.into());
+                return Err(error.into());
             }
             return Ok((0, Vec::new()));
         }
