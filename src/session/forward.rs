@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::counters;
+use crate::backend::kill::Scope;
 use crate::backend::pool::Lent;
 use crate::context::Snapshot;
 use crate::error::Error;
@@ -142,11 +143,7 @@ impl Session {
                 Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
             }
             Ok(Err(Broken::Client(error))) => {
-                // Closing the connection doesn't stop a statement that has sent nothing yet.
-                let handle = lent.kill_handle();
-                if let Err(error) = Box::pin(handle.kill(crate::backend::kill::Scope::Connection)).await {
-                    tracing::debug!(%error, "the statement of a client that left was not killed");
-                }
+                Box::pin(stop_statement(&lent)).await;
                 self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Error(error.fatal()))))
             }
@@ -300,6 +297,13 @@ pub(super) async fn watched<T>(
             let ((), done) = tokio::join!(interrupt, work);
             Ok(done)
         }
+    }
+}
+
+/// Closing the connection doesn't stop a statement that has sent nothing yet.
+async fn stop_statement(lent: &Lent) {
+    if let Err(error) = lent.kill_handle().kill(Scope::Connection).await {
+        tracing::debug!(%error, "the statement of a client that left was not killed");
     }
 }
 

@@ -203,8 +203,6 @@ SELECT * FROM nowhere.users;
 -- refused: scatter_subquery
 SELECT * FROM users WHERE user_id = (SELECT user_id FROM orders WHERE user_id = 7);
 SELECT name FROM users u JOIN regions r ON r.region_id = u.region_id WHERE u.user_id = 7;
--- refused: not_understood
 SELECT FROM users;
--- refused: not_understood
 SELECT user_id, name FROM users WHERE user_id = 7 GROUP BY;
 SELECT unknown_function(1);
