@@ -9,6 +9,7 @@
 //! [`Connection::ended`] after its last packet. A connection whose command hasn't ended is closed
 //! rather than lent again, so a future may be dropped at any await.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -35,6 +36,8 @@ use crate::protocol::response::{PrepareOk, Response};
 use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
+
+mod lead;
 
 /// What a login gives.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct Connection {
     pins: Pins,
     /// Answers to come before the present command's own.
     expected: SmallVec<[Expected; 2]>,
+    /// A statement that goes before the next command.
+    lead: Option<Cow<'static, str>>,
     in_flight: bool,
     broken: bool,
     kill: Arc<KillCell>,
@@ -81,6 +86,8 @@ enum Expected {
     Utf8,
     Database(Arc<str>),
     Set(Vec<u8>),
+    /// The first statement of the command's own text ([`Connection::lead`]).
+    Lead,
 }
 
 /// Whether state that the node accepted before may be written together with what needs it.
@@ -111,6 +118,7 @@ impl Connection {
             statements: Statements::new(node.spec.limits.statements),
             pins: Pins::default(),
             expected: SmallVec::new(),
+            lead: None,
             in_flight: false,
             broken: false,
             kill: Arc::default(),
@@ -203,13 +211,18 @@ impl Connection {
         }
         let own = self.stream.sequence();
         for expected in std::mem::take(&mut self.expected) {
+            if matches!(expected, Expected::Lead) {
+                // The first result of the command itself, and the last that is expected.
+                self.stream.set_sequence(own);
+                return self.absorb_lead().await;
+            }
             self.stream.set_sequence(1);
             let outcome = self.read_ok().await?;
             if let Err(refused) = outcome {
                 self.broken = true;
                 self.closing = Closed::Unclean;
                 match &expected {
-                    Expected::Utf8 => {}
+                    Expected::Utf8 | Expected::Lead => {}
                     Expected::Database(name) => self.node.accepted.forget_database(name),
                     Expected::Set(key) => self.node.accepted.forget_set(key),
                 }
@@ -438,6 +451,7 @@ impl Connection {
         for expected in std::mem::take(&mut self.expected) {
             self.stream.set_sequence(1);
             match (self.read_ok().await?, expected) {
+                (Ok(_), Expected::Lead) => {}
                 (Ok(_), Expected::Utf8) => in_utf8 = true,
                 (Ok(_), Expected::Database(name)) => {
                     database_done = true;
@@ -673,6 +687,7 @@ impl Connection {
     /// Called by the pool when the lend ends; false if it must not be lent again.
     pub(crate) fn unlent(&mut self) -> bool {
         self.idle_since = Instant::now();
+        self.lead = None;
         self.stream.release();
         self.pins = Pins::default();
         self.kill.end_lend()

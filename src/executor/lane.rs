@@ -160,13 +160,15 @@ impl<'c> Lane<'c> {
         let connection = &mut *self.connection;
         connection.enter(&part.state, part.pipelining).await?;
         match &part.command {
-            Command::Query(sql) if sql.len() <= COPIED => connection.query(sql),
+            Command::Query(sql) if sql.len() <= COPIED => connection.led_query(sql),
             Command::Query(sql) => {
+                connection.send_lead().await?;
                 let mut payload = Vec::with_capacity(sql.len() + 1);
                 command::write_text(command::byte::QUERY, sql, &mut payload);
                 connection.send_command(&payload).await?;
             }
             Command::Execute { key, sql, arguments } => {
+                connection.send_lead().await?;
                 let prepared = match connection.prepared(key) {
                     Some(prepared) => prepared,
                     None => connection.prepare(key, sql, false).await?.0,

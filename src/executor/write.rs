@@ -114,7 +114,12 @@ async fn open(lanes: &mut [Lane<'_>], bracket: Bracket) -> Result<()> {
     };
     let handles: Vec<_> = lanes.iter().map(|lane| lane.connection.kill_handle()).collect();
     let work = lanes.iter_mut();
-    let work = work.map(|lane| Box::pin(lane.connection.simple(sql)) as Work<'_, _>);
+    let work = work.map(|lane| {
+        Box::pin(async move {
+            lane.connection.send_lead().await?;
+            lane.connection.simple(sql).await
+        }) as Work<'_, _>
+    });
     first_error(run_all(work.collect(), &handles).await).map(drop)
 }
 

@@ -94,14 +94,15 @@ impl Session {
             lent.pin(pin_of(pin));
         }
         let free = !in_transaction && lent.pins().is_empty();
-        let handle = match self.send(&mut lent, payload).await {
+        let led = lent.has_lead() && lent.pins().is_empty();
+        let handle = match self.send(&mut lent, payload, job.local_infile).await {
             Ok(handle) => handle,
             // The server's own error of PREPARE: the connection is well.
             Err(error) if lent.is_in_step() => {
                 self.settle(group, lent, job.snapshot).await;
                 return Err(Attempt::from(Names(job.names).error(error)));
             }
-            Err(error) => return Err(Box::pin(self.broke(job, lent, error, free)).await),
+            Err(error) => return Err(Box::pin(self.broke(job, lent, error, (free, led))).await),
         };
         self.running.add(lent.kill_handle());
         let running = self.running.clone();
@@ -136,7 +137,7 @@ impl Session {
             }
             Ok(Err(Broken::BackendBefore(error))) => {
                 lent.condemn();
-                Err(Box::pin(self.broke(job, lent, error, free)).await)
+                Err(Box::pin(self.broke(job, lent, error, (free, led))).await)
             }
             Ok(Err(Broken::BackendAfter(error))) => {
                 self.lost(lent);
@@ -155,10 +156,18 @@ impl Session {
     }
 
     /// Sends the command; for an execution, the handle that it used.
-    async fn send(&mut self, lent: &mut Lent, payload: Payload<'_>) -> Result<u32, Error> {
+    async fn send(
+        &mut self,
+        lent: &mut Lent,
+        payload: Payload<'_>,
+        local_infile: bool,
+    ) -> Result<u32, Error> {
         let mut handle = 0;
+        if local_infile || !matches!(payload, Payload::Query(sql) if sql.len() <= COPIED) {
+            lent.send_lead().await?;
+        }
         match payload {
-            Payload::Query(sql) if sql.len() <= COPIED => lent.query(sql),
+            Payload::Query(sql) if sql.len() <= COPIED => lent.led_query(sql),
             Payload::Query(sql) => {
                 let mut packet = Vec::with_capacity(sql.len() + 1);
                 command::write_text(command::byte::QUERY, sql, &mut packet);
@@ -210,7 +219,13 @@ impl Session {
     }
 
     /// A backend broke off before the client was told anything.
-    async fn broke(&mut self, job: &Job<'_>, lent: Lent, error: Error, free: bool) -> Attempt {
+    async fn broke(
+        &mut self,
+        job: &Job<'_>,
+        lent: Lent,
+        error: Error,
+        (free, led): (bool, bool),
+    ) -> Attempt {
         let node = lent.node().clone();
         let idle = lent.was_idle();
         node.doubt(&error.message);
@@ -227,6 +242,11 @@ impl Session {
         }
         let error = Error { fatal: false, ..error };
         if free && job.facts.retry && idle {
+            return Attempt::Again(error);
+        }
+        if led && idle {
+            // BEGIN travelled with it, so that nothing of it can have stayed.
+            self.transaction.reopen();
             return Attempt::Again(error);
         }
         let what = if job.facts.access == Access::Read { "" } else { "; it may have been done" };

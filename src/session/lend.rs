@@ -149,6 +149,9 @@ impl Purpose {
     };
 }
 
+/// What BEGIN and START TRANSACTION without more become.
+const START: &[u8] = b"START TRANSACTION";
+
 impl Session {
     /// The rules and catalog that this statement works with.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -198,7 +201,10 @@ impl Session {
         self.registration.set_state(Doing::Executing);
         if purpose.transactional && (self.transaction.is_active() || !self.state.autocommit()) {
             let opened = self.open_transaction(&mut lent, target.group, purpose.writes, snapshot);
-            Box::pin(opened).await?;
+            if let Err(error) = Box::pin(opened).await {
+                Box::pin(self.settle(target.group, lent, snapshot)).await;
+                return Err(error);
+            }
         }
         Ok(lent)
     }
@@ -216,8 +222,14 @@ impl Session {
             self.transaction.begin_implicitly(false);
         }
         if self.transaction.is_begun() {
-            for sql in self.transaction.opening() {
-                lent.simple(&sql).await?;
+            match self.transaction.opening().as_slice() {
+                // As it nearly always is: it travels with the first statement.
+                [begin] if begin == START => lent.lead("START TRANSACTION"),
+                opening => {
+                    for sql in opening {
+                        lent.simple(sql).await?;
+                    }
+                }
             }
             self.transaction.opened(group, Some(lent.kill_handle()));
         } else if self.transaction.is_active() && !self.transaction.has(group) {
@@ -254,8 +266,13 @@ impl Session {
         snapshot: &Arc<Snapshot>,
     ) {
         let of_transaction = self.transaction.has(group);
+        if !of_transaction {
+            lent.forget_lead();
+        }
         if of_transaction && lent.is_in_step() && !lent.in_transaction() {
-            if self.transaction.is_shared() {
+            if lent.has_lead() {
+                // Its statement never went out, and so neither did what opens it.
+            } else if self.transaction.is_shared() {
                 // Its server has ended its part without being asked: the others must not go on.
                 lent.condemn();
             } else if self.is_over(&lent) {

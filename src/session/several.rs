@@ -66,8 +66,17 @@ impl Session {
             Some(branch) => self.transaction.joining(format!("XA START {}", branch.literal())),
             None => self.transaction.joining("START TRANSACTION".to_owned()),
         };
-        for text in texts {
-            lent.simple(&text).await?;
+        match <[Vec<u8>; 1]>::try_from(texts) {
+            // It travels with the group's first statement.
+            Ok([start]) if !self.transaction.wants_snapshot() && lent.pins().is_empty() => {
+                lent.lead(String::from_utf8_lossy(&start).into_owned());
+            }
+            Ok([start]) => drop(lent.simple(&start).await?),
+            Err(texts) => {
+                for text in texts {
+                    lent.simple(&text).await?;
+                }
+            }
         }
         if self.transaction.wants_snapshot() {
             self.take_snapshot(lent, group, snapshot).await?;
@@ -124,6 +133,7 @@ impl Session {
         // Under autocommit=0 the server opens a transaction only with the first row touched.
         if let Some(lent) = self.held.get(anchor.group)
             && !lent.in_transaction()
+            && !lent.has_lead()
         {
             lent.simple(b"START TRANSACTION").await?;
         }

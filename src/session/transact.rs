@@ -59,6 +59,7 @@ impl Session {
         let snapshot = self.snapshot();
         self.transaction.end();
         let Some(mut lent) = self.held.take(group) else { return Ok(()) };
+        lent.forget_lead();
         let answer = lent.simple(word).await;
         let in_step = lent.is_in_step();
         let title = lent.node().title();
@@ -111,6 +112,7 @@ impl Session {
             self.transaction.members().iter().map(|member| member.group).collect();
         for group in groups {
             if let Some(lent) = self.held.get(group) {
+                lent.send_lead().await?;
                 lent.simple(sql).await?;
             }
         }

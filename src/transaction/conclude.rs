@@ -130,6 +130,14 @@ async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>
             _ => {}
         }
         for (task, (answer, error)) in do_round(&round, parties, terms).await {
+            if task.step == Step::Record
+                && let Some(Error { errno: 1049 | 1146, .. }) = &error
+                && let Some(anchor) = parties.first()
+            {
+                // Somebody dropped the commit table: the next transaction makes it anew.
+                let server = anchor.lent.node().spec.address.to_string();
+                terms.ledger.forget_instance(&server);
+            }
             cause = cause.or(error);
             machine.answered(task.member, answer);
         }
@@ -210,7 +218,12 @@ async fn do_step(
     if !lent.is_in_step() {
         return (Answer::Lost, Some(lost(lent, "it had broken before")));
     }
-    let mut outcome = tokio::time::timeout(limit, lent.simple(sql.as_bytes())).await;
+    let work = async {
+        // A group whose first statement never went out isn't open yet.
+        lent.send_lead().await?;
+        lent.simple(sql.as_bytes()).await
+    };
+    let mut outcome = tokio::time::timeout(limit, work).await;
     if step == Step::RollbackActive
         && matches!(outcome, Ok(Err(_)))
         && lent.is_in_step()

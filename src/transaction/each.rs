@@ -19,7 +19,7 @@ pub async fn commit(parties: &mut [Party]) -> Result<(), Error> {
             undo(party).await;
             continue;
         }
-        match party.lent.simple(b"COMMIT").await {
+        match said(party, b"COMMIT").await {
             Ok(_) => done.push(title),
             Err(error) => {
                 party.lent.condemn();
@@ -49,7 +49,12 @@ pub async fn rollback(parties: &mut [Party]) {
 }
 
 async fn undo(party: &mut Party) {
-    if !party.lent.is_in_step() || party.lent.simple(b"ROLLBACK").await.is_err() {
+    if !party.lent.is_in_step() || said(party, b"ROLLBACK").await.is_err() {
         party.lent.condemn();
     }
+}
+
+async fn said(party: &mut Party, word: &[u8]) -> Result<(), Error> {
+    party.lent.send_lead().await?;
+    party.lent.simple(word).await.map(drop)
 }

@@ -258,6 +258,14 @@ impl Transaction {
         }
     }
 
+    /// The connection died with its first statement, whose BEGIN went with it: nothing was done, and
+    /// another connection may be the anchor.
+    pub fn reopen(&mut self) {
+        if let Phase::Open(open) = std::mem::take(&mut self.phase) {
+            self.phase = Phase::Begun(open.begun);
+        }
+    }
+
     /// Whether a further group may join now; `wanted` is the one, for the message.
     ///
     /// # Errors
