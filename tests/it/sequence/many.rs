@@ -81,11 +81,15 @@ async fn turn(conn: &mut Conn, order: u64, seen: &mut Seen) -> Result<u64, mysql
         return Ok(4001);
     }
     let rows: Vec<String> = (1..=50).map(|line| format!("({order}, {line}, 7, 1, 1, 1)")).collect();
-    conn.query_drop(format!(
+    let sql = format!(
         "INSERT INTO order_items (order_id, line, user_id, item_id, quantity, price) VALUES {}",
         rows.join(", ")
-    ))
-    .await?;
+    );
+    match conn.query_drop(sql).await {
+        // The row's own group is down: its ids are lost, and the others go on.
+        Err(mysql_async::Error::Server(_)) => return Ok(4001),
+        other => other?,
+    }
     let first = conn.last_insert_id().unwrap();
     seen.items.push((first, first + 49));
     Ok(4051)
