@@ -10,6 +10,7 @@
 //! slows all of them. A ratio is taken inside a round; the median of the rounds' ratios counts,
 //! `low` and `high` are the smallest and the largest of them.
 
+mod ids;
 mod measure;
 mod report;
 mod stage;
@@ -122,5 +123,9 @@ fn run() -> Result<(), String> {
     }
     bar.finish_and_clear();
     report::print(&results, &stage);
-    report::write_json(&results)
+    let ids = match stage.weir_url().filter(|_| asked.only.as_ref().is_none_or(|only| only == "ids")) {
+        Some(url) => ids::measure(&url, asked.seconds)?,
+        None => Vec::new(),
+    };
+    report::write_json(&results, ids)
 }

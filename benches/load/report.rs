@@ -132,8 +132,8 @@ pub fn print(results: &[CaseResult], stage: &Stage) {
     }
 }
 
-pub fn write_json(results: &[CaseResult]) -> Result<(), String> {
-    let mut list: Vec<Value> = Vec::new();
+pub fn write_json(results: &[CaseResult], ids: Vec<Value>) -> Result<(), String> {
+    let mut list: Vec<Value> = ids;
     for result in results {
         for (name, unit, of, barred) in MEASURES {
             let base = if barred { Way::HaProxy } else { Way::Direct };

@@ -78,6 +78,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Where clients reach Weir, if it was asked for.
+    pub fn weir_url(&self) -> Option<String> {
+        self.weir.as_ref().map(|weir| weir.url(DATABASE))
+    }
+
     /// Runs one case for some seconds.
     pub fn run(&self, case: &Case, way: Way, seconds: u32) -> Result<Sample, String> {
         let pid = self.pid(way);
@@ -223,9 +228,10 @@ fn start_weir(server: &Server) -> Result<Proxy, String> {
     let text = format!(
         "groups:\n  g0:\n    primary:\n      address: '{}'\n    accounts:\n      data:\n        \
          user: weir\n        password: 'env:WEIR_DB_PASSWORD'\n    pool:\n      size: {POOL}\n\
-         schemas:\n  {DATABASE}:\n    default_group: g0\n    databases:\n      g0: {DATABASE}\n\
+         schemas:\n  {DATABASE}:\n    default_group: g0\n    databases:\n      g0: {DATABASE}\n{tables}\
          users:\n  {user}:\n    native: '{verifier}'\n    schemas: ['{DATABASE}']\n",
         server.address(),
+        tables = crate::ids::rules(DATABASE),
         user = proxy::USER,
         verifier = proxy::native_verifier(proxy::USER),
     );

@@ -12,6 +12,7 @@ if cargo deny --version >/dev/null 2>&1; then
 else
     echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
 fi
+part "ten million ids" env WEIR_IDS=10000000 cargo test --locked --test it sequence::many -- --nocapture
 for suite in tests/drivers/run.sh tests/foreign/run.sh tests/fuzz/run.sh; do
     if [ -x "$suite" ]; then
         part "$suite" "$suite"
