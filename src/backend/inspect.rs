@@ -38,9 +38,7 @@ pub async fn check(rules: &Rules) -> Vec<Problem> {
     let mut first: Option<Arc<Facts>> = None;
     let sequences = rules.schemas().iter().any(|schema| {
         let mut tables = schema.tables().into_iter();
-        tables.any(|(_, placement)| {
-            matches!(placement, Placement::Sharded(table) if table.sequence.is_some())
-        })
+        tables.any(|(_, placement)| placement.sequence().is_some())
     });
     for group in topology.groups() {
         group.probe_once().await;
@@ -196,8 +194,14 @@ async fn tables(rules: &Rules, schema: &Schema, topology: &Topology, problems: &
         let path = root.key(name);
         let Some(copies) = found.get(name) else { continue };
         let table = judge::copies(&path, copies, problems);
-        if let (Placement::Sharded(rule), Some(table)) = (placement, table) {
-            judge::sharded(&path, rule, table, problems);
+        match (placement, table) {
+            (Placement::Sharded(rule), Some(table)) => judge::sharded(&path, rule, table, problems),
+            (Placement::Broadcast(rule), Some(table)) => {
+                if let Some(sequence) = &rule.sequence {
+                    judge::filled(&path.key("sequence").key("column"), sequence, table, problems);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Role, Survey};
 use crate::planner::{Action, Many, Narrowed, Tables};
-use crate::rules::table::{Placement, ShardedTable};
+use crate::rules::sequence::SequenceRule;
+use crate::rules::table::{BroadcastTable, Placement, ShardedTable};
 use crate::sql::analysis::{Expr, Insert, InsertSource, Item, Literal, Query, Span};
 use crate::sql::slot::{LiteralKind, SlotKind};
 use crate::value::Value;
@@ -39,14 +40,7 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outco
     let placement = survey.uses.get(TARGET).map(|used| used.placement.clone());
     let outcome = match placement {
         Some(Placement::Sharded(table)) => sharded(draft, &mut survey, insert, &table)?,
-        Some(Placement::Broadcast(_)) => {
-            draft.facts.given_ids = !draft.traits.sets_last_insert_id;
-            deterministic(&draft)?;
-            broadcast(&survey, insert)?;
-            let mut tables = named(&mut draft, &survey)?;
-            tables.many = Some(Many::Broadcast);
-            Some(draft.finish(Action::Tables(tables)))
-        }
+        Some(Placement::Broadcast(table)) => everywhere(draft, &mut survey, insert, &table)?,
         _ => single(draft, &mut survey, insert)?,
     };
     match outcome {
@@ -100,7 +94,34 @@ fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert)
     Ok(Some(draft.finish(Action::Tables(tables))))
 }
 
-fn broadcast(survey: &Survey, insert: &Insert) -> Result<()> {
+/// Into every copy of a broadcast table.
+fn everywhere<'a>(
+    mut draft: Draft<'a>,
+    survey: &mut Survey<'a>,
+    insert: &'a Insert,
+    table: &BroadcastTable,
+) -> Made {
+    draft.facts.given_ids = !draft.traits.sets_last_insert_id;
+    deterministic(&draft)?;
+    let mut fill = None;
+    if let Some(rule) = &table.sequence {
+        survey.need(TARGET);
+        if !survey.needs.is_empty() {
+            return Ok(None);
+        }
+        let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
+        fill = filled(&draft, survey, insert, rule, &columns)?;
+    }
+    broadcast(survey, insert, fill.is_some())?;
+    let mut tables = named(&mut draft, survey)?;
+    tables.many = Some(Many::Broadcast);
+    let certain = fill.as_ref().is_some_and(Fill::is_certain);
+    let mut plan = draft.finish(if certain { Action::Fill } else { Action::Tables(tables) });
+    plan.fill = fill;
+    Ok(Some(plan))
+}
+
+fn broadcast(survey: &Survey, insert: &Insert, fills: bool) -> Result<()> {
     if insert.returning {
         return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
     }
@@ -117,10 +138,10 @@ fn broadcast(survey: &Survey, insert: &Insert) -> Result<()> {
     }
     let Some(table) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else { return Ok(()) };
     if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
-        if !given(insert, table, &column.name) {
+        if !fills && !given(insert, table, &column.name) {
             return Err(refuse("auto_increment", format!(
                 "Column '{}' of the broadcast table '{}' is AUTO_INCREMENT, and its copies could count \
-                 differently: write its value",
+                 differently: write its value, or declare a sequence for it",
                 column.name, table.name,
             )));
         }
@@ -167,9 +188,12 @@ fn sharded<'a>(
     if !survey.needs.is_empty() {
         return Ok(None);
     }
-    let columns = columns(&mut draft, survey, insert, table)?;
+    let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
     let mut tables = named(&mut draft, survey)?;
-    let fill = filled(&draft, survey, insert, table, &columns)?;
+    let fill = match &table.sequence {
+        Some(rule) => filled(&draft, survey, insert, rule, &columns)?,
+        None => None,
+    };
     // EXPLAIN makes no row, so nothing is counted.
     if fill.is_none() && !draft.explains {
         auto_increment(&draft, survey, insert, table, &columns)?;
@@ -224,10 +248,9 @@ fn filled(
     draft: &Draft,
     survey: &Survey,
     insert: &Insert,
-    table: &ShardedTable,
+    rule: &SequenceRule,
     columns: &[String],
 ) -> Result<Option<Fill>> {
-    let Some(rule) = &table.sequence else { return Ok(None) };
     let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
     let counted = known.and_then(|known| known.columns.get(known.auto_increment?));
     let other = counted.is_some_and(|column| !column.name.eq_ignore_ascii_case(&rule.column));
@@ -256,7 +279,7 @@ fn columns(
     draft: &mut Draft,
     survey: &Survey,
     insert: &Insert,
-    table: &ShardedTable,
+    table: &str,
 ) -> Result<Vec<String>> {
     if let InsertSource::Assignments(all) = &insert.source {
         return Ok(all.iter().map(|a| a.target.column.text.to_lowercase()).collect());
@@ -267,7 +290,7 @@ fn columns(
     let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
         return Err(refuse("insert_key", format!(
             "The columns of table '{}' are not known, so a row's shard isn't either: write the column list",
-            table.name,
+            table,
         )));
     };
     let names: Vec<String> = known.visible_columns().map(|column| column.name.to_string()).collect();

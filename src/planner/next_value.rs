@@ -58,12 +58,9 @@ pub(crate) fn reply(draft: &mut Draft, tokens: &[Token]) -> Option<Reply> {
 
 /// A sequence of a schema by its name in any case.
 fn declared<'r>(schema: &'r Schema, name: &str) -> Option<&'r SequenceRule> {
-    let tables = schema.tables();
-    let mut all = tables.into_iter().filter_map(|(_, placement)| match placement {
-        crate::rules::table::Placement::Sharded(table) => table.sequence.as_deref(),
-        _ => None,
-    });
-    all.find(|rule| rule.name.eq_ignore_ascii_case(name))
+    let tables = schema.tables().into_iter();
+    let mut all = tables.filter_map(|(_, placement)| placement.sequence());
+    all.find(|rule| rule.name.eq_ignore_ascii_case(name)).map(|rule| &**rule)
 }
 
 struct Words<'a> {

@@ -173,6 +173,7 @@ fn schema(old: &Rules, before: &Schema, new: &Rules, after: &Schema, diff: &mut 
         let subject = format!("table {}.{name}", before.name);
         let (was, is) = (before.table(name), after.table(name));
         let moves = moves_rows(old, &was, new, &is);
+        let moves = moves.or_else(|| sequence_moves(old, &was, new, &is));
         match (before.tables.contains_key(name.as_str()), after.tables.contains_key(name.as_str()))
         {
             (false, true) => {
@@ -278,7 +279,7 @@ fn sharded_moves(
         .iter()
         .zip(&is.shards)
         .position(|(before, after)| place(old, before) != place(new, after));
-    let Some(differs) = differs else { return sequence_moves(old, was, new, is) };
+    let differs = differs?;
     let shown = |rules: &Rules, table: &ShardedTable| {
         table.shards.get(differs).map(|shard| {
             let (group, database, table) = place(rules, shard);
@@ -291,11 +292,11 @@ fn sharded_moves(
 /// Why a sequence could hand out numbers again that rows have already.
 fn sequence_moves(
     old: &Rules,
-    was: &ShardedTable,
+    was: &Placement,
     new: &Rules,
-    is: &ShardedTable,
+    is: &Placement,
 ) -> Option<String> {
-    let (was, is) = (was.sequence.as_deref()?, is.sequence.as_deref()?);
+    let (was, is) = (was.sequence()?, is.sequence()?);
     let what = match (&was.kind, &is.kind) {
         _ if was.name != is.name => "another name",
         (
@@ -341,14 +342,16 @@ fn sequence_moves(
 
 /// Whether everything else about a table is the same.
 fn same_options(was: &Placement, is: &Placement) -> bool {
+    let sequences =
+        alike(was.sequence().map(|rule| &**rule), is.sequence().map(|rule| &**rule));
     match (was, is) {
         (Placement::Sharded(was), Placement::Sharded(is)) => {
-            alike(was.sequence.as_deref(), is.sequence.as_deref())
+            sequences
                 && was.scatter_reads == is.scatter_reads
                 && was.scatter_writes == is.scatter_writes
                 && was.keys == is.keys
         }
-        _ => true,
+        _ => sequences,
     }
 }
 

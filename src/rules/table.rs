@@ -62,6 +62,18 @@ pub struct BroadcastTable {
     pub table: Arc<str>,
     /// Group and database of each copy, in the order of the groups.
     pub copies: Vec<(GroupId, Arc<str>)>,
+    pub sequence: Option<Arc<SequenceRule>>,
+}
+
+impl Placement {
+    /// The sequence that fills a column of the table.
+    pub fn sequence(&self) -> Option<&Arc<SequenceRule>> {
+        match self {
+            Placement::Sharded(table) => table.sequence.as_ref(),
+            Placement::Broadcast(table) => table.sequence.as_ref(),
+            Placement::Single(_) => None,
+        }
+    }
 }
 
 impl BroadcastTable {

@@ -31,7 +31,6 @@ use crate::error::{Error, Result};
 use crate::name::SchemaName;
 use crate::rules::Rules;
 use crate::rules::sequence::{SequenceKind, SequenceRule};
-use crate::rules::table::Placement;
 use lease::{Lease, LeaseKey};
 use refill::{Place, Refill};
 use segment::Ranges;
@@ -150,8 +149,7 @@ impl Sequences {
         let mut present = Present::default();
         for schema in rules.schemas() {
             for (_, placement) in schema.tables() {
-                let Placement::Sharded(table) = placement else { continue };
-                let Some(rule) = &table.sequence else { continue };
+                let Some(rule) = placement.sequence() else { continue };
                 let key = (rule.schema.clone(), rule.name.clone());
                 if !present.by_name.contains_key(&key) {
                     let sequence = self.sequence(rule, rules, &before, &mut present);

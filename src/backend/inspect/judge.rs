@@ -200,7 +200,7 @@ pub fn sharded(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mu
 }
 
 /// The column that a sequence fills must hold what it is filled with.
-fn filled(path: &KeyPath, sequence: &SequenceRule, table: &Table, problems: &mut Vec<Problem>) {
+pub fn filled(path: &KeyPath, sequence: &SequenceRule, table: &Table, problems: &mut Vec<Problem>) {
     let name = &sequence.column;
     let Some(column) = table.column(name) else {
         let help = suggestion(name, table.columns.iter().map(|column| &*column.name));

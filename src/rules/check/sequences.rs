@@ -180,8 +180,7 @@ impl Check {
     pub(super) fn shared_sequences(&mut self, tables: &BTreeMap<&str, Placement>, root: &KeyPath) {
         let mut first: HashMap<&str, (&str, &SequenceRule)> = HashMap::new();
         for (name, placement) in tables {
-            let Placement::Sharded(table) = placement else { continue };
-            let Some(sequence) = table.sequence.as_deref() else { continue };
+            let Some(sequence) = placement.sequence() else { continue };
             match first.get(&*sequence.name) {
                 None => drop(first.insert(&sequence.name, (name, sequence))),
                 Some((other, before)) if before.kind != sequence.kind => {

@@ -104,7 +104,7 @@ impl Check {
             ("shards", shape.shards.is_some(), &[Sharded]),
             ("tables", shape.tables.is_some(), &[Bound]),
             ("table", shape.table.is_some(), &[Broadcast, Single]),
-            ("sequence", shape.sequence.is_some(), &[Sharded, Bound, Tddl]),
+            ("sequence", shape.sequence.is_some(), &[Sharded, Bound, Tddl, Broadcast]),
             ("scatter_reads", shape.scatter_reads.is_some(), &[Sharded, Bound, Tddl]),
             ("scatter_writes", shape.scatter_writes.is_some(), &[Sharded, Bound, Tddl]),
         ];
@@ -344,6 +344,9 @@ impl Check {
             name: TableName::from(name),
             table,
             copies: schema.databases.to_vec(),
+            sequence: shape.sequence.as_ref().and_then(|sequence| {
+                self.sequence(schema, name, sequence, &path.key("sequence"))
+            }),
         })))
     }
 

@@ -77,6 +77,11 @@ fn edits_that_move_rows_are_told_from_those_that_do_not() {
             )],
             "table s.t: changed",
         ),
+        // A sequence may come and start later, but not count anew.
+        (
+            vec![("b: {broadcast: true}", "b: {broadcast: true, sequence: {column: id, kind: segment}}")],
+            "table s.b: changed",
+        ),
         (vec![("schemas: [s]", "schemas: ['*']")], "user u: changed"),
         (
             vec![("users:", "settings: {scatter_writes: true}\nusers:")],
@@ -114,4 +119,41 @@ fn moved_rows_are_acknowledged_for_one_edit_only() {
     // Left in the files, it lets no later edit through.
     let later = load(&format!("{}\n{line}\n", BASE.replace("count: 4", "count: 16")));
     assert!(diff(&new, &later.rules.unwrap()).refusal(&new, later.moved.as_ref()).is_some());
+}
+
+#[test]
+fn sequences_that_would_count_anew_are_refused() {
+    let with = |sequence: &str| {
+        let text = BASE.replace(
+            "b: {broadcast: true}",
+            &format!("b: {{broadcast: true, sequence: {{column: id, {sequence}}}}}"),
+        );
+        let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+        checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems))
+    };
+    let changes = |before: &str, after: &str| {
+        let changes = diff(&with(before), &with(after)).changes;
+        let mut lines = changes.iter().map(|change| (change.moves_rows, change.what.clone()));
+        lines.next_back()
+    };
+    let segment = "kind: segment, groups: [g0, g1]";
+    for (before, after, expected) in [
+        (segment, "kind: segment, groups: [g0, g1], step: 50", "another step"),
+        (segment, "kind: segment, groups: [g1, g0]", "other groups"),
+        (segment, "kind: segment, groups: [g0, g1], table: t2", "another table"),
+        (segment, "kind: segment, groups: [g0, g1], name: n", "another name"),
+        (segment, "kind: snowflake, groups: [g0]", "another kind"),
+        ("kind: snowflake, groups: [g0]", "kind: snowflake, groups: [g1]", "another table of leases"),
+        (
+            "kind: snowflake, groups: [g0]",
+            "kind: snowflake, groups: [g0], worker_bits: 9",
+            "another epoch or other bits",
+        ),
+    ] {
+        let (moves, what) = changes(before, after).unwrap();
+        assert!(moves && what.contains(expected), "{after}: {what}");
+    }
+    let raised = changes(segment, "kind: segment, groups: [g0, g1], start: 5000, adjust: true");
+    assert_eq!(raised, Some((false, "changed".to_owned())));
+    assert_eq!(changes(segment, segment), None);
 }
