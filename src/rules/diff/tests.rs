@@ -84,7 +84,7 @@ fn edits_that_move_rows_are_told_from_those_that_do_not() {
         ),
         (vec![("schemas: [s]", "schemas: ['*']")], "user u: changed"),
         (
-            vec![("users:", "settings: {scatter_writes: true}\nusers:")],
+            vec![("users:", "settings: {scatter_writes: false}\nusers:")],
             "settings: changed\ntable s.t: changed",
         ),
     ] {
