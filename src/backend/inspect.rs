@@ -4,6 +4,7 @@
 //! there, or judges what it found ([`judge`] does).
 
 pub mod judge;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,11 @@ pub async fn check(rules: &Rules) -> Vec<Problem> {
     });
     for group in topology.groups() {
         group.probe_once().await;
-        nodes(group, &groups.key(group.name().as_str()), &mut first, sequences, &mut problems).await;
+        let path = groups.key(group.name().as_str());
+        nodes(group, &path, &mut first, sequences, &mut problems).await;
+        if transactions::needed(rules) {
+            transactions::check(rules, group, &path.key("primary"), &mut problems).await;
+        }
     }
     for schema in rules.schemas() {
         tables(rules, schema, &topology, &mut problems).await;

@@ -146,3 +146,50 @@ fn columns_that_cannot_hold_their_sequence_are_named() {
         );
     }
 }
+
+#[test]
+fn what_transactions_over_groups_lack_is_named() {
+    for server in support::shared_kinds() {
+        let (port, db) = (server.port, server.database());
+        let poor = format!("poor{}", std::process::id());
+        sql::execute(
+            &server.url("root"),
+            &[
+                &format!("CREATE USER {poor}@'%' IDENTIFIED BY 'poor'"),
+                &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{db}`.* TO {poor}@'%'"),
+            ],
+        )
+        .unwrap();
+        let secret = std::env::temp_dir().join(format!("weir-poor-{}-{port}", std::process::id()));
+        std::fs::write(&secret, "poor\n").unwrap();
+        let group = |name: &str| {
+            format!(
+                "  {name}: {{primary: {{address: '127.0.0.1:{port}'}}, accounts: {{data: {{user: {poor}, password: 'file:{}'}}}}}}\n",
+                secret.display()
+            )
+        };
+        let found = |transactions: &str| {
+            let text = format!(
+                "settings: {{commit_database: absent_{db}}}\ngroups:\n{}{}schemas:\n  s:\n    transactions: {transactions}\n    databases: {{g0: {db}, g1: {db}}}\n",
+                group("g0"),
+                group("g1"),
+            );
+            let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+            let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let problems = runtime.block_on(inspect::check(&rules));
+            problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+        };
+        let problems = found("atomic");
+        for what in ["weir_commit` is missing or closed", "doesn't see who waits for whose lock"] {
+            for group in ["g0", "g1"] {
+                let place = format!("groups.{group}.primary: ");
+                let told = problems.iter().any(|line| line.starts_with(&place) && line.contains(what));
+                assert!(told, "{server}: {what}: {problems:#?}");
+            }
+        }
+        let recover = problems.iter().any(|line| line.contains("may not list prepared branches"));
+        assert_eq!(recover, server.kind == support::servers::Kind::MySql, "{problems:#?}");
+        assert!(!found("single").iter().any(|line| line.contains("weir_commit")));
+    }
+}
