@@ -40,6 +40,8 @@ pub struct Terms<'a> {
     pub client: Capabilities,
     /// Status flags of the session that no single backend knows.
     pub status: StatusFlags,
+    /// The transaction on the lanes is Weir's own: the client isn't told of it.
+    pub own: bool,
     /// Another result of the same command follows this answer.
     pub more: bool,
     pub format: RowFormat,
@@ -138,6 +140,9 @@ fn finish(
     summary.warnings = u16::try_from(warnings).unwrap_or(u16::MAX);
     for lane in lanes {
         summary.status = summary.status.with(lane.connection.status.without(dropped));
+    }
+    if terms.own {
+        summary.status = summary.status.without(StatusFlags::IN_TRANSACTION);
     }
     let mut status = summary.status.with(terms.status);
     if terms.more {

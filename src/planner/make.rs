@@ -84,7 +84,7 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         K::Set => control::session(draft, SessionAction::Set),
         K::Use => control::use_schema(draft, classified),
         K::Begin | K::Commit | K::Rollback | K::Savepoint | K::ReleaseSavepoint
-        | K::RollbackToSavepoint => control::session(draft, SessionAction::Transaction),
+        | K::RollbackToSavepoint | K::Xa(_) => control::session(draft, SessionAction::Transaction),
         K::UnlockTables => control::session(draft, SessionAction::UnlockTables),
         K::Prepare => control::session(draft, SessionAction::Prepare),
         K::Execute => control::session(draft, SessionAction::Execute),
@@ -115,7 +115,6 @@ fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Resul
             draft.facts.access = Access::Definition;
             tokens::whole(draft, tokens, "views, routines and sequences are made for tables of one group")
         }
-        K::Xa(_) => Err(refuse("xa", "XA transactions of clients are not supported: use BEGIN and COMMIT")),
         K::ExecuteImmediate => Err(refuse("statement", "EXECUTE IMMEDIATE is not supported: use PREPARE, \
              EXECUTE and DEALLOCATE PREPARE")),
         // Servers answer a lone comment with OK, and nothing at all with an error.

@@ -10,7 +10,7 @@ pub const CODES: &[&str] = &[
     "insert_rows", "insert_select", "key_missing", "key_update", "lateral", "limit_write",
     "lock_tables", "not_understood", "scatter_aggregate", "scatter_distinct", "scatter_function",
     "scatter_join", "scatter_limit", "scatter_order", "scatter_read", "scatter_subquery",
-    "scatter_union", "scatter_window", "scatter_write", "sequence_value", "statement", "xa",
+    "scatter_union", "scatter_window", "scatter_write", "sequence_value", "statement",
 ];
 
 pub(crate) fn refuse(code: &'static str, message: impl Into<String>) -> Error {

@@ -90,6 +90,8 @@ pub struct Schema {
     /// order of the groups.
     pub databases: Vec<(GroupId, Arc<str>)>,
     pub transactions: Transactions,
+    /// Reads over several shards never show half of a committed transaction.
+    pub consistent_reads: bool,
     /// The tables that rules name.
     pub(crate) tables: HashMap<Box<str>, Placement>,
 }

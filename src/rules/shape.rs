@@ -210,6 +210,9 @@ pub struct SchemaShape {
     pub databases: BTreeMap<String, String>,
     /// What a transaction may be that touches several groups. Default: atomic.
     pub transactions: Option<TransactionsShape>,
+    /// Reads over several shards and groups never show half of a transaction that is being
+    /// committed: they lock the rows that they read. Default: false.
+    pub consistent_reads: Option<bool>,
     /// TDDL only: what the names that `dbNamePattern` makes stand for.
     #[serde(default)]
     pub tddl_groups: BTreeMap<String, PlaceShape>,

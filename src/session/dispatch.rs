@@ -159,7 +159,9 @@ impl Session {
 
     /// COM_RESET_CONNECTION: a fresh session of the same account, charset kept as MariaDB does.
     pub(super) async fn reset(&mut self) {
+        self.close_branch();
         self.held.abandon().await;
+        self.consistent = None;
         self.transaction = crate::transaction::open::Transaction::default();
         let charset = self.state.charset().clone();
         self.state = State::default();

@@ -246,7 +246,7 @@ impl Session {
         }
         if led && idle {
             // BEGIN travelled with it, so that nothing of it can have stayed.
-            self.transaction.reopen();
+            self.transaction.reopen(job.target.group);
             return Attempt::Again(error);
         }
         let what = if job.facts.access == Access::Read { "" } else { "; it may have been done" };

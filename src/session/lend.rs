@@ -219,6 +219,7 @@ impl Session {
         snapshot: &Arc<Snapshot>,
     ) -> Result<()> {
         if !self.state.autocommit() {
+            self.make_consistent();
             self.transaction.begin_implicitly(false);
         }
         if self.transaction.is_begun() {

@@ -7,6 +7,7 @@
 //! [`serve`] is the whole life of a session. A command goes through [`dispatch`], a statement's
 //! text through [`query`], which plans it and hands it to [`forward`] and its siblings.
 
+pub mod client_xa;
 pub mod diagnostics;
 pub mod dispatch;
 pub mod field_list;
@@ -76,6 +77,8 @@ pub struct Session {
     pub(crate) taken: Option<Taken>,
     /// What runs now, for whoever has to stop it.
     pub(crate) running: Arc<Running>,
+    /// SET weir_consistent_reads; without it the schema's rule holds.
+    pub(crate) consistent: Option<bool>,
     /// Buffers that every statement uses again.
     pub(crate) lexed: Lexed,
     pub(crate) text: Vec<u8>,
@@ -160,6 +163,7 @@ impl Session {
             idle: idle::Idle::default(),
             taken: None,
             running: Arc::default(),
+            consistent: None,
             lexed: Lexed::new(),
             text: Vec::new(),
             rendered: Vec::new(),
@@ -251,6 +255,7 @@ impl Session {
             ),
         };
         self.running.kill_all().await;
+        self.close_branch();
         self.held.abandon().await;
         if let Some(error) = error {
             self.ctx.recorder.error(&error);

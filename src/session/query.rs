@@ -158,7 +158,7 @@ impl Session {
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
-                Box::pin(self.scatter(&snapshot, &plan, targets, gather, &binding, manner)).await
+                Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner)).await
             }
             Route::Write { targets, write } => {
                 Box::pin(self.write_many(&snapshot, &plan, targets, write, &binding, manner)).await
@@ -367,7 +367,10 @@ impl Session {
                 self.set(sql, &tokens, manner).await?;
                 self.reply_ok(0, "", manner.more);
             }
-            SessionAction::Transaction => self.transact(&classified, sql, manner.more).await?,
+            SessionAction::Transaction => match classified.kind {
+                StatementKind::Xa(kind) => self.client_xa(kind, sql, manner).await?,
+                _ => self.transact(&classified, sql, manner.more).await?,
+            },
             SessionAction::Kill => {
                 let Some(kill) = classified.kill else {
                     return Err(Error::syntax("KILL needs a connection id").into());

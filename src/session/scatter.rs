@@ -74,6 +74,27 @@ struct Prepared {
 }
 
 impl Session {
+    /// A read of many shards, in a transaction of its own where it must be consistent.
+    pub(super) async fn scatter_whole(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: Vec<Target>,
+        gather: &Gather,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let held = self.held.groups();
+        if !self.begin_consistent(&targets) {
+            return self.scatter(snapshot, plan, targets, gather, binding, manner).await;
+        }
+        let outcome = self.scatter(snapshot, plan, targets, gather, binding, manner).await;
+        if self.is_in_transaction() {
+            self.abandon_own(&held).await;
+        }
+        outcome
+    }
+
     /// A read of many shards, merged. Where a connection turns out to have died while it was idle,
     /// and the client was told nothing, it is run once more.
     pub(super) async fn scatter(
@@ -145,6 +166,7 @@ impl Session {
         let terms = merging::Terms {
             client: self.capabilities,
             status: self.mode_flags(),
+            own: self.transaction.is_own(),
             more: manner.more,
             format: if manner.binary { RowFormat::Binary } else { RowFormat::Text },
             gather,
@@ -380,6 +402,7 @@ impl Session {
         first.dedup_by_key(|target| target.group);
         let transactional = self.is_in_transaction() || !self.state.autocommit();
         if transactional && first.len() > 1 && !plan.facts.commits {
+            self.make_consistent();
             self.transaction.begin_implicitly(true);
         }
         let purpose = Purpose::of(&plan.facts, transactional, self.transaction.is_read_only());

@@ -15,7 +15,7 @@ use crate::rules::Transactions;
 use crate::session::Session;
 use crate::transaction::conclude::{self, Party, Terms};
 use crate::transaction::each;
-use crate::transaction::open::{Shared, second_group};
+use crate::transaction::open::{OwnAccess, Shared, second_group};
 use crate::transaction::record;
 use crate::transaction::store::Store;
 use crate::transaction::xid::{BranchId, TransactionId};
@@ -44,7 +44,7 @@ impl Session {
     ) -> Result<()> {
         let name = |id| snapshot.rules.group_name(id);
         let mut mode = self.transaction.check_join(group, name)?;
-        if self.transaction.is_read_only() {
+        if self.transaction.only_reads() {
             // What writes nothing can't be half applied.
             mode = Transactions::BestEffort;
         }
@@ -252,8 +252,35 @@ impl Session {
             let name = |id| snapshot.rules.group_name(id);
             return Err(second_group(&name(first), &name(second)));
         }
-        self.transaction.begin_own();
+        self.transaction.begin_own(OwnAccess::Write);
         Ok(true)
+    }
+
+    /// Whether reads must not show half of a committed transaction.
+    fn wants_consistent(&self) -> bool {
+        let snapshot = self.snapshot();
+        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
+        self.consistent.unwrap_or_else(|| schema.is_some_and(|schema| schema.consistent_reads))
+    }
+
+    /// A transaction is about to begin: under consistent reads all that it reads is locked, so that
+    /// a commit that has reached one group is waited for on the others.
+    pub(super) fn make_consistent(&mut self) {
+        if !self.is_in_transaction() && !self.transaction.has_next() && self.wants_consistent() {
+            self.transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
+        }
+    }
+
+    /// A read in autocommit that must not show half of a committed transaction runs in a
+    /// transaction of Weir's own. False where it needs none.
+    pub(super) fn begin_consistent(&mut self, targets: &[Target]) -> bool {
+        let bare = !self.is_in_transaction() && self.state.autocommit();
+        if targets.len() < 2 || !bare || !self.wants_consistent() {
+            return false;
+        }
+        self.make_consistent();
+        self.transaction.begin_own(OwnAccess::Read);
+        true
     }
 
     /// Undoes Weir's own transaction after an error of its statement. `held` are the groups whose

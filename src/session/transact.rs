@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::error::{Error, Fault};
+use crate::session::client_xa::rmfail;
 use crate::session::forward::Failure;
 use crate::session::several::Ending;
 use crate::session::{End, Session};
@@ -26,6 +27,9 @@ impl Session {
                 self.end_transaction(b"COMMIT").await?;
                 let read_only = words.read_only == Some(true);
                 let snapshot = words.consistent_snapshot;
+                if !snapshot {
+                    self.make_consistent();
+                }
                 self.transaction.begin(begin_text(words), read_only, snapshot);
             }
             StatementKind::Commit => self.finish_transaction(b"COMMIT", words).await?,
@@ -48,6 +52,9 @@ impl Session {
     /// # Errors
     /// The server's own error. A lost answer to COMMIT says that the outcome is unknown.
     pub(super) async fn end_transaction(&mut self, word: &[u8]) -> Result<(), Error> {
+        if self.transaction.is_xa() {
+            return Err(rmfail("ACTIVE"));
+        }
         if self.transaction.is_shared() {
             let ending = if word == b"COMMIT" { Ending::Commit } else { Ending::Rollback };
             return Box::pin(self.conclude(ending)).await;

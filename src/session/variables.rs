@@ -48,6 +48,8 @@ enum Local {
     LastInsertId(u64),
     /// The time that NOW() gives, seconds since 1970; `None` for the server's clock.
     Clock(Option<String>),
+    /// SET weir_consistent_reads.
+    Consistent(bool),
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
                 }
                 Local::Next => self.next_transaction(sql)?,
                 Local::LastInsertId(id) => self.last.insert_id = id,
+                Local::Consistent(on) => self.consistent = Some(on),
                 Local::Clock(time) => {
                     state.set_variable("timestamp", time.as_deref().map(str::as_bytes));
                 }
@@ -164,6 +167,12 @@ impl Session {
                         "set_autocommit",
                         "autocommit takes 0, 1, ON or OFF here, not an expression",
                     ));
+                }
+            },
+            "weir_consistent_reads" => match switch(value) {
+                Some(on) => Step::Local(Local::Consistent(on)),
+                None => {
+                    return Err(Error::refused("set_consistent_reads", "weir_consistent_reads takes 0, 1, ON or OFF"));
                 }
             },
             // The trackers are Weir's own: it needs all of them.

@@ -53,7 +53,16 @@ pub struct Begun {
     snapshot: bool,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
-    own: bool,
+    own: Option<OwnAccess>,
+    /// The client's own XA branch: it can't span groups.
+    xa: bool,
+}
+
+/// What a statement with a transaction of its own does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnAccess {
+    Read,
+    Write,
 }
 
 /// A savepoint in force.
@@ -153,7 +162,17 @@ impl Transaction {
 
     /// Whether it is Weir's own, around one statement in autocommit.
     pub fn is_own(&self) -> bool {
-        self.begun().is_some_and(|begun| begun.own)
+        self.begun().is_some_and(|begun| begun.own.is_some())
+    }
+
+    /// Whether nothing in it can change a row.
+    pub fn only_reads(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.read_only || begun.own == Some(OwnAccess::Read))
+    }
+
+    /// Whether it is an XA branch that the client began.
+    pub fn is_xa(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.xa)
     }
 
     fn begun(&self) -> Option<&Begun> {
@@ -183,6 +202,11 @@ impl Transaction {
         }
     }
 
+    /// What the next transaction is begun with was said already.
+    pub fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// What the schemas of the statement that runs now allow.
     pub fn allow(&mut self, allowed: Transactions) {
         self.allowed = allowed;
@@ -199,11 +223,19 @@ impl Transaction {
         self.phase = Phase::Begun(begun);
     }
 
-    /// Around one statement in autocommit that changes several groups.
-    pub fn begin_own(&mut self) {
+    /// Around one statement in autocommit over several shards or groups.
+    pub fn begin_own(&mut self, access: OwnAccess) {
         self.begin(b"START TRANSACTION".to_vec(), false, false);
         if let Some(begun) = self.begun_mut() {
-            begun.own = true;
+            begun.own = Some(access);
+        }
+    }
+
+    /// XA START, as the client said it.
+    pub fn begin_xa(&mut self, sql: Vec<u8>) {
+        self.begin(sql, false, false);
+        if let Some(begun) = self.begun_mut() {
+            begun.xa = true;
         }
     }
 
@@ -219,7 +251,7 @@ impl Transaction {
     /// AND CHAIN: a new transaction with the characteristics of the one that ends, whose
     /// [`Transaction::chainable`] this is.
     pub fn chain(&mut self, begun: Begun) {
-        self.phase = Phase::Begun(Begun { savepoints: Vec::new(), own: false, ..begun });
+        self.phase = Phase::Begun(Begun { savepoints: Vec::new(), own: None, ..begun });
     }
 
     /// What COMMIT AND CHAIN goes on with.
@@ -258,11 +290,16 @@ impl Transaction {
         }
     }
 
-    /// The connection died with its first statement, whose BEGIN went with it: nothing was done, and
-    /// another connection may be the anchor.
-    pub fn reopen(&mut self) {
-        if let Phase::Open(open) = std::mem::take(&mut self.phase) {
-            self.phase = Phase::Begun(open.begun);
+    /// The group's connection died with its first statement, whose BEGIN or XA START went with it:
+    /// nothing was done there, and another connection may take its place.
+    pub fn reopen(&mut self, group: GroupId) {
+        match std::mem::take(&mut self.phase) {
+            Phase::Open(open) if open.members.len() == 1 => self.phase = Phase::Begun(open.begun),
+            Phase::Open(mut open) => {
+                open.members.retain(|member| member.group != group);
+                self.phase = Phase::Open(open);
+            }
+            phase => self.phase = phase,
         }
     }
 
@@ -274,7 +311,7 @@ impl Transaction {
         let Phase::Open(open) = &self.phase else {
             return Err(Error::internal("a group joins a transaction that isn't open"));
         };
-        if self.allowed == Transactions::Single {
+        if self.allowed == Transactions::Single || open.begun.xa {
             let first = open.members.first().map_or(wanted, |member| member.group);
             return Err(second_group(&name(first), &name(wanted)));
         }
@@ -383,7 +420,7 @@ pub fn second_group(first: &GroupName, second: &GroupName) -> Error {
         "transaction_second_group",
         format!(
             "The transaction belongs to group '{first}' and this statement needs group '{second}', \
-             too, which the rules forbid (transactions: single). The transaction is still open; \
+             too, which the rules (transactions: single) or an XA branch of the client's forbid. The transaction is still open; \
              commit it first, or keep it to rows of one group"
         ),
     )

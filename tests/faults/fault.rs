@@ -107,10 +107,21 @@ impl Fault {
                 Ok(())
             }
             Fault::Full => {
-                server.execute_all(&["SET GLOBAL max_connections = 10"])?;
-                kill_connections(server)?;
-                std::thread::sleep(Duration::from_millis(1500));
-                server.execute_all(&["SET GLOBAL max_connections = 600"])
+                // Over one connection: there is no room for a second one.
+                crate::support::sql::blocking(&server.url("root"), async |conn| {
+                    use mysql_async::prelude::Queryable;
+                    let wrong = |error: mysql_async::Error| error.to_string();
+                    let ids: Vec<u64> = conn
+                        .query("SELECT id FROM information_schema.processlist WHERE user = 'weir'")
+                        .await
+                        .map_err(wrong)?;
+                    conn.query_drop("SET GLOBAL max_connections = 10").await.map_err(wrong)?;
+                    for id in ids {
+                        let _ = conn.query_drop(format!("KILL {id}")).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(1500)).await;
+                    conn.query_drop("SET GLOBAL max_connections = 600").await.map_err(wrong)
+                })
             }
             Fault::KillConnections => {
                 for _ in 0..5 {

@@ -14,6 +14,7 @@ mod lost;
 mod clock;
 mod differential;
 #[path = "../faults/mod.rs"]
+#[allow(dead_code)] // `make faults` uses all of it.
 mod faults;
 #[path = "faults.rs"]
 mod faults_matrix;

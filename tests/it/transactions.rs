@@ -365,3 +365,94 @@ fn a_prepared_branch_of_nobody_is_resolved_and_foreign_ones_are_left_alone() {
         Ok(())
     });
 }
+
+#[test]
+fn consistent_reads_never_show_half_of_a_commit() {
+    on_each(920_496, async |conn, rig| {
+        let (a, b) = (920_497, 920_505);
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (url, stopped) = (rig.url(), stop.clone());
+        let writer = std::thread::spawn(move || {
+            blocking(&url, async |conn| {
+                let (mut moved, mut amount) = (0u32, 1);
+                while !stopped.load(std::sync::atomic::Ordering::SeqCst) {
+                    let mut outcome = conn.query_drop("BEGIN").await;
+                    for (key, sign) in [(a, 1), (b, -1)] {
+                        if outcome.is_ok() {
+                            outcome = conn.query_drop(pay(key, sign * amount)).await;
+                        }
+                    }
+                    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+                    if conn.query_drop(end).await.is_ok() && end == "COMMIT" {
+                        moved += 1;
+                    }
+                    amount = -amount;
+                }
+                Ok(moved)
+            })
+        });
+        conn.query_drop("SET weir_consistent_reads = 1").await?;
+        let sum = format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id IN ({a}, {b})");
+        let start = std::time::Instant::now();
+        let mut reads = 0;
+        while start.elapsed().as_millis() < 2500 {
+            match conn.query::<i64, _>(&sum).await {
+                Ok(found) => assert_eq!(found.iter().sum::<i64>(), 200),
+                Err(error) => assert!(matches!(errno(&error), 1205 | 1213), "{error}"),
+            }
+            reads += 1;
+            if reads % 3 == 0 {
+                conn.query_drop("BEGIN").await?;
+                let mut both = Vec::new();
+                for key in [a, b] {
+                    let one = format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id = {key}");
+                    both.push(conn.query_first::<i64, _>(one).await.ok().flatten());
+                }
+                if let [Some(one), Some(two)] = both[..] {
+                    assert_eq!(one + two, 200);
+                }
+                conn.query_drop("ROLLBACK").await?;
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        let moved = writer.join().expect("the writer").expect("its statements");
+        assert!(reads > 3 && moved > 3, "{reads} reads beside {moved} transfers");
+        conn.query_drop("SET weir_consistent_reads = 0").await
+    });
+}
+
+#[test]
+fn a_clients_own_xa_branch_works_on_one_group() {
+    on_each(920_544, async |conn, rig| {
+        let (a, b) = (920_545, 920_553);
+        let id = format!("'own{}','b'", rig.proxy.port);
+        conn.query_drop(format!("XA START {id}")).await?;
+        conn.query_drop(pay(b, 1)).await?;
+        let refused = conn.query_drop(pay(a, 1)).await.unwrap_err();
+        assert_eq!(errno(&refused), 1235, "{refused}");
+        let refused = conn.query_drop("COMMIT").await.unwrap_err();
+        assert_eq!(errno(&refused), 1399, "{refused}");
+        conn.query_drop(format!("XA END {id}")).await?;
+        conn.query_drop(format!("XA PREPARE {id}")).await?;
+        let listed: Vec<(i64, i64, i64, String)> = conn.query("XA RECOVER").await?;
+        assert!(listed.iter().any(|row| row.3.starts_with("own")), "{listed:?}");
+        assert!(listed.iter().all(|row| row.0 != 1_464_158_546), "{listed:?}");
+        conn.query_drop(format!("XA COMMIT {id}")).await?;
+        assert_eq!(balances(conn, &[a, b]).await, [100, 101]);
+        // A branch that another session prepared is found wherever it is.
+        let mut other = other(rig).await;
+        for sql in [format!("XA START {id}"), pay(b, 10), format!("XA END {id}"), format!("XA PREPARE {id}")] {
+            other.query_drop(sql).await?;
+        }
+        other.disconnect().await?;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        conn.query_drop(format!("XA COMMIT {id}")).await?;
+        assert_eq!(balances(conn, &[a, b]).await, [100, 111]);
+        let unknown = conn.query_drop(format!("XA ROLLBACK {id}")).await.unwrap_err();
+        assert_eq!(errno(&unknown), 1397);
+        // Weir's own are out of reach.
+        let weirs = conn.query_drop("XA ROLLBACK 'x','y',1464158546").await.unwrap_err();
+        assert_eq!(errno(&weirs), 1397);
+        Ok(())
+    });
+}

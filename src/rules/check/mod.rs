@@ -385,6 +385,7 @@ impl Check {
                 Some(TransactionsShape::BestEffort) => Transactions::BestEffort,
                 Some(TransactionsShape::Atomic) | None => Transactions::Atomic,
             },
+            consistent_reads: shape.consistent_reads.unwrap_or(false),
             tables,
         })
     }

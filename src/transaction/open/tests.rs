@@ -89,3 +89,18 @@ fn a_chained_transaction_keeps_its_characteristics() {
         ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION READ ONLY"]
     );
 }
+
+#[test]
+fn a_group_that_never_came_to_its_first_statement_leaves_the_others_alone() {
+    let mut transaction = Transaction::default();
+    transaction.begin(b"START TRANSACTION".to_vec(), false, false);
+    transaction.opened(GroupId(0), None);
+    transaction.reopen(GroupId(0));
+    assert_eq!(texts(&transaction), ["START TRANSACTION"]);
+    transaction.opened(GroupId(1), None);
+    transaction.writes(GroupId(1));
+    transaction.joined(GroupId(2), None);
+    transaction.reopen(GroupId(2));
+    assert!(transaction.has(GroupId(1)) && !transaction.has(GroupId(2)));
+    assert!(transaction.members()[0].wrote, "what the anchor did is still to be committed");
+}

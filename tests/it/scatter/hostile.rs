@@ -210,7 +210,7 @@ fn a_client_that_leaves_ends_the_wait() {
         let setup = Setup::default();
         let running = Running::default();
         let (mut client, far) = Stream::pair(1 << 16, 1 << 30);
-        let terms = Terms {
+        let terms = Terms { own: false,
             client: setup.client,
             status: StatusFlags::default(),
             more: false,

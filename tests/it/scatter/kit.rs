@@ -153,7 +153,7 @@ impl Received {
 pub async fn gathered(lanes: &mut [Lane<'_>], setup: &Setup) -> (Result<Summary, Broken>, Received) {
     let (mut client, mut far) = Stream::pair(64 << 10, 1 << 30);
     let running = Running::default();
-    let terms = Terms {
+    let terms = Terms { own: false,
         client: setup.client,
         status: StatusFlags::default(),
         more: false,
