@@ -1,5 +1,6 @@
 //! Sequences against real servers of both kinds.
 
+mod clock;
 mod groups;
 mod insert;
 mod many;

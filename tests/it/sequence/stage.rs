@@ -25,6 +25,11 @@ pub struct Stage {
 impl Stage {
     /// So many proxies in front of new databases on these servers.
     pub fn new(servers: &[&Server; 2], proxies: usize) -> Stage {
+        Stage::with(servers, &vec![&[][..]; proxies])
+    }
+
+    /// A proxy for each further environment.
+    pub fn with(servers: &[&Server; 2], environments: &[&[(&str, &str)]]) -> Stage {
         let name = servers[0].database();
         let database = |shard: usize| format!("{name}_{}", shard * 2 / SHARDS);
         for (group, server) in servers.iter().enumerate() {
@@ -41,7 +46,7 @@ impl Stage {
             .execute(&format!("CREATE TABLE {name}.order_items {LINES} AUTO_INCREMENT = 1000"));
         let rules = reaper::directory("rules");
         std::fs::write(rules.join("rules.yaml"), text(servers, &name)).unwrap();
-        let proxies = (0..proxies).map(|_| proxy(rules.clone())).collect();
+        let proxies = environments.iter().map(|env| proxy(rules.clone(), env)).collect();
         let port = servers[0].port;
         let plain = format!("mysql://root:root@127.0.0.1:{port}/{name}?prefer_socket=false");
         Stage { proxies, plain }
@@ -62,9 +67,10 @@ impl Stage {
     }
 }
 
-fn proxy(rules: PathBuf) -> Proxy {
+fn proxy(rules: PathBuf, further: &[(&str, &str)]) -> Proxy {
     let env = [("WEIR_DATA_PASSWORD", "weir"), ("WEIR_CONTROL_PASSWORD", "weir_control")];
-    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let env = env.iter().chain(further);
+    let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let options = proxy::Options { rules, env, settings: Vec::new() };
     Proxy::start(options).unwrap_or_else(|why| panic!("{why}"))
 }
