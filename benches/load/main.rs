@@ -4,7 +4,7 @@
 //! stand in the report, and `target/bench.json` keeps it.
 //!
 //! ```text
-//! cargo bench --bench load -- [--rounds 7] [--seconds 3] [--only NAME] [--ways direct,haproxy,weir]
+//! cargo bench --bench load -- [--rounds 7] [--seconds 3] [--only NAME] [--ways direct,haproxy,weir] [--no-memory]
 //! ```
 //! Each round runs every way once, in an order that rotates, so that a machine that slows down
 //! slows all of them. A ratio is taken inside a round; the median of the rounds' ratios counts,
@@ -12,6 +12,7 @@
 
 mod ids;
 mod measure;
+mod memory;
 mod report;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
@@ -61,10 +62,11 @@ struct Asked {
     seconds: u32,
     only: Option<String>,
     ways: Vec<Way>,
+    memory: bool,
 }
 
 fn asked() -> Result<Asked, String> {
-    let mut asked = Asked { rounds: 7, seconds: 3, only: None, ways: Way::ALL.to_vec() };
+    let mut asked = Asked { rounds: 7, seconds: 3, only: None, ways: Way::ALL.to_vec(), memory: true };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -73,7 +75,9 @@ fn asked() -> Result<Asked, String> {
             "--bench" => {}
             "--rounds" => asked.rounds = value()?.parse().map_err(|e| format!("{arg}: {e}"))?,
             "--seconds" => asked.seconds = value()?.parse().map_err(|e| format!("{arg}: {e}"))?,
+            // `--only memory` runs no case.
             "--only" => asked.only = Some(value()?),
+            "--no-memory" => asked.memory = false,
             "--ways" => {
                 asked.ways = value()?.split(',').map(Way::named).collect::<Result<_, _>>()?;
             }
@@ -123,9 +127,15 @@ fn run() -> Result<(), String> {
     }
     bar.finish_and_clear();
     report::print(&results, &stage);
-    let ids = match stage.weir_url().filter(|_| asked.only.as_ref().is_none_or(|only| only == "ids")) {
+    let alone = |name: &str| asked.only.as_ref().is_none_or(|only| only == name);
+    let ids = match stage.weir_url().filter(|_| alone("ids")) {
         Some(url) => ids::measure(&url, asked.seconds)?,
         None => Vec::new(),
     };
-    report::write_json(&results, ids)
+    let memory = match alone("memory") && asked.memory && asked.ways.contains(&Way::Weir) {
+        true => memory::measure(&stage)?,
+        false => Vec::new(),
+    };
+    report::print_figures(&memory);
+    report::write_json(&results, &memory, ids)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Case;
 use crate::measure::{Calls, Sample};
+use crate::memory::Figure;
 use crate::stage::{POOL, Stage, Way};
 
 pub struct CaseResult<'a> {
@@ -132,7 +133,19 @@ pub fn print(results: &[CaseResult], stage: &Stage) {
     }
 }
 
-pub fn write_json(results: &[CaseResult], ids: Vec<Value>) -> Result<(), String> {
+/// Figures with a bar of their own.
+pub fn print_figures(figures: &[Figure]) {
+    for Figure { name, unit, value, bar } in figures {
+        let verdict = match bar {
+            Some(bar) if value <= bar => format!(", bar {bar} {unit} holds"),
+            Some(bar) => format!(", bar {bar} {unit} misses"),
+            None => String::new(),
+        };
+        println!("{name}: {value:.1} {unit}{verdict}");
+    }
+}
+
+pub fn write_json(results: &[CaseResult], figures: &[Figure], ids: Vec<Value>) -> Result<(), String> {
     let mut list: Vec<Value> = ids;
     for result in results {
         for (name, unit, of, barred) in MEASURES {
@@ -171,6 +184,20 @@ pub fn write_json(results: &[CaseResult], ids: Vec<Value>) -> Result<(), String>
             "high": ratio,
             "bar": null,
             "holds": null,
+        }));
+    }
+    for Figure { name, unit, value, bar } in figures {
+        list.push(json!({
+            "name": name,
+            "unit": unit,
+            "direct": null,
+            "haproxy": null,
+            "weir": value,
+            "ratio": null,
+            "low": null,
+            "high": null,
+            "bar": bar,
+            "holds": bar.map(|bar| *value <= bar),
         }));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench.json");

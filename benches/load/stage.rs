@@ -174,6 +174,10 @@ impl Stage {
         Ok(command)
     }
 
+    pub fn weir_pid(&self) -> Option<u32> {
+        self.pid(Way::Weir)
+    }
+
     fn pid(&self, way: Way) -> Option<u32> {
         match way {
             Way::Direct => None,
@@ -225,6 +229,7 @@ fn start_haproxy(server: u16) -> Result<(Child, u16), String> {
 
 fn start_weir(server: &Server) -> Result<Proxy, String> {
     let rules: PathBuf = reaper::directory("rules");
+    let tls = crate::support::tls::certificates();
     let text = format!(
         "groups:\n  g0:\n    primary:\n      address: '{}'\n    accounts:\n      data:\n        \
          user: weir\n        password: 'env:WEIR_DB_PASSWORD'\n    pool:\n      size: {POOL}\n\
@@ -239,6 +244,12 @@ fn start_weir(server: &Server) -> Result<Proxy, String> {
     Proxy::start(proxy::Options {
         rules,
         env: vec![("WEIR_DB_PASSWORD".to_owned(), "weir".to_owned())],
-        settings: vec![("listen", format!("workers: {THREADS}"))],
+        settings: vec![
+            ("listen", format!("workers: {THREADS}")),
+            ("limits", "max_connections: 12000".to_owned()),
+            ("tls", "mode: preferred".to_owned()),
+            ("tls", format!("cert: {}", tls.server.display())),
+            ("tls", format!("key: {}", tls.server_key.display())),
+        ],
     })
 }
