@@ -93,6 +93,10 @@ config! {
 /// Proxy ids fill the high 12 of a connection id's 32 bits.
 pub const PROXY_IDS: u16 = 1 << 12;
 
+/// Which of them are drawn: drivers that read a connection id as a signed number (MariaDB
+/// Connector/J) would name a negative one in KILL.
+pub const DRAWN_IDS: u16 = PROXY_IDS / 2;
+
 /// What is wrong with the settings: every problem, each with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {

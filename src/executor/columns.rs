@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::executor::compare::Shape;
 use crate::executor::rename::Names;
 use crate::protocol::capability::Capabilities;
+use crate::protocol::charset::Collation;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::response::write_column_count;
@@ -50,7 +51,7 @@ impl Columns {
             let is_same = other.field_type == shape.field_type
                 && other.unsigned == shape.unsigned
                 && other.labels == shape.labels
-                && (other.collation == shape.collation || !shape.field_type.is_string());
+                && (!shape.field_type.is_string() || same_charset(other.collation, shape.collation));
             if !is_same {
                 let name = String::from_utf8_lossy(column.name);
                 return Ok(Some(format!(
@@ -92,6 +93,13 @@ impl Columns {
         }
         Ok(())
     }
+}
+
+/// Whether texts are of one character set. Which of its collations a server names is that of the
+/// results' variable, which MySQL knows one way from a login and another from SET NAMES.
+fn same_charset(one: u16, other: u16) -> bool {
+    let charset = |id: u16| Collation::by_id(id).map(|collation| collation.charset);
+    one == other || charset(one).is_some_and(|name| charset(other) == Some(name))
 }
 
 fn describe(shape: &Shape) -> String {

@@ -37,6 +37,8 @@ pub struct Written {
     pub affected_rows: u64,
     /// The first target's that has one.
     pub last_insert_id: u64,
+    /// Of each target of a split statement that names one, by the target's number.
+    pub insert_ids: Vec<(usize, u64)>,
     pub warnings: u16,
     pub status: StatusFlags,
     pub info: Vec<u8>,
@@ -275,7 +277,10 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
         return written;
     }
     let mut inserted = Inserted::default();
-    for (_, rows, info) in &answers {
+    for (target, rows, info) in &answers {
+        if kind == WriteKind::Split && info.last_insert_id != 0 {
+            written.insert_ids.push((*target, info.last_insert_id));
+        }
         written.affected_rows = written.affected_rows.saturating_add(info.affected_rows);
         written.warnings = match kind {
             // Each shard warns of the same.

@@ -18,6 +18,7 @@ use crate::planner::{Action, PlanInput, Planned};
 use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
 use crate::sql::hint::{self, Hint};
+use crate::sql::lex::ServerKind;
 use crate::sql::parse;
 use crate::sql::token::{Token, TokenKind};
 
@@ -82,6 +83,9 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         K::ExplainRoute => control::explain_route(draft, classified),
         K::Show | K::Describe => control::show(draft, tokens),
         K::Set => control::session(draft, SessionAction::Set),
+        K::SetStatement if draft.input.dialect.server == ServerKind::MariaDb => {
+            control::session(draft, SessionAction::SetStatement)
+        }
         K::Use => control::use_schema(draft, classified),
         K::Begin | K::Commit | K::Rollback | K::Savepoint | K::ReleaseSavepoint
         | K::RollbackToSavepoint | K::Xa(_) => control::session(draft, SessionAction::Transaction),

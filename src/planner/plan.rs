@@ -204,6 +204,8 @@ pub enum Reply {
 pub enum SessionAction {
     /// `USE name`.
     Use(SchemaName),
+    /// MariaDB's `SET STATEMENT … FOR …`: the statement behind it, in a state of its own.
+    SetStatement,
     /// Any SET; the session reads it from the statement's tokens ([`crate::sql::set`]).
     Set,
     /// BEGIN, COMMIT, SAVEPOINT and kin; read from the tokens ([`crate::sql::classify`]).

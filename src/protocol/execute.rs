@@ -82,9 +82,6 @@ impl<'a> Execute<'a> {
             "COM_STMT_EXECUTE",
             if types_sent { reader.take(count.saturating_mul(2))? } else { b"" },
         );
-        if !types_sent && kept_types.len() != count {
-            return Err(reader.malformed("comes without types for its parameters"));
-        }
         let mut parameters = Vec::with_capacity(count);
         for index in 0..count {
             let kind = if types_sent {
@@ -93,6 +90,10 @@ impl<'a> Execute<'a> {
             } else {
                 match kept_types.get(index) {
                     Some(kind) => *kind,
+                    // Connector/J sends no types where all values are NULL.
+                    None if is_null(nulls, index) => {
+                        ParameterType { field_type: FieldType::NULL, unsigned: false }
+                    }
                     None => return Err(reader.malformed("comes without types for its parameters")),
                 }
             };

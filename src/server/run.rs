@@ -20,7 +20,7 @@ use crate::admin::{Admin, SetLogLevel, http, port};
 use crate::backend::topology::{Place, Topology};
 use crate::config::secret::{Secret, SecretRef};
 use crate::config::section::TlsMode;
-use crate::config::{Config, PROXY_IDS};
+use crate::config::{Config, DRAWN_IDS};
 use crate::context::front::Announced;
 use crate::context::{Context, Snapshot};
 use crate::observe::scrape::Scrape;
@@ -97,7 +97,7 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     let place = Place { workers, zone };
     let topology = Topology::build(&rules, &place, None).map_err(|error| error.message)?;
     let backends: usize = topology.groups().iter().flat_map(|g| g.pools()).map(|pool| pool.max()).sum();
-    let proxy = config.listen.proxy_id.unwrap_or_else(|| rand::random_range(0..PROXY_IDS));
+    let proxy = config.listen.proxy_id.unwrap_or_else(|| rand::random_range(0..DRAWN_IDS));
     let admin_password = admin_password(&config)?;
     let snapshot = Snapshot::new(Arc::new(rules), Arc::new(topology));
     let context = Context::new(config, snapshot, workers, proxy);

@@ -27,6 +27,7 @@ use crate::protocol::verifier::Verifier;
 use crate::rules::Rules;
 use crate::rules::user::User;
 use crate::session::identity::Identity;
+use crate::sql::lex::ServerKind;
 use crate::wire::stream::Stream;
 
 /// What a login gives.
@@ -101,8 +102,11 @@ async fn greet(
     if front.tls().is_some() {
         offered = offered | Capabilities::SSL;
     }
+    // MariaDB says so before version 11, and drivers go by it.
+    let is_old = announced.kind == ServerKind::MariaDb && announced.number < 110_000;
+    let version = format!("{}{}", if is_old { "5.5.5-" } else { "" }, announced.version);
     let greeting = Greeting {
-        server_version: announced.version.as_bytes(),
+        server_version: version.as_bytes(),
         connection_id: id,
         salt: *salt,
         capabilities: offered,

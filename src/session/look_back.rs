@@ -133,20 +133,18 @@ fn value_of(sql: &[u8], tokens: &[Token], place: usize, values: &Remembered) -> 
     let called = text(sql, tokens, place + 1) == Some(b"(");
     let empty = called && text(sql, tokens, place + 2) == Some(b")");
     let length = if empty { 3 } else { 1 };
-    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
     let value = match (name.as_str(), empty) {
         ("LAST_INSERT_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.last_insert_id), &name),
         ("ROW_COUNT", true) => typed(&format!("CAST({} AS SIGNED)", values.row_count), &name),
         ("FOUND_ROWS", true) => typed(&format!("CAST({} AS SIGNED)", values.found_rows), &name),
         ("CONNECTION_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.connection_id), &name),
         ("DATABASE" | "SCHEMA", true) => {
-            // Nullable, as the function is.
-            let text = values.schema.as_deref().map(quoted);
-            text.map_or_else(|| "NULL".to_owned(), |text| format!("NULLIF({text},'')"))
+            let given = |schema: &str| nullable(schema, &name);
+            values.schema.as_deref().map_or_else(|| "NULL".to_owned(), given)
         }
-        ("USER" | "SESSION_USER" | "SYSTEM_USER", true) => quoted(&values.user),
-        ("CURRENT_USER", true) => quoted(&values.account),
-        ("CURRENT_USER", false) if !called => quoted(&values.account),
+        ("USER" | "SESSION_USER" | "SYSTEM_USER", true) => nullable(&values.user, &name),
+        ("CURRENT_USER", true) => nullable(&values.account, &name),
+        ("CURRENT_USER", false) if !called => nullable(&values.account, &name),
         _ => return None,
     };
     Some((value, length))
@@ -178,6 +176,12 @@ pub fn assigned(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<
         })?);
     }
     Ok(found)
+}
+
+/// A text as the function's own value, which may be NULL.
+fn nullable(text: &str, function: &str) -> String {
+    let quoted = text.replace('\\', "\\\\").replace('\'', "''");
+    format!("NULLIF({},'')", typed(&format!("'{quoted}'"), function))
 }
 
 /// A value that has the type and the length of the function's own: the function is never called.
@@ -215,24 +219,24 @@ mod tests {
         );
         assert_eq!(
             resolved("select 1, database(), user() u, found_rows();").as_deref(),
-            Some("select 1, NULLIF('shop','') AS `database()`, 'app@10.0.0.1' u, \
+            Some("select 1, NULLIF(COALESCE('shop', DATABASE()),'') AS `database()`, NULLIF(COALESCE('app@10.0.0.1', USER()),'') u, \
                  COALESCE(CAST(3 AS SIGNED), FOUND_ROWS()) AS `found_rows()`;")
         );
         assert_eq!(
             resolved("SELECT * FROM t WHERE db = DATABASE() AND c = CURRENT_USER").as_deref(),
-            Some("SELECT * FROM t WHERE db = NULLIF('shop','') AND c = 'app@%'")
+            Some("SELECT * FROM t WHERE db = NULLIF(COALESCE('shop', DATABASE()),'') AND c = NULLIF(COALESCE('app@%', CURRENT_USER()),'')")
         );
         assert_eq!(
             resolved("SELECT concat(database(), '()') FROM t").as_deref(),
-            Some("SELECT concat(NULLIF('shop',''), '()') AS `concat(database(), '()')` FROM t")
+            Some("SELECT concat(NULLIF(COALESCE('shop', DATABASE()),''), '()') AS `concat(database(), '()')` FROM t")
         );
         assert_eq!(
             resolved("SELECT DISTINCT user() /* u */, concat(`a`, user()) AS b FROM t").as_deref(),
-            Some("SELECT DISTINCT 'app@10.0.0.1' AS `user()` /* u */, concat(`a`, 'app@10.0.0.1') AS b FROM t")
+            Some("SELECT DISTINCT NULLIF(COALESCE('app@10.0.0.1', USER()),'') AS `user()` /* u */, concat(`a`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS b FROM t")
         );
         assert_eq!(
             resolved("SELECT `a`, concat(`b`, user()) UNION SELECT 1, 2").as_deref(),
-            Some("SELECT `a`, concat(`b`, 'app@10.0.0.1') AS `concat(``b``, user())` UNION SELECT 1, 2")
+            Some("SELECT `a`, concat(`b`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS `concat(``b``, user())` UNION SELECT 1, 2")
         );
         let assigned = |sql: &str| assigned(sql.as_bytes(), Dialect::default(), &Limits::default());
         assert_eq!(assigned("SELECT LAST_INSERT_ID(12), 1").unwrap(), Some(12));

@@ -367,6 +367,7 @@ impl Session {
                 self.set(sql, &tokens, manner).await?;
                 self.reply_ok(0, "", manner.more);
             }
+            SessionAction::SetStatement => return self.set_statement(sql, &tokens, manner).await,
             SessionAction::Transaction => match classified.kind {
                 StatementKind::Xa(kind) => self.client_xa(kind, sql, manner).await?,
                 _ => self.transact(&classified, sql, manner.more).await?,

@@ -298,7 +298,8 @@ impl Session {
             }
         };
         match outcome {
-            Ok(written) => {
+            Ok(mut written) => {
+                written.last_insert_id = id_of_last_row(&written, &targets);
                 for (_, lent) in &mut lents {
                     lent.note_tracked(&written.session_state);
                 }
@@ -532,4 +533,20 @@ fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
         message: warning.message,
     };
     warnings.map(diagnostic).collect()
+}
+
+/// Given ids show the last row's, as one server's answer does.
+fn id_of_last_row(written: &Written, targets: &[Target]) -> u64 {
+    let of_target = |last: usize| written.insert_ids.iter().find(|(target, _)| *target == last);
+    of_last_row(targets).and_then(of_target).map_or(written.last_insert_id, |(_, id)| *id)
+}
+
+/// The number of the target that the last row of VALUES goes to.
+fn of_last_row(targets: &[Target]) -> Option<usize> {
+    let last = |target: &Target| match &target.rows {
+        Rows::Some(numbers) => numbers.iter().max().copied(),
+        _ => None,
+    };
+    let places = targets.iter().enumerate().filter_map(|(place, target)| Some((last(target)?, place)));
+    places.max().map(|(_, place)| place)
 }

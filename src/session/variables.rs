@@ -19,8 +19,10 @@ use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::session::Session;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
-use crate::session::query::Manner;
+use crate::session::forward::Failure;
+use crate::session::query::{Manner, Outcome};
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
+use crate::sql::template::Lexed;
 use crate::sql::token::Token;
 
 /// The most variables that one session may hold, system and user.
@@ -61,9 +63,6 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<()> {
         let set = set::parse(sql, tokens, &self.dialect)?;
-        if set.inner.is_some() {
-            return Err(Error::refused("set_statement", "SET STATEMENT … FOR isn't supported yet"));
-        }
         let steps = set.assignments.iter().map(|assignment| self.step(assignment, manner));
         let steps = steps.collect::<Result<Vec<_>>>()?;
         // On a server first: its refusal leaves everything as it was.
@@ -115,6 +114,27 @@ impl Session {
         self.state = state;
         self.adopt_dialect();
         Ok(())
+    }
+
+    /// `SET STATEMENT … FOR …`: the inner statement runs in a state that ends with it.
+    pub(super) async fn set_statement(
+        &mut self,
+        sql: &[u8],
+        tokens: &[Token],
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let inner = set::parse(sql, tokens, &self.dialect)?.inner.unwrap_or(sql.len());
+        let before = self.state.clone();
+        self.set(sql, tokens, Manner { parameters: &[], arguments: None, ..manner }).await?;
+        let inner = sql.get(inner..).unwrap_or_default();
+        let mut lexed = Lexed::new();
+        let outcome = match self.ctx.lexer.lex(inner, &self.dialect, &mut lexed) {
+            Ok(()) => Box::pin(self.statement(inner, &lexed, manner)).await,
+            Err(error) => Err(error.into()),
+        };
+        self.state = before;
+        self.adopt_dialect();
+        outcome
     }
 
     fn step(&self, assignment: &Assignment, manner: Manner<'_>) -> Result<Step> {

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::protocol::compress;
 use crate::protocol::error_code;
+use crate::protocol::framing::{HEADER_LENGTH, Header};
 
 /// The state of a compressed stream.
 #[derive(Debug, Default)]
@@ -30,27 +31,41 @@ impl Compression {
         &mut self.inbox
     }
 
-    /// Unpacks the whole frames of the inbox behind `plain`, and returns how many bytes came out.
-    /// `limit` bounds what one frame may unpack to.
+    /// Bytes of the inbox.
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// Unpacks the inbox's first frame, if it is whole, behind `plain`, and returns how many bytes
+    /// came out. `limit` bounds what it may unpack to. One at a time: the frame behind it may be
+    /// another command's, whose ids start at 0 again.
     pub(super) fn unpack(&mut self, plain: &mut Vec<u8>, limit: usize) -> Result<usize> {
         let before = plain.len();
-        let mut used = 0;
-        while let Some(frame) = compress::Frame::parse(self.inbox.get(used..).unwrap_or_default()) {
-            if frame.sequence != self.sequence {
-                return Err(error_code::packets_out_of_order());
-            }
-            frame.unpack(limit, plain)?;
-            self.sequence = self.sequence.wrapping_add(1);
-            used += frame.length();
+        let Some(frame) = compress::Frame::parse(&self.inbox) else { return Ok(0) };
+        if frame.sequence != self.sequence {
+            return Err(error_code::packets_out_of_order());
         }
+        frame.unpack(limit, plain)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        let used = frame.length();
         self.inbox.drain(..used);
         Ok(plain.len() - before)
     }
 
-    /// Moves the packets of `write`, compressed, to the frames that wait for the socket.
+    /// Moves the whole packets of `write`, compressed, to the frames that wait for the socket. Half
+    /// a packet stays: some clients (mysql-connector-python) take one from two frames at most.
     pub(super) fn pack(&mut self, write: &mut Vec<u8>) -> Result<()> {
-        self.sequence = compress::pack(write, self.sequence, &mut self.outbox)?;
-        write.clear();
+        let mut whole = 0;
+        while let Some(header) = Header::parse(write.get(whole..).unwrap_or_default()) {
+            let next = whole + HEADER_LENGTH + header.length;
+            if next > write.len() {
+                break;
+            }
+            whole = next;
+        }
+        let packets = write.get(..whole).unwrap_or_default();
+        self.sequence = compress::pack(packets, self.sequence, &mut self.outbox)?;
+        write.drain(..whole);
         Ok(())
     }
 

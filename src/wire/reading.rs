@@ -306,6 +306,17 @@ impl Stream {
     /// Resolves when the peer has closed. Commands that it sends meanwhile are kept (up to
     /// 64 KiB, then its close can't be seen). Cancel-safe: made for `select!`.
     pub async fn closed(&mut self) {
+        // Frames of the next command are left packed: their ids start anew with it.
+        while let Some(compression) = &mut self.compression {
+            if compression.waiting() >= READ_AHEAD {
+                return std::future::pending().await;
+            }
+            let count = self.transport.read_buf(compression.inbox(self.appetite)).await;
+            match self.received(count) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
         while self.buffer().len() < READ_AHEAD {
             match self.fill().await {
                 Ok(0) | Err(_) => return,

@@ -74,13 +74,14 @@ impl Stream {
         self.check_torn()?;
         if self.compression.is_some() {
             self.flush_compressed().await?;
+        } else {
+            while let Some(rest) = self.write.get(self.written..).filter(|rest| !rest.is_empty()) {
+                let count = self.transport.write(rest).await;
+                self.written += self.sent(count)?;
+            }
+            self.write.clear();
+            self.written = 0;
         }
-        while let Some(rest) = self.write.get(self.written..).filter(|rest| !rest.is_empty()) {
-            let count = self.transport.write(rest).await;
-            self.written += self.sent(count)?;
-        }
-        self.write.clear();
-        self.written = 0;
         if self.transport.is_tls() {
             let flushed = self.transport.flush().await;
             flushed.map_err(|error| self.lost(error))?;

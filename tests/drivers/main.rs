@@ -174,7 +174,15 @@ impl Sides {
         let primary = &self.rig.groups[0].primary;
         let create = format!("CREATE USER {user}@'%' IDENTIFIED BY '{user}'");
         let grant = format!("GRANT ALL ON shop.* TO {user}@'%'");
-        let kept: String = (1..=2).map(|n| format!("CREATE DATABASE weir_suite{n};")).collect();
+        // The schemas of foreign suites: Weir's live in databases of other names.
+        let kept: String = (1..=2)
+            .map(|n| {
+                format!(
+                    "CREATE DATABASE weir_suite{n};CREATE DATABASE suite{n};\
+                     GRANT ALL ON suite{n}.* TO {user}@'%';"
+                )
+            })
+            .collect();
         let mut statements = vec![create.as_str(), grant.as_str()];
         statements.extend(kept.split_terminator(';'));
         primary.execute_all(&statements)?;

@@ -226,6 +226,50 @@ async fn packets_pass_through_zlib() {
     assert_eq!(b.read_packet().await.unwrap(), None);
 }
 
+/// mysql-connector-python takes a packet from two frames at most.
+#[tokio::test]
+async fn a_packet_that_is_relayed_in_pieces_stands_in_one_frame() {
+    let (mut a, mut b) = Stream::pair(4 << 20, LIMIT);
+    a.enable_compression();
+    let (mut feeder, mut backend) = Stream::pair(64 << 10, LIMIT);
+    let row = vec![7; 600_000];
+    let feed = async {
+        feeder.reset_sequence();
+        feeder.send_packet(&row).await.unwrap();
+        feeder.write_packet(&[0xfe, 0, 0, 2, 0]);
+        feeder.flush().await.unwrap();
+    };
+    let (rows, ()) = tokio::join!(a.relay_rows(&mut backend), feed);
+    assert_eq!(rows.unwrap(), 1);
+    a.flush().await.unwrap();
+    a.shutdown().await.unwrap();
+    let mut bytes = Vec::new();
+    while b.fill().await.unwrap() > 0 {
+        bytes.extend_from_slice(b.buffer());
+        let length = b.buffer().len();
+        b.consume(length);
+    }
+    let frame = weir::protocol::compress::Frame::parse(&bytes).expect("a whole frame");
+    assert_eq!(frame.length(), bytes.len(), "one frame");
+}
+
+#[tokio::test]
+async fn two_compressed_commands_may_arrive_together() {
+    let (mut client, mut server) = compressed(64 << 10);
+    for command in [&b"close"[..], b"execute"] {
+        client.reset_sequence();
+        client.write_packet(command);
+        client.flush().await.unwrap();
+    }
+    server.reset_sequence();
+    assert_eq!(server.read_packet().await.unwrap().unwrap(), b"close");
+    // While the first is answered, the client is watched.
+    let watched = tokio::time::timeout(std::time::Duration::from_millis(50), server.closed()).await;
+    assert!(watched.is_err(), "the client is there");
+    server.reset_sequence();
+    assert_eq!(server.read_packet().await.unwrap().unwrap(), b"execute");
+}
+
 #[tokio::test]
 async fn a_dropped_compressed_flush_goes_on() {
     let (mut a, mut b) = compressed(64);

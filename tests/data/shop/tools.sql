@@ -55,8 +55,14 @@ select @@lower_case_table_names;
 select database();
 set time_zone=DEFAULT, sql_mode=DEFAULT;
 -- only: mariadb
--- refused: not_understood
 SET STATEMENT max_statement_time=10 FOR SELECT user_id FROM users WHERE user_id = 7;
+-- only: mariadb
+SET STATEMENT sort_buffer_size=100000 FOR SELECT user_id, @@sort_buffer_size > 90000 AS s FROM users ORDER BY user_id LIMIT 3;
+-- only: mariadb
+SET STATEMENT nonsense=10 FOR SELECT 1;
+-- only: mariadb
+SET STATEMENT max_statement_time=0.2 FOR SELECT SLEEP(5) FROM users WHERE user_id = 7;
+SELECT @@sql_mode;
 -- Python
 SET NAMES utf8mb4;
 SET AUTOCOMMIT = 1;
