@@ -187,6 +187,26 @@ public class Jdbc {
             }
         });
         ask(connection, "DELETE FROM coupons WHERE code = 'JDBC'");
+        String line = "INSERT INTO order_items (order_id, line, user_id, item_id, quantity, price) VALUES ";
+        attempt("generated keys of a batch", () -> {
+            try (PreparedStatement statement = connection.prepareStatement(
+                    line + "(830000, ?, 7, 1, 1, 1)", Statement.RETURN_GENERATED_KEYS)) {
+                for (int number = 1; number <= 3; number++) {
+                    statement.setInt(1, number);
+                    statement.addBatch();
+                }
+                statement.executeBatch();
+                keys(connection, statement);
+            }
+        });
+        attempt("generated keys of rows", () -> {
+            try (Statement statement = connection.createStatement()) {
+                statement.executeUpdate(line + "(830000, 4, 7, 1, 1, 1), (830000, 5, 7, 1, 1, 1), (830000, 6, 7, 1, 1, 1)",
+                        Statement.RETURN_GENERATED_KEYS);
+                keys(connection, statement);
+            }
+        });
+        ask(connection, "DELETE FROM order_items WHERE user_id = 7 AND order_id = 830000");
         attempt("warnings", () -> {
             try (Statement statement = connection.createStatement();
                     ResultSet rows = statement.executeQuery("SELECT CAST('7x' AS SIGNED) AS seven")) {
@@ -198,6 +218,21 @@ public class Jdbc {
         for (int key = 830000; key < 830006; key++) {
             ask(connection, "DELETE FROM users WHERE user_id = ?", key);
         }
+    }
+
+    // Which rows the generated keys belong to: the numbers themselves differ.
+    static void keys(Connection connection, Statement statement) throws Exception {
+        StringBuilder out = new StringBuilder("keys of lines");
+        try (ResultSet keys = statement.getGeneratedKeys();
+                PreparedStatement find = connection.prepareStatement("SELECT line FROM order_items WHERE user_id = 7 AND id = ?")) {
+            while (keys.next()) {
+                find.setLong(1, keys.getLong(1));
+                try (ResultSet row = find.executeQuery()) {
+                    out.append(' ').append(row.next() ? row.getInt(1) : -1);
+                }
+            }
+        }
+        System.out.println(out);
     }
 
     static void transactions(Connection connection) throws Exception {

@@ -102,6 +102,23 @@ class Steps:
             cursor.close()
 
 
+    def key(self, sql, lines):
+        """Which row lastrowid belongs to: the number itself differs."""
+        cursor = self.connection.cursor()
+        try:
+            if len(lines) == 1:
+                cursor.execute(sql, lines[0])
+            else:
+                cursor.executemany(sql, lines)
+            key = cursor.lastrowid
+            cursor.execute("SELECT line FROM order_items WHERE user_id = 7 AND id = %s", (key,))
+            print(f"lastrowid of {len(lines)} rows: line {cursor.fetchall()}")
+        except self.module.Error as error:
+            print(f"lastrowid -> {type(error).__name__} {error.args[0]} {clean(error)}")
+        finally:
+            cursor.close()
+
+
 def clean(error):
     text = str(error.args[-1] if len(error.args) < 3 else error.args[1])
     return text.split(" [weir:")[0].replace("'@'127.0.0.1'", "'@'%'")
@@ -136,6 +153,10 @@ def run(name, connect, module):
     ask("UPDATE users SET balance = balance WHERE user_id = %s", (800001,))
     ask("SELECT balance FROM users WHERE user_id = 800001 FOR UPDATE")
     ask("DELETE FROM users WHERE user_id = %s", (800000,))
+    insert = "INSERT INTO order_items (order_id, line, user_id, item_id, quantity, price) VALUES (810000, %s, 7, 1, 1, 1)"
+    for lines in ([(1,)], [(2,), (3,), (4,)]):
+        steps.key(insert, lines)
+    ask("DELETE FROM order_items WHERE user_id = 7 AND order_id = 810000")
     ask("SELECT CAST('7x' AS SIGNED)")
     ask("SHOW WARNINGS")
     ask("SELECT @a := 5")
