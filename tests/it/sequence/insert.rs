@@ -253,3 +253,77 @@ async fn a_batch_has_consecutive_ids_in_the_order_of_its_rows() {
         assert!(shown[2].contains("shard 5: INSERT INTO `order_items_5`"), "{shown:?}");
     }
 }
+
+/// Each copy would count for itself.
+#[tokio::test]
+async fn copies_of_a_broadcast_table_get_the_same_ids() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig, 1);
+        let mut conn = Conn::new(Opts::from_url(&stage.url()).unwrap()).await.unwrap();
+        conn.query_drop("INSERT INTO taxes (name) VALUES ('a'), ('b')").await.unwrap();
+        let first = conn.last_insert_id().unwrap();
+        assert!(first >= 500);
+        conn.exec_drop("INSERT INTO taxes VALUES (?, ?)", (Value::NULL, "c")).await.unwrap();
+        conn.query_drop("BEGIN").await.unwrap();
+        conn.query_drop("INSERT INTO taxes SET name = 'd'").await.unwrap();
+        conn.query_drop("ROLLBACK").await.unwrap();
+        let copies: Vec<_> = stage
+            .taxes
+            .iter()
+            .zip(&rig.groups)
+            .map(|(table, group)| {
+                group.primary.query(&format!("SELECT id, name FROM {table} ORDER BY id")).unwrap()
+            })
+            .collect();
+        assert_eq!(copies[0], copies[1]);
+        let names: Vec<&str> = copies[0].iter().map(|row| row[1].as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(copies[0][0][0], first.to_string());
+        assert_eq!(copies[0][1][0], (first + 1).to_string());
+    }
+}
+
+#[tokio::test]
+async fn numbers_come_without_a_row() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig, 1);
+        let mut conn = Conn::new(Opts::from_url(&stage.url()).unwrap()).await.unwrap();
+        let one: Option<u64> = conn.query_first("SELECT NEXT VALUE FOR order_items").await.unwrap();
+        let two: Option<u64> = conn.query_first("SELECT shop.order_items.nextval").await.unwrap();
+        assert!(one.unwrap() < two.unwrap());
+        let sql = "SELECT NEXTVAL(tax) AS n FROM dual WHERE count = ?";
+        let many: Vec<u64> = conn.exec(sql, (25,)).await.unwrap();
+        assert_eq!(many.len(), 25);
+        assert!(many.windows(2).all(|pair| pair[1] == pair[0] + 1));
+        let row: Row = conn.exec_first(sql, (1,)).await.unwrap().unwrap();
+        assert_eq!(row.columns_ref()[0].name_str(), "n");
+        // More than a range: in several runs.
+        let sql = "SELECT tax.NEXTVAL FROM dual WHERE count = 2500";
+        let many: std::collections::HashSet<u64> =
+            conn.query(sql).await.unwrap().into_iter().collect();
+        assert_eq!(many.len(), 2500);
+        for (sql, code) in [
+            ("SELECT tax.NEXTVAL FROM dual WHERE count = 100001", 1235),
+            ("SELECT tax.NEXTVAL FROM dual WHERE count = 'x'", 1210),
+        ] {
+            match conn.query_drop(sql).await {
+                Err(mysql_async::Error::Server(error)) => {
+                    assert_eq!(error.code, code, "{sql}: {error}")
+                }
+                other => panic!("{sql}: {other:?}"),
+            }
+        }
+        // A statement's rows have ids that follow each other: a range is the most.
+        let rows = vec!["('x')"; 1001].join(",");
+        match conn.query_drop(format!("INSERT INTO taxes (name) VALUES {rows}")).await {
+            Err(mysql_async::Error::Server(error)) => {
+                assert!(error.message.contains("raise step"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let shown = stage.proxies[0].admin("SHOW SEQUENCES").unwrap();
+        let names: Vec<&str> = shown.iter().map(|row| row[1].as_str()).collect();
+        assert_eq!(names, ["order_items", "tax", "users"]);
+        assert!(shown.iter().all(|row| row[3] == "yes"), "{shown:?}");
+    }
+}

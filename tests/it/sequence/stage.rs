@@ -17,9 +17,13 @@ const LINES: &str = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, order_id BI
      line SMALLINT UNSIGNED NOT NULL, user_id BIGINT NOT NULL, item_id BIGINT NOT NULL, \
      quantity INT NOT NULL, price DECIMAL(10, 2) NOT NULL, UNIQUE KEY line (order_id, line))";
 
+const TAXES: &str = "(id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL)";
+
 pub struct Stage {
     pub proxies: Vec<Proxy>,
     plain: String,
+    /// The copies of the broadcast table, group by group.
+    pub taxes: [String; 2],
 }
 
 impl Stage {
@@ -34,6 +38,7 @@ impl Stage {
         let database = |shard: usize| format!("{name}_{}", shard * 2 / SHARDS);
         for (group, server) in servers.iter().enumerate() {
             server.execute(&format!("CREATE DATABASE {name}_{group}"));
+            server.execute(&format!("CREATE TABLE {name}_{group}.taxes {TAXES}"));
         }
         for shard in 0..SHARDS {
             let server = servers[shard * 2 / SHARDS];
@@ -49,7 +54,8 @@ impl Stage {
         let proxies = environments.iter().map(|env| proxy(rules.clone(), env)).collect();
         let port = servers[0].port;
         let plain = format!("mysql://root:root@127.0.0.1:{port}/{name}?prefer_socket=false");
-        Stage { proxies, plain }
+        let taxes = [0, 1].map(|group| format!("{name}_{group}.taxes"));
+        Stage { proxies, plain, taxes }
     }
 
     pub fn on(rig: &Rig, proxies: usize) -> Stage {
@@ -108,6 +114,7 @@ schemas:
         shards: {}
         scatter_writes: true
         sequence: {{column: id, kind: snowflake}}
+      taxes: {{broadcast: true, sequence: {{column: id, kind: segment, name: tax, start: 500}}}}
 ",
         servers[0].address(),
         servers[1].address(),
