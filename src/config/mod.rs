@@ -165,6 +165,13 @@ impl Config {
             self.tls.mode == section::TlsMode::Off || has_pair,
             "tls: mode preferred and required need cert and key",
         );
+        let transactions = &self.transactions;
+        require(
+            (transactions.outcome.0 + transactions.step.0) * 2 <= transactions.rows_kept.0,
+            "transactions.rows_kept: must be at least twice step and outcome together: a commit row \
+             that is cleared while its outcome is asked for reads as a rollback",
+        );
+        require(!transactions.step.0.is_zero(), "transactions.step: must not be 0");
         // MySQL's own bounds for max_allowed_packet.
         let packet = self.limits.max_allowed_packet;
         require(

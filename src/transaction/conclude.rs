@@ -256,8 +256,9 @@ fn lost(lent: &Lent, why: &str) -> Error {
     crate::backend::fault::broken(lent.node(), why)
 }
 
-/// Asks the anchor's present primary. The anchor's own connection is ended first, so that it holds
-/// the row no longer than it must.
+/// Asks the anchor's present primary. Where the anchor still holds its row, its connection is ended,
+/// so that the next question is answered. Never before: the server may have started anew, and the id
+/// may be somebody else's by now.
 async fn ask(terms: &Terms<'_>, parties: &mut [Party]) -> Answer {
     let Some(anchor) = parties.first_mut() else { return Answer::Lost };
     anchor.lent.condemn();
@@ -270,11 +271,6 @@ async fn ask(terms: &Terms<'_>, parties: &mut [Party]) -> Answer {
             return Answer::Lost;
         }
     };
-    if Arc::ptr_eq(store.node(), anchor.lent.node())
-        && let Err(error) = store.kill(shared.anchor_connection).await
-    {
-        tracing::info!(id = %shared.id, %error, "the anchor's connection was not ended");
-    }
     // The table may be another server's than the one that the transaction began on.
     let answer = match store.instance_now().await {
         Ok(Some(instance)) if instance == shared.instance => {
@@ -282,6 +278,12 @@ async fn ask(terms: &Terms<'_>, parties: &mut [Party]) -> Answer {
         }
         _ => Answer::Lost,
     };
+    if answer == Answer::Lost
+        && Arc::ptr_eq(store.node(), anchor.lent.node())
+        && let Err(error) = store.kill(shared.anchor_connection).await
+    {
+        tracing::info!(id = %shared.id, %error, "the anchor's connection was not ended");
+    }
     store.close().await;
     answer
 }

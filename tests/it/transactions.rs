@@ -456,3 +456,80 @@ fn a_clients_own_xa_branch_works_on_one_group() {
         Ok(())
     });
 }
+
+#[test]
+fn a_dead_pooled_connection_costs_a_transaction_nothing() {
+    on_each(920_592, async |_, rig| {
+        let (a, b) = (920_593, 920_601);
+        // A Weir of its own: nobody else's connections are in its pools.
+        let (proxy, _rules) = rig.another(&[]).expect("another Weir");
+        let mut conn = Conn::new(Opts::from_url(&proxy.url("shop")).expect("a URL")).await?;
+        for round in 1..=8 {
+            let mut idle = Vec::new();
+            for key in [a, b] {
+                let own = format!("SELECT @@pseudo_thread_id FROM users WHERE user_id = {key}");
+                idle.push(conn.query_first::<u64, _>(own).await?.expect("a row"));
+            }
+            // The anchor's dies before BEGIN, or the branch's after it.
+            let (early, late) = (round % 2 == 0, round % 3 != 0);
+            if early {
+                sql::execute(&rig.groups[0].primary.url("root"), &[&format!("KILL {}", idle[0])]).ok();
+            }
+            conn.query_drop("BEGIN").await?;
+            conn.query_drop(pay(a, -1)).await?;
+            if late {
+                sql::execute(&rig.groups[1].primary.url("root"), &[&format!("KILL {}", idle[1])]).ok();
+            }
+            conn.query_drop(pay(b, 1)).await?;
+            conn.query_drop("COMMIT").await?;
+            assert_eq!(balances(&mut conn, &[a, b]).await, [100 - round, 100 + round]);
+        }
+        conn.disconnect().await
+    });
+}
+
+#[test]
+fn the_rules_say_what_a_transaction_over_groups_may_be() {
+    on_each(920_640, async |_, rig| {
+        let (a, b) = (920_641, 920_649);
+        for (mode, refused) in [("single", true), ("best_effort", false)] {
+            let (proxy, rules) = rig.another(&[]).expect("another Weir");
+            let path = std::fs::read_dir(&rules)
+                .expect("the rules")
+                .flatten()
+                .map(|entry| entry.path())
+                .find(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("default_group: g0")))
+                .expect("the schema's file");
+            let text = std::fs::read_to_string(&path).expect("the schema");
+            let with = text.replace("    default_group: g0", &format!("    transactions: {mode}\n    default_group: g0"));
+            std::fs::write(&path, with).expect("the edited schema");
+            proxy.admin("RELOAD").expect("a reload");
+            let mut conn = Conn::new(Opts::from_url(&proxy.url("shop")).expect("a URL")).await?;
+            conn.query_drop("BEGIN").await?;
+            conn.query_drop(pay(a, 1)).await?;
+            let second = conn.query_drop(pay(b, 1)).await;
+            if refused {
+                let error = second.unwrap_err();
+                assert!(error.to_string().contains("transaction_second_group"), "{error}");
+                // It is still open on its group.
+                conn.query_drop(pay(a, 1)).await?;
+                conn.query_drop("COMMIT").await?;
+                let both = format!("UPDATE users SET balance = balance WHERE user_id IN ({a}, {b})");
+                let error = conn.query_drop(both).await.unwrap_err();
+                assert!(error.to_string().contains("transaction_second_group"), "{error}");
+                assert_eq!(balances(&mut conn, &[a, b]).await, [102, 100]);
+            } else {
+                second?;
+                conn.query_drop("ROLLBACK").await?;
+                assert_eq!(balances(&mut conn, &[a, b]).await, [102, 100]);
+                conn.query_drop("BEGIN").await?;
+                conn.query_drop(pay(a, 1)).await?;
+                conn.query_drop(pay(b, 1)).await?;
+                conn.query_drop("COMMIT").await?;
+                assert_eq!(balances(&mut conn, &[a, b]).await, [103, 101]);
+            }
+            conn.disconnect().await?;
+        }
+        Ok(())
+    });
+}
