@@ -234,8 +234,8 @@ impl<'r> Relay<'r> {
 
     /// The client's file, packet by packet, to the backend; an empty packet ends it.
     async fn local_infile(&mut self) -> Result<()> {
+        // Each side goes on with its own ids: they differ behind another result of the same text.
         self.client.flush().await?;
-        self.backend.set_sequence(self.client.sequence());
         loop {
             let Some(chunk) = self.client.read_packet().await? else {
                 return Err(Error::unavailable("client_gone", "the client closed in its file").fatal());
@@ -243,7 +243,6 @@ impl<'r> Relay<'r> {
             let last = chunk.is_empty();
             self.backend.send_packet(chunk).await.map_err(backend_lost)?;
             if last {
-                self.client.set_sequence(self.backend.sequence());
                 return Ok(());
             }
         }

@@ -19,6 +19,7 @@ mod faults;
 #[path = "faults.rs"]
 mod faults_matrix;
 mod fake;
+mod local_infile;
 mod moved;
 mod plan;
 mod process;

@@ -62,7 +62,12 @@ func ask(db asker, query string, args ...any) {
 	for _, kind := range kinds {
 		nullable, _ := kind.Nullable()
 		precision, scale, _ := kind.DecimalSize()
-		names = append(names, fmt.Sprintf("%s %s %v %d %d", kind.Name(), kind.DatabaseTypeName(), nullable, precision, scale))
+		name := kind.Name()
+		if strings.HasPrefix(query, "SHOW") {
+			// Which table the rows of SHOW come from, servers say differently.
+			name = name[strings.LastIndex(name, ".")+1:]
+		}
+		names = append(names, fmt.Sprintf("%s %s %v %d %d", name, kind.DatabaseTypeName(), nullable, precision, scale))
 	}
 	count := 0
 	var shown []string
