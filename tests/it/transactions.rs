@@ -533,3 +533,59 @@ fn the_rules_say_what_a_transaction_over_groups_may_be() {
         Ok(())
     });
 }
+
+/// `weir xa …` with what the rig's rules read from the environment.
+fn xa(rig: &Rig, arguments: &[&str]) -> (bool, String) {
+    let program = crate::support::proxy::program().expect("weir");
+    let mut command = std::process::Command::new(program);
+    command.arg("xa").args(arguments).arg("--rules").arg(&rig.rules);
+    command.env("WEIR_DATA_PASSWORD", "weir").env("WEIR_CONTROL_PASSWORD", "weir_control");
+    for (number, group) in rig.groups.iter().enumerate() {
+        command.env(format!("WEIR_G{number}_PRIMARY"), group.primary.address());
+    }
+    let output = command.output().expect("weir xa runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn operators_see_transactions_and_resolve_what_nobody_can() {
+    on_each(920_688, async |conn, rig| {
+        let (a, b) = (920_689, 920_697);
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(a, 1)).await?;
+        conn.query_drop(pay(b, 1)).await?;
+        let client = conn.id().to_string();
+        let rows = rig.proxy.admin("SHOW TRANSACTIONS").expect("a table");
+        let own = rows.iter().find(|row| row[1] == client).expect("this transaction");
+        assert!(own[0].starts_with("weir:weir:"), "{own:?}");
+        assert_eq!((&*own[3], &*own[4]), ("open", "g0, g1"));
+        conn.query_drop("COMMIT").await?;
+        let rows = rig.proxy.admin("SHOW TRANSACTIONS").expect("a table");
+        assert!(rows.iter().all(|row| row[1] != client), "{rows:?}");
+
+        // Its anchor's commit table is nobody's: recovery leaves it, and an operator decides.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let id = format!("weir:weir:ffe-1:1:{now:x}");
+        let literal = format!("'{id}','0000000000000001:7fffffff:7fffffff:gone',1464158546");
+        let statements = [
+            format!("XA START {literal}"),
+            format!("UPDATE shop_0002.users_0009 SET balance = 1 WHERE user_id = {b}"),
+            format!("XA END {literal}"),
+            format!("XA PREPARE {literal}"),
+        ];
+        let server = &rig.groups[1].primary;
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        sql::execute(&server.url("root"), &statements).expect("a prepared branch");
+        let (done, text) = xa(rig, &["list"]);
+        assert!(done && text.contains(&id) && text.contains("gone"), "{text}");
+        let (done, text) = xa(rig, &["resolve", &id]);
+        assert!(!done && text.contains("no reachable group"), "{text}");
+        let (done, text) = xa(rig, &["resolve", &id, "--decide", "rollback"]);
+        assert!(done && text.contains("g1: rolled back"), "{text}");
+        let (done, text) = xa(rig, &["resolve", &id]);
+        assert!(!done && text.contains("has no prepared branch"), "{text}");
+        assert_eq!(balances(conn, &[b]).await, [101]);
+        Ok(())
+    });
+}
