@@ -30,7 +30,7 @@ const BATCH: usize = 50;
 /// How old a row of one's own must be before it is cleared: a failover that loses the end of a
 /// commit happens within this, if it happens.
 const OWN_ROWS_KEPT: Duration = Duration::from_secs(30);
-/// Rows of others are looked for once in so many passes.
+/// Rows of others are looked for, and stuck branches told, once in so many passes.
 const SWEEP_EVERY: u32 = 15;
 
 /// A prepared branch where it was found.
@@ -84,7 +84,13 @@ impl Recovery {
                 false => first.elapsed() >= config.transactions.recover_after.0,
             };
             if due && let Err(error) = self.resolve(ledger, &found.group, branch).await {
-                tracing::warn!(group = %found.group, id = %branch.transaction, %error, "a prepared branch stays");
+                let (group, id) = (&found.group, &branch.transaction);
+                // Said once a minute or so; the metric says it all the time.
+                if self.passes % SWEEP_EVERY == 0 {
+                    tracing::warn!(%group, %id, %error, "a prepared branch stays");
+                } else {
+                    tracing::debug!(%group, %id, %error, "a prepared branch stays");
+                }
             }
         }
         self.clear_own(ledger).await;
