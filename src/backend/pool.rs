@@ -353,7 +353,7 @@ impl Pool {
                 }
                 let mut one = true;
                 let outcome = self.pool(place, found_rows).retain(|_, _| !std::mem::take(&mut one));
-                for mut connection in outcome.removed {
+                if let Some(mut connection) = outcome.removed.into_iter().next() {
                     connection.close_for(Closed::Evicted);
                     return true;
                 }

@@ -319,7 +319,7 @@ impl Applied {
         differences(&have.user, &want.user, |name, value| user.push((name, value)));
         let ascii = database.as_ref().is_none_or(|name| name.is_ascii())
             && user.iter().all(|(name, _)| name.is_ascii());
-        let utf8_first = !ascii && !(self.settled && is_utf8(&have.charset.client));
+        let utf8_first = !(ascii || self.settled && is_utf8(&have.charset.client));
         let mut text = SetText::default();
         if !self.settled {
             text.0.extend_from_slice(TRACKERS);

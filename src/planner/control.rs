@@ -200,15 +200,12 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
     };
     survey.used(block, &written, None, span(whole).end)?;
     // The schema stands before the table, or in a clause of its own.
-    match (&show.schema, &show.schema_clause) {
-        (Some(schema), Some(_)) => {
-            let what = What::Schema { index: 0, written: schema.name.as_str().into() };
-            draft.splice(span(&schema.range), what, false);
-            if let Some(used) = survey.uses.get_mut(0) {
-                used.written.schema = None;
-            }
+    if let (Some(schema), Some(_)) = (&show.schema, &show.schema_clause) {
+        let what = What::Schema { index: 0, written: schema.name.as_str().into() };
+        draft.splice(span(&schema.range), what, false);
+        if let Some(used) = survey.uses.get_mut(0) {
+            used.written.schema = None;
         }
-        _ => {}
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     draft.facts.names_in_rows = true;

@@ -74,7 +74,7 @@ pub(crate) fn union(draft: &mut Draft, query: &Query, layout: &Layout) -> Result
         return Err(refuse("scatter_union", "ORDER BY of a UNION over several shards is not merged: narrow \
              each part to one shard by the shard key"));
     }
-    let limit = query.limit.as_ref().map(|limit| limit_of(limit)).transpose()?;
+    let limit = query.limit.as_ref().map(limit_of).transpose()?;
     if let Some(limit) = &limit {
         widen(draft, limit, layout);
     }

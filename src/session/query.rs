@@ -238,7 +238,7 @@ impl Session {
                 resolved = text;
                 sql = &resolved;
             }
-            if !matches!(binding.lexed.rest(), Some(_)) {
+            if binding.lexed.rest().is_none() {
                 self.last.begin();
             }
         }

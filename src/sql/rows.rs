@@ -99,16 +99,17 @@ impl Walk<'_> {
         let mut cell = Cell { depth: 1, start: true, ..Cell::default() };
         let mut last_end = open.end;
         loop {
-            while cell.start && cell.depth == 1 {
-                let Some(quick) = quick_item(&self.scanner) else { break };
-                self.quick(&quick)?;
-                key.push(MARKER);
-                if self.sql.get(quick.delimiter) == Some(&b')') {
-                    key.push(b')');
-                    return Ok(closing(quick.delimiter));
+            if cell.start && cell.depth == 1 {
+                while let Some(quick) = quick_item(&self.scanner) {
+                    self.quick(&quick)?;
+                    key.push(MARKER);
+                    if self.sql.get(quick.delimiter) == Some(&b')') {
+                        key.push(b')');
+                        return Ok(closing(quick.delimiter));
+                    }
+                    key.push(b',');
+                    last_end = quick.delimiter as u32 + 1;
                 }
-                key.push(b',');
-                last_end = quick.delimiter as u32 + 1;
             }
             let Some(token) = significant(&mut self.scanner)? else {
                 return Err(syntax("an unclosed row of VALUES"));

@@ -5,7 +5,6 @@
 #[path = "mod.rs"]
 mod faults;
 #[path = "../support/mod.rs"]
-#[allow(dead_code)]
 mod support;
 
 use std::process::ExitCode;

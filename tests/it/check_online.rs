@@ -72,7 +72,7 @@ fn drift_and_hazards_on_the_servers_are_named() {
             "schemas.s.tables.bad.key[0]: there is no column 'uid'".to_owned(),
             "schemas.s.tables.bad: 2 of 4 physical tables are missing: ".to_owned()
                 + &format!("g0.{db}.bad_1, g0.{db}.bad_3"),
-            format!("schemas.s.tables.bad: column 'id' is AUTO_INCREMENT: each shard would hand out the same numbers"),
+            "schemas.s.tables.bad: column 'id' is AUTO_INCREMENT: each shard would hand out the same numbers".to_owned(),
             format!("schemas.s.tables.bad: g0.{db}.bad_2 differs from g0.{db}.bad_0: column 'userid' is int instead of bigint"),
             "schemas.s.tables.bad: trigger 'tr' runs before each INSERT: it could change the shard key after the row was routed".to_owned(),
             "schemas.s.tables.bad: unique key 'PRIMARY' doesn't hold the whole shard key, so it is unique within each shard only".to_owned(),

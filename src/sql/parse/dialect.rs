@@ -316,9 +316,7 @@ fn next_argument(
                     parser.advance_token();
                     let limit = parser.parse_expr()?;
                     list.clauses.push(FunctionArgumentClause::Limit(limit));
-                    if parser.consume_token(&Token::Comma) {
-                        parser.parse_expr()?;
-                    } else if parser.parse_keyword(Keyword::OFFSET) {
+                    if parser.consume_token(&Token::Comma) || parser.parse_keyword(Keyword::OFFSET) {
                         parser.parse_expr()?;
                     }
                 }

@@ -200,7 +200,7 @@ impl Context<'_> {
         };
         let (group_by, rollup) = match select.group_by {
             GroupByExpr::Expressions(keys, modifiers) => {
-                let rollup = modifiers.iter().any(|m| *m == GroupByWithModifier::Rollup);
+                let rollup = modifiers.contains(&GroupByWithModifier::Rollup);
                 if modifiers.len() > usize::from(rollup) {
                     return refuse("GROUP BY with a modifier other than ROLLUP");
                 }

@@ -203,7 +203,7 @@ fn prepared_statements_are_merged_in_binary() {
             }
         };
         let fakes =
-            vec![Fake::start(script.clone()(vec![1, 2, 9])).await, Fake::start(script(vec![2, 9, 10])).await];
+            vec![Fake::start(script(vec![1, 2, 9])).await, Fake::start(script(vec![2, 9, 10])).await];
         let groups = groups(&ports(&fakes), "weir", "weir");
         for _ in 0..2 {
             let mut lents = lend(&groups).await;

@@ -30,8 +30,7 @@ pub fn load(
             .collect();
         loaders
             .into_iter()
-            .map(|loader| loader.join().unwrap_or_else(|_| Err("a loader panicked".to_owned())))
-            .collect()
+            .try_for_each(|loader| loader.join().unwrap_or_else(|_| Err("a loader panicked".to_owned())))
     })
 }
 
