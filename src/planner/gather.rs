@@ -5,16 +5,17 @@
 //! different shards may be needed together (see [`super::query`]).
 
 use crate::planner::draft::{Draft, Result};
+use crate::planner::limit::{limit_of, widen};
 use crate::planner::order::{self, Comparison};
 use crate::planner::plan::{
-    Aggregate, AggregateFunction, Column, Count, Fold, Gather, Limit, PreparedForm, SortKey,
+    Aggregate, AggregateFunction, Column, Fold, Gather, PreparedForm, SortKey,
 };
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{
-    Expr, Function, Item, Layout, Limit as LimitClause, Literal, OrderItem, Query, Select, Span,
+    Expr, Function, Item, Layout, Literal, OrderItem, Query, Select, Span,
 };
 
 /// Functions that fold rows.
@@ -669,34 +670,4 @@ impl<'a> Merge<'_, '_, '_, 'a> {
 
 fn narrow(index: usize) -> Result<u16> {
     u16::try_from(index).map_err(|_| refuse("scatter_order", "The select list is too long to be merged"))
-}
-
-/// `LIMIT offset + count` for each shard.
-fn widen(draft: &mut Draft, limit: &Limit, layout: &Layout) {
-    let Some(at) = layout.limit else { return };
-    if limit.offset == Count::Fixed(0) {
-        return;
-    }
-    if draft.has_parameter(at) {
-        draft.facts.prepared = PreparedForm::Text;
-    }
-    draft.splice(at, What::Limit(limit.clone()), true);
-}
-
-fn limit_of(clause: &LimitClause) -> Result<Limit> {
-    let count = |expr: &Expr| match expr {
-        Expr::Slot(slot) => Ok(Count::Slot(*slot)),
-        Expr::Literal(Literal::Number(text)) => {
-            text.parse().map(Count::Fixed).map_err(|_| not_a_count())
-        }
-        _ => Err(not_a_count()),
-    };
-    Ok(Limit {
-        offset: clause.offset.as_ref().map_or(Ok(Count::Fixed(0)), count)?,
-        count: count(&clause.count)?,
-    })
-}
-
-fn not_a_count() -> crate::error::Error {
-    refuse("scatter_limit", "LIMIT over several shards needs plain numbers or parameters")
 }

@@ -216,17 +216,7 @@ fn sharded<'a>(
         return Ok(Some(plan));
     }
     let target = survey.uses.get(TARGET).and_then(|used| used.table.clone());
-    let shapes = match &insert.source {
-        InsertSource::Values(rows) => rows
-            .iter()
-            .map(|row| key_operands(table, target.as_deref(), &columns, row))
-            .collect::<Result<_>>()?,
-        InsertSource::Assignments(all) => {
-            let row: Vec<&Expr> = all.iter().map(|assignment| &assignment.value).collect();
-            vec![operands_of(table, target.as_deref(), &columns, &row)?]
-        }
-        InsertSource::Query(_) => vec![],
-    };
+    let shapes = shapes(insert, table, target.as_deref(), &columns)?;
     let mut narrowed = narrow_all(survey, &[TARGET]);
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
@@ -240,6 +230,25 @@ fn sharded<'a>(
     let mut plan = draft.finish(Action::Tables(tables));
     plan.fill = fill;
     Ok(Some(plan))
+}
+
+/// What routes each row that is given as values.
+fn shapes(
+    insert: &Insert,
+    table: &ShardedTable,
+    known: Option<&catalog::Table>,
+    columns: &[String],
+) -> Result<Vec<Vec<Operand>>> {
+    match &insert.source {
+        InsertSource::Values(rows) => {
+            rows.iter().map(|row| key_operands(table, known, columns, row)).collect()
+        }
+        InsertSource::Assignments(all) => {
+            let row: Vec<&Expr> = all.iter().map(|assignment| &assignment.value).collect();
+            Ok(vec![operands_of(table, known, columns, &row)?])
+        }
+        InsertSource::Query(_) => Ok(vec![]),
+    }
 }
 
 /// How a declared sequence fills rows of values. Not where an AUTO_INCREMENT column is another one,

@@ -265,11 +265,7 @@ impl Session {
         };
         let running = self.running.clone();
         let in_transaction = self.is_in_transaction();
-        let bracket = match (in_transaction, is_own) {
-            (_, true) => Bracket::None,
-            (true, false) => Bracket::Savepoint,
-            (false, false) => Bracket::Transaction,
-        };
+        let bracket = bracket(in_transaction, is_own);
         let terms = WriteTerms { kind: write, bracket, running: &running };
         let pipelining = self.pipelining(plan);
         let text = Manner { binary: false, ..manner };
@@ -521,6 +517,15 @@ impl Session {
         for (group, lent) in lents {
             self.settle(group, lent, snapshot).await;
         }
+    }
+}
+
+/// What stands around a write, so that it can be undone as a whole.
+fn bracket(in_transaction: bool, is_own: bool) -> Bracket {
+    match (in_transaction, is_own) {
+        (_, true) => Bracket::None,
+        (true, false) => Bracket::Savepoint,
+        (false, false) => Bracket::Transaction,
     }
 }
 

@@ -488,6 +488,7 @@ fn unquote(bytes: &[u8]) -> String {
 }
 
 /// MySQL's words that the parser must know as such.
+#[rustfmt::skip]
 fn keyword_of(upper: &str) -> Keyword {
     const KEYWORDS: [(&str, Keyword); 90] = [
         ("ALL", Keyword::ALL), ("AND", Keyword::AND), ("ANY", Keyword::ANY), ("AS", Keyword::AS),
