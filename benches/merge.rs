@@ -40,14 +40,21 @@ fn row(format: RowFormat, number: usize) -> Vec<u8> {
     let (id, name) = (number.to_string(), format!("customer {number:08}"));
     let amount = format!("{}.{:02}", number * 7 % 10_000, number % 100);
     let weight: Vec<u8> = name.bytes().flat_map(|byte| [0, byte]).collect();
-    let texts: [&[u8]; 6] =
-        [id.as_bytes(), name.as_bytes(), amount.as_bytes(), b"2024-11-22 10:00:00", b"a note of the customer's", &weight];
+    let texts: [&[u8]; 6] = [
+        id.as_bytes(),
+        name.as_bytes(),
+        amount.as_bytes(),
+        b"2024-11-22 10:00:00",
+        b"a note of the customer's",
+        &weight,
+    ];
     let mut out = Vec::new();
     match format {
         RowFormat::Text => write_text_row(texts.map(Some), &mut out),
         RowFormat::Binary => {
             let number = (number as i64).to_le_bytes();
-            let mut values: Vec<_> = shapes().iter().map(|s| s.field_type).zip(texts.map(Some)).collect();
+            let mut values: Vec<_> =
+                shapes().iter().map(|s| s.field_type).zip(texts.map(Some)).collect();
             values[0].1 = Some(&number);
             write_binary_row(&values, &mut out);
         }
@@ -100,10 +107,18 @@ fn merges(criterion: &mut Criterion) {
     let total = |column, function| Aggregate { column: Column::Visible(column), function };
     let plans = [
         ("by a number", Gather { merge_by: by(Column::Visible(0)), ..Gather::default() }),
-        ("by a hidden weight", Gather { hidden: 1, merge_by: by(Column::Hidden(0)), ..Gather::default() }),
+        (
+            "by a hidden weight",
+            Gather { hidden: 1, merge_by: by(Column::Hidden(0)), ..Gather::default() },
+        ),
         (
             "distinct by a weight",
-            Gather { hidden: 1, merge_by: by(Column::Hidden(0)), fold: Fold::Distinct, ..Gather::default() },
+            Gather {
+                hidden: 1,
+                merge_by: by(Column::Hidden(0)),
+                fold: Fold::Distinct,
+                ..Gather::default()
+            },
         ),
         (
             "totals for each number",

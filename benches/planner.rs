@@ -18,14 +18,18 @@ mod plan;
 
 const STATEMENTS: [(&str, &str); 5] = [
     ("point select", "SELECT id, amount FROM orders WHERE user_id = 5"),
-    ("join", "SELECT o.id FROM orders o JOIN order_items i ON o.user_id = i.user_id WHERE o.user_id = 5"),
+    (
+        "join",
+        "SELECT o.id FROM orders o JOIN order_items i ON o.user_id = i.user_id WHERE o.user_id = 5",
+    ),
     ("merged", "SELECT id, city FROM orders WHERE status = 'paid' ORDER BY city LIMIT 10"),
     ("update", "UPDATE orders SET amount = amount - 1 WHERE user_id = 5 AND amount >= 1"),
     ("insert", "INSERT INTO items (item_id, title) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')"),
 ];
 
 fn thousand_rows() -> String {
-    let rows: Vec<String> = (0..1_000).map(|row| format!("({row}, 'title of {row}', 9.90)")).collect();
+    let rows: Vec<String> =
+        (0..1_000).map(|row| format!("({row}, 'title of {row}', 9.90)")).collect();
     format!("INSERT INTO items (item_id, title, price) VALUES {}", rows.join(", "))
 }
 

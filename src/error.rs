@@ -73,7 +73,15 @@ impl Error {
             Fault::Limit => Retry::Safe,
             Fault::Unavailable | Fault::Internal => Retry::Unknown,
         };
-        Error { fault, errno, sqlstate: *sqlstate, code, retry, message: message.into(), fatal: false }
+        Error {
+            fault,
+            errno,
+            sqlstate: *sqlstate,
+            code,
+            retry,
+            message: message.into(),
+            fatal: false,
+        }
     }
 
     /// A backend's error, passed on with its errno and SQLSTATE.

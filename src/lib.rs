@@ -31,26 +31,26 @@
 //! file → check (every problem, with file:line) → diff → `reload` opens new pools, swaps the
 //! snapshot, drains the old ones.
 
+pub mod config;
 pub mod error;
 pub mod name;
-pub mod value;
-pub mod config;
 pub mod observe;
+pub mod value;
 
-pub mod protocol;
-pub mod sql;
-pub mod rules;
 pub mod catalog;
 pub mod planner;
+pub mod protocol;
+pub mod rules;
+pub mod sql;
 
-pub mod wire;
-pub mod backend;
-pub mod sequence;
-pub mod context;
-pub mod transaction;
-pub mod reload;
-pub mod executor;
 pub mod admin;
-pub mod session;
-pub mod server;
+pub mod backend;
 pub mod cli;
+pub mod context;
+pub mod executor;
+pub mod reload;
+pub mod sequence;
+pub mod server;
+pub mod session;
+pub mod transaction;
+pub mod wire;

@@ -66,7 +66,8 @@ struct Asked {
 }
 
 fn asked() -> Result<Asked, String> {
-    let mut asked = Asked { rounds: 7, seconds: 3, only: None, ways: Way::ALL.to_vec(), memory: true };
+    let mut asked =
+        Asked { rounds: 7, seconds: 3, only: None, ways: Way::ALL.to_vec(), memory: true };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));

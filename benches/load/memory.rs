@@ -29,10 +29,13 @@ const AT_ONCE: usize = 16;
 /// Runs all of them.
 pub fn measure(stage: &Stage) -> Result<Vec<Figure>, String> {
     let pid = stage.weir_pid().ok_or("memory is Weir's: it isn't among the ways")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let mut figures = Vec::new();
-    for (name, tls, bar) in [("idle connection", false, Some(20.0)), ("idle connection, TLS", true, None)] {
+    for (name, tls, bar) in
+        [("idle connection", false, Some(20.0)), ("idle connection, TLS", true, None)]
+    {
         let kib = runtime.block_on(idle(&opts(stage, tls)?, pid))?;
         figures.push(Figure { name: name.to_owned(), unit: "KiB", value: kib, bar });
     }
@@ -43,7 +46,8 @@ pub fn measure(stage: &Stage) -> Result<Vec<Figure>, String> {
 }
 
 fn opts(stage: &Stage, tls: bool) -> Result<Opts, String> {
-    let opts = Opts::from_url(&stage.weir_url().unwrap_or_default()).map_err(|error| error.to_string())?;
+    let opts =
+        Opts::from_url(&stage.weir_url().unwrap_or_default()).map_err(|error| error.to_string())?;
     let ssl = tls.then(|| SslOpts::default().with_danger_accept_invalid_certs(true));
     Ok(OptsBuilder::from_opts(opts).ssl_opts(ssl).max_allowed_packet(Some(64 << 20)).into())
 }

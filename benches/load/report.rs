@@ -145,7 +145,11 @@ pub fn print_figures(figures: &[Figure]) {
     }
 }
 
-pub fn write_json(results: &[CaseResult], figures: &[Figure], ids: Vec<Value>) -> Result<(), String> {
+pub fn write_json(
+    results: &[CaseResult],
+    figures: &[Figure],
+    ids: Vec<Value>,
+) -> Result<(), String> {
     let mut list: Vec<Value> = ids;
     for result in results {
         for (name, unit, of, barred) in MEASURES {

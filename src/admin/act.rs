@@ -55,7 +55,10 @@ async fn reload(admin: &Admin) -> Result<Answer> {
     let lines = report.lines();
     if report.is_refused() {
         let first = lines.first().map_or("", String::as_str);
-        let text = format!("{} problems, nothing was changed (SHOW RULES lists them): {first}", lines.len());
+        let text = format!(
+            "{} problems, nothing was changed (SHOW RULES lists them): {first}",
+            lines.len()
+        );
         return Err(Error::refused("reload_refused", text));
     }
     let mut table = Table::new([("outcome", As::Text), ("detail", As::Text)]);
@@ -93,8 +96,12 @@ pub fn chatter(text: &str) -> Option<Answer> {
             let columns = [("Level", As::Text), ("Code", As::Number), ("Message", As::Text)];
             Some(Answer::Table(Table::new(columns)))
         }
-        _ if text.starts_with("select @@") => Some(Answer::Table(variables(text.get(7..).unwrap_or_default()))),
-        _ if text.starts_with("set ") && !text.starts_with("set log") => Some(Answer::Ok(String::new())),
+        _ if text.starts_with("select @@") => {
+            Some(Answer::Table(variables(text.get(7..).unwrap_or_default())))
+        }
+        _ if text.starts_with("set ") && !text.starts_with("set log") => {
+            Some(Answer::Ok(String::new()))
+        }
         _ if matches!(text.as_str(), "commit" | "rollback") => Some(Answer::Ok(String::new())),
         _ => None,
     }
@@ -113,7 +120,9 @@ fn variables(list: &str) -> Table {
             "wait_timeout" | "interactive_timeout" => "28800",
             "autocommit" | "auto_increment_increment" => "1",
             "lower_case_table_names" => "0",
-            "character_set_client" | "character_set_connection" | "character_set_results" => "utf8mb4",
+            "character_set_client" | "character_set_connection" | "character_set_results" => {
+                "utf8mb4"
+            }
             "time_zone" | "system_time_zone" => "SYSTEM",
             "transaction_isolation" | "tx_isolation" => "REPEATABLE-READ",
             _ => "",

@@ -58,23 +58,98 @@ const fn entry(
 /// All commands. Where one's words begin another's, the longer one stands first.
 pub const COMMANDS: &[Entry] = &[
     entry(Verb::ShowHelp, &["SHOW", "HELP"], Argument::None, "This list"),
-    entry(Verb::ShowVersion, &["SHOW", "VERSION"], Argument::None, "Version, proxy id, phase, uptime"),
-    entry(Verb::ShowClients, &["SHOW", "CLIENTS"], Argument::None, "Every client session: who, from where, what it does and for how long"),
-    entry(Verb::ShowPools, &["SHOW", "POOLS"], Argument::None, "Backend connections of each node: open, in use, idle, waited for"),
-    entry(Verb::ShowNodes, &["SHOW", "NODES"], Argument::None, "Every server: role, health and why, replication lag, version"),
-    entry(Verb::ShowRules, &["SHOW", "RULES"], Argument::None, "The running rules' version and hash, what is in them, the last reload"),
-    entry(Verb::ShowSequences, &["SHOW", "SEQUENCES"], Argument::None, "Every sequence: what it holds ready, the leased worker, counts, what is wrong"),
-    entry(Verb::ShowTemplates, &["SHOW", "TEMPLATES"], Argument::None, "Statements by template: count, errors, times; costliest first"),
-    entry(Verb::ShowTransactions, &["SHOW", "TRANSACTIONS"], Argument::None, "Transactions over several groups that run now: id, client, groups, what each does"),
-    entry(Verb::ShowMemory, &["SHOW", "MEMORY"], Argument::None, "The memory budget, seats and what is used of them"),
-    entry(Verb::ShowConfig, &["SHOW", "CONFIG"], Argument::None, "Every setting: value, default, whether a reload applies it, meaning"),
-    entry(Verb::Reload, &["RELOAD"], Argument::None, "Read settings and rules again; a mistake in them changes nothing and is listed"),
-    entry(Verb::KillQuery, &["KILL", "QUERY"], Argument::Id, "Stop the statement that a client runs"),
+    entry(
+        Verb::ShowVersion,
+        &["SHOW", "VERSION"],
+        Argument::None,
+        "Version, proxy id, phase, uptime",
+    ),
+    entry(
+        Verb::ShowClients,
+        &["SHOW", "CLIENTS"],
+        Argument::None,
+        "Every client session: who, from where, what it does and for how long",
+    ),
+    entry(
+        Verb::ShowPools,
+        &["SHOW", "POOLS"],
+        Argument::None,
+        "Backend connections of each node: open, in use, idle, waited for",
+    ),
+    entry(
+        Verb::ShowNodes,
+        &["SHOW", "NODES"],
+        Argument::None,
+        "Every server: role, health and why, replication lag, version",
+    ),
+    entry(
+        Verb::ShowRules,
+        &["SHOW", "RULES"],
+        Argument::None,
+        "The running rules' version and hash, what is in them, the last reload",
+    ),
+    entry(
+        Verb::ShowSequences,
+        &["SHOW", "SEQUENCES"],
+        Argument::None,
+        "Every sequence: what it holds ready, the leased worker, counts, what is wrong",
+    ),
+    entry(
+        Verb::ShowTemplates,
+        &["SHOW", "TEMPLATES"],
+        Argument::None,
+        "Statements by template: count, errors, times; costliest first",
+    ),
+    entry(
+        Verb::ShowTransactions,
+        &["SHOW", "TRANSACTIONS"],
+        Argument::None,
+        "Transactions over several groups that run now: id, client, groups, what each does",
+    ),
+    entry(
+        Verb::ShowMemory,
+        &["SHOW", "MEMORY"],
+        Argument::None,
+        "The memory budget, seats and what is used of them",
+    ),
+    entry(
+        Verb::ShowConfig,
+        &["SHOW", "CONFIG"],
+        Argument::None,
+        "Every setting: value, default, whether a reload applies it, meaning",
+    ),
+    entry(
+        Verb::Reload,
+        &["RELOAD"],
+        Argument::None,
+        "Read settings and rules again; a mistake in them changes nothing and is listed",
+    ),
+    entry(
+        Verb::KillQuery,
+        &["KILL", "QUERY"],
+        Argument::Id,
+        "Stop the statement that a client runs",
+    ),
     entry(Verb::Kill, &["KILL"], Argument::Id, "End a client's session"),
-    entry(Verb::Pause, &["PAUSE"], Argument::None, "Hold new statements (each for at most timeouts.pause); open transactions go on"),
+    entry(
+        Verb::Pause,
+        &["PAUSE"],
+        Argument::None,
+        "Hold new statements (each for at most timeouts.pause); open transactions go on",
+    ),
     entry(Verb::Resume, &["RESUME"], Argument::None, "Let held statements go"),
-    entry(Verb::ResetTemplates, &["RESET", "TEMPLATES"], Argument::None, "Forget template statistics"),
-    entry(Verb::SetLogLevel, &["SET", "LOG", "LEVEL"], Argument::Text, "Change what is logged, such as debug or info,weir::session=trace"),
+    entry(
+        Verb::ResetTemplates,
+        &["RESET", "TEMPLATES"],
+        Argument::None,
+        "Forget template statistics",
+    ),
+    entry(
+        Verb::SetLogLevel,
+        &["SET", "LOG", "LEVEL"],
+        Argument::Text,
+        "Change what is logged, such as debug or info,weir::session=trace",
+    ),
 ];
 
 /// A command with its argument.
@@ -103,7 +178,11 @@ pub fn parse(text: &str) -> Result<Parsed, Error> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let begins = |entry: &&Entry| {
         words.len() >= entry.words.len()
-            && entry.words.iter().zip(&words).all(|(expected, word)| expected.eq_ignore_ascii_case(word))
+            && entry
+                .words
+                .iter()
+                .zip(&words)
+                .all(|(expected, word)| expected.eq_ignore_ascii_case(word))
     };
     let Some(entry) = COMMANDS.iter().find(begins) else {
         return Err(Error::syntax(format!(
@@ -151,8 +230,22 @@ mod tests {
         assert_eq!(parse("kill 12").unwrap().id, 12);
         let parsed = parse("KILL QUERY 4294967295;").unwrap();
         assert_eq!((parsed.verb, parsed.id), (Verb::KillQuery, 4_294_967_295));
-        assert_eq!(parse("set log level = 'info,weir::session=trace'").unwrap().text, "info,weir::session=trace");
-        for wrong in ["", "KILL", "KILL x", "KILL 1 2", "KILL -1", "SHOW", "SHOW CLIENTS now", "RELOAD MOVED", "SET LOG LEVEL ''", "DROP TABLE t"] {
+        assert_eq!(
+            parse("set log level = 'info,weir::session=trace'").unwrap().text,
+            "info,weir::session=trace"
+        );
+        for wrong in [
+            "",
+            "KILL",
+            "KILL x",
+            "KILL 1 2",
+            "KILL -1",
+            "SHOW",
+            "SHOW CLIENTS now",
+            "RELOAD MOVED",
+            "SET LOG LEVEL ''",
+            "DROP TABLE t",
+        ] {
             assert_eq!(parse(wrong).unwrap_err().errno, 1064, "{wrong}");
         }
     }

@@ -59,7 +59,9 @@ async fn readyz(State(pages): State<Pages>, RawQuery(query): RawQuery) -> Respon
     let status =
         if phase == Phase::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut text = format!("{}\n", phase.as_str());
-    if query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose"))) {
+    if query
+        .is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose")))
+    {
         let rules = pages.context.snapshot().rules.clone();
         text += &format!("rules: version {} hash {:016x}\n", rules.version, rules.hash);
         text += &format!(
@@ -130,14 +132,22 @@ impl Bounded {
 }
 
 impl AsyncRead for Bounded {
-    fn poll_read(mut self: Pin<&mut Self>, poller: &mut Poller<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        poller: &mut Poller<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.expired(poller)?;
         Pin::new(&mut self.socket).poll_read(poller, buf)
     }
 }
 
 impl AsyncWrite for Bounded {
-    fn poll_write(mut self: Pin<&mut Self>, poller: &mut Poller<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        poller: &mut Poller<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.expired(poller)?;
         Pin::new(&mut self.socket).poll_write(poller, buf)
     }

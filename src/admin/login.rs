@@ -34,7 +34,12 @@ const OFFERED: Capabilities = Capabilities::LONG_PASSWORD
 pub const SERVER_VERSION: &str = concat!("8.0.0-weir-admin-", env!("CARGO_PKG_VERSION"));
 
 /// Runs the login; returns what both sides can do.
-pub async fn log_in(admin: &Admin, stream: &mut Stream, connection_id: u32, host: &str) -> Result<Capabilities> {
+pub async fn log_in(
+    admin: &Admin,
+    stream: &mut Stream,
+    connection_id: u32,
+    host: &str,
+) -> Result<Capabilities> {
     let salt = auth::salt_from(rand::random());
     let greeting = Greeting {
         server_version: SERVER_VERSION.as_bytes(),
@@ -87,8 +92,12 @@ async fn switch_to_sha2(admin: &Admin, stream: &mut Stream) -> Result<bool> {
 fn check(admin: &Admin, plugin: Plugin, salt: &[u8; 20], response: &[u8]) -> bool {
     let password = admin.password.reveal().as_bytes();
     match plugin {
-        Plugin::NativePassword => auth::verify_native(&auth::native_digest(password), salt, response),
-        Plugin::CachingSha2Password => auth::verify_sha2(&auth::sha2_digest(password), salt, response),
+        Plugin::NativePassword => {
+            auth::verify_native(&auth::native_digest(password), salt, response)
+        }
+        Plugin::CachingSha2Password => {
+            auth::verify_sha2(&auth::sha2_digest(password), salt, response)
+        }
         Plugin::ClearPassword => false,
     }
 }

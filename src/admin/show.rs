@@ -153,7 +153,13 @@ pub fn config(context: &Context) -> Table {
             When::Live => "reload",
             When::Restart => "restart",
         };
-        table.row([cell(setting.key), cell(setting.value), cell(setting.default), cell(when), cell(setting.doc)]);
+        table.row([
+            cell(setting.key),
+            cell(setting.value),
+            cell(setting.default),
+            cell(when),
+            cell(setting.doc),
+        ]);
     }
     table
 }
@@ -168,7 +174,8 @@ pub fn rules(admin: &Admin) -> Table {
     table.row([cell("groups"), cell(rules.groups.len())]);
     table.row([cell("users"), cell(rules.users().len())]);
     for schema in rules.schemas() {
-        let value = format!("{} tables named, {} groups", schema.tables().len(), schema.groups().count());
+        let value =
+            format!("{} tables named, {} groups", schema.tables().len(), schema.groups().count());
         table.row([cell(format!("schema {}", schema.name)), cell(value)]);
     }
     if let Some(report) = admin.reloader.last() {

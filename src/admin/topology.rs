@@ -109,8 +109,12 @@ pub fn pools(topology: &Topology) -> Table {
             cell(load(&counters.borrowed)),
             cell(load(&counters.resets)),
             cell(load(&counters.kills)),
-            cell(by_reason(Closed::ALL.iter().map(|reason| (reason.label(), counters.closed(*reason))))),
-            cell(by_reason(Pin::ALL.iter().map(|reason| (reason.label(), counters.pinned(*reason))))),
+            cell(by_reason(
+                Closed::ALL.iter().map(|reason| (reason.label(), counters.closed(*reason))),
+            )),
+            cell(by_reason(
+                Pin::ALL.iter().map(|reason| (reason.label(), counters.pinned(*reason))),
+            )),
         ]);
     }
     table
@@ -124,7 +128,12 @@ fn by_reason(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
 
 /// Lines of `/readyz?verbose`: groups without a usable primary.
 pub fn troubles(topology: &Topology) -> Vec<String> {
-    topology.groups().iter().filter(|group| !group.is_ready()).map(|group| not_ready(group)).collect()
+    topology
+        .groups()
+        .iter()
+        .filter(|group| !group.is_ready())
+        .map(|group| not_ready(group))
+        .collect()
 }
 
 /// The topology's part of a scrape.
@@ -139,7 +148,9 @@ fn transactions(gauges: &mut Gauges<'_>, ledger: &Ledger) -> std::fmt::Result {
         ("unknown", &counters.unknown),
         ("deadlock", &counters.deadlocks),
     ];
-    let row = |(label, counter): (&str, &AtomicU64)| ([label.to_owned()], counter.load(Ordering::Relaxed));
+    let row = |(label, counter): (&str, &AtomicU64)| {
+        ([label.to_owned()], counter.load(Ordering::Relaxed))
+    };
     let help = "Transactions over several groups by what became of them";
     gauges.counters("weir_transactions", help, ["outcome"], outcomes.map(row))?;
     let branches = [
@@ -149,9 +160,17 @@ fn transactions(gauges: &mut Gauges<'_>, ledger: &Ledger) -> std::fmt::Result {
     ];
     let help = "Branches left to recovery, and what recovery did";
     gauges.counters("weir_transaction_branches", help, ["recovery"], branches.map(row))?;
-    gauges.gauge("weir_transactions_open", "Transactions over several groups that run now", ledger.living().len() as f64)?;
+    gauges.gauge(
+        "weir_transactions_open",
+        "Transactions over several groups that run now",
+        ledger.living().len() as f64,
+    )?;
     let (count, age) = ledger.prepared();
-    gauges.gauge("weir_prepared_branches", "Prepared branches on the groups' primaries at the last look", count as f64)?;
+    gauges.gauge(
+        "weir_prepared_branches",
+        "Prepared branches on the groups' primaries at the last look",
+        count as f64,
+    )?;
     let help = "For how long the oldest of them has been seen; above a minute something keeps recovery from it";
     gauges.gauge("weir_prepared_branch_age_seconds", help, age.as_secs_f64())
 }
@@ -164,18 +183,33 @@ impl Source for TopologySource {
         let health = nodes.iter().map(|(view, _)| {
             (name(view), f64::from(u8::from(view.health.standing == Standing::Up)))
         });
-        gauges.family("weir_backend_up", "1 where the last probe succeeded", ["group", "node"], health)?;
+        gauges.family(
+            "weir_backend_up",
+            "1 where the last probe succeeded",
+            ["group", "node"],
+            health,
+        )?;
         let primary =
             nodes.iter().map(|(view, _)| (name(view), f64::from(u8::from(view.is_primary))));
-        gauges.family("weir_backend_primary", "1 where the node takes writes", ["group", "node"], primary)?;
-        let lag = nodes.iter().filter_map(|(view, _)| {
-            view.health.lag.map(|lag| (name(view), lag.as_secs_f64()))
-        });
+        gauges.family(
+            "weir_backend_primary",
+            "1 where the node takes writes",
+            ["group", "node"],
+            primary,
+        )?;
+        let lag = nodes
+            .iter()
+            .filter_map(|(view, _)| view.health.lag.map(|lag| (name(view), lag.as_secs_f64())));
         let help = "How far a replica is behind";
         gauges.family("weir_replication_lag_seconds", help, ["group", "node"], lag)?;
         let pools = nodes.iter().flat_map(|(view, _)| {
             let [group, node] = name(view);
-            let states = [("in_use", view.in_use), ("idle", view.idle), ("waiting", view.waiting), ("max", view.max)];
+            let states = [
+                ("in_use", view.in_use),
+                ("idle", view.idle),
+                ("waiting", view.waiting),
+                ("max", view.max),
+            ];
             states.map(|(state, n)| ([group.clone(), node.clone(), state.to_owned()], n as f64))
         });
         let help = "Backend connections in use and idle, statements waiting for one, the bound";
@@ -184,7 +218,12 @@ impl Source for TopologySource {
         transactions(gauges, &self.0.ledger)?;
         let rules = &snapshot.rules;
         let label = [([format!("{:016x}", rules.hash)], rules.version as f64)];
-        gauges.family("weir_rules_version", "The running rules; proxies that differ in the hash run different rules", ["hash"], label)
+        gauges.family(
+            "weir_rules_version",
+            "The running rules; proxies that differ in the hash run different rules",
+            ["hash"],
+            label,
+        )
     }
 }
 
@@ -213,7 +252,12 @@ fn node_counters(gauges: &mut Gauges<'_>, nodes: &[(NodeView, Arc<Node>)]) -> st
         Closed::ALL.map(count)
     });
     let help = "Backend connections closed, by reason";
-    gauges.counters("weir_backend_connections_closed", help, ["group", "node", "reason"], reasons)?;
+    gauges.counters(
+        "weir_backend_connections_closed",
+        help,
+        ["group", "node", "reason"],
+        reasons,
+    )?;
     let pins = nodes.iter().flat_map(|(view, node)| {
         let (group, name) = (view.group.to_string(), view.node.to_string());
         let count = move |reason: Pin| {

@@ -15,7 +15,9 @@ pub enum Answer {
     /// The server asks for this file of the client's.
     LocalInfile(Vec<u8>),
     /// So many column definitions follow.
-    ResultSet { columns: usize },
+    ResultSet {
+        columns: usize,
+    },
 }
 
 /// An OK packet.

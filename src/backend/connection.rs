@@ -750,7 +750,13 @@ impl Drop for Connection {
 /// System variables that servers report though nothing of the session has changed: MySQL tells each
 /// statement's number.
 fn is_harmless(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 6] =
-        [b"statement_id", b"last_gtid", b"warning_count", b"error_count", b"last_insert_id", b"identity"];
+    const NAMES: [&[u8]; 6] = [
+        b"statement_id",
+        b"last_gtid",
+        b"warning_count",
+        b"error_count",
+        b"last_insert_id",
+        b"identity",
+    ];
     NAMES.contains(&name)
 }

@@ -28,9 +28,9 @@ pub async fn connect(node: &Node, account: &Account, bound: Duration) -> Result<
     let secure = tls.mode != TlsMode::Off && matches!(node.spec.address, Address::Tcp { .. });
     let opened = bounded(bound, Conn::new(options(node, account, secure))).await;
     match opened {
-        Err(Failure::Driver(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)))
-            if tls.mode == TlsMode::Preferred =>
-        {
+        Err(Failure::Driver(mysql_async::Error::Driver(
+            DriverError::NoClientSslFlagFromServer,
+        ))) if tls.mode == TlsMode::Preferred => {
             bounded(bound, Conn::new(options(node, account, false)))
                 .await
                 .map_err(|failure| failure.into_error(node))

@@ -57,8 +57,11 @@ pub fn queue_full(node: &Node, waiting: usize, in_use: usize, max: usize) -> Err
 
 /// The server itself has no connection left for Weir.
 pub fn server_full(node: &Node, why: &str, waited: Duration) -> Error {
-    let text =
-        format!("{} refuses connections: {why} (tried for {} ms)", node.title(), waited.as_millis());
+    let text = format!(
+        "{} refuses connections: {why} (tried for {} ms)",
+        node.title(),
+        waited.as_millis()
+    );
     Error::limit(1040, "server_full", text)
 }
 

@@ -136,7 +136,9 @@ async fn replication(
     // MariaDB since 10.5 and MySQL since 8.0.22 know the new words; the old ones are gone in 8.4.
     let sql = match node.facts().map(|facts| facts.version.clone()) {
         Some(Version { kind: Kind::MySql, number, .. }) if number < 80_022 => "SHOW SLAVE STATUS",
-        Some(Version { kind: Kind::MariaDb, number, .. }) if number < 100_501 => "SHOW SLAVE STATUS",
+        Some(Version { kind: Kind::MariaDb, number, .. }) if number < 100_501 => {
+            "SHOW SLAVE STATUS"
+        }
         _ => "SHOW REPLICA STATUS",
     };
     let row: Option<Row> = control::run(node, bound, control.query_first(sql)).await?;
@@ -151,8 +153,7 @@ async fn replication(
 /// A column's text by its name in any case; NULL and absent ones are `None`.
 fn cell(row: &Row, name: &str) -> Option<String> {
     let columns = row.columns_ref();
-    let place =
-        columns.iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
+    let place = columns.iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
     match row.as_ref(place)? {
         Value::NULL => None,
         Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),

@@ -145,7 +145,10 @@ fn wanted(found_rows: bool) -> Capabilities {
 async fn greet(node: &Node, stream: &mut Stream) -> Result<Server> {
     let payload = stream.read_packet().await.map_err(|error| unreachable(node, &error))?;
     let Some(payload) = payload else {
-        return Err(fault::unreachable(node, "the server closed the connection without a greeting"));
+        return Err(fault::unreachable(
+            node,
+            "the server closed the connection without a greeting",
+        ));
     };
     if ErrPacket::is_err(payload) {
         let error = ErrPacket::parse(payload).map_err(|error| unreachable(node, &error))?;
@@ -249,10 +252,13 @@ impl Dialogue<'_> {
     async fn step(&self, stream: &mut Stream, capabilities: Capabilities) -> Result<Step> {
         let payload = stream.read_packet().await.map_err(|error| unreachable(self.node, &error))?;
         let Some(payload) = payload else {
-            return Err(fault::unreachable(self.node, "the server closed the connection during login"));
+            return Err(fault::unreachable(
+                self.node,
+                "the server closed the connection during login",
+            ));
         };
-        let reply =
-            AuthReply::parse(payload, capabilities).map_err(|error| unreachable(self.node, &error))?;
+        let reply = AuthReply::parse(payload, capabilities)
+            .map_err(|error| unreachable(self.node, &error))?;
         Ok(match reply {
             AuthReply::Ok(ok) => Step::Done(ok.status),
             AuthReply::Err(error) => Step::Refused(error.to_error()),
@@ -266,7 +272,10 @@ impl Dialogue<'_> {
     /// caching_sha2_password's further steps: fast, or full over TLS, socket or RSA.
     async fn more(&mut self, stream: &mut Stream, data: &[u8]) -> Result<()> {
         if self.plugin != Plugin::CachingSha2Password {
-            return Err(fault::unreachable(self.node, "the server sent more data than its plugin has"));
+            return Err(fault::unreachable(
+                self.node,
+                "the server sent more data than its plugin has",
+            ));
         }
         match data {
             [FAST_AUTHENTICATION_OK] => Ok(()),

@@ -214,7 +214,9 @@ impl Node {
     pub fn ticket(self: &Arc<Self>) -> Option<Ticket> {
         let max = self.spec.limits.max_connections;
         self.open
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| (open < max).then_some(open + 1))
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                (open < max).then_some(open + 1)
+            })
             .ok()?;
         Some(Ticket(self.clone()))
     }

@@ -96,7 +96,11 @@ impl managed::Manager for Manager {
         }
     }
 
-    async fn recycle(&self, connection: &mut Box<Connection>, _: &Metrics) -> RecycleResult<Refused> {
+    async fn recycle(
+        &self,
+        connection: &mut Box<Connection>,
+        _: &Metrics,
+    ) -> RecycleResult<Refused> {
         let limits = &self.node.spec.limits;
         let now = Instant::now();
         if now - connection.idle_since() >= LONG_IDLE {
@@ -148,7 +152,8 @@ impl Pool {
                 .build()
                 .map_err(|error| Error::internal(format!("{}: {error}", node.title())))
         };
-        let pools = (0..workers).map(|_| Ok([build(false)?, build(true)?])).collect::<Result<_>>()?;
+        let pools =
+            (0..workers).map(|_| Ok([build(false)?, build(true)?])).collect::<Result<_>>()?;
         let permits = Permits::new(limits.max_connections, limits.max_waiting, workers);
         Ok(Pool { node: node.clone(), permits, workers: pools })
     }
@@ -262,7 +267,11 @@ impl Pool {
                         return Ok(object);
                     }
                     if Instant::now() + FULL_PAUSE >= ask.deadline {
-                        return Err(fault::server_full(&self.node, &error.message, start.elapsed()));
+                        return Err(fault::server_full(
+                            &self.node,
+                            &error.message,
+                            start.elapsed(),
+                        ));
                     }
                     tokio::time::sleep(FULL_PAUSE).await;
                 }

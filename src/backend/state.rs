@@ -424,7 +424,9 @@ impl SetText {
     fn charset(&mut self, charset: &Charset) {
         // One collation for all three, as a login and SET NAMES … COLLATE leave it: MySQL describes
         // columns by that of the results, which no variable could give back.
-        let own = |name: &str| charset.collation.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+        let own = |name: &str| {
+            charset.collation.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+        };
         if charset.results.as_ref() == Some(&charset.client) && own(&charset.client) {
             self.separate();
             for part in ["NAMES ", &*charset.client, " COLLATE ", &*charset.collation] {

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!(statements.make_room(), [2]);
         statements.put(b"c", handle(3));
         assert_eq!(statements.get(b"b"), None);
-        assert_eq!((statements.get(b"a"), statements.get(b"c")), (Some(handle(1)), Some(handle(3))));
+        assert_eq!(
+            (statements.get(b"a"), statements.get(b"c")),
+            (Some(handle(1)), Some(handle(3)))
+        );
         statements.clear();
         assert!(statements.is_empty() && statements.make_room().is_empty());
     }

@@ -63,7 +63,12 @@ impl Topology {
                 }
             });
             let pools = pools.collect::<Result<Vec<_>>>()?;
-            groups.push(Arc::new(Group::new(spec, place.zone.clone(), pools, old.map(|old| &**old))));
+            groups.push(Arc::new(Group::new(
+                spec,
+                place.zone.clone(),
+                pools,
+                old.map(|old| &**old),
+            )));
         }
         Ok(Topology { groups })
     }

@@ -120,7 +120,12 @@ mod tests {
     #[test]
     fn versions_are_read_as_servers_write_them() {
         let cases = [
-            ("5.5.5-10.11.19-MariaDB-0+deb12u1", Kind::MariaDb, 101_119, "10.11.19-MariaDB-0+deb12u1"),
+            (
+                "5.5.5-10.11.19-MariaDB-0+deb12u1",
+                Kind::MariaDb,
+                101_119,
+                "10.11.19-MariaDB-0+deb12u1",
+            ),
             ("11.4.2-MariaDB", Kind::MariaDb, 110_402, "11.4.2-MariaDB"),
             ("9.7.4", Kind::MySql, 90_704, "9.7.4"),
             ("8.0.36-0ubuntu0.22.04.1", Kind::MySql, 80_036, "8.0.36-0ubuntu0.22.04.1"),
@@ -129,7 +134,11 @@ mod tests {
         ];
         for (text, kind, number, own) in cases {
             let version = Version::parse(text);
-            assert_eq!((version.kind, version.number, &*version.text), (kind, number, own), "{text}");
+            assert_eq!(
+                (version.kind, version.number, &*version.text),
+                (kind, number, own),
+                "{text}"
+            );
         }
     }
 }

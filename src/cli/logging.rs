@@ -18,7 +18,9 @@ pub type SetLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 pub fn start(log: &Log) -> Result<SetLevel, String> {
     let (filter, handle) = reload::Layer::new(parse(&log.level)?);
     let format: Box<dyn Layer<_> + Send + Sync> = match log.format {
-        LogFormat::Json => Box::new(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)),
+        LogFormat::Json => {
+            Box::new(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+        }
         LogFormat::Text => Box::new(
             fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr),
         ),
@@ -34,7 +36,9 @@ pub fn start(log: &Log) -> Result<SetLevel, String> {
 
 fn parse(level: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(level).map_err(|error| {
-        format!("`{level}` is no log level: {error}; write error, warn, info, debug, trace or a filter")
+        format!(
+            "`{level}` is no log level: {error}; write error, warn, info, debug, trace or a filter"
+        )
     })
 }
 

@@ -33,11 +33,7 @@ fn asked() -> Result<String, Failure> {
     let _silent = Silence::begin();
     let first = prompt("Password: ")?;
     let second = prompt("The same again: ")?;
-    if first == second {
-        Ok(first)
-    } else {
-        Err(Failure::wrong(vec!["the two differ".to_owned()]))
-    }
+    if first == second { Ok(first) } else { Err(Failure::wrong(vec!["the two differ".to_owned()])) }
 }
 
 fn prompt(text: &str) -> Result<String, Failure> {

@@ -28,7 +28,8 @@ pub fn documented() -> String {
             let mark = if index == 0 && setting.when == When::Restart { "[restart] " } else { "" };
             let _ = writeln!(text, "#  # {mark}{line}");
         }
-        let value = if setting.default == "none" { "null".to_owned() } else { yaml(&setting.default) };
+        let value =
+            if setting.default == "none" { "null".to_owned() } else { yaml(&setting.default) };
         let _ = writeln!(text, "#  {name}: {value}");
     }
     text
@@ -36,7 +37,8 @@ pub fn documented() -> String {
 
 /// Text that YAML would read as something else is quoted.
 fn yaml(value: &str) -> String {
-    let octal = value.len() > 1 && value.starts_with('0') && value.bytes().all(|b| b.is_ascii_digit());
+    let octal =
+        value.len() > 1 && value.starts_with('0') && value.bytes().all(|b| b.is_ascii_digit());
     let word = matches!(value, "off" | "on" | "yes" | "no");
     if octal || word || value.contains(": ") { format!("\"{value}\"") } else { value.to_owned() }
 }
@@ -44,7 +46,8 @@ fn yaml(value: &str) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let full = lines.last().is_some_and(|line| !line.is_empty() && line.len() + word.len() >= width);
+        let full =
+            lines.last().is_some_and(|line| !line.is_empty() && line.len() + word.len() >= width);
         if full {
             lines.push(String::new());
         }
@@ -67,8 +70,10 @@ mod tests {
         let text = documented();
         assert_eq!(Config::parse(&text).unwrap(), Config::default());
         let body = text.split_once("\n\n").unwrap().1;
-        let uncommented: String =
-            body.lines().map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line))).collect();
+        let uncommented: String = body
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line)))
+            .collect();
         assert_eq!(Config::parse(&uncommented).unwrap(), Config::default(), "{uncommented}");
     }
 

@@ -65,7 +65,8 @@ pub fn xa(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(error.to_string()))?;
     runtime.block_on(async {
-        let (mut recovery, found) = look(&rules).await.map_err(|error| Failure::failed(error.message))?;
+        let (mut recovery, found) =
+            look(&rules).await.map_err(|error| Failure::failed(error.message))?;
         match &arguments.verb {
             Verb::List { .. } => list(&rules, &found),
             Verb::Resolve { id, decide, .. } => {
@@ -128,7 +129,9 @@ async fn resolve(
     let mut failed = Vec::new();
     let mut done = 0;
     for one in found {
-        let Some(branch) = one.branch.as_ref().filter(|branch| branch.transaction.to_string() == id) else {
+        let Some(branch) =
+            one.branch.as_ref().filter(|branch| branch.transaction.to_string() == id)
+        else {
             continue;
         };
         let outcome = match (recovery.resolve(&ledger, &one.group, branch).await, decide) {

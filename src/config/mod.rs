@@ -129,14 +129,15 @@ impl Config {
 
     /// Reads and checks settings from text.
     pub fn parse(text: &str) -> Result<Config, Invalid> {
-        let config: Config = if text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
-            Config::default()
-        } else {
-            serde_yaml::from_str(text).map_err(|e| Invalid {
-                file: None,
-                problems: vec![with_suggestion(&e.to_string())],
-            })?
-        };
+        let config: Config =
+            if text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+                Config::default()
+            } else {
+                serde_yaml::from_str(text).map_err(|e| Invalid {
+                    file: None,
+                    problems: vec![with_suggestion(&e.to_string())],
+                })?
+            };
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(Invalid { file: None, problems }) }
     }
@@ -159,7 +160,10 @@ impl Config {
         );
         require(self.listen.workers <= 1024, "listen.workers: must be at most 1024");
         require((1..=65535).contains(&self.listen.backlog), "listen.backlog: must be 1 to 65535");
-        require(self.unix_mode().is_some(), "listen.unix_mode: must be octal digits such as \"0660\"");
+        require(
+            self.unix_mode().is_some(),
+            "listen.unix_mode: must be octal digits such as \"0660\"",
+        );
         let has_pair = self.tls.cert.is_some() && self.tls.key.is_some();
         require(
             self.tls.mode == section::TlsMode::Off || has_pair,
@@ -184,10 +188,19 @@ impl Config {
         );
         require(self.limits.max_connections >= 1, "limits.max_connections: must be at least 1");
         // Local parts of connection ids have 20 bits; half of them keeps a free one near.
-        require(self.limits.max_connections <= 1 << 19, "limits.max_connections: must be at most 524288");
+        require(
+            self.limits.max_connections <= 1 << 19,
+            "limits.max_connections: must be at most 524288",
+        );
         require(self.limits.max_handshakes >= 1, "limits.max_handshakes: must be at least 1");
-        require(self.limits.statement_operators <= 20_000, "limits.statement_operators: must be at most 20000");
-        require(self.limits.statement_depth <= 1000, "limits.statement_depth: must be at most 1000");
+        require(
+            self.limits.statement_operators <= 20_000,
+            "limits.statement_operators: must be at most 20000",
+        );
+        require(
+            self.limits.statement_depth <= 1000,
+            "limits.statement_depth: must be at most 1000",
+        );
         require(!self.timeouts.handshake.0.is_zero(), "timeouts.handshake: must not be 0");
         require(!self.timeouts.client_write.0.is_zero(), "timeouts.client_write: must not be 0");
         require(!self.timeouts.pool_wait.0.is_zero(), "timeouts.pool_wait: must not be 0");

@@ -47,12 +47,12 @@ impl SecretRef {
     /// Reads the secret. An empty one is an error: nobody means that.
     pub fn read(&self) -> Result<Secret, String> {
         let text = match self {
-            SecretRef::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?
-            }
+            SecretRef::Env(name) => std::env::var(name)
+                .map_err(|_| format!("the environment variable {name} is not set"))?,
             SecretRef::File(path) => {
                 let shown = path.display();
-                let size = std::fs::metadata(path).map_err(|e| format!("can't read {shown}: {e}"))?.len();
+                let size =
+                    std::fs::metadata(path).map_err(|e| format!("can't read {shown}: {e}"))?.len();
                 if size > LONGEST {
                     return Err(format!("{shown} has {size} bytes, which is no secret"));
                 }
@@ -60,7 +60,11 @@ impl SecretRef {
             }
         };
         let text = text.trim_end_matches(['\n', '\r']);
-        if text.is_empty() { Err(format!("{self} holds an empty secret")) } else { Ok(Secret::new(text)) }
+        if text.is_empty() {
+            Err(format!("{self} holds an empty secret"))
+        } else {
+            Ok(Secret::new(text))
+        }
     }
 }
 

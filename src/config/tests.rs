@@ -1,6 +1,6 @@
-use super::*;
 use super::section::TlsMode;
 use super::units::Span;
+use super::*;
 
 #[test]
 fn nothing_and_comments_give_the_defaults() {
@@ -54,7 +54,8 @@ fn wrong_files_are_refused_with_a_sentence() {
 
 #[test]
 fn every_problem_is_named_at_once() {
-    let error = Config::parse("listen: {tcp: [], proxy_id: 5000}\ntimeouts: {pool_wait: 0}\n").unwrap_err();
+    let error =
+        Config::parse("listen: {tcp: [], proxy_id: 5000}\ntimeouts: {pool_wait: 0}\n").unwrap_err();
     assert_eq!(error.problems.len(), 3, "{error}");
 }
 
@@ -77,10 +78,16 @@ fn a_reload_takes_live_settings_and_names_the_others() {
 fn every_setting_is_listed_with_a_doc_line() {
     let settings = Config::default().settings();
     let json = serde_json::to_value(Config::default()).unwrap();
-    let leaves: usize = json.as_object().unwrap().values().map(|s| s.as_object().unwrap().len()).sum();
+    let leaves: usize =
+        json.as_object().unwrap().values().map(|s| s.as_object().unwrap().len()).sum();
     assert_eq!(settings.len(), leaves);
     for setting in settings {
-        assert!(setting.doc.len() > 10 && setting.doc.ends_with('.'), "{}: {}", setting.key, setting.doc);
+        assert!(
+            setting.doc.len() > 10 && setting.doc.ends_with('.'),
+            "{}: {}",
+            setting.key,
+            setting.doc
+        );
         assert_eq!(setting.value, setting.default, "{}", setting.key);
     }
 }

@@ -42,7 +42,8 @@ impl FromStr for Span {
         let text = text.trim();
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
-        let wrong = || format!("`{text}` is no duration: write a number and ms, s, m or h, such as 30s");
+        let wrong =
+            || format!("`{text}` is no duration: write a number and ms, s, m or h, such as 30s");
         let number: u64 = number.parse().map_err(|_| wrong())?;
         let millis = match unit.trim() {
             "ms" => Some(number),
@@ -103,7 +104,8 @@ impl FromStr for Size {
         let text = text.trim();
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
-        let wrong = || format!("`{text}` is no size: write a number and B, KiB, MiB or GiB, such as 64MiB");
+        let wrong =
+            || format!("`{text}` is no size: write a number and B, KiB, MiB or GiB, such as 64MiB");
         let number: u64 = number.parse().map_err(|_| wrong())?;
         let unit = unit.trim();
         let factor = match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
@@ -220,14 +222,28 @@ mod tests {
 
     #[test]
     fn spans_read_and_print() {
-        for (text, millis, printed) in
-            [("250ms", 250, "250ms"), ("30s", 30_000, "30s"), ("90s", 90_000, "90s"), ("8h", 28_800_000, "8h"), ("0", 0, "0"), ("1500ms", 1500, "1500ms")]
-        {
+        for (text, millis, printed) in [
+            ("250ms", 250, "250ms"),
+            ("30s", 30_000, "30s"),
+            ("90s", 90_000, "90s"),
+            ("8h", 28_800_000, "8h"),
+            ("0", 0, "0"),
+            ("1500ms", 1500, "1500ms"),
+        ] {
             let span: Span = text.parse().unwrap();
             assert_eq!(span, Span::millis(millis), "{text}");
             assert_eq!(span.to_string(), printed);
         }
-        for text in ["", "s", "30", "-1s", "1.5s", "30 parsecs", "99999999999999999999s", "18446744073709551615h"] {
+        for text in [
+            "",
+            "s",
+            "30",
+            "-1s",
+            "1.5s",
+            "30 parsecs",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
         assert_eq!(Span::seconds(0).limit(), None);
@@ -235,9 +251,13 @@ mod tests {
 
     #[test]
     fn sizes_read_and_print() {
-        for (text, bytes, printed) in
-            [("512", 512, "512B"), ("64KiB", 65_536, "64KiB"), ("1536MiB", 1536 << 20, "1536MiB"), ("2GiB", 2 << 30, "2GiB"), ("0", 0, "0B")]
-        {
+        for (text, bytes, printed) in [
+            ("512", 512, "512B"),
+            ("64KiB", 65_536, "64KiB"),
+            ("1536MiB", 1536 << 20, "1536MiB"),
+            ("2GiB", 2 << 30, "2GiB"),
+            ("0", 0, "0B"),
+        ] {
             let size: Size = text.parse().unwrap();
             assert_eq!(size, Size(bytes), "{text}");
             assert_eq!(size.to_string(), printed);
@@ -249,7 +269,8 @@ mod tests {
 
     #[test]
     fn networks_contain_their_addresses() {
-        let contains = |net: &str, ip: &str| net.parse::<Network>().unwrap().contains(ip.parse().unwrap());
+        let contains =
+            |net: &str, ip: &str| net.parse::<Network>().unwrap().contains(ip.parse().unwrap());
         assert!(contains("10.1.0.0/16", "10.1.255.3"));
         assert!(!contains("10.1.0.0/16", "10.2.0.1"));
         assert!(contains("0.0.0.0/0", "192.0.2.1"));

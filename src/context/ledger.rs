@@ -189,7 +189,8 @@ impl Ledger {
 
     /// All that live, oldest first.
     pub fn living(&self) -> Vec<Arc<Living>> {
-        let mut living: Vec<_> = lock(&self.living).values().filter_map(|weak| weak.upgrade()).collect();
+        let mut living: Vec<_> =
+            lock(&self.living).values().filter_map(|weak| weak.upgrade()).collect();
         living.sort_by_key(|living| living.number);
         living
     }

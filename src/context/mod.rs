@@ -222,7 +222,8 @@ pub struct WorkerContext {
 
 impl WorkerContext {
     pub fn new(shared: Arc<Context>, index: usize) -> Arc<Self> {
-        let templates = shared.templates.get(index).cloned().unwrap_or_else(|| Arc::new(Templates::new(0)));
+        let templates =
+            shared.templates.get(index).cloned().unwrap_or_else(|| Arc::new(Templates::new(0)));
         let recorder = Recorder::for_worker(&shared.metrics, index, templates, shared.slow.clone());
         let workers = shared.templates.len().max(1);
         let config = shared.config();

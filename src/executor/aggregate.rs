@@ -23,16 +23,30 @@ pub struct Total {
 
 #[derive(Clone, Debug)]
 enum State {
-    Count { total: i128 },
+    Count {
+        total: i128,
+    },
     /// SUM over integer partials.
-    Integer { total: Option<i128> },
-    Decimal { total: Option<Decimal> },
-    Double { total: Option<f64> },
+    Integer {
+        total: Option<i128>,
+    },
+    Decimal {
+        total: Option<Decimal>,
+    },
+    Double {
+        total: Option<f64>,
+    },
     Extreme(Extreme),
     Average(Average),
-    Bits { function: Bits, total: Option<u64> },
+    Bits {
+        function: Bits,
+        total: Option<u64>,
+    },
     /// MySQL's BIT functions over binary strings.
-    ByteBits { function: Bits, total: Option<Vec<u8>> },
+    ByteBits {
+        function: Bits,
+        total: Option<Vec<u8>>,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]

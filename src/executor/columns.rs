@@ -51,7 +51,8 @@ impl Columns {
             let is_same = other.field_type == shape.field_type
                 && other.unsigned == shape.unsigned
                 && other.labels == shape.labels
-                && (!shape.field_type.is_string() || same_charset(other.collation, shape.collation));
+                && (!shape.field_type.is_string()
+                    || same_charset(other.collation, shape.collation));
             if !is_same {
                 let name = String::from_utf8_lossy(column.name);
                 return Ok(Some(format!(

@@ -276,7 +276,9 @@ fn put_decimal(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
 /// Reads a date or a datetime as one number of the same order.
 fn date(format: RowFormat, value: &[u8]) -> Result<u64> {
     let (day, rest) = match format {
-        RowFormat::Text => (text_fields(value.get(..10).unwrap_or_default(), b'-')?, value.get(10..)),
+        RowFormat::Text => {
+            (text_fields(value.get(..10).unwrap_or_default(), b'-')?, value.get(10..))
+        }
         RowFormat::Binary => match value {
             [] => ([0; 3], None),
             [low, high, month, day, rest @ ..] => {

@@ -13,10 +13,7 @@ use crate::planner::plan::WriteKind;
 const NAMED: usize = 6;
 
 /// Runs every part, lane by lane. The first error ends it.
-pub(super) async fn run(
-    lanes: &mut [Lane<'_>],
-    running: &Running,
-) -> Result<Written, NotWritten> {
+pub(super) async fn run(lanes: &mut [Lane<'_>], running: &Running) -> Result<Written, NotWritten> {
     let all: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
     let mut answers = Vec::new();
     let mut done = Vec::new();
@@ -36,9 +33,13 @@ pub(super) async fn run(
                         answers.push((part.target, part.inserted, Default::default()));
                         done.push(place);
                     }
-                    Err(error) => return Err(stopped(lane, running.explain(error), &place, &done, all)),
+                    Err(error) => {
+                        return Err(stopped(lane, running.explain(error), &place, &done, all));
+                    }
                 },
-                Err(error) => return Err(stopped(lane, running.explain(error), &place, &done, all)),
+                Err(error) => {
+                    return Err(stopped(lane, running.explain(error), &place, &done, all));
+                }
             }
         }
     }

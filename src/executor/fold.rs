@@ -166,15 +166,14 @@ impl Group {
             let is_value = total.write(&mut self.values)?;
             self.spans.push(is_value.then_some((start, self.values.len())));
         }
-        let value = |column: usize| {
-            match self.totals.iter().position(|total| total.column == column) {
+        let value =
+            |column: usize| match self.totals.iter().position(|total| total.column == column) {
                 None => self.index.get(&self.first, column),
                 Some(place) => {
                     let (start, end) = self.spans.get(place).copied().flatten()?;
                     self.values.get(start..end)
                 }
-            }
-        };
+            };
         self.finished.clear();
         match layout.format() {
             RowFormat::Text => {

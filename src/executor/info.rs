@@ -45,7 +45,8 @@ impl Inserted {
     pub fn of(rows: u32, info: &[u8], affected_rows: u64, warnings: u16) -> Self {
         let records = u64::from(rows);
         if let Some(parts) = parse(info) {
-            let number = |wanted| parts.iter().find(|(label, _)| *label == wanted).map(|part| part.1);
+            let number =
+                |wanted| parts.iter().find(|(label, _)| *label == wanted).map(|part| part.1);
             if let (Some(duplicates), Some(warnings)) = (number("Duplicates"), number("Warnings")) {
                 return Inserted { records, duplicates, warnings };
             }
@@ -91,11 +92,23 @@ mod tests {
     fn equal_labels_are_summed_and_others_are_not() {
         let cases: [(&[&str], Option<&str>); 6] = [
             (
-                &["Rows matched: 1  Changed: 0  Warnings: 0", "Rows matched: 2  Changed: 2  Warnings: 1"],
+                &[
+                    "Rows matched: 1  Changed: 0  Warnings: 0",
+                    "Rows matched: 2  Changed: 2  Warnings: 1",
+                ],
                 Some("Rows matched: 3  Changed: 2  Warnings: 1"),
             ),
-            (&["Records: 3  Duplicates: 1  Warnings: 0"], Some("Records: 3  Duplicates: 1  Warnings: 0")),
-            (&["Rows matched: 1  Changed: 0  Warnings: 0", "Records: 1  Duplicates: 0  Warnings: 0"], None),
+            (
+                &["Records: 3  Duplicates: 1  Warnings: 0"],
+                Some("Records: 3  Duplicates: 1  Warnings: 0"),
+            ),
+            (
+                &[
+                    "Rows matched: 1  Changed: 0  Warnings: 0",
+                    "Records: 1  Duplicates: 0  Warnings: 0",
+                ],
+                None,
+            ),
             (&["Rows matched: 1", "Rows matched: 1  Changed: 0"], None),
             (&["something else"], None),
             (&[], None),

@@ -12,8 +12,8 @@ use crate::executor::running::Running;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
-use crate::protocol::field::FieldType;
 use crate::protocol::err::{ErrPacket, write_error};
+use crate::protocol::field::FieldType;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::response::{Response, write_column_count, write_local_infile};
 use crate::protocol::status::StatusFlags;
@@ -131,7 +131,14 @@ struct Relay<'r> {
 
 impl<'r> Relay<'r> {
     fn new(client: &'r mut Stream, backend: &'r mut Stream, terms: &'r Terms<'r>) -> Self {
-        Relay { client, backend, terms, summary: Summary::default(), types: Vec::new(), border: (0, 0) }
+        Relay {
+            client,
+            backend,
+            terms,
+            summary: Summary::default(),
+            types: Vec::new(),
+            border: (0, 0),
+        }
     }
 
     async fn results(&mut self) -> Result<()> {
@@ -145,7 +152,8 @@ impl<'r> Relay<'r> {
         let first = next(self.backend, self.client).await?;
         match Response::parse(first, capabilities)? {
             Response::Ok(ok) => {
-                let more = finish_ok(self.client, self.terms, &mut self.summary, ok, OkHeader::Plain);
+                let more =
+                    finish_ok(self.client, self.terms, &mut self.summary, ok, OkHeader::Plain);
                 Ok(more)
             }
             Response::Err(err) => {
@@ -238,7 +246,9 @@ impl<'r> Relay<'r> {
         self.client.flush().await?;
         loop {
             let Some(chunk) = self.client.read_packet().await? else {
-                return Err(Error::unavailable("client_gone", "the client closed in its file").fatal());
+                return Err(
+                    Error::unavailable("client_gone", "the client closed in its file").fatal()
+                );
             };
             let last = chunk.is_empty();
             self.backend.send_packet(chunk).await.map_err(backend_lost)?;
@@ -265,7 +275,10 @@ async fn next<'b>(backend: &'b mut Stream, client: &mut Stream) -> Result<&'b [u
         }
     };
     packet.ok_or_else(|| {
-        Error::unavailable("backend_lost", "the server closed the connection while it was answering")
+        Error::unavailable(
+            "backend_lost",
+            "the server closed the connection while it was answering",
+        )
     })
 }
 
@@ -330,7 +343,12 @@ fn finish_ok(
 }
 
 /// Writes OK, or the EOF that stands for it at the end of rows for an older client.
-pub fn write_end(client: &mut Stream, capabilities: Capabilities, ok: &OkPacket<'_>, header: OkHeader) {
+pub fn write_end(
+    client: &mut Stream,
+    capabilities: Capabilities,
+    ok: &OkPacket<'_>,
+    header: OkHeader,
+) {
     if header == OkHeader::EndOfRows && !capabilities.contains(Capabilities::DEPRECATE_EOF) {
         let eof = EofPacket { warnings: ok.warnings, status: ok.status };
         client.write_with(|out| eof.write(capabilities, out));

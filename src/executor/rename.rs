@@ -82,7 +82,10 @@ impl<'a> Names<'a> {
         for &kind in types {
             let value = row.value(kind)?;
             let is_text = kind.is_string();
-            values.push((kind, value.map(|value| if is_text { self.value(value) } else { value.to_vec() })));
+            values.push((
+                kind,
+                value.map(|value| if is_text { self.value(value) } else { value.to_vec() }),
+            ));
         }
         let values: Vec<_> = values.iter().map(|(kind, value)| (*kind, value.as_deref())).collect();
         write_binary_row(&values, out);
@@ -171,7 +174,10 @@ mod tests {
     fn a_column_gets_its_logical_names_and_keeps_the_clients_alias() {
         let names = renaming();
         let own = Names(&names).column(column(b"shop_0001", b"orders_0012", b"orders_0012"));
-        assert_eq!((own.schema, own.table, own.org_table), (&b"shop"[..], &b"orders"[..], &b"orders"[..]));
+        assert_eq!(
+            (own.schema, own.table, own.org_table),
+            (&b"shop"[..], &b"orders"[..], &b"orders"[..])
+        );
         let alias = Names(&names).column(column(b"shop_0001", b"o", b"orders_0012"));
         assert_eq!((alias.table, alias.org_table), (&b"o"[..], &b"orders"[..]));
         let other = Names(&names).column(column(b"other", b"x", b"x"));

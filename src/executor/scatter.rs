@@ -91,8 +91,7 @@ pub async fn scatter(
         Err(Stop::Client(error)) => Err(Broken::Client(error)),
         Err(Stop::Torn(error)) => Err(Broken::BackendAfter(error)),
         Err(Stop::Failed(error)) => {
-            let is_untold =
-                client.byte_counts().1 == sent && client.truncate_write(pending);
+            let is_untold = client.byte_counts().1 == sent && client.truncate_write(pending);
             if is_untold {
                 client.set_sequence(sequence);
             }
@@ -128,14 +127,10 @@ pub async fn scatter(
 }
 
 /// Writes the packet that ends the rows.
-fn finish(
-    client: &mut Stream,
-    lanes: &[Lane<'_>],
-    terms: &Terms<'_>,
-    summary: &mut Summary,
-) {
+fn finish(client: &mut Stream, lanes: &[Lane<'_>], terms: &Terms<'_>, summary: &mut Summary) {
     let of_cursor = StatusFlags::CURSOR_EXISTS.with(StatusFlags::LAST_ROW_SENT);
-    let dropped = of_cursor.with(StatusFlags::MORE_RESULTS).with(StatusFlags::SESSION_STATE_CHANGED);
+    let dropped =
+        of_cursor.with(StatusFlags::MORE_RESULTS).with(StatusFlags::SESSION_STATE_CHANGED);
     let warnings: u32 = lanes.iter().map(|lane| lane.warnings).sum();
     summary.warnings = u16::try_from(warnings).unwrap_or(u16::MAX);
     for lane in lanes {
@@ -180,7 +175,8 @@ async fn run(
     let layout = Layout::new(columns.shapes().to_vec(), terms.gather.hidden, terms.format);
     let gathering =
         layout.and_then(|layout| Gathering::new(terms.gather, layout, terms.window, memory));
-    let blamed = |error| lanes.first_mut().map_or(Error::internal("no lanes"), |lane| blame(lane, error));
+    let blamed =
+        |error| lanes.first_mut().map_or(Error::internal("no lanes"), |lane| blame(lane, error));
     let gathering = gathering.map_err(blamed).map_err(Stop::Failed)?;
     let names = Names(inputs.first().map_or(&[], Input::names));
     let visible = gathering.layout().visible();

@@ -74,13 +74,11 @@ impl Sorter {
         let mut kept = Vec::with_capacity(self.arena.len());
         for entry in &mut self.entries {
             let start = kept.len();
-            kept.extend_from_slice(self.arena.get(entry.key_start..entry.row_end).unwrap_or_default());
+            kept.extend_from_slice(
+                self.arena.get(entry.key_start..entry.row_end).unwrap_or_default(),
+            );
             let key_length = entry.row_start - entry.key_start;
-            *entry = Entry {
-                key_start: start,
-                row_start: start + key_length,
-                row_end: kept.len(),
-            };
+            *entry = Entry { key_start: start, row_start: start + key_length, row_end: kept.len() };
         }
         self.arena = kept;
         let held = self.arena.len() + self.entries.len() * size_of::<Entry>();

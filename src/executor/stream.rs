@@ -14,8 +14,8 @@ use crate::executor::columns::Columns;
 use crate::executor::held::HeldRows;
 use crate::executor::lane::{Begun, Lane, Next, Part};
 use crate::executor::merge::{Flow, Gathering, Tournament};
-use crate::observe::budget::Reservation;
 use crate::executor::rename::Names;
+use crate::observe::budget::Reservation;
 use crate::planner::plan::Renaming;
 use crate::protocol::row::RowIndex;
 use crate::wire::stream::Stream;
@@ -150,8 +150,8 @@ impl<'r, 'c> Merging<'r, 'c> {
                 let mut key = Vec::new();
                 let (gathering, input, lane) = self.parts_of(place)?;
                 let outcome = gathering.index(&input.row, &mut input.index);
-                let outcome = outcome
-                    .and_then(|()| gathering.put_key(&input.row, &input.index, &mut key));
+                let outcome =
+                    outcome.and_then(|()| gathering.put_key(&input.row, &input.index, &mut key));
                 outcome.map_err(|error| Stop::Failed(blame(lane, error)))?;
                 tree.set(place, Some(key));
             }

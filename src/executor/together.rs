@@ -101,7 +101,8 @@ impl<'w, T> Group<'w, T> {
     }
 
     async fn run_to_the_end(&mut self) {
-        poll_fn(|context| if self.poll_each(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|context| if self.poll_each(context) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 
     /// Polls what isn't finished: true where nothing is left. There are as many futures as a

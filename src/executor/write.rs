@@ -141,7 +141,9 @@ async fn run(lanes: &mut [Lane<'_>], kind: WriteKind) -> Result<Vec<Answered>> {
     let others = first_error(run_all(work.collect(), &handles).await)?;
     answers.extend(others.into_iter().flatten());
     answers.sort_by_key(|(target, ..)| *target);
-    if kind == WriteKind::Broadcast { alike(&answers)? }
+    if kind == WriteKind::Broadcast {
+        alike(&answers)?
+    }
     Ok(answers)
 }
 
@@ -204,8 +206,7 @@ async fn undo(lanes: &mut [Lane<'_>], bracket: Bracket) -> bool {
     };
     let work = lanes.iter_mut().map(|lane| Box::pin(undo_one(lane, sql)) as Work<'_, bool>);
     let undone = run_all(work.collect(), &[]).await;
-    bracket == Bracket::Savepoint
-        && !undone.iter().all(|outcome| matches!(outcome, Some(Ok(true))))
+    bracket == Bracket::Savepoint && !undone.iter().all(|outcome| matches!(outcome, Some(Ok(true))))
 }
 
 async fn undo_one(lane: &mut Lane<'_>, sql: &[u8]) -> Result<bool> {

@@ -74,7 +74,11 @@ impl Budget {
     /// Reserves, waiting for others to give bytes back for at most `patience`: meanwhile the
     /// caller reads nothing, which is what slows the sender down. Then the error of
     /// [`Budget::reserve`].
-    pub async fn reserve_within(&self, bytes: u64, patience: Duration) -> Result<Reservation, Error> {
+    pub async fn reserve_within(
+        &self,
+        bytes: u64,
+        patience: Duration,
+    ) -> Result<Reservation, Error> {
         let mut reservation = self.empty();
         if self.shared.take(bytes) {
             reservation.bytes = bytes;

@@ -102,7 +102,12 @@ impl Recorder {
     }
 
     /// A recorder for worker `index` of `metrics`.
-    pub fn for_worker(metrics: &Metrics, index: usize, templates: Arc<Templates>, slow: Arc<SlowLog>) -> Self {
+    pub fn for_worker(
+        metrics: &Metrics,
+        index: usize,
+        templates: Arc<Templates>,
+        slow: Arc<SlowLog>,
+    ) -> Self {
         Recorder::new(metrics.worker(index), templates, slow)
     }
 

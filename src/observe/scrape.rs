@@ -4,8 +4,8 @@
 //! answered; everything is added up when somebody asks.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -63,7 +63,10 @@ impl Gauges<'_> {
     }
 }
 
-fn zip<const N: usize>(labels: [&'static str; N], values: [String; N]) -> [(&'static str, String); N] {
+fn zip<const N: usize>(
+    labels: [&'static str; N],
+    values: [String; N],
+) -> [(&'static str, String); N] {
     let mut values = values.into_iter();
     labels.map(|label| (label, values.next().unwrap_or_default()))
 }
@@ -116,7 +119,9 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 impl Collector for All {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        encoder.encode_descriptor("weir_build", "The running version", None, MetricType::Info)?.encode_info(&version)?;
+        encoder
+            .encode_descriptor("weir_build", "The running version", None, MetricType::Info)?
+            .encode_info(&version)?;
         self.statements(&mut encoder)?;
         self.totals(&mut encoder)?;
         self.tallies(&mut encoder)?;
@@ -133,19 +138,29 @@ impl All {
     fn statements(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let workers = self.metrics.workers();
         let help = "Statements answered, by route and kind";
-        let mut family = encoder.encode_descriptor("weir_statements", help, None, MetricType::Counter)?;
+        let mut family =
+            encoder.encode_descriptor("weir_statements", help, None, MetricType::Counter)?;
         for (r, route) in Route::ALL.iter().enumerate() {
             for (k, kind) in Kind::ALL.iter().enumerate() {
-                let count = |w: &Arc<WorkerMetrics>| w.statements.get(r).and_then(|row| row.get(k)).map_or(0, Counter::get);
+                let count = |w: &Arc<WorkerMetrics>| {
+                    w.statements.get(r).and_then(|row| row.get(k)).map_or(0, Counter::get)
+                };
                 let total: u64 = workers.iter().map(count).sum();
                 if total > 0 {
                     let labels = [("route", route.as_str()), ("kind", kind.as_str())];
-                    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&total, None)?;
+                    family
+                        .encode_family(&labels)?
+                        .encode_counter::<NoLabelSet, _, f64>(&total, None)?;
                 }
             }
         }
         let help = "From the statement's last byte to its answer's last byte";
-        let mut family = encoder.encode_descriptor("weir_statement_seconds", help, None, MetricType::Histogram)?;
+        let mut family = encoder.encode_descriptor(
+            "weir_statement_seconds",
+            help,
+            None,
+            MetricType::Histogram,
+        )?;
         for (r, route) in Route::ALL.iter().enumerate() {
             let mut summed = Summed::default();
             workers.iter().filter_map(|w| w.statement_seconds.get(r)).for_each(|h| summed.add(h));
@@ -158,19 +173,43 @@ impl All {
         type Pick = fn(&WorkerMetrics) -> &Counter;
         let totals: [(&str, &str, Pick); 5] = [
             ("weir_plan_cache_hits", "Statements whose plan was cached", |w| &w.plan_cache_hits),
-            ("weir_plan_cache_misses", "Statements that were parsed and planned", |w| &w.plan_cache_misses),
+            ("weir_plan_cache_misses", "Statements that were parsed and planned", |w| {
+                &w.plan_cache_misses
+            }),
             ("weir_connections", "Client connections taken", |w| &w.connections),
             ("weir_panics", "Sessions ended by a defect of Weir", |w| &w.panics),
-            ("weir_slow_statements_left_out", "Slow statements beyond the log's rate", |w| &w.slow_left_out),
+            ("weir_slow_statements_left_out", "Slow statements beyond the log's rate", |w| {
+                &w.slow_left_out
+            }),
         ];
         for (name, help, pick) in totals {
             counter(encoder, name, help, self.metrics.sum(pick))?;
         }
         let m = &self.metrics;
-        counter(encoder, "weir_accept_pauses", "Pauses of accepting for lack of file descriptors", m.accept_pauses.get())?;
-        counter(encoder, "weir_reloads_succeeded", "Reloads that took effect", m.reloads_succeeded.get())?;
-        counter(encoder, "weir_reloads_failed", "Reloads that changed nothing", m.reloads_failed.get())?;
-        counter(encoder, "weir_memory_refused", "Reservations that the memory budget refused", self.budget.refused())
+        counter(
+            encoder,
+            "weir_accept_pauses",
+            "Pauses of accepting for lack of file descriptors",
+            m.accept_pauses.get(),
+        )?;
+        counter(
+            encoder,
+            "weir_reloads_succeeded",
+            "Reloads that took effect",
+            m.reloads_succeeded.get(),
+        )?;
+        counter(
+            encoder,
+            "weir_reloads_failed",
+            "Reloads that changed nothing",
+            m.reloads_failed.get(),
+        )?;
+        counter(
+            encoder,
+            "weir_memory_refused",
+            "Reservations that the memory budget refused",
+            self.budget.refused(),
+        )
     }
 
     fn tallies(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
@@ -186,13 +225,27 @@ impl All {
             encode_tally(encoder, name, help, labels, counts.flatten())?;
         }
         let counts = self.metrics.refused.counts();
-        encode_tally(encoder, "weir_connections_refused", "Connections turned away at the door", ["limit", ""], counts)
+        encode_tally(
+            encoder,
+            "weir_connections_refused",
+            "Connections turned away at the door",
+            ["limit", ""],
+            counts,
+        )
     }
 
     fn process(&self, gauges: &mut Gauges<'_>) -> Encoded {
         gauges.gauge("weir_clients", "Client sessions now", self.sessions.len() as f64)?;
-        gauges.gauge("weir_memory_budget_bytes", "The memory budget", self.budget.limit() as f64)?;
-        gauges.gauge("weir_memory_used_bytes", "Reserved from the memory budget", self.budget.used() as f64)?;
+        gauges.gauge(
+            "weir_memory_budget_bytes",
+            "The memory budget",
+            self.budget.limit() as f64,
+        )?;
+        gauges.gauge(
+            "weir_memory_used_bytes",
+            "Reserved from the memory budget",
+            self.budget.used() as f64,
+        )?;
         let success = f64::from(u8::from(self.metrics.reload_success.load(Ordering::Relaxed)));
         gauges.gauge("weir_reload_success", "1 where the last reload took effect", success)?;
         let time = self.metrics.reload_time.load(Ordering::Relaxed) as f64;
@@ -207,7 +260,12 @@ fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u
 }
 
 fn encode_summed(mut encoder: MetricEncoder<'_>, summed: &Summed) -> Encoded {
-    encoder.encode_histogram::<NoLabelSet>(summed.seconds(), summed.count(), &summed.buckets(), None)
+    encoder.encode_histogram::<NoLabelSet>(
+        summed.seconds(),
+        summed.count(),
+        &summed.buckets(),
+        None,
+    )
 }
 
 fn encode_tally(
@@ -225,7 +283,9 @@ fn encode_tally(
     let [first, second] = labels;
     for ((a, b), sum) in sums {
         if second.is_empty() {
-            family.encode_family(&[(first, a)])?.encode_counter::<NoLabelSet, _, f64>(&sum, None)?;
+            family
+                .encode_family(&[(first, a)])?
+                .encode_counter::<NoLabelSet, _, f64>(&sum, None)?;
         } else {
             let labels = [(first, a), (second, b)];
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&sum, None)?;
@@ -243,9 +303,12 @@ mod tests {
     impl Source for Pools {
         fn gauges(&self, gauges: &mut Gauges<'_>) -> Encoded {
             let hostile = "a\"b\\c\nd".to_owned();
-            gauges.family("weir_pool_connections", "Backend connections", ["group", "state"], [
-                ([hostile, "idle".to_owned()], 3.0),
-            ])
+            gauges.family(
+                "weir_pool_connections",
+                "Backend connections",
+                ["group", "state"],
+                [([hostile, "idle".to_owned()], 3.0)],
+            )
         }
     }
 

@@ -403,7 +403,10 @@ impl Registry {
     pub fn count_of(&self, user: &UserName) -> usize {
         let of_shard = |shard: &Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>>| {
             let entries = lock(shard);
-            entries.values().filter(|entry| lock(&entry.transport).user.as_ref() == Some(user)).count()
+            entries
+                .values()
+                .filter(|entry| lock(&entry.transport).user.as_ref() == Some(user))
+                .count()
         };
         self.shards.iter().map(of_shard).sum()
     }
@@ -425,7 +428,11 @@ impl Registry {
             in_transaction: AtomicBool::new(false),
             pinned: AtomicBool::new(false),
             statements: AtomicU64::new(0),
-            activity: Mutex::new(Activity { command: "Connect", since: now, statement: Vec::new() }),
+            activity: Mutex::new(Activity {
+                command: "Connect",
+                since: now,
+                statement: Vec::new(),
+            }),
             signals: AtomicU8::new(0),
             signalled: Notify::new(),
         };
@@ -462,7 +469,12 @@ impl Registry {
 
     /// KILL: stops the session `id` or its statement, where `allowed` says that the asker may.
     /// 1094 where no such session is here, 1095 where it may not.
-    pub fn kill(&self, id: u64, target: Target, allowed: impl FnOnce(&Entry) -> bool) -> Result<(), Error> {
+    pub fn kill(
+        &self,
+        id: u64,
+        target: Target,
+        allowed: impl FnOnce(&Entry) -> bool,
+    ) -> Result<(), Error> {
         let entry = self.find(id)?;
         if !allowed(&entry) {
             let text = format!("You are not owner of thread {id}");
@@ -494,7 +506,10 @@ impl Registry {
 
     fn entries(&self) -> Vec<Arc<Entry>> {
         // No entry's lock is taken under a shard's.
-        self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
+        self.shards
+            .iter()
+            .flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
     /// Every session, by id.

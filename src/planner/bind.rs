@@ -127,7 +127,8 @@ impl<'a> Values<'a> {
 
     /// Whole numbers within BIGINT only: everything else depends on the server's own rules.
     fn arithmetic(&self, op: Arithmetic, left: &Operand, right: &Operand) -> Option<Value> {
-        let (Value::Int(left), Value::Int(right)) = (self.operand(left)?, self.operand(right)?) else {
+        let (Value::Int(left), Value::Int(right)) = (self.operand(left)?, self.operand(right)?)
+        else {
             return None;
         };
         let result = match op {
@@ -158,10 +159,7 @@ impl<'a> Values<'a> {
         let slot = self.binding.lexed.slots().get(usize::from(index))?;
         let SlotKind::Tuples { arity } = slot.kind else { return None };
         let items = self.binding.lexed.items(slot);
-        items
-            .chunks(usize::from(arity).max(1))
-            .map(|tuple| self.item(tuple.get(place)?))
-            .collect()
+        items.chunks(usize::from(arity).max(1)).map(|tuple| self.item(tuple.get(place)?)).collect()
     }
 
     /// The value of a literal or parameter.
@@ -179,7 +177,9 @@ impl<'a> Values<'a> {
             Literal::Text { charset: Some(name), bytes } if name.eq_ignore_ascii_case("binary") => {
                 Some(Value::Binary(bytes.into_owned().into()))
             }
-            Literal::Text { charset: Some(name), bytes } => Some(text(bytes, CharsetClass::of(name))),
+            Literal::Text { charset: Some(name), bytes } => {
+                Some(text(bytes, CharsetClass::of(name)))
+            }
             Literal::Hex(bytes) | Literal::Bit(bytes) => Some(Value::Binary(bytes.into())),
             Literal::Date(bytes) => Value::from_literal(LiteralKind::Date, &bytes, charset).ok(),
             Literal::Time(bytes) => Value::from_literal(LiteralKind::Time, &bytes, charset).ok(),
@@ -243,7 +243,12 @@ impl Plan {
     }
 
     /// Sharded tables lie together: shard `n` of one is beside shard `n` of the others.
-    fn together(&self, tables: &Tables, set: &ShardSet, rules: &Rules) -> Result<Vec<Target>, Error> {
+    fn together(
+        &self,
+        tables: &Tables,
+        set: &ShardSet,
+        rules: &Rules,
+    ) -> Result<Vec<Target>, Error> {
         let count = tables.sharded.len();
         set.iter()
             .map(|shard| {
@@ -283,11 +288,16 @@ impl Plan {
             return Ok(route);
         }
         if !allowed {
-            return Err(refuse("scatter_read", format!(
-                "The statement would ask {} of {} shards, and the rules don't allow that: narrow it by \
+            return Err(refuse(
+                "scatter_read",
+                format!(
+                    "The statement would ask {} of {} shards, and the rules don't allow that: narrow it by \
                  the shard key ({}), or add the hint /*+ weir: scatter_ok */",
-                set.len(), set.count(), keys(tables),
-            )));
+                    set.len(),
+                    set.count(),
+                    keys(tables),
+                ),
+            ));
         }
         Ok(Route::Scatter { targets: self.together(tables, set, rules)?, gather })
     }
@@ -313,7 +323,11 @@ impl Plan {
     }
 
     /// No sharded table: the first group that holds everything, or all of them.
-    fn unsharded<'p>(&'p self, tables: &'p Tables, session: &SessionFacts) -> Result<Route<'p>, Error> {
+    fn unsharded<'p>(
+        &'p self,
+        tables: &'p Tables,
+        session: &SessionFacts,
+    ) -> Result<Route<'p>, Error> {
         let place = |index: usize| -> Option<Target> {
             Some(Target {
                 group: *tables.groups.get(index)?,
@@ -344,7 +358,8 @@ impl Plan {
                 return Ok(Route::Scatter { targets, gather });
             }
         }
-        let preferred = session.prefer.and_then(|group| tables.groups.iter().position(|g| *g == group));
+        let preferred =
+            session.prefer.and_then(|group| tables.groups.iter().position(|g| *g == group));
         let spread = if self.facts.access == Access::Read && !tables.steady {
             (session.turn % tables.groups.len().max(1) as u64) as usize
         } else {
@@ -365,12 +380,15 @@ impl Plan {
             return Err(Error::internal("a shard beyond the table's"));
         };
         if !tables.groups.is_empty() && !tables.groups.contains(&shard.group) {
-            return Err(refuse("cross_group", format!(
-                "Shard {} of table '{}' lies in another group than the statement's other tables: \
+            return Err(refuse(
+                "cross_group",
+                format!(
+                    "Shard {} of table '{}' lies in another group than the statement's other tables: \
                  declare those as broadcast, or ask them in a statement of their own",
-                shards.first().copied().unwrap_or_default(),
-                tables.sharded.first().map_or("?", |n| n.table.name.as_str()),
-            )));
+                    shards.first().copied().unwrap_or_default(),
+                    tables.sharded.first().map_or("?", |n| n.table.name.as_str()),
+                ),
+            ));
         }
         Ok(Target {
             group: shard.group,
@@ -432,7 +450,8 @@ impl Plan {
 /// The shards that the driving tables agree on; each part of a UNION has its own.
 fn joint(tables: &Tables, sets: &[ShardSet]) -> ShardSet {
     let mut parts: SmallVec<[(usize, ShardSet); 2]> = SmallVec::new();
-    for (set, narrowed) in sets.iter().zip(&tables.sharded).filter(|(_, narrowed)| narrowed.drives) {
+    for (set, narrowed) in sets.iter().zip(&tables.sharded).filter(|(_, narrowed)| narrowed.drives)
+    {
         match parts.iter_mut().find(|(part, _)| *part == narrowed.part) {
             Some((_, joint)) => *joint = std::mem::replace(joint, ShardSet::none(0)).and(set),
             None => parts.push((narrowed.part, set.clone())),
@@ -461,11 +480,15 @@ fn row_shard(
         .ok_or_else(|| Error::internal("a row of a shape that was not planned"))?;
     if let Some(Some(operand)) = routing.counted.get(shape) {
         if let Some(Value::Null | Value::Int(0)) = values.operand(operand) {
-            return Err(refuse("auto_increment", format!(
-                "Row {} leaves the AUTO_INCREMENT column of the sharded table '{}' to its shard, and each \
+            return Err(refuse(
+                "auto_increment",
+                format!(
+                    "Row {} leaves the AUTO_INCREMENT column of the sharded table '{}' to its shard, and each \
                  shard would count for itself: give the value",
-                number + 1, narrowed.table.name,
-            )));
+                    number + 1,
+                    narrowed.table.name,
+                ),
+            ));
         }
     }
     let mut context = binding.session.assign;
@@ -475,11 +498,16 @@ fn row_shard(
     let mut stored: SmallVec<[Value; 2]> = SmallVec::new();
     for ((key, column), operand) in narrowed.table.keys.iter().zip(&narrowed.types).zip(operands) {
         let refused = |why: &str| {
-            refuse("insert_key", format!(
-                "Row {} gives the shard key '{}' of table '{}' a value whose stored form is not \
+            refuse(
+                "insert_key",
+                format!(
+                    "Row {} gives the shard key '{}' of table '{}' a value whose stored form is not \
                  certain ({why}): write it as the column stores it",
-                number + 1, key.name, narrowed.table.name,
-            ))
+                    number + 1,
+                    key.name,
+                    narrowed.table.name,
+                ),
+            )
         };
         let value = values.operand(operand).ok_or_else(|| refused("it is no plain value"))?;
         stored.push(key.stored(&value, column, context).map_err(refused)?);
@@ -495,11 +523,14 @@ fn count_groups(targets: &[Target]) -> usize {
 }
 
 fn scattered_write(groups: usize, tables: &Tables) -> Error {
-    refuse("scatter_write", format!(
-        "The statement would write to {groups} groups: narrow it by the shard key \
+    refuse(
+        "scatter_write",
+        format!(
+            "The statement would write to {groups} groups: narrow it by the shard key \
          ({}), allow scatter_writes in the rules, or add the hint /*+ weir: scatter_ok */",
-        keys(tables),
-    ))
+            keys(tables),
+        ),
+    )
 }
 
 /// The shard keys of the statement's tables, for a message.
@@ -573,7 +604,13 @@ pub fn count(count: &Count, binding: &Binding) -> Result<u64, Error> {
             .slot(*slot)
             .and_then(|value| u64::try_from(value.as_whole()?).ok())
             .ok_or_else(|| {
-                Error::new(Fault::Client, 1210, b"HY000", "limit_value", "Incorrect arguments to LIMIT")
+                Error::new(
+                    Fault::Client,
+                    1210,
+                    b"HY000",
+                    "limit_value",
+                    "Incorrect arguments to LIMIT",
+                )
             }),
     }
 }

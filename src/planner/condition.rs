@@ -36,9 +36,16 @@ pub(crate) enum Test {
     NullSafe(Operand),
     /// Any of them; a list slot is one operand.
     In(Vec<Operand>),
-    Bound { side: Side, inclusive: bool, operand: Operand },
+    Bound {
+        side: Side,
+        inclusive: bool,
+        operand: Operand,
+    },
     /// `(…, key, …) IN ((…), …)`: the key is at this place of each tuple of the slot.
-    Tuples { slot: u16, place: usize },
+    Tuples {
+        slot: u16,
+        place: usize,
+    },
 }
 
 /// A value that comes with the statement.
@@ -86,7 +93,12 @@ pub(crate) fn shards(narrowed: &Narrowed, values: &Values) -> ShardSet {
 }
 
 /// `keys`: what is already known of each key where `condition` is asked.
-fn evaluate(condition: &Condition, mut keys: Keys, narrowed: &Narrowed, values: &Values) -> ShardSet {
+fn evaluate(
+    condition: &Condition,
+    mut keys: Keys,
+    narrowed: &Narrowed,
+    values: &Values,
+) -> ShardSet {
     let table: &ShardedTable = &narrowed.table;
     match condition {
         Condition::Any => table.shards_for(&keys),
@@ -136,7 +148,8 @@ fn narrow(keys: &mut Keys, index: usize, test: &Test, narrowed: &Narrowed, value
 }
 
 fn key_condition(index: usize, test: &Test, narrowed: &Narrowed, values: &Values) -> KeyCondition {
-    let (Some(key), Some(column)) = (narrowed.table.keys.get(index), narrowed.types.get(index)) else {
+    let (Some(key), Some(column)) = (narrowed.table.keys.get(index), narrowed.types.get(index))
+    else {
         return KeyCondition::Any;
     };
     let context = match values.binding.parameters {

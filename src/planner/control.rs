@@ -51,7 +51,13 @@ pub(crate) fn use_schema(draft: Draft, classified: &Classified) -> Result<Outcom
 }
 
 fn unknown(schema: &str) -> Error {
-    Error::new(Fault::Client, 1049, b"42000", "unknown_schema", format!("Unknown database '{schema}'"))
+    Error::new(
+        Fault::Client,
+        1049,
+        b"42000",
+        "unknown_schema",
+        format!("Unknown database '{schema}'"),
+    )
 }
 
 /// EXPLAIN ROUTE statement.
@@ -65,9 +71,12 @@ pub(crate) fn explain_route(draft: Draft, classified: &Classified) -> Result<Out
 
 /// What only an administrator of the servers does, and not through a proxy.
 pub(crate) fn administration(kind: StatementKind) -> Error {
-    refuse("statement", format!(
-        "{kind:?} administers a server and is not sent through Weir: connect to the server itself"
-    ))
+    refuse(
+        "statement",
+        format!(
+            "{kind:?} administers a server and is not sent through Weir: connect to the server itself"
+        ),
+    )
 }
 
 /// CREATE DATABASE: the rules say which schemas there are.
@@ -80,8 +89,11 @@ pub(crate) fn database(draft: Draft, classified: &Classified, tokens: &[Token]) 
     if classified.kind == StatementKind::CreateDatabase && exists && name.is_some() {
         return reply(draft, Reply::Ok);
     }
-    Err(refuse("statement", "Logical schemas are declared in the rules, and their physical databases are \
-         made on the servers: neither is created, altered or dropped by a statement"))
+    Err(refuse(
+        "statement",
+        "Logical schemas are declared in the rules, and their physical databases are \
+         made on the servers: neither is created, altered or dropped by a statement",
+    ))
 }
 
 /// CALL: a routine of the schema's default group, which may do anything.
@@ -99,7 +111,11 @@ pub(crate) fn simple(mut draft: Draft, tokens: &[Token], access: Access) -> Resu
 }
 
 /// A statement of which nothing is known.
-pub(crate) fn unknown_effects(mut draft: Draft, tokens: &[Token], construct: &str) -> Result<Outcome> {
+pub(crate) fn unknown_effects(
+    mut draft: Draft,
+    tokens: &[Token],
+    construct: &str,
+) -> Result<Outcome> {
     draft.facts.access = Access::Write;
     draft.facts.pins = Some(Pin::Unknown);
     draft.facts.retry = false;
@@ -126,9 +142,16 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         K::Columns | K::Index | K::CreateTable | K::CreateView if show.object.is_some() => {
             of_table(draft, &show)
         }
-        K::Grants | K::CreateUser => Err(refuse("statement", "Accounts of clients are declared in the \
-             rules: the servers' own accounts and grants are not shown")),
-        K::BinlogStatus | K::BinaryLogs | K::BinlogEvents | K::RelaylogEvents | K::ReplicaStatus
+        K::Grants | K::CreateUser => Err(refuse(
+            "statement",
+            "Accounts of clients are declared in the \
+             rules: the servers' own accounts and grants are not shown",
+        )),
+        K::BinlogStatus
+        | K::BinaryLogs
+        | K::BinlogEvents
+        | K::RelaylogEvents
+        | K::ReplicaStatus
         | K::Replicas => {
             draft.facts.access = Access::PrimaryRead;
             of_schema(draft, &show)
@@ -144,16 +167,20 @@ fn pattern(show: &Show) -> Option<String> {
 /// LIKE or WHERE.
 fn shown(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<Shown> {
     let sql = draft.input.sql;
-    let inside = |token: &Token| show.filter.as_ref().is_some_and(|filter| filter.contains(&token.range().start));
+    let inside = |token: &Token| {
+        show.filter.as_ref().is_some_and(|filter| filter.contains(&token.range().start))
+    };
     // The condition is run over a table of Weir's own: it must not reach another.
-    let subquery = tokens.iter().filter(|token| inside(token)).any(|token| {
-        token.is_any(sql, &["SELECT", "TABLE", "VALUES", "WITH"])
-    });
+    let subquery = tokens
+        .iter()
+        .filter(|token| inside(token))
+        .any(|token| token.is_any(sql, &["SELECT", "TABLE", "VALUES", "WITH"]));
     if subquery {
         return Err(refuse("statement", "SHOW … WHERE with a subquery is not supported"));
     }
     let filter = show.filter.as_ref().and_then(|range| sql.get(range.clone()));
-    let filter = filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
+    let filter =
+        filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
     Ok(Shown { pattern: pattern(show), filter })
 }
 
@@ -210,7 +237,8 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
     draft.name_tables(&survey, |_| Naming::Rename);
     draft.facts.names_in_rows = true;
     let mut tables = draft.groups(&survey)?;
-    if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone()) {
+    if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone())
+    {
         tables.sharded.push(Narrowed {
             types: table.keys.iter().map(|key| key.declared.clone()).collect(),
             table,
@@ -236,7 +264,8 @@ fn of_schema(mut draft: Draft, show: &Show) -> Result<Outcome> {
             draft.schemas.push(rules.name.clone());
             if **rules.default_database() != *schema.name {
                 let start = draft.input.lexed.template_offset(schema.range.start) as u32;
-                let at = Span { start, end: start + (schema.range.end - schema.range.start) as u32 };
+                let at =
+                    Span { start, end: start + (schema.range.end - schema.range.start) as u32 };
                 let text = format!("`{}`", rules.default_database().replace('`', "``"));
                 draft.splice(at, What::Parts(vec![Part::Text(text.into())]), false);
                 draft.facts.names_in_rows = true;

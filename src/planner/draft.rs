@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
 
     /// Access of a query.
     pub fn reads(&mut self) {
-        self.facts.access = if self.traits.needs_primary() { Access::PrimaryRead } else { Access::Read };
+        self.facts.access =
+            if self.traits.needs_primary() { Access::PrimaryRead } else { Access::Read };
         self.facts.retry = self.facts.access == Access::Read && self.facts.pins.is_none();
     }
 
@@ -140,7 +141,8 @@ impl<'a> Draft<'a> {
                 self.splice(schema.span, what, false);
             }
             if naming(name.used) == Naming::Rename && used.alias.is_none() {
-                let what = What::Qualifier { index: name.used, written: name.table.text.as_str().into() };
+                let what =
+                    What::Qualifier { index: name.used, written: name.table.text.as_str().into() };
                 self.splice(name.table.span, what, false);
             }
         }
@@ -234,17 +236,24 @@ impl<'a> Draft<'a> {
     pub fn hinted(&self, narrowed: &mut [Narrowed]) -> Result<()> {
         for hint in &self.hints.hints {
             let Hint::Shard { table, shard } = hint else { continue };
-            let found = narrowed.iter_mut().find(|n| n.table.name.as_str().eq_ignore_ascii_case(table));
+            let found =
+                narrowed.iter_mut().find(|n| n.table.name.as_str().eq_ignore_ascii_case(table));
             let Some(found) = found else {
-                return Err(refuse("hint", format!(
-                    "The hint names a shard of '{table}', which is no sharded table of this statement"
-                )));
+                return Err(refuse(
+                    "hint",
+                    format!(
+                        "The hint names a shard of '{table}', which is no sharded table of this statement"
+                    ),
+                ));
             };
             if *shard >= found.table.count() {
-                return Err(refuse("hint", format!(
-                    "The hint asks for shard {shard} of '{table}', which has shards 0 to {}",
-                    found.table.count().saturating_sub(1),
-                )));
+                return Err(refuse(
+                    "hint",
+                    format!(
+                        "The hint asks for shard {shard} of '{table}', which has shards 0 to {}",
+                        found.table.count().saturating_sub(1),
+                    ),
+                ));
             }
             let binding = found.table.binding;
             for narrowed in narrowed.iter_mut().filter(|n| n.table.binding == binding) {
@@ -255,7 +264,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether every sharded table lets reads go to all shards.
-    pub fn scatter_allowed(&self, narrowed: &[Narrowed], may: impl Fn(&ShardedTable) -> bool) -> bool {
+    pub fn scatter_allowed(
+        &self,
+        narrowed: &[Narrowed],
+        may: impl Fn(&ShardedTable) -> bool,
+    ) -> bool {
         self.scatter_ok() || narrowed.iter().all(|narrowed| may(&narrowed.table))
     }
 

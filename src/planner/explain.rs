@@ -102,7 +102,12 @@ fn facts(plan: &Plan) -> String {
 /// How many targets are written out in full; of the others only the places.
 const SHOWN_IN_FULL: usize = 2;
 
-fn show_targets(plan: &Plan, targets: &[Target], binding: &Binding, out: &mut String) -> Result<()> {
+fn show_targets(
+    plan: &Plan,
+    targets: &[Target],
+    binding: &Binding,
+    out: &mut String,
+) -> Result<()> {
     for target in targets.iter().take(SHOWN_IN_FULL) {
         show_target(plan, target, binding, out)?;
     }
@@ -133,7 +138,9 @@ fn show_target(plan: &Plan, target: &Target, binding: &Binding, out: &mut String
     };
     let rendered = plan.render(target, binding, form, &mut text)?;
     let _ = match rendered {
-        crate::planner::plan::Rendered::AsIs => writeln!(out, "  {}: as it is", place(target, binding)),
+        crate::planner::plan::Rendered::AsIs => {
+            writeln!(out, "  {}: as it is", place(target, binding))
+        }
         crate::planner::plan::Rendered::Written => {
             writeln!(out, "  {}: {}", place(target, binding), String::from_utf8_lossy(&text))
         }
@@ -188,7 +195,8 @@ fn sort_keys(keys: &[SortKey]) -> String {
 
 fn aggregate(aggregate: &Aggregate) -> String {
     let at = column(aggregate.column);
-    let weight = |weight: Option<Column>| weight.map_or_else(String::new, |w| format!(" by {}", column(w)));
+    let weight =
+        |weight: Option<Column>| weight.map_or_else(String::new, |w| format!(" by {}", column(w)));
     match aggregate.function {
         AggregateFunction::Count => format!("{at}: count"),
         AggregateFunction::Sum => format!("{at}: sum"),

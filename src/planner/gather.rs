@@ -14,16 +14,36 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
-use crate::sql::analysis::{
-    Expr, Function, Item, Layout, Literal, OrderItem, Query, Select, Span,
-};
+use crate::sql::analysis::{Expr, Function, Item, Layout, Literal, OrderItem, Query, Select, Span};
 
 /// Functions that fold rows.
 const AGGREGATES: [&str; 26] = [
-    "any_value", "avg", "bit_and", "bit_or", "bit_xor", "count", "group_concat", "grouping",
-    "json_arrayagg", "json_objectagg", "max", "median", "min", "percentile_cont", "percentile_disc",
-    "std", "stddev", "stddev_pop", "stddev_samp", "st_collect", "sum", "var_pop", "var_samp",
-    "variance", "approx_count_distinct", "string_agg",
+    "any_value",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "count",
+    "group_concat",
+    "grouping",
+    "json_arrayagg",
+    "json_objectagg",
+    "max",
+    "median",
+    "min",
+    "percentile_cont",
+    "percentile_disc",
+    "std",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "st_collect",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "approx_count_distinct",
+    "string_agg",
 ];
 
 /// A merge in the making.
@@ -47,14 +67,22 @@ pub(crate) fn select<'a>(
     layout: &'a Layout,
 ) -> Result<Gather> {
     if has_window(select, query) {
-        return Err(refuse("scatter_window", "Window functions over several shards are not merged: narrow \
-             the statement to one shard by the shard key"));
+        return Err(refuse(
+            "scatter_window",
+            "Window functions over several shards are not merged: narrow \
+             the statement to one shard by the shard key",
+        ));
     }
     let plain = keyed(survey, block, select) || !is_grouped(select, query);
     let distinct = select.distinct && !distinct_by_key(survey, block, select);
-    if layout.select == Span::default() && (!plain || distinct || !query.order_by.is_empty() || query.limit.is_some()) {
-        return Err(refuse("scatter_order", "A query in parentheses is not merged with ORDER BY, LIMIT, \
-             DISTINCT or aggregates: leave the outer parentheses out"));
+    if layout.select == Span::default()
+        && (!plain || distinct || !query.order_by.is_empty() || query.limit.is_some())
+    {
+        return Err(refuse(
+            "scatter_order",
+            "A query in parentheses is not merged with ORDER BY, LIMIT, \
+             DISTINCT or aggregates: leave the outer parentheses out",
+        ));
     }
     let mut merge = Merge { draft, survey, block, select, layout, hidden: vec![] };
     let mut gather = if !plain {
@@ -72,8 +100,11 @@ pub(crate) fn select<'a>(
 /// ORDER BY and LIMIT of a UNION ALL: rows are only put one behind the other.
 pub(crate) fn union(draft: &mut Draft, query: &Query, layout: &Layout) -> Result<Gather> {
     if !query.order_by.is_empty() {
-        return Err(refuse("scatter_union", "ORDER BY of a UNION over several shards is not merged: narrow \
-             each part to one shard by the shard key"));
+        return Err(refuse(
+            "scatter_union",
+            "ORDER BY of a UNION over several shards is not merged: narrow \
+             each part to one shard by the shard key",
+        ));
     }
     let limit = query.limit.as_ref().map(limit_of).transpose()?;
     if let Some(limit) = &limit {
@@ -90,10 +121,13 @@ pub(crate) fn local_rows(survey: &mut Survey, block: usize) -> Result<()> {
         return Ok(());
     };
     let refused = |what: &str| {
-        Err(refuse("scatter_subquery", format!(
-            "{what} inside of a derived table or a UNION would be taken shard by shard: narrow it to one \
+        Err(refuse(
+            "scatter_subquery",
+            format!(
+                "{what} inside of a derived table or a UNION would be taken shard by shard: narrow it to one \
              shard by the shard key, or group by the shard key"
-        )))
+            ),
+        ))
     };
     if limited {
         return refused("LIMIT");
@@ -148,14 +182,24 @@ fn any(expr: &Expr, test: &dyn Fn(&Function) -> bool) -> bool {
         Expr::And(parts) | Expr::Or(parts) | Expr::Tuple(parts) | Expr::Opaque { parts, .. } => {
             parts.iter().any(|part| any(part, test))
         }
-        Expr::Not(inner) | Expr::Negate(inner) | Expr::IsNull { expr: inner, .. } => any(inner, test),
+        Expr::Not(inner) | Expr::Negate(inner) | Expr::IsNull { expr: inner, .. } => {
+            any(inner, test)
+        }
         Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
             any(left, test) || any(right, test)
         }
-        Expr::Between { expr, low, high, .. } => any(expr, test) || any(low, test) || any(high, test),
-        Expr::InList { expr, list, .. } => any(expr, test) || list.iter().any(|item| any(item, test)),
+        Expr::Between { expr, low, high, .. } => {
+            any(expr, test) || any(low, test) || any(high, test)
+        }
+        Expr::InList { expr, list, .. } => {
+            any(expr, test) || list.iter().any(|item| any(item, test))
+        }
         Expr::InQuery { expr, .. } => any(expr, test),
-        Expr::Exists(_) | Expr::Subquery(_) | Expr::Column(_) | Expr::Slot(_) | Expr::Literal(_) => false,
+        Expr::Exists(_)
+        | Expr::Subquery(_)
+        | Expr::Column(_)
+        | Expr::Slot(_)
+        | Expr::Literal(_) => false,
     }
 }
 
@@ -168,7 +212,8 @@ fn keyed(survey: &mut Survey, block: usize, select: &Select) -> bool {
         .group_by
         .iter()
         .map(|expr| {
-            let item = group_index(survey, block, select, expr).and_then(|index| select.items.get(index));
+            let item =
+                group_index(survey, block, select, expr).and_then(|index| select.items.get(index));
             match item {
                 Some(Item::Expr { expr, .. }) => expr,
                 _ => expr,
@@ -222,7 +267,8 @@ fn item_index(select: &Select, expr: &Expr, alias_first: bool) -> Option<usize> 
     match expr {
         Expr::Literal(Literal::Number(number)) => {
             let index = number.parse::<usize>().ok()?.checked_sub(1)?;
-            let star = select.items.iter().take(index + 1).any(|item| !matches!(item, Item::Expr { .. }));
+            let star =
+                select.items.iter().take(index + 1).any(|item| !matches!(item, Item::Expr { .. }));
             (!star && index < select.items.len()).then_some(index)
         }
         Expr::Column(column) if column.table.is_none() => {
@@ -234,10 +280,10 @@ fn item_index(select: &Select, expr: &Expr, alias_first: bool) -> Option<usize> 
         }
         Expr::Column(column) => select.items.iter().position(|item| {
             matches!(item, Item::Expr { expr: Expr::Column(other), .. }
-                if other.column.is(&column.column.text)
-                    && other.table.as_ref().is_some_and(|t| {
-                        column.table.as_ref().is_some_and(|u| u.text == t.text)
-                    }))
+            if other.column.is(&column.column.text)
+                && other.table.as_ref().is_some_and(|t| {
+                    column.table.as_ref().is_some_and(|u| u.text == t.text)
+                }))
         }),
         _ => None,
     }
@@ -265,8 +311,11 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         let mut gather = Gather::default();
         for (index, item) in query.order_by.iter().enumerate() {
             if self.select.distinct && item_index(self.select, &item.expr, true).is_none() {
-                return Err(refuse("scatter_distinct", "ORDER BY with DISTINCT over several shards needs each \
-                     key in the select list"));
+                return Err(refuse(
+                    "scatter_distinct",
+                    "ORDER BY with DISTINCT over several shards needs each \
+                     key in the select list",
+                ));
             }
             gather.merge_by.push(self.order_key(index, item)?);
         }
@@ -296,10 +345,14 @@ impl<'a> Merge<'_, '_, '_, 'a> {
 
     /// The key of one item of ORDER BY.
     fn order_key(&mut self, index: usize, item: &'a OrderItem) -> Result<SortKey> {
-        let random = |function: &Function| matches!(function.name.as_str(), "rand" | "uuid" | "uuid_short");
+        let random =
+            |function: &Function| matches!(function.name.as_str(), "rand" | "uuid" | "uuid_short");
         if any(&item.expr, &random) {
-            return Err(refuse("scatter_order", "ORDER BY RAND() over several shards is not merged: its \
-                 value differs each time that it is asked"));
+            return Err(refuse(
+                "scatter_order",
+                "ORDER BY RAND() over several shards is not merged: its \
+                 value differs each time that it is asked",
+            ));
         }
         let span = self.layout.order_items.get(index).copied().unwrap_or_default();
         let column = self.key(&item.expr, span, true)?;
@@ -324,8 +377,11 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             }
         }
         if let Expr::Literal(_) = expr {
-            return Err(refuse("scatter_order", "The ordinal in ORDER BY or GROUP BY names no column that \
-                 is known here: write the column's name"));
+            return Err(refuse(
+                "scatter_order",
+                "The ordinal in ORDER BY or GROUP BY names no column that \
+                 is known here: write the column's name",
+            ));
         }
         let comparison = order::of_expression(self.survey, self.block, expr)?;
         self.cut_parameters(span);
@@ -344,7 +400,8 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             let text = template.get(span.start as usize..alias.start as usize).unwrap_or_default();
             let mut text = text.trim_ascii_end();
             if let Some((rest, word)) = text.split_last_chunk::<2>() {
-                let bounded = rest.last().is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+                let bounded =
+                    rest.last().is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
                 if word.eq_ignore_ascii_case(b"as") && bounded {
                     text = rest.trim_ascii_end();
                 }
@@ -376,22 +433,36 @@ impl<'a> Merge<'_, '_, '_, 'a> {
     /// Aggregates with and without GROUP BY whose groups have rows of several shards.
     fn aggregated(&mut self, query: &'a Query) -> Result<Gather> {
         if self.select.rollup {
-            return Err(refuse("scatter_aggregate", "WITH ROLLUP over several shards is not merged"));
+            return Err(refuse(
+                "scatter_aggregate",
+                "WITH ROLLUP over several shards is not merged",
+            ));
         }
         if self.select.having.is_some() {
-            return Err(refuse("scatter_aggregate", "HAVING over groups with rows of several shards is not \
-                 evaluated: group by the shard key, or filter the answer"));
+            return Err(refuse(
+                "scatter_aggregate",
+                "HAVING over groups with rows of several shards is not \
+                 evaluated: group by the shard key, or filter the answer",
+            ));
         }
         if self.select.distinct {
-            return Err(refuse("scatter_distinct", "DISTINCT over aggregates of several shards is not merged"));
+            return Err(refuse(
+                "scatter_distinct",
+                "DISTINCT over aggregates of several shards is not merged",
+            ));
         }
         let mut gather = Gather::default();
         let mut totals = vec![];
         for (index, item) in self.select.items.iter().enumerate() {
             match item {
                 Item::Expr { expr, .. } => self.total(index, expr, &mut totals)?,
-                Item::All | Item::AllOf(_) => return Err(refuse("scatter_aggregate", "A star beside \
-                     aggregates of several shards is not merged: name the columns")),
+                Item::All | Item::AllOf(_) => {
+                    return Err(refuse(
+                        "scatter_aggregate",
+                        "A star beside \
+                     aggregates of several shards is not merged: name the columns",
+                    ));
+                }
             }
         }
         gather.merge_by = self.group_keys(query)?;
@@ -410,15 +481,21 @@ impl<'a> Merge<'_, '_, '_, 'a> {
     fn total(&mut self, index: usize, expr: &'a Expr, totals: &mut Vec<Aggregate>) -> Result<()> {
         let Expr::Function(function) = expr else {
             if any(expr, &is_aggregate) {
-                return Err(refuse("scatter_aggregate", "An expression over aggregates of several shards is \
-                     not evaluated: select the aggregates themselves"));
+                return Err(refuse(
+                    "scatter_aggregate",
+                    "An expression over aggregates of several shards is \
+                     not evaluated: select the aggregates themselves",
+                ));
             }
             return Ok(());
         };
         if !is_aggregate(function) {
             if any(expr, &is_aggregate) {
-                return Err(refuse("scatter_aggregate", "A function of aggregates of several shards is not \
-                     evaluated: select the aggregates themselves"));
+                return Err(refuse(
+                    "scatter_aggregate",
+                    "A function of aggregates of several shards is not \
+                     evaluated: select the aggregates themselves",
+                ));
             }
             return Ok(());
         }
@@ -435,12 +512,18 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             let arguments: Vec<&Expr> = function.arguments.iter().collect();
             names_key(self.survey, self.block, &arguments)
         };
-        if function.distinct && !by_key && !matches!(function.name.as_str(), "min" | "max" | "bit_and" | "bit_or") {
-            return Err(refuse("scatter_aggregate", format!(
-                "{}(DISTINCT …) over several shards is not merged: group by the shard key, or narrow the \
+        if function.distinct
+            && !by_key
+            && !matches!(function.name.as_str(), "min" | "max" | "bit_and" | "bit_or")
+        {
+            return Err(refuse(
+                "scatter_aggregate",
+                format!(
+                    "{}(DISTINCT …) over several shards is not merged: group by the shard key, or narrow the \
                  statement to one shard",
-                function.name.to_uppercase(),
-            )));
+                    function.name.to_uppercase(),
+                ),
+            ));
         }
         Ok(Some(match (function.name.as_str(), function.arguments.as_slice()) {
             ("count", _) => AggregateFunction::Count,
@@ -467,18 +550,25 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             ("avg", [_]) => {
                 self.cut_parameters(function.inside);
                 let of = |name: &str| {
-                    vec![Part::Text(format!("{name}(").into()), Part::Copy(function.inside), Part::Text(")".into())]
+                    vec![
+                        Part::Text(format!("{name}(").into()),
+                        Part::Copy(function.inside),
+                        Part::Text(")".into()),
+                    ]
                 };
                 let sum = self.hide(of("SUM"))?;
                 let count = self.hide(of("COUNT"))?;
                 AggregateFunction::Average { sum, count }
             }
             (name, _) => {
-                return Err(refuse("scatter_aggregate", format!(
-                    "{}() over several shards is not merged: group by the shard key, or narrow the \
+                return Err(refuse(
+                    "scatter_aggregate",
+                    format!(
+                        "{}() over several shards is not merged: group by the shard key, or narrow the \
                      statement to one shard",
-                    name.to_uppercase(),
-                )));
+                        name.to_uppercase(),
+                    ),
+                ));
             }
         }))
     }
@@ -496,8 +586,9 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         order.sort_by_key(|(place, index, ..)| (place.map_or(usize::MAX, |place| place), *index));
         for (place, _, column, span) in order {
-            let descending =
-                place.and_then(|place| query.order_by.get(place)).is_some_and(|item| item.descending);
+            let descending = place
+                .and_then(|place| query.order_by.get(place))
+                .is_some_and(|item| item.descending);
             keys.push(SortKey { column, descending });
             text.push(Part::Text(if text.is_empty() { " ORDER BY " } else { ", " }.into()));
             text.push(Part::Copy(span));
@@ -572,7 +663,9 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         let same_call = |function: &Function| {
             self.select.items.iter().position(|item| match item {
-                Item::Expr { expr: Expr::Function(other), .. } => self.same_text(other.span, function.span),
+                Item::Expr { expr: Expr::Function(other), .. } => {
+                    self.same_text(other.span, function.span)
+                }
                 _ => false,
             })
         };
@@ -581,26 +674,37 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             expr => item_index(self.select, expr, true),
         };
         let Some(index) = index else {
-            return Err(refuse("scatter_aggregate", "ORDER BY over aggregates of several shards needs each \
-                 key in the select list: add it there"));
+            return Err(refuse(
+                "scatter_aggregate",
+                "ORDER BY over aggregates of several shards needs each \
+                 key in the select list: add it there",
+            ));
         };
         match self.select.items.get(index) {
-            Some(Item::Expr { expr: Expr::Function(f), .. }) if matches!(f.name.as_str(), "min" | "max") => {
+            Some(Item::Expr { expr: Expr::Function(f), .. })
+                if matches!(f.name.as_str(), "min" | "max") =>
+            {
                 let argument = f.arguments.first();
                 let comparison = match argument {
                     Some(argument) => order::of_extreme(self.survey, self.block, argument)?,
                     None => Comparison::Itself,
                 };
                 if comparison != Comparison::Itself {
-                    return Err(refuse("scatter_aggregate", "ORDER BY of MIN or MAX of a text over several \
-                         shards is not merged"));
+                    return Err(refuse(
+                        "scatter_aggregate",
+                        "ORDER BY of MIN or MAX of a text over several \
+                         shards is not merged",
+                    ));
                 }
             }
             Some(Item::Expr { expr, .. }) => {
                 let comparison = order::of_expression(self.survey, self.block, expr)?;
                 if comparison != Comparison::Itself {
-                    return Err(refuse("scatter_aggregate", "ORDER BY of a text that is no group's key over \
-                         several shards is not merged"));
+                    return Err(refuse(
+                        "scatter_aggregate",
+                        "ORDER BY of a text that is no group's key over \
+                         several shards is not merged",
+                    ));
                 }
             }
             _ => {}
@@ -612,7 +716,9 @@ impl<'a> Merge<'_, '_, '_, 'a> {
     fn same_text(&self, left: Span, right: Span) -> bool {
         let template = self.draft.input.lexed.template();
         let (left, right) = (template.get(left.range()), template.get(right.range()));
-        left.is_some_and(|text| !text.is_empty() && right.is_some_and(|r| r.eq_ignore_ascii_case(text)))
+        left.is_some_and(|text| {
+            !text.is_empty() && right.is_some_and(|r| r.eq_ignore_ascii_case(text))
+        })
     }
 
     /// DISTINCT over rows of several shards: sorted by every column, equal neighbours fold.
@@ -621,8 +727,11 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         let mut named = vec![];
         for item in &query.order_by {
             let Some(index) = item_index(self.select, &item.expr, true) else {
-                return Err(refuse("scatter_distinct", "ORDER BY with DISTINCT over several shards needs each \
-                     key in the select list"));
+                return Err(refuse(
+                    "scatter_distinct",
+                    "ORDER BY with DISTINCT over several shards needs each \
+                     key in the select list",
+                ));
             };
             named.push((index, item.descending));
         }
@@ -634,8 +743,11 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         let mut text = vec![];
         for (index, descending) in named {
             let Some(Item::Expr { expr, alias }) = self.select.items.get(index) else {
-                return Err(refuse("scatter_distinct", "DISTINCT of a star over several shards is not merged: \
-                     name the columns"));
+                return Err(refuse(
+                    "scatter_distinct",
+                    "DISTINCT of a star over several shards is not merged: \
+                     name the columns",
+                ));
             };
             // A key follows from its column's value, so a shard's rows stay as distinct as they are.
             let column = match order::of_expression(self.survey, self.block, expr)? {
@@ -669,5 +781,6 @@ impl<'a> Merge<'_, '_, '_, 'a> {
 }
 
 fn narrow(index: usize) -> Result<u16> {
-    u16::try_from(index).map_err(|_| refuse("scatter_order", "The select list is too long to be merged"))
+    u16::try_from(index)
+        .map_err(|_| refuse("scatter_order", "The select list is too long to be merged"))
 }

@@ -51,7 +51,9 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outco
 
 fn expressions<'a>(survey: &mut Survey<'a>, block: usize, insert: &'a Insert) -> Result<()> {
     match &insert.source {
-        InsertSource::Values(rows) => rows.iter().try_for_each(|row| survey.expressions(block, row))?,
+        InsertSource::Values(rows) => {
+            rows.iter().try_for_each(|row| survey.expressions(block, row))?
+        }
         InsertSource::Assignments(all) => {
             for assignment in all {
                 survey.column(block, &assignment.target);
@@ -85,11 +87,14 @@ fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert)
         let mut narrowed = narrow_all(survey, &sources);
         draft.hinted(&mut narrowed)?;
         tables.sharded = narrowed;
-        tables.many = Some(Many::Refuse(refuse("insert_select", format!(
-            "INSERT … SELECT from shards of several groups into table '{}' is not supported: narrow the \
+        tables.many = Some(Many::Refuse(refuse(
+            "insert_select",
+            format!(
+                "INSERT … SELECT from shards of several groups into table '{}' is not supported: narrow the \
              SELECT to one shard in the same group, or read first and insert then",
-            insert.table.table.text,
-        ))));
+                insert.table.table.text,
+            ),
+        )));
     }
     Ok(Some(draft.finish(Action::Tables(tables))))
 }
@@ -127,34 +132,49 @@ fn broadcast(survey: &Survey, insert: &Insert, fills: bool) -> Result<()> {
     }
     let others = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Broadcast(_)));
     if others {
-        return Err(refuse("broadcast_nondeterministic", "A broadcast table is filled from a table that not \
-             every group has: its copies would differ. Read the rows first and insert them then"));
+        return Err(refuse(
+            "broadcast_nondeterministic",
+            "A broadcast table is filled from a table that not \
+             every group has: its copies would differ. Read the rows first and insert them then",
+        ));
     }
     if let InsertSource::Query(query) = &insert.source {
         if query.limit.is_some() {
-            return Err(refuse("limit_write", "INSERT … SELECT … LIMIT may take other rows in each copy of a \
-                 broadcast table"));
+            return Err(refuse(
+                "limit_write",
+                "INSERT … SELECT … LIMIT may take other rows in each copy of a \
+                 broadcast table",
+            ));
         }
     }
-    let Some(table) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else { return Ok(()) };
+    let Some(table) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
+        return Ok(());
+    };
     if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
         if !fills && !given(insert, table, &column.name) {
-            return Err(refuse("auto_increment", format!(
-                "Column '{}' of the broadcast table '{}' is AUTO_INCREMENT, and its copies could count \
+            return Err(refuse(
+                "auto_increment",
+                format!(
+                    "Column '{}' of the broadcast table '{}' is AUTO_INCREMENT, and its copies could count \
                  differently: write its value, or declare a sequence for it",
-                column.name, table.name,
-            )));
+                    column.name, table.name,
+                ),
+            ));
         }
     }
     let differs = |column: &&catalog::Column| {
-        matches!(column.default, catalog::DefaultValue::Expression(_)) && !given(insert, table, &column.name)
+        matches!(column.default, catalog::DefaultValue::Expression(_))
+            && !given(insert, table, &column.name)
     };
     if let Some(column) = table.columns.iter().find(differs) {
-        return Err(refuse("broadcast_nondeterministic", format!(
-            "The default of column '{}' is an expression that each copy of the broadcast table would \
+        return Err(refuse(
+            "broadcast_nondeterministic",
+            format!(
+                "The default of column '{}' is an expression that each copy of the broadcast table would \
              evaluate for itself: write its value",
-            column.name,
-        )));
+                column.name,
+            ),
+        ));
     }
     Ok(())
 }
@@ -163,7 +183,9 @@ fn broadcast(survey: &Survey, insert: &Insert, fills: bool) -> Result<()> {
 fn given(insert: &Insert, table: &catalog::Table, column: &str) -> bool {
     match &insert.source {
         InsertSource::Assignments(all) => all.iter().any(|a| a.target.column.is(column)),
-        _ if insert.columns.is_empty() => table.visible_columns().any(|known| *known.name == *column),
+        _ if insert.columns.is_empty() => {
+            table.visible_columns().any(|known| *known.name == *column)
+        }
         _ => insert.columns.iter().any(|known| known.is(column)),
     }
 }
@@ -203,12 +225,18 @@ fn sharded<'a>(
         return Ok(Some(draft.finish(Action::Tables(tables))));
     }
     if survey.uses.len() > 1 {
-        return Err(refuse("insert_key", "A subquery in VALUES over sharded tables is not supported: read \
-             the value first"));
+        return Err(refuse(
+            "insert_key",
+            "A subquery in VALUES over sharded tables is not supported: read \
+             the value first",
+        ));
     }
     if opaque(&draft) {
-        return Err(refuse("insert_rows", "The rows of the INSERT are of too many different shapes to be \
-             split over shards: use the same kinds of values in each row, or several statements"));
+        return Err(refuse(
+            "insert_rows",
+            "The rows of the INSERT are of too many different shapes to be \
+             split over shards: use the same kinds of values in each row, or several statements",
+        ));
     }
     if fill.as_ref().is_some_and(Fill::is_certain) {
         let mut plan = draft.finish(Action::Fill);
@@ -221,7 +249,8 @@ fn sharded<'a>(
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
     tables.sharded = narrowed;
-    let counted = if fill.is_some() || draft.explains { vec![] } else { counted(survey, insert, &columns) };
+    let counted =
+        if fill.is_some() || draft.explains { vec![] } else { counted(survey, insert, &columns) };
     tables.rows = Some(RowRouting { shapes, counted, ignore: insert.ignore });
     tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
     if let Some(rows) = rows_span(&draft) {
@@ -297,15 +326,21 @@ fn columns(
         return Ok(insert.columns.iter().map(|column| column.text.to_lowercase()).collect());
     }
     let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
-        return Err(refuse("insert_key", format!(
-            "The columns of table '{}' are not known, so a row's shard isn't either: write the column list",
-            table,
-        )));
+        return Err(refuse(
+            "insert_key",
+            format!(
+                "The columns of table '{}' are not known, so a row's shard isn't either: write the column list",
+                table,
+            ),
+        ));
     };
-    let names: Vec<String> = known.visible_columns().map(|column| column.name.to_string()).collect();
-    let empty_rows = matches!(&insert.source, InsertSource::Values(rows) if rows.iter().all(Vec::is_empty));
+    let names: Vec<String> =
+        known.visible_columns().map(|column| column.name.to_string()).collect();
+    let empty_rows =
+        matches!(&insert.source, InsertSource::Values(rows) if rows.iter().all(Vec::is_empty));
     if !insert.has_columns && !empty_rows {
-        let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.replace('`', "``"))).collect();
+        let quoted: Vec<String> =
+            names.iter().map(|name| format!("`{}`", name.replace('`', "``"))).collect();
         let text = format!(" ({})", quoted.join(", "));
         let at = Span { start: insert.columns_at, end: insert.columns_at };
         draft.splice(at, What::Parts(vec![Part::Text(text.into())]), false);
@@ -324,18 +359,26 @@ fn auto_increment(
     table: &ShardedTable,
     columns: &[String],
 ) -> Result<()> {
-    let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else { return Ok(()) };
-    let Some(column) = known.auto_increment.and_then(|index| known.columns.get(index)) else { return Ok(()) };
+    let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
+        return Ok(());
+    };
+    let Some(column) = known.auto_increment.and_then(|index| known.columns.get(index)) else {
+        return Ok(());
+    };
     let refused = || {
-        refuse("auto_increment", format!(
-            "Column '{}' of the sharded table '{}' is AUTO_INCREMENT, and each shard would count for \
+        refuse(
+            "auto_increment",
+            format!(
+                "Column '{}' of the sharded table '{}' is AUTO_INCREMENT, and each shard would count for \
              itself: give the value{}",
-            column.name, table.name,
-            match &table.sequence {
-                Some(_) => " (a sequence is declared, but not for a statement like this one)",
-                None => ", or declare a sequence for it",
-            },
-        ))
+                column.name,
+                table.name,
+                match &table.sequence {
+                    Some(_) => " (a sequence is declared, but not for a statement like this one)",
+                    None => ", or declare a sequence for it",
+                },
+            ),
+        )
     };
     let Some(place) = columns.iter().position(|name| *name == column.name.to_lowercase()) else {
         return Err(refused());
@@ -360,9 +403,8 @@ fn auto_increment(
 fn counted(survey: &Survey, insert: &Insert, columns: &[String]) -> Vec<Option<Operand>> {
     let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
     let column = known.and_then(|known| known.columns.get(known.auto_increment?));
-    let place = column.and_then(|column| {
-        columns.iter().position(|name| *name == column.name.to_lowercase())
-    });
+    let place = column
+        .and_then(|column| columns.iter().position(|name| *name == column.name.to_lowercase()));
     let Some(place) = place else { return vec![] };
     match &insert.source {
         InsertSource::Values(rows) => {
@@ -374,7 +416,12 @@ fn counted(survey: &Survey, insert: &Insert, columns: &[String]) -> Vec<Option<O
 }
 
 fn opaque(draft: &Draft) -> bool {
-    draft.input.lexed.slots().iter().any(|slot| matches!(slot.kind, SlotKind::Rows { opaque: true }))
+    draft
+        .input
+        .lexed
+        .slots()
+        .iter()
+        .any(|slot| matches!(slot.kind, SlotKind::Rows { opaque: true }))
 }
 
 /// From the first row to the end of the last one, in the template.
@@ -437,12 +484,17 @@ fn operands_of(
 fn default_of(table: &ShardedTable, known: Option<&catalog::Table>, key: &str) -> Result<Operand> {
     let default = known.and_then(|known| known.column(key)).map(|column| &column.default);
     match default {
-        Some(catalog::DefaultValue::Constant(text)) => Ok(Operand::Value(Value::text(text.to_string()))),
-        _ => Err(refuse("key_missing", format!(
-            "The INSERT gives no value for the shard key '{key}' of table '{}': name the column and give \
+        Some(catalog::DefaultValue::Constant(text)) => {
+            Ok(Operand::Value(Value::text(text.to_string())))
+        }
+        _ => Err(refuse(
+            "key_missing",
+            format!(
+                "The INSERT gives no value for the shard key '{key}' of table '{}': name the column and give \
              its value",
-            table.name,
-        ))),
+                table.name,
+            ),
+        )),
     }
 }
 
@@ -456,11 +508,14 @@ fn from_query(
     tables: &mut Tables,
 ) -> Result<()> {
     let refused = || {
-        refuse("insert_select", format!(
-            "INSERT … SELECT into the sharded table '{}' is supported where the SELECT takes each shard \
+        refuse(
+            "insert_select",
+            format!(
+                "INSERT … SELECT into the sharded table '{}' is supported where the SELECT takes each shard \
              key over from a table that is bound to it: otherwise read first and insert then",
-            table.name,
-        ))
+                table.name,
+            ),
+        )
     };
     let sources: Vec<usize> = survey
         .uses

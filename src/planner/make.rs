@@ -10,8 +10,8 @@ use crate::planner::draft::Draft;
 use crate::planner::insert;
 use crate::planner::modify;
 use crate::planner::next_value;
-use crate::planner::query::{self, Outcome};
 use crate::planner::plan::{Access, SessionAction};
+use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
 use crate::planner::tokens;
 use crate::planner::{Action, PlanInput, Planned};
@@ -73,9 +73,14 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
             draft.facts.access = Access::Write;
             Ok(Outcome::Plan(draft.finish(Action::Reply(reply))))
         }
-        K::Select | K::With | K::Values | K::Table | K::Insert | K::Replace | K::Update | K::Delete => {
-            parsed(draft, tokens, None)
-        }
+        K::Select
+        | K::With
+        | K::Values
+        | K::Table
+        | K::Insert
+        | K::Replace
+        | K::Update
+        | K::Delete => parsed(draft, tokens, None),
         K::Explain => match classified.inner {
             Some(inner) => parsed(draft, tokens, Some(inner)),
             None => control::simple(draft, tokens, Access::Read),
@@ -87,8 +92,13 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
             control::session(draft, SessionAction::SetStatement)
         }
         K::Use => control::use_schema(draft, classified),
-        K::Begin | K::Commit | K::Rollback | K::Savepoint | K::ReleaseSavepoint
-        | K::RollbackToSavepoint | K::Xa(_) => control::session(draft, SessionAction::Transaction),
+        K::Begin
+        | K::Commit
+        | K::Rollback
+        | K::Savepoint
+        | K::ReleaseSavepoint
+        | K::RollbackToSavepoint
+        | K::Xa(_) => control::session(draft, SessionAction::Transaction),
         K::UnlockTables => control::session(draft, SessionAction::UnlockTables),
         K::Prepare => control::session(draft, SessionAction::Prepare),
         K::Execute => control::session(draft, SessionAction::Execute),
@@ -105,9 +115,18 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
 fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome, Error> {
     use StatementKind as K;
     match classified.kind {
-        K::CreateTable { .. } | K::AlterTable | K::DropTable { .. } | K::RenameTable | K::Truncate
-        | K::CreateIndex | K::DropIndex | K::AnalyzeTable | K::CheckTable | K::ChecksumTable
-        | K::OptimizeTable | K::RepairTable => tokens::definition(draft, tokens),
+        K::CreateTable { .. }
+        | K::AlterTable
+        | K::DropTable { .. }
+        | K::RenameTable
+        | K::Truncate
+        | K::CreateIndex
+        | K::DropIndex
+        | K::AnalyzeTable
+        | K::CheckTable
+        | K::ChecksumTable
+        | K::OptimizeTable
+        | K::RepairTable => tokens::definition(draft, tokens),
         K::LockTables => tokens::lock_tables(draft, tokens),
         K::LoadData { .. } | K::LoadXml { .. } => tokens::load_data(draft, tokens),
         K::CreateDatabase | K::AlterDatabase | K::DropDatabase => {
@@ -117,12 +136,21 @@ fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Resul
             let mut draft = draft;
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
-            tokens::whole(draft, tokens, "views, routines and sequences are made for tables of one group")
+            tokens::whole(
+                draft,
+                tokens,
+                "views, routines and sequences are made for tables of one group",
+            )
         }
-        K::ExecuteImmediate => Err(refuse("statement", "EXECUTE IMMEDIATE is not supported: use PREPARE, \
-             EXECUTE and DEALLOCATE PREPARE")),
+        K::ExecuteImmediate => Err(refuse(
+            "statement",
+            "EXECUTE IMMEDIATE is not supported: use PREPARE, \
+             EXECUTE and DEALLOCATE PREPARE",
+        )),
         // Servers answer a lone comment with OK, and nothing at all with an error.
-        K::Empty if tokens.iter().any(|token| token.kind == TokenKind::Comment) => control::nothing(draft),
+        K::Empty if tokens.iter().any(|token| token.kind == TokenKind::Comment) => {
+            control::nothing(draft)
+        }
         K::Empty => Err(Error::new(Fault::Client, 1065, b"42000", "empty", "Query was empty")),
         K::Flush | K::Handler | K::SetStatement | K::Compound | K::Unknown => {
             control::unknown_effects(draft, tokens, "a statement of this kind is sent whole")
@@ -135,12 +163,16 @@ fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Resul
 fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Outcome, Error> {
     let input = draft.input;
     draft.explains = inner.is_some();
-    let parsed = match parse::parse_from(input.sql, input.lexed, input.dialect, inner.unwrap_or(0)) {
+    let parsed = match parse::parse_from(input.sql, input.lexed, input.dialect, inner.unwrap_or(0))
+    {
         Ok(parsed) => parsed,
         Err(parse::Unparsed(construct)) => {
             let query = matches!(
                 draft.kind,
-                StatementKind::Select | StatementKind::With | StatementKind::Values | StatementKind::Table
+                StatementKind::Select
+                    | StatementKind::With
+                    | StatementKind::Values
+                    | StatementKind::Table
             );
             if query || draft.explains {
                 draft.reads();

@@ -146,8 +146,14 @@ pub(crate) struct Narrowed {
 pub(crate) enum Many {
     Refuse(Error),
     /// All sharded tables lie together, shard by shard.
-    Scatter { gather: Gather, allowed: bool },
-    Write { write: WriteKind, allowed: bool },
+    Scatter {
+        gather: Gather,
+        allowed: bool,
+    },
+    Write {
+        write: WriteKind,
+        allowed: bool,
+    },
     /// All of `groups`.
     Broadcast,
     /// Any one of them answers for all.

@@ -35,9 +35,12 @@ pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome
     for target in &delete.targets {
         match survey.qualified_name(block, target) {
             Some(used) => changed.push(used),
-            None => return Err(refuse("not_understood", format!(
-                "'{}' names no table of the DELETE", target.table.text
-            ))),
+            None => {
+                return Err(refuse(
+                    "not_understood",
+                    format!("'{}' names no table of the DELETE", target.table.text),
+                ));
+            }
         }
     }
     if delete.targets.is_empty() {
@@ -65,7 +68,11 @@ fn returning(survey: &Survey) -> Result<()> {
 }
 
 /// The table that an assignment changes. A shard key can't be changed.
-fn changed_table(survey: &mut Survey, block: usize, assignment: &Assignment) -> Result<Option<usize>> {
+fn changed_table(
+    survey: &mut Survey,
+    block: usize,
+    assignment: &Assignment,
+) -> Result<Option<usize>> {
     let column = &assignment.target;
     let used = match survey.resolve(block, column) {
         Resolved::Use(used) => used,
@@ -78,9 +85,8 @@ fn changed_table(survey: &mut Survey, block: usize, assignment: &Assignment) -> 
             return if key { Err(key_update(&column.column.text)) } else { Ok(None) };
         }
     };
-    let key = survey
-        .sharded(used)
-        .is_some_and(|table| table.key_index(&column.column.text).is_some());
+    let key =
+        survey.sharded(used).is_some_and(|table| table.key_index(&column.column.text).is_some());
     if key && !same_column(column, &assignment.value) {
         return Err(key_update(&column.column.text));
     }
@@ -94,10 +100,13 @@ fn same_column(column: &crate::sql::analysis::ColumnName, value: &Expr) -> bool 
 }
 
 pub(crate) fn key_update(column: &str) -> crate::error::Error {
-    refuse("key_update", format!(
-        "The statement would change the shard key '{column}', and the row would have to move to another \
+    refuse(
+        "key_update",
+        format!(
+            "The statement would change the shard key '{column}', and the row would have to move to another \
          shard: insert it with the new key and delete the old row"
-    ))
+        ),
+    )
 }
 
 fn finish<'a>(
@@ -142,7 +151,8 @@ fn shards(
 ) -> Result<()> {
     let mut narrowed = narrow_all(survey, sharded);
     draft.hinted(&mut narrowed)?;
-    let many = lie_together(survey, sharded).and_then(|()| repeatable(draft, survey, changed, rest));
+    let many =
+        lie_together(survey, sharded).and_then(|()| repeatable(draft, survey, changed, rest));
     tables.many = Some(match many {
         Ok(()) => {
             let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
@@ -157,27 +167,41 @@ fn shards(
 /// Whether running a write on each shard changes what one MySQL would change.
 fn repeatable(draft: &Draft, survey: &Survey, changed: &[usize], rest: &Rest) -> Result<()> {
     if rest.limit.is_some() {
-        return Err(refuse("limit_write", "UPDATE or DELETE with LIMIT would change that many rows on each \
-             shard: narrow it to one shard by the shard key"));
+        return Err(refuse(
+            "limit_write",
+            "UPDATE or DELETE with LIMIT would change that many rows on each \
+             shard: narrow it to one shard by the shard key",
+        ));
     }
     let outside = changed.iter().any(|used| {
         survey.uses.get(*used).is_some_and(|used| !matches!(used.placement, Placement::Sharded(_)))
     });
     if outside {
-        return Err(refuse("scatter_write", "The statement changes a table that is not sharded and would \
-             change it once for each shard: narrow it to one shard, or write two statements"));
+        return Err(refuse(
+            "scatter_write",
+            "The statement changes a table that is not sharded and would \
+             change it once for each shard: narrow it to one shard, or write two statements",
+        ));
     }
     // UPDATE t SET n = (@i := @i + 1), and values that each shard would draw for itself, are no
     // worse than on one server; variables and locks are.
     let traits = draft.traits;
-    if traits.assigns_variable || traits.user_lock || traits.sets_last_insert_id || traits.sequence {
-        return Err(refuse("scatter_function", "The statement assigns a variable, takes a lock or uses a \
-             sequence, and several shards would each do so: narrow it to one shard by the shard key"));
+    if traits.assigns_variable || traits.user_lock || traits.sets_last_insert_id || traits.sequence
+    {
+        return Err(refuse(
+            "scatter_function",
+            "The statement assigns a variable, takes a lock or uses a \
+             sequence, and several shards would each do so: narrow it to one shard by the shard key",
+        ));
     }
-    let derived = survey.blocks.iter().any(|block| matches!(block.role, Role::Derived | Role::Lateral));
+    let derived =
+        survey.blocks.iter().any(|block| matches!(block.role, Role::Derived | Role::Lateral));
     if derived {
-        return Err(refuse("scatter_subquery", "A derived table in an UPDATE or DELETE over several shards \
-             is not supported: narrow it to one shard by the shard key"));
+        return Err(refuse(
+            "scatter_subquery",
+            "A derived table in an UPDATE or DELETE over several shards \
+             is not supported: narrow it to one shard by the shard key",
+        ));
     }
     Ok(())
 }
@@ -193,13 +217,19 @@ fn broadcast_write(
 ) -> Result<()> {
     let others = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Broadcast(_)));
     if others || !sharded.is_empty() || changed.iter().any(|used| !is_broadcast(survey, *used)) {
-        return Err(refuse("broadcast_nondeterministic", "A broadcast table is changed by rows of a table \
-             that not every group has: its copies would differ. Read the values first"));
+        return Err(refuse(
+            "broadcast_nondeterministic",
+            "A broadcast table is changed by rows of a table \
+             that not every group has: its copies would differ. Read the values first",
+        ));
     }
     deterministic(draft)?;
     if rest.limit.is_some() {
-        return Err(refuse("limit_write", "UPDATE or DELETE of a broadcast table with LIMIT may change other \
-             rows in each copy: name the rows by their key"));
+        return Err(refuse(
+            "limit_write",
+            "UPDATE or DELETE of a broadcast table with LIMIT may change other \
+             rows in each copy: name the rows by their key",
+        ));
     }
     tables.many = Some(Many::Broadcast);
     Ok(())
@@ -212,14 +242,21 @@ pub(crate) fn deterministic(draft: &Draft) -> Result<()> {
         "RAND(), UUID() and kin give each copy another value"
     } else if traits.sysdate {
         "SYSDATE() gives each copy another value: NOW() is fixed to one moment"
-    } else if traits.assigns_variable || traits.user_lock || traits.sets_last_insert_id || traits.sequence {
+    } else if traits.assigns_variable
+        || traits.user_lock
+        || traits.sets_last_insert_id
+        || traits.sequence
+    {
         "it changes the session besides"
     } else if traits.session_function || traits.host_function {
         "the function differs from server to server"
     } else {
         return Ok(());
     };
-    Err(refuse("broadcast_nondeterministic", format!(
-        "The statement changes every copy of a broadcast table, and {what}: write the value itself"
-    )))
+    Err(refuse(
+        "broadcast_nondeterministic",
+        format!(
+            "The statement changes every copy of a broadcast table, and {what}: write the value itself"
+        ),
+    ))
 }

@@ -42,8 +42,12 @@ impl Equalities {
                     class.extend(moved);
                 }
             }
-            (Some(a), None) => self.classes.get_mut(a).into_iter().for_each(|c| c.push(right.clone())),
-            (None, Some(b)) => self.classes.get_mut(b).into_iter().for_each(|c| c.push(left.clone())),
+            (Some(a), None) => {
+                self.classes.get_mut(a).into_iter().for_each(|c| c.push(right.clone()))
+            }
+            (None, Some(b)) => {
+                self.classes.get_mut(b).into_iter().for_each(|c| c.push(left.clone()))
+            }
             (None, None) => self.classes.push(vec![left, right]),
         }
     }
@@ -85,7 +89,8 @@ impl<'a> Survey<'a> {
         let mut done: Vec<usize> = vec![];
         while let Some(next) = wanted.pop() {
             let Some(block) = self.blocks.get(home) else { return };
-            let leaf = block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == next));
+            let leaf =
+                block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == next));
             let found: Vec<usize> = block
                 .locals
                 .iter()
@@ -125,14 +130,16 @@ impl<'a> Survey<'a> {
             let pair = match conjunct {
                 Conjunct::Expr(Expr::Compare { op: Comparison::Equal, left, right }) => {
                     match (as_column(left), as_column(right)) {
-                        (Some(left), Some(right)) => self.node(*block, left).zip(self.node(*block, right)),
+                        (Some(left), Some(right)) => {
+                            self.node(*block, left).zip(self.node(*block, right))
+                        }
                         _ => None,
                     }
                 }
                 Conjunct::Expr(_) => None,
-                Conjunct::Using { name, left, right } => {
-                    self.node_within(*block, *left, name).zip(self.node_within(*block, *right, name))
-                }
+                Conjunct::Using { name, left, right } => self
+                    .node_within(*block, *left, name)
+                    .zip(self.node_within(*block, *right, name)),
             };
             if let Some((left, right)) = pair {
                 if self.compare_alike(&left, &right) {
@@ -195,20 +202,23 @@ impl<'a> Survey<'a> {
         if let (Some(a), Some(b)) = (self.sharded(left.0), self.sharded(right.0)) {
             let keys = (a.key_index(&left.1), b.key_index(&right.1));
             if let (true, (Some(i), Some(j))) = (a.binding == b.binding, keys) {
-                let known = |used: usize| self.uses.get(used).is_some_and(|used| used.table.is_some());
+                let known =
+                    |used: usize| self.uses.get(used).is_some_and(|used| used.table.is_some());
                 if i == j && !(known(left.0) && known(right.0)) {
                     return true;
                 }
             }
         }
-        let (Some(a), Some(b)) = (self.column_type(left.0, &left.1), self.column_type(right.0, &right.1))
+        let (Some(a), Some(b)) =
+            (self.column_type(left.0, &left.1), self.column_type(right.0, &right.1))
         else {
             return false;
         };
         match (&a, &b) {
             (ColumnType::Int { .. }, ColumnType::Int { .. }) => true,
             _ if a.is_character() && b.is_character() => {
-                a.collation().is_some_and(|collation| collation.is_known()) && a.collation() == b.collation()
+                a.collation().is_some_and(|collation| collation.is_known())
+                    && a.collation() == b.collation()
             }
             _ => a == b,
         }
@@ -223,7 +233,8 @@ impl<'a> Survey<'a> {
         }
         let equalities = self.equalities(used);
         a.keys.iter().zip(&b.keys).all(|(mine, theirs)| {
-            equalities.equal(&(used, mine.name.to_lowercase()), &(other, theirs.name.to_lowercase()))
+            equalities
+                .equal(&(used, mine.name.to_lowercase()), &(other, theirs.name.to_lowercase()))
         })
     }
 
@@ -328,10 +339,11 @@ impl Narrower<'_, '_> {
                     _ => Condition::Any,
                 };
             };
-            let parts = columns.iter().enumerate().map(|(place, column)| match self.key(block, column) {
-                Some(key) => Condition::Key(key, Test::Tuples { slot: *slot, place }),
-                None => Condition::Any,
-            });
+            let parts =
+                columns.iter().enumerate().map(|(place, column)| match self.key(block, column) {
+                    Some(key) => Condition::Key(key, Test::Tuples { slot: *slot, place }),
+                    None => Condition::Any,
+                });
             return Condition::all(parts.collect());
         }
         let Some(key) = self.key(block, expr) else { return Condition::Any };

@@ -55,18 +55,26 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
         | ColumnType::DateTime { .. }
         | ColumnType::Timestamp { .. } => Ok(Comparison::Itself),
         ColumnType::Float { .. } => by("((", ") + 0e0)".to_string()),
-        ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => by("((", ") + 0)".to_string()),
+        ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => {
+            by("((", ") + 0)".to_string())
+        }
         ColumnType::Binary { .. } => Ok(Comparison::Itself),
         ColumnType::VarBinary { length } if *length <= 1_024 => Ok(Comparison::Itself),
         ColumnType::Char { length, .. } | ColumnType::VarChar { length, .. }
-            if *length <= SORTED_CHARACTERS_MAX => weight(kind, *length),
+            if *length <= SORTED_CHARACTERS_MAX =>
+        {
+            weight(kind, *length)
+        }
         ColumnType::Text { bytes: 255, .. } => weight(kind, 255),
-        _ => Err(refuse("scatter_order", format!(
-            "Values of '{name}' ({}) have no key by which answers of several shards could be \
+        _ => Err(refuse(
+            "scatter_order",
+            format!(
+                "Values of '{name}' ({}) have no key by which answers of several shards could be \
              merged: narrow the statement to one shard by the shard key, or order and group by a number, \
              a date or a text of at most {SORTED_CHARACTERS_MAX} characters",
-            described(kind),
-        ))),
+                described(kind),
+            ),
+        )),
     }
 }
 
@@ -83,21 +91,69 @@ fn described(kind: &ColumnType) -> &'static str {
 
 fn weight(kind: &ColumnType, length: u32) -> Result<Comparison> {
     let Some(collation) = kind.collation().filter(|collation| collation.is_known()) else {
-        return Err(refuse("scatter_order", "The collation of a text to order or group by is not known: \
-             the catalog could not be loaded"));
+        return Err(refuse(
+            "scatter_order",
+            "The collation of a text to order or group by is not known: \
+             the catalog could not be loaded",
+        ));
     };
-    let behind = if collation.pads_spaces() { format!(" AS CHAR({length}))") } else { ")".to_string() };
+    let behind =
+        if collation.pads_spaces() { format!(" AS CHAR({length}))") } else { ")".to_string() };
     Ok(Comparison::By { before: "WEIGHT_STRING(", behind })
 }
 
 /// Functions whose value is a number, whatever their arguments.
 const NUMERIC: [&str; 50] = [
-    "abs", "acos", "ascii", "asin", "atan", "atan2", "avg", "bit_count", "bit_length", "ceil",
-    "ceiling", "char_length", "character_length", "cos", "count", "crc32", "datediff", "dayofmonth",
-    "dayofweek", "dayofyear", "degrees", "exp", "extract", "field", "find_in_set", "floor", "hour",
-    "instr", "length", "ln", "locate", "log", "log10", "log2", "minute", "mod", "month", "octet_length",
-    "pow", "power", "quarter", "round", "second", "sign", "sqrt", "sum", "to_days", "unix_timestamp",
-    "week", "year",
+    "abs",
+    "acos",
+    "ascii",
+    "asin",
+    "atan",
+    "atan2",
+    "avg",
+    "bit_count",
+    "bit_length",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "character_length",
+    "cos",
+    "count",
+    "crc32",
+    "datediff",
+    "dayofmonth",
+    "dayofweek",
+    "dayofyear",
+    "degrees",
+    "exp",
+    "extract",
+    "field",
+    "find_in_set",
+    "floor",
+    "hour",
+    "instr",
+    "length",
+    "ln",
+    "locate",
+    "log",
+    "log10",
+    "log2",
+    "minute",
+    "mod",
+    "month",
+    "octet_length",
+    "pow",
+    "power",
+    "quarter",
+    "round",
+    "second",
+    "sign",
+    "sqrt",
+    "sum",
+    "to_days",
+    "unix_timestamp",
+    "week",
+    "year",
 ];
 
 /// Functions whose value is a date or a time.
@@ -106,8 +162,11 @@ const TEMPORAL: [&str; 5] = ["curdate", "date", "last_day", "now", "timestamp"];
 /// How the values of an expression of a block are compared.
 pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> Result<Comparison> {
     let unknown = || {
-        refuse("scatter_order", "The type of an expression to order or group by is not known: use a \
-             column, a number or a date there, or narrow the statement to one shard by the shard key")
+        refuse(
+            "scatter_order",
+            "The type of an expression to order or group by is not known: use a \
+             column, a number or a date there, or narrow the statement to one shard by the shard key",
+        )
     };
     match expr {
         Expr::Column(column) => match survey.resolve(block, column) {
@@ -159,11 +218,16 @@ pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> 
     if let Expr::Column(column) = argument {
         if let Resolved::Use(used) = survey.resolve(block, column) {
             let kind = survey.column_type(used, &column.column.text);
-            if let Some(ColumnType::Enum { .. } | ColumnType::Set { .. } | ColumnType::Bit { .. }) = kind {
-                return Err(refuse("scatter_aggregate", format!(
-                    "MIN and MAX of '{}' over several shards are not merged: its values are labels",
-                    column.column.text,
-                )));
+            if let Some(ColumnType::Enum { .. } | ColumnType::Set { .. } | ColumnType::Bit { .. }) =
+                kind
+            {
+                return Err(refuse(
+                    "scatter_aggregate",
+                    format!(
+                        "MIN and MAX of '{}' over several shards are not merged: its values are labels",
+                        column.column.text,
+                    ),
+                ));
             }
         }
     }

@@ -268,10 +268,17 @@ pub enum AggregateFunction {
     /// The exact sum of DECIMAL, or the floating one of DOUBLE; NULL only if all are NULL.
     Sum,
     /// The smallest; NULLs don't count. Strings by the hidden weight column.
-    Min { weight: Option<Column> },
-    Max { weight: Option<Column> },
+    Min {
+        weight: Option<Column>,
+    },
+    Max {
+        weight: Option<Column>,
+    },
     /// `sum`/`count` from hidden columns, with the scale that the visible column's definition has.
-    Average { sum: Column, count: Column },
+    Average {
+        sum: Column,
+        count: Column,
+    },
     BitAnd,
     BitOr,
     BitXor,

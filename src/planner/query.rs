@@ -20,14 +20,19 @@ pub(crate) enum Outcome {
     Need(Vec<(crate::name::SchemaName, String)>),
 }
 
-pub(crate) fn plan<'a>(mut draft: Draft<'a>, query: &'a Query, parsed: &'a Parsed) -> Result<Outcome> {
+pub(crate) fn plan<'a>(
+    mut draft: Draft<'a>,
+    query: &'a Query,
+    parsed: &'a Parsed,
+) -> Result<Outcome> {
     draft.reads();
     let mut survey = Survey::new(draft.input);
     let blocks = survey.query(query, None, Role::Top)?;
     draft.name_tables(&survey, |_| Naming::Alias);
     // information_schema is shown under logical names.
     let system = |used: &crate::planner::survey::Use| {
-        is_system(used.schema.as_str()) && !used.schema.as_str().eq_ignore_ascii_case("information_schema")
+        is_system(used.schema.as_str())
+            && !used.schema.as_str().eq_ignore_ascii_case("information_schema")
     };
     if !survey.uses.is_empty() && survey.uses.iter().all(system) {
         // DATABASE() must be the name by which the server's own tables know it.
@@ -75,8 +80,12 @@ fn split_lists(draft: &mut Draft, survey: &mut Survey, sharded: &[usize]) {
         .flat_map(|(index, block)| block.global.iter().map(move |conjunct| (index, *conjunct)))
         .collect();
     for (block, conjunct) in conjuncts {
-        let Conjunct::Expr(Expr::InList { expr, list, negated: false }) = conjunct else { continue };
-        let (Expr::Column(column), [Expr::Slot(index)]) = (&**expr, list.as_slice()) else { continue };
+        let Conjunct::Expr(Expr::InList { expr, list, negated: false }) = conjunct else {
+            continue;
+        };
+        let (Expr::Column(column), [Expr::Slot(index)]) = (&**expr, list.as_slice()) else {
+            continue;
+        };
         let Resolved::Use(used) = survey.resolve(block, column) else { continue };
         let Some(place) = sharded.iter().position(|known| *known == used) else { continue };
         let is_key = survey.sharded(used).is_some_and(|table| {
@@ -127,19 +136,22 @@ fn drives(survey: &Survey, used: usize) -> bool {
 pub(crate) fn lie_together(survey: &mut Survey, sharded: &[usize]) -> Result<()> {
     let Some(driver) = sharded.iter().copied().find(|used| drives(survey, *used)) else {
         let inner = sharded.first().and_then(|used| survey.uses.get(*used));
-        return Err(refuse("scatter_join", format!(
-            "Rows of table '{}' are joined to rows that every shard has, so rows without a match would \
+        return Err(refuse(
+            "scatter_join",
+            format!(
+                "Rows of table '{}' are joined to rows that every shard has, so rows without a match would \
              appear once for each shard: narrow the statement by the shard key, or put the sharded table \
              on the left side of the LEFT JOIN",
-            inner.map_or("?", |used| &used.name),
-        )));
+                inner.map_or("?", |used| &used.name),
+            ),
+        ));
     };
     let mut connected = vec![driver];
     let mut rest: Vec<usize> = sharded.iter().copied().filter(|used| *used != driver).collect();
     while !rest.is_empty() {
-        let found = rest.iter().position(|used| {
-            connected.iter().any(|other| survey.lies_with(*used, *other))
-        });
+        let found = rest
+            .iter()
+            .position(|used| connected.iter().any(|other| survey.lies_with(*used, *other)));
         let Some(found) = found else { return Err(apart(survey, driver, &rest)) };
         connected.push(rest.swap_remove(found));
     }
@@ -170,15 +182,22 @@ fn parts_lie_together(
         lie_together(survey, &uses)?;
         let here = uses.first().and_then(|used| survey.sharded(*used)).map(|table| table.binding);
         if binding.is_some() && binding != here {
-            return Err(refuse("scatter_union", "The parts of the UNION name tables that are not sharded \
-                 alike: bind them in the rules, or ask them in statements of their own"));
+            return Err(refuse(
+                "scatter_union",
+                "The parts of the UNION name tables that are not sharded \
+                 alike: bind them in the rules, or ask them in statements of their own",
+            ));
         }
         binding = here;
     }
-    let placed = |used: &usize| outermost(survey, *used).is_some_and(|block| blocks.contains(&block));
+    let placed =
+        |used: &usize| outermost(survey, *used).is_some_and(|block| blocks.contains(&block));
     if !sharded.iter().all(placed) {
-        return Err(refuse("scatter_union", "A UNION with derived tables over several shards is not merged: \
-             narrow it to one shard by the shard key"));
+        return Err(refuse(
+            "scatter_union",
+            "A UNION with derived tables over several shards is not merged: \
+             narrow it to one shard by the shard key",
+        ));
     }
     Ok(())
 }
@@ -194,7 +213,8 @@ fn outermost(survey: &Survey, used: usize) -> Option<usize> {
 
 /// The refusal for tables that no key equality joins.
 fn apart(survey: &Survey, driver: usize, rest: &[usize]) -> crate::error::Error {
-    let name = |used: usize| survey.uses.get(used).map_or("?".to_string(), |used| used.name.to_string());
+    let name =
+        |used: usize| survey.uses.get(used).map_or("?".to_string(), |used| used.name.to_string());
     let keys = |used: usize| {
         survey.sharded(used).map_or_else(String::new, |table| {
             let keys: Vec<String> =
@@ -203,19 +223,27 @@ fn apart(survey: &Survey, driver: usize, rest: &[usize]) -> crate::error::Error 
         })
     };
     let other = rest.first().copied().unwrap_or(driver);
-    let role = survey.uses.get(other).and_then(|used| survey.blocks.get(used.block)).map(|b| b.role);
+    let role =
+        survey.uses.get(other).and_then(|used| survey.blocks.get(used.block)).map(|b| b.role);
     let (code, what) = match role {
         Some(Role::Subquery(_)) => ("scatter_subquery", "the subquery over"),
         Some(Role::Derived | Role::Lateral) => ("scatter_subquery", "the derived table over"),
         Some(Role::Part) => ("scatter_union", "the part of the UNION over"),
         _ => ("scatter_join", "the join with"),
     };
-    refuse(code, format!(
-        "Rows of '{}' in one shard may need rows of '{}' in another, so {what} '{}' can't be answered \
+    refuse(
+        code,
+        format!(
+            "Rows of '{}' in one shard may need rows of '{}' in another, so {what} '{}' can't be answered \
          shard by shard: join them by their shard keys ({} = {}) with bound tables, narrow both by the \
          shard key, or make one of them a broadcast table",
-        name(driver), name(other), name(other), keys(driver), keys(other),
-    ))
+            name(driver),
+            name(other),
+            name(other),
+            keys(driver),
+            keys(other),
+        ),
+    )
 }
 
 fn merge<'a>(
@@ -235,22 +263,30 @@ fn merge<'a>(
             union_all(survey, blocks)?;
             gather::union(draft, query, &parsed.layout)
         }
-        _ => Err(refuse("scatter_union", "UNION, EXCEPT and INTERSECT that compare rows of several \
-             shards are not merged: narrow each part to one shard by the shard key, or write UNION ALL")),
+        _ => Err(refuse(
+            "scatter_union",
+            "UNION, EXCEPT and INTERSECT that compare rows of several \
+             shards are not merged: narrow each part to one shard by the shard key, or write UNION ALL",
+        )),
     }
 }
 
 /// Each part must give, shard by shard, just the rows that it gives as a whole.
 fn union_all(survey: &mut Survey, blocks: &[usize]) -> Result<()> {
     for block in blocks {
-        let named = survey.uses.iter().any(|used| {
-            used.block == *block && matches!(used.placement, Placement::Sharded(_))
-        });
+        let named = survey
+            .uses
+            .iter()
+            .any(|used| used.block == *block && matches!(used.placement, Placement::Sharded(_)));
         if !named {
-            return Err(refuse("scatter_union", "A part of the UNION ALL without a sharded table would \
-                 give its rows once for each shard: ask it in a statement of its own"));
+            return Err(refuse(
+                "scatter_union",
+                "A part of the UNION ALL without a sharded table would \
+                 give its rows once for each shard: ask it in a statement of its own",
+            ));
         }
-        gather::local_rows(survey, *block).map_err(|error| refuse("scatter_union", error.message))?;
+        gather::local_rows(survey, *block)
+            .map_err(|error| refuse("scatter_union", error.message))?;
     }
     Ok(())
 }
@@ -259,15 +295,19 @@ fn union_all(survey: &mut Survey, blocks: &[usize]) -> Result<()> {
 fn derived_blocks(survey: &mut Survey) -> Result<()> {
     for (index, block) in survey.blocks.iter().enumerate() {
         if block.role == Role::Lateral && holds_shards(survey, index) {
-            return Err(refuse("lateral", "LATERAL over several shards is not supported: narrow the \
-                 statement to one shard by the shard key"));
+            return Err(refuse(
+                "lateral",
+                "LATERAL over several shards is not supported: narrow the \
+                 statement to one shard by the shard key",
+            ));
         }
     }
     for block in 0..survey.blocks.len() {
         let Some(opened) = survey.blocks.get(block) else { continue };
-        let has_sharded = survey.uses.iter().any(|used| {
-            used.block == block && matches!(used.placement, Placement::Sharded(_))
-        });
+        let has_sharded = survey
+            .uses
+            .iter()
+            .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)));
         match opened.role {
             Role::Derived if has_sharded => gather::local_rows(survey, block)
                 .map_err(|error| refuse("scatter_subquery", error.message))?,
@@ -304,16 +344,20 @@ fn derived_beside(survey: &Survey, block: usize) -> Result<()> {
     let outer = opened.locals.iter().any(|local| !local.promoted);
     let nested = matches!(opened.role, Role::Subquery(_)) && derived > 0;
     if united || derived > 1 || (derived == 1 && (others || outer)) || nested {
-        return Err(refuse("scatter_subquery", "A derived table over several shards can only stand alone \
-             in FROM, or beside broadcast tables: narrow it to one shard by the shard key"));
+        return Err(refuse(
+            "scatter_subquery",
+            "A derived table over several shards can only stand alone \
+             in FROM, or beside broadcast tables: narrow it to one shard by the shard key",
+        ));
     }
     Ok(())
 }
 
 fn holds_shards(survey: &Survey, block: usize) -> bool {
-    survey.uses.iter().any(|used| {
-        used.block == block && matches!(used.placement, Placement::Sharded(_))
-    })
+    survey
+        .uses
+        .iter()
+        .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)))
 }
 
 /// What a statement may not do when several shards run it.
@@ -332,8 +376,11 @@ fn functions(draft: &Draft, parsed: &Parsed) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(refuse("scatter_function", format!(
-        "The statement would be answered by several shards, and {what}: narrow it to one shard by the \
+    Err(refuse(
+        "scatter_function",
+        format!(
+            "The statement would be answered by several shards, and {what}: narrow it to one shard by the \
          shard key"
-    )))
+        ),
+    ))
 }

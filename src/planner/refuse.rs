@@ -6,11 +6,32 @@ use crate::error::Error;
 
 /// All codes, for the test that looks for a golden plan of each.
 pub const CODES: &[&str] = &[
-    "auto_increment", "broadcast_nondeterministic", "cross_group", "hint", "insert_key",
-    "insert_rows", "insert_select", "key_missing", "key_update", "lateral", "limit_write",
-    "lock_tables", "not_understood", "scatter_aggregate", "scatter_distinct", "scatter_function",
-    "scatter_join", "scatter_limit", "scatter_order", "scatter_read", "scatter_subquery",
-    "scatter_union", "scatter_window", "scatter_write", "sequence_value", "statement",
+    "auto_increment",
+    "broadcast_nondeterministic",
+    "cross_group",
+    "hint",
+    "insert_key",
+    "insert_rows",
+    "insert_select",
+    "key_missing",
+    "key_update",
+    "lateral",
+    "limit_write",
+    "lock_tables",
+    "not_understood",
+    "scatter_aggregate",
+    "scatter_distinct",
+    "scatter_function",
+    "scatter_join",
+    "scatter_limit",
+    "scatter_order",
+    "scatter_read",
+    "scatter_subquery",
+    "scatter_union",
+    "scatter_window",
+    "scatter_write",
+    "sequence_value",
+    "statement",
 ];
 
 pub(crate) fn refuse(code: &'static str, message: impl Into<String>) -> Error {

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::name::TableName;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
-use crate::planner::plan::{Limit, Rendered, Renaming, Rows, Target};
+use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode};
 use crate::sql::slot::{Item, LiteralKind};
 use crate::sql::template::Segment;
-use crate::name::TableName;
 use crate::value::Value;
 
 /// How parameters reach the server.
@@ -38,20 +38,36 @@ pub(crate) struct Splice {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// The table's whole name, as the statement writes it.
-    Table { index: usize, qualified: bool, written: Box<str> },
+    Table {
+        index: usize,
+        qualified: bool,
+        written: Box<str>,
+    },
     /// An alias behind a table's name, wherever its physical name differs from `written`.
-    Alias { index: usize, written: Box<str> },
+    Alias {
+        index: usize,
+        written: Box<str>,
+    },
     /// A column's or star's table qualifier.
-    Qualifier { index: usize, written: Box<str> },
+    Qualifier {
+        index: usize,
+        written: Box<str>,
+    },
     /// A column's schema qualifier.
-    Schema { index: usize, written: Box<str> },
+    Schema {
+        index: usize,
+        written: Box<str>,
+    },
     Parts(Vec<Part>),
     /// `LIMIT offset + count`.
     Limit(Limit),
     /// The rows of VALUES: those of the target.
     Rows,
     /// A list of values of a shard key: those of the target's shard.
-    List { sharded: usize, slot: u16 },
+    List {
+        sharded: usize,
+        slot: u16,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +82,13 @@ impl Plan {
     ///
     /// # Errors
     /// A LIMIT that is no number; a parameter that is missing in [`Form::Text`].
-    pub fn render(&self, target: &Target, binding: &Binding, form: Form, out: &mut Vec<u8>) -> Result<Rendered> {
+    pub fn render(
+        &self,
+        target: &Target,
+        binding: &Binding,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<Rendered> {
         let writer = Writer { plan: self, target, binding, form };
         let literal_parameters = form == Form::Text && binding.lexed.params() > 0;
         let changed = self.always_rendered
@@ -255,7 +277,9 @@ impl Writer<'_> {
                     let source = slot.source();
                     // Cells of the rows behind are inside of a rows slot, which has no items.
                     let items = match slot.kind {
-                        crate::sql::slot::SlotKind::Rows { .. } => self.items_within(source.start, source.end),
+                        crate::sql::slot::SlotKind::Rows { .. } => {
+                            self.items_within(source.start, source.end)
+                        }
                         _ => self.binding.lexed.items(slot),
                     };
                     self.source(source.start, source.end, items, out)?;

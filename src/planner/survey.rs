@@ -95,7 +95,11 @@ pub(crate) enum Leaf {
 pub(crate) enum Conjunct<'a> {
     Expr(&'a Expr),
     /// The columns of this name on both sides of a join are equal: leaves before, and from there.
-    Using { name: &'a Ident, left: (usize, usize), right: (usize, usize) },
+    Using {
+        name: &'a Ident,
+        left: (usize, usize),
+        right: (usize, usize),
+    },
 }
 
 /// The inner side of an outer join.
@@ -122,7 +126,12 @@ impl<'a> Survey<'a> {
     }
 
     /// Surveys a query and answers its blocks: one, or each part of a UNION.
-    pub fn query(&mut self, query: &'a Query, parent: Option<usize>, role: Role) -> Result<Vec<usize>> {
+    pub fn query(
+        &mut self,
+        query: &'a Query,
+        parent: Option<usize>,
+        role: Role,
+    ) -> Result<Vec<usize>> {
         let known = self.ctes.len();
         for cte in &query.with {
             if query.recursive {
@@ -209,7 +218,12 @@ impl<'a> Survey<'a> {
     }
 
     /// FROM and WHERE of any statement.
-    pub fn from(&mut self, block: usize, from: &'a [TableTree], filter: Option<&'a Expr>) -> Result<()> {
+    pub fn from(
+        &mut self,
+        block: usize,
+        from: &'a [TableTree],
+        filter: Option<&'a Expr>,
+    ) -> Result<()> {
         let mut global = vec![];
         for tree in from {
             global.extend(self.tree(block, tree)?);
@@ -317,7 +331,9 @@ impl<'a> Survey<'a> {
             .iter()
             .map(|item| match item {
                 Item::Expr { alias: Some(alias), .. } => Some(alias.text.to_lowercase()),
-                Item::Expr { expr: Expr::Column(column), .. } => Some(column.column.text.to_lowercase()),
+                Item::Expr { expr: Expr::Column(column), .. } => {
+                    Some(column.column.text.to_lowercase())
+                }
                 _ => None,
             })
             .collect()
@@ -348,7 +364,13 @@ impl<'a> Survey<'a> {
             (Some(schema), _) => schema.text.as_str(),
             (None, Some(schema)) => schema,
             (None, None) => {
-                return Err(Error::new(Fault::Client, 1046, b"3D000", "no_schema", "No database selected"));
+                return Err(Error::new(
+                    Fault::Client,
+                    1046,
+                    b"3D000",
+                    "no_schema",
+                    "No database selected",
+                ));
             }
         };
         let (schema, name, placement) = self.place(schema, &written.table.text)?;
@@ -424,7 +446,10 @@ impl<'a> Survey<'a> {
         match expr {
             Expr::Column(column) => self.column(block, column),
             Expr::Slot(_) | Expr::Literal(_) => {}
-            Expr::And(parts) | Expr::Or(parts) | Expr::Tuple(parts) | Expr::Opaque { parts, .. } => {
+            Expr::And(parts)
+            | Expr::Or(parts)
+            | Expr::Tuple(parts)
+            | Expr::Opaque { parts, .. } => {
                 self.expressions(block, parts)?;
             }
             Expr::Not(inner) | Expr::Negate(inner) | Expr::IsNull { expr: inner, .. } => {
@@ -458,13 +483,22 @@ impl<'a> Survey<'a> {
     pub fn column(&mut self, block: usize, column: &ColumnName) {
         let Some(table) = &column.table else { return };
         if let Resolved::Use(used) = self.resolve(block, column) {
-            self.names.push(Qualified { used, schema: column.schema.clone(), table: table.clone() });
+            self.names.push(Qualified {
+                used,
+                schema: column.schema.clone(),
+                table: table.clone(),
+            });
         }
     }
 
     fn star(&mut self, block: usize, name: &TableName) {
-        if let Some(Resolved::Use(used)) = self.qualified(block, name.schema.as_ref(), &name.table) {
-            self.names.push(Qualified { used, schema: name.schema.clone(), table: name.table.clone() });
+        if let Some(Resolved::Use(used)) = self.qualified(block, name.schema.as_ref(), &name.table)
+        {
+            self.names.push(Qualified {
+                used,
+                schema: name.schema.clone(),
+                table: name.table.clone(),
+            });
         }
     }
 
@@ -601,7 +635,8 @@ impl<'a> Survey<'a> {
                 })
             };
             let leaves = &opened.leaves;
-            let found = opened.locals.iter_mut().find(|local| !local.promoted && uses_of(local, leaves));
+            let found =
+                opened.locals.iter_mut().find(|local| !local.promoted && uses_of(local, leaves));
             let Some(local) = found else { return };
             local.promoted = true;
             let on = local.on.clone();
@@ -634,7 +669,8 @@ impl<'a> Survey<'a> {
         let Some(block) = self.uses.get(used).and_then(|used| self.blocks.get(used.block)) else {
             return false;
         };
-        let leaf = block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == used));
+        let leaf =
+            block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == used));
         leaf.is_some_and(|leaf| {
             block.locals.iter().any(|local| !local.promoted && local.leaves.contains(&leaf))
         })
@@ -665,11 +701,14 @@ pub(crate) fn is_system(schema: &str) -> bool {
 
 /// The refusal of a statement without a place for its tables.
 pub(crate) fn cross_group(first: &Use, second: &Use) -> Error {
-    refuse("cross_group", format!(
-        "Tables '{}' and '{}' have no group in common: declare one of them as broadcast, or ask them \
+    refuse(
+        "cross_group",
+        format!(
+            "Tables '{}' and '{}' have no group in common: declare one of them as broadcast, or ask them \
          in statements of their own",
-        first.name, second.name,
-    ))
+            first.name, second.name,
+        ),
+    )
 }
 
 impl Use {

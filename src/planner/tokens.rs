@@ -40,7 +40,9 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
     let mut group = None;
     let mut database = None;
     for mention in mentioned_names(draft.input.sql, tokens) {
-        if let Some(schema) = mention.schema.as_deref().and_then(|name| draft.input.rules.schema(name)) {
+        if let Some(schema) =
+            mention.schema.as_deref().and_then(|name| draft.input.rules.schema(name))
+        {
             if !draft.schemas.contains(&schema.name) {
                 draft.schemas.push(schema.name.clone());
             }
@@ -74,10 +76,13 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
 }
 
 fn not_understood(construct: &str, table: &str) -> Error {
-    refuse("not_understood", format!(
-        "The statement may concern table '{table}', which is not in one place, and is not understood: \
+    refuse(
+        "not_understood",
+        format!(
+            "The statement may concern table '{table}', which is not in one place, and is not understood: \
          {construct}"
-    ))
+        ),
+    )
 }
 
 /// The schema's default group alone.
@@ -117,7 +122,8 @@ fn named<'a>(draft: &Draft<'a>, mentions: &[Mention]) -> Result<Survey<'a>> {
         let start = draft.input.lexed.template_offset(mention.range.start) as u32;
         let end = start + (mention.range.end - mention.range.start) as u32;
         let ident = |text: &str| Ident { text: text.to_string(), span: Span { start, end } };
-        let written = TableName { schema: mention.schema.as_deref().map(ident), table: ident(&mention.name) };
+        let written =
+            TableName { schema: mention.schema.as_deref().map(ident), table: ident(&mention.name) };
         survey.used(block, &written, None, end)?;
     }
     Ok(survey)
@@ -139,7 +145,11 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         draft.facts.pins = Some(Pin::TemporaryTable);
         draft.facts.commits = false;
         draft.facts.access = Access::Write;
-        return whole(draft, tokens, "a temporary table stands beside tables that are not in one place");
+        return whole(
+            draft,
+            tokens,
+            "a temporary table stands beside tables that are not in one place",
+        );
     }
     let mut mentions = table_names(draft.input.sql, tokens);
     if draft.kind == K::AlterTable && !renames_table(&draft, tokens) {
@@ -164,8 +174,11 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     tables.many = match many {
         Spread::One => None,
         Spread::Many if draft.kind == K::ChecksumTable && !tables.sharded.is_empty() => {
-            return Err(refuse("statement", "CHECKSUM TABLE of a table in several places is not supported: \
-                 the sum of a whole table doesn't follow from those of its parts"));
+            return Err(refuse(
+                "statement",
+                "CHECKSUM TABLE of a table in several places is not supported: \
+                 the sum of a whole table doesn't follow from those of its parts",
+            ));
         }
         Spread::Many if answers_rows => {
             Some(Many::Scatter { gather: Gather::default(), allowed: true })
@@ -205,17 +218,21 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
         _ => true,
     });
     // A reference to a broadcast table is satisfied in every group.
-    let first_sharded = matches!(survey.uses.first().map(|used| &used.placement), Some(Placement::Sharded(_)));
+    let first_sharded =
+        matches!(survey.uses.first().map(|used| &used.placement), Some(Placement::Sharded(_)));
     let mixed = if sharded.is_empty() {
         broadcast != survey.uses.len()
     } else {
         sharded.len() + broadcast != survey.uses.len() || (broadcast > 0 && !first_sharded)
     };
     if mixed || !alike {
-        return Err(refuse("statement", format!(
-            "Tables {} are not in the same places: write a statement for each",
-            list(&survey.uses),
-        )));
+        return Err(refuse(
+            "statement",
+            format!(
+                "Tables {} are not in the same places: write a statement for each",
+                list(&survey.uses),
+            ),
+        ));
     }
     draft.hinted(&mut sharded)?;
     tables.sharded = sharded;
@@ -239,7 +256,10 @@ fn everything_named(draft: &Draft, tokens: &[Token], mentions: &[Mention]) -> Re
         });
         let qualified = mention.schema.is_some();
         if matters && !known && qualified {
-            return Err(not_understood("the table stands at a place that is not understood", &mention.name));
+            return Err(not_understood(
+                "the table stands at a place that is not understood",
+                &mention.name,
+            ));
         }
     }
     Ok(())
@@ -254,12 +274,18 @@ fn renames(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
     let created_from = matches!(draft.kind, StatementKind::CreateTable { .. })
         && tokens.iter().any(|token| token.is_word(draft.input.sql, "SELECT"));
     if draft.kind == StatementKind::RenameTable || renames_table(draft, tokens) {
-        return Err(refuse("statement", "A sharded or broadcast table is named by the rules: change its name \
-             there, and rename the physical tables in their groups"));
+        return Err(refuse(
+            "statement",
+            "A sharded or broadcast table is named by the rules: change its name \
+             there, and rename the physical tables in their groups",
+        ));
     }
     if created_from {
-        return Err(refuse("insert_select", "CREATE TABLE … SELECT over sharded or broadcast tables is not \
-             supported: create the table and insert the rows then"));
+        return Err(refuse(
+            "insert_select",
+            "CREATE TABLE … SELECT over sharded or broadcast tables is not \
+             supported: create the table and insert the rows then",
+        ));
     }
     Ok(())
 }
@@ -287,12 +313,17 @@ pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome>
     draft.facts.prepared = PreparedForm::Never;
     let mentions = table_names(draft.input.sql, tokens);
     let survey = named(&draft, &mentions)?;
-    if let Some(used) = survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_))) {
-        return Err(refuse("lock_tables", format!(
-            "LOCK TABLES can't lock '{}', which is in several places: use SELECT … FOR UPDATE inside of a \
+    if let Some(used) =
+        survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_)))
+    {
+        return Err(refuse(
+            "lock_tables",
+            format!(
+                "LOCK TABLES can't lock '{}', which is in several places: use SELECT … FOR UPDATE inside of a \
              transaction (for dumps: --single-transaction --skip-lock-tables)",
-            used.name,
-        )));
+                used.name,
+            ),
+        ));
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
@@ -305,11 +336,16 @@ pub(crate) fn load_data(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.prepared = PreparedForm::Never;
     let mentions = table_names(draft.input.sql, tokens);
     let survey = named(&draft, &mentions)?;
-    if let Some(used) = survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_))) {
-        return Err(refuse("statement", format!(
-            "LOAD DATA into '{}', which is in several places, is not supported: use INSERT with many rows",
-            used.name,
-        )));
+    if let Some(used) =
+        survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_)))
+    {
+        return Err(refuse(
+            "statement",
+            format!(
+                "LOAD DATA into '{}', which is in several places, is not supported: use INSERT with many rows",
+                used.name,
+            ),
+        ));
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
@@ -328,7 +364,10 @@ pub(crate) fn at_nodes(mut draft: Draft, nodes: &[String]) -> Result<Outcome> {
             rules.group(id).map(|_| id)
         });
         let Some(group) = rules.group_by_name(node).map(|(id, _)| id).or(by_number) else {
-            return Err(refuse("hint", format!("The hint names '{node}', which is no group of the rules")));
+            return Err(refuse(
+                "hint",
+                format!("The hint names '{node}', which is no group of the rules"),
+            ));
         };
         if !tables.groups.contains(&group) {
             tables.groups.push(group);

@@ -51,9 +51,10 @@ impl Plan {
             let session = SessionFacts { ..*binding.session };
             return match self.bind(&Binding { session: &session, ..*binding }) {
                 Route::Forward(target) => Ok(Some(target)),
-                Route::Scatter { targets, .. } | Route::Write { targets, .. } => {
-                    Ok(targets.into_iter().next().map(|target| Target { scattered: false, ..target }))
-                }
+                Route::Scatter { targets, .. } | Route::Write { targets, .. } => Ok(targets
+                    .into_iter()
+                    .next()
+                    .map(|target| Target { scattered: false, ..target })),
                 Route::Refuse(error) => Err(error),
                 Route::Reply(_) | Route::Session(_) => Ok(None),
             };
@@ -61,13 +62,15 @@ impl Plan {
         // The first shard that lies with the statement's other tables.
         let first = tables.sharded.first().map_or(0, |narrowed| narrowed.table.shards.len());
         let fits = |shard: u32| {
-            let mut groups = tables.sharded.iter().map(|narrowed| {
-                narrowed.table.shard(shard).map(|shard| shard.group)
-            });
+            let mut groups = tables
+                .sharded
+                .iter()
+                .map(|narrowed| narrowed.table.shard(shard).map(|shard| shard.group));
             let group = groups.next().flatten();
             group.is_some()
                 && groups.all(|other| other == group)
-                && group.is_some_and(|group| tables.groups.is_empty() || tables.groups.contains(&group))
+                && group
+                    .is_some_and(|group| tables.groups.is_empty() || tables.groups.contains(&group))
         };
         let count = u32::try_from(first).unwrap_or(u32::MAX);
         let Some(shard) = (0..count).find(|&shard| fits(shard)) else {

@@ -102,7 +102,12 @@ fn put_fraction(micros: u32, decimals: u8, out: &mut Vec<u8>) {
     }
 }
 
-fn put_datetime(reader: &mut Reader<'_>, only_date: bool, decimals: u8, out: &mut Vec<u8>) -> Result<()> {
+fn put_datetime(
+    reader: &mut Reader<'_>,
+    only_date: bool,
+    decimals: u8,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let (year, month, day) = match reader.remaining() {
         0 => (0, 0, 0),
         _ => (reader.u16()?, reader.u8()?, reader.u8()?),

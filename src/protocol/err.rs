@@ -70,7 +70,8 @@ impl<'a> ErrPacket<'a> {
 /// Appends the ERR payload of an error, its text cut at [`MESSAGE_LIMIT`] on a character's border.
 /// The stable code at the end survives the cut.
 pub fn write_error(error: &Error, capabilities: Capabilities, out: &mut Vec<u8>) {
-    let code = if error.code.is_empty() { String::new() } else { format!(" [weir:{}]", error.code) };
+    let code =
+        if error.code.is_empty() { String::new() } else { format!(" [weir:{}]", error.code) };
     let mut end = error.message.len().min(MESSAGE_LIMIT.saturating_sub(code.len()));
     while !error.message.is_char_boundary(end) {
         end -= 1;

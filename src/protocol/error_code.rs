@@ -11,7 +11,8 @@ pub fn too_many_connections() -> Error {
 
 /// 1043: the login can't be read, or asks for what isn't served.
 pub fn bad_handshake(why: &str) -> Error {
-    Error::new(Fault::Client, 1043, b"08S01", "bad_handshake", format!("Bad handshake: {why}")).fatal()
+    Error::new(Fault::Client, 1043, b"08S01", "bad_handshake", format!("Bad handshake: {why}"))
+        .fatal()
 }
 
 /// 1045: wrong user or password. `user` and `host` as the client gave them.
@@ -116,7 +117,9 @@ pub fn interrupted() -> Error {
 
 /// 1461: too many prepared statements.
 pub fn too_many_statements(limit: usize) -> Error {
-    let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {limit})");
+    let text = format!(
+        "Can't create more than max_prepared_stmt_count statements (current value: {limit})"
+    );
     Error::new(Fault::Limit, 1461, b"42000", "too_many_statements", text)
 }
 

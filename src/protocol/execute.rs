@@ -131,12 +131,7 @@ fn take_value<'a>(reader: &mut Reader<'a>, field_type: FieldType) -> Result<Para
 
 /// Appends a COM_STMT_EXECUTE with all its types. A parameter of long data is written as sent
 /// before, so the caller sends COM_STMT_SEND_LONG_DATA first.
-pub fn write_execute(
-    statement: u32,
-    cursor: u8,
-    parameters: &[Parameter<'_>],
-    out: &mut Vec<u8>,
-) {
+pub fn write_execute(statement: u32, cursor: u8, parameters: &[Parameter<'_>], out: &mut Vec<u8>) {
     crate::protocol::command::write_number(
         crate::protocol::command::byte::STMT_EXECUTE,
         statement,

@@ -48,7 +48,11 @@ fn wrong(why: &str) -> Error {
 fn parse_text(bytes: &[u8]) -> Result<ProxyHeader> {
     let window = bytes.get(..bytes.len().min(107)).unwrap_or_default();
     let Some(end) = window.windows(2).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < 107 { Ok(ProxyHeader::Incomplete) } else { Err(wrong("too long")) };
+        return if bytes.len() < 107 {
+            Ok(ProxyHeader::Incomplete)
+        } else {
+            Err(wrong("too long"))
+        };
     };
     let line = window.get(..end).and_then(|line| std::str::from_utf8(line).ok());
     let words: Vec<&str> = line.ok_or_else(|| wrong("not ASCII"))?.split(' ').collect();

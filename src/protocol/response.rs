@@ -17,7 +17,9 @@ pub enum Response<'a> {
     /// The server asks the client for this file.
     LocalInfile(&'a [u8]),
     /// So many column definitions follow.
-    ResultSet { columns: usize },
+    ResultSet {
+        columns: usize,
+    },
 }
 
 /// The most columns that a result set may have: 4,096 is MySQL's limit for a table, a join of views

@@ -121,7 +121,10 @@ mod tests {
             let sent = encrypt_password(key.public_pem().as_bytes(), &SALT, password).unwrap();
             assert_eq!(sent.len(), 256);
             assert_eq!(key.decrypt_password(&sent, &SALT).as_deref(), Some(password));
-            assert_ne!(key.decrypt_password(&sent, b"some other salt 20 b").as_deref(), Some(password));
+            assert_ne!(
+                key.decrypt_password(&sent, b"some other salt 20 b").as_deref(),
+                Some(password)
+            );
             for cut in [0, 1, 255] {
                 assert_eq!(key.decrypt_password(&sent[..cut], &SALT), None);
             }
@@ -131,7 +134,12 @@ mod tests {
 
     #[test]
     fn a_hostile_key_is_an_error() {
-        for pem in ["", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n"] {
+        for pem in [
+            "",
+            "-----BEGIN PUBLIC KEY-----",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+            "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n",
+        ] {
             assert!(encrypt_password(pem.as_bytes(), &SALT, b"p").is_err());
         }
     }

@@ -8,7 +8,10 @@ use crate::protocol::reader::{Reader, put_lenenc_bytes};
 /// One change that the server reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionChange<'a> {
-    SystemVariable { name: &'a [u8], value: &'a [u8] },
+    SystemVariable {
+        name: &'a [u8],
+        value: &'a [u8],
+    },
     /// The new default database.
     Schema(&'a [u8]),
     /// `1` after any state change.
@@ -20,7 +23,10 @@ pub enum SessionChange<'a> {
     /// Eight letters such as `T_______`.
     TransactionState(&'a [u8]),
     /// A kind that Weir doesn't know.
-    Unknown { kind: u8, data: &'a [u8] },
+    Unknown {
+        kind: u8,
+        data: &'a [u8],
+    },
 }
 
 /// Walks a session-state block.

@@ -33,15 +33,23 @@ fn repeated(block: &[u8; 32], length: usize) -> Vec<u8> {
 }
 
 fn digest(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
-    let alternate: [u8; 32] =
-        Sha256::new().chain_update(password).chain_update(salt).chain_update(password).finalize().into();
+    let alternate: [u8; 32] = Sha256::new()
+        .chain_update(password)
+        .chain_update(salt)
+        .chain_update(password)
+        .finalize()
+        .into();
     let mut hasher = Sha256::new();
     hasher.update(password);
     hasher.update(salt);
     hasher.update(repeated(&alternate, password.len()));
     let mut bits = password.len();
     while bits > 0 {
-        if bits & 1 == 1 { hasher.update(alternate) } else { hasher.update(password) }
+        if bits & 1 == 1 {
+            hasher.update(alternate)
+        } else {
+            hasher.update(password)
+        }
         bits >>= 1;
     }
     let mut current: [u8; 32] = hasher.finalize().into();
@@ -59,14 +67,22 @@ fn digest(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
 
     for round in 0..rounds {
         let mut hasher = Sha256::new();
-        if round % 2 == 1 { hasher.update(&password_block) } else { hasher.update(current) }
+        if round % 2 == 1 {
+            hasher.update(&password_block)
+        } else {
+            hasher.update(current)
+        }
         if round % 3 != 0 {
             hasher.update(&salt_block);
         }
         if round % 7 != 0 {
             hasher.update(&password_block);
         }
-        if round % 2 == 1 { hasher.update(current) } else { hasher.update(&password_block) }
+        if round % 2 == 1 {
+            hasher.update(current)
+        } else {
+            hasher.update(&password_block)
+        }
         current = hasher.finalize().into();
     }
     current

@@ -161,7 +161,9 @@ mod tests {
         assert!(!verifier.verify_clear(b"Secret"));
         assert_eq!(verifier.to_string(), STORED);
         let long = Verifier::parse(STORED_LONG.as_bytes()).unwrap();
-        assert!(long.verify_clear("a longer pass phrase with ümlaut, more than thirty-two bytes".as_bytes()));
+        assert!(long.verify_clear(
+            "a longer pass phrase with ümlaut, more than thirty-two bytes".as_bytes()
+        ));
     }
 
     #[test]
@@ -182,7 +184,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_verifier() {
-        for text in ["", "secret", "*12", "*ZZE65567ABDB5135D0CFD9A70B3032C179A49EE7", "sha2:", "$A$000$"] {
+        for text in
+            ["", "secret", "*12", "*ZZE65567ABDB5135D0CFD9A70B3032C179A49EE7", "sha2:", "$A$000$"]
+        {
             assert_eq!(Verifier::parse(text.as_bytes()), None, "{text}");
         }
     }

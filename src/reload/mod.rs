@@ -261,7 +261,9 @@ impl Reloader {
         // Ended ones are let go, so that the set stays as large as what runs.
         while let Some(ended) = tasks.try_join_next() {
             if ended.is_err_and(|e| e.is_panic()) {
-                tracing::error!("a task of the reload panicked: this is a defect of Weir, please report it");
+                tracing::error!(
+                    "a task of the reload panicked: this is a defect of Weir, please report it"
+                );
             }
         }
         tasks.spawn(task);

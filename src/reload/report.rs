@@ -91,7 +91,11 @@ impl Report {
         match &self.outcome {
             Outcome::Unchanged => tracing::info!(cause, "reload: nothing changed"),
             Outcome::Refused { problems } => {
-                tracing::error!(cause, problems = problems.len(), "reload refused, the running rules stay");
+                tracing::error!(
+                    cause,
+                    problems = problems.len(),
+                    "reload refused, the running rules stay"
+                );
                 for problem in problems.iter().take(50) {
                     tracing::error!("{problem}");
                 }
@@ -125,5 +129,9 @@ pub fn not_ready(group: &Group) -> String {
         let reason = if health.reason.is_empty() { "no primary" } else { &health.reason };
         format!("{} ({}) is {}: {reason}", node.node, node.address, health.standing.text())
     });
-    format!("group {} has no usable primary: {}", group.name(), nodes.collect::<Vec<_>>().join("; "))
+    format!(
+        "group {} has no usable primary: {}",
+        group.name(),
+        nodes.collect::<Vec<_>>().join("; ")
+    )
 }

@@ -28,9 +28,7 @@ pub async fn watch(
     let (sender, mut changes) = mpsc::channel::<()>(1);
     let of_interest = {
         let (directory, config_file) = (directory.clone(), config_file.clone());
-        move |path: &Path| {
-            path.starts_with(&directory) || Some(path) == config_file.as_deref()
-        }
+        move |path: &Path| path.starts_with(&directory) || Some(path) == config_file.as_deref()
     };
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         let Ok(event) = event else { return };
@@ -46,7 +44,10 @@ pub async fn watch(
         }
         // Quiet for the whole time, not only at its end.
         let settle = context.config().rules.settle.0;
-        while tokio::time::timeout(settle, changes.recv()).await.is_ok_and(|change| change.is_some()) {}
+        while tokio::time::timeout(settle, changes.recv())
+            .await
+            .is_ok_and(|change| change.is_some())
+        {}
         // The directory may be another one under the same name.
         if let Err(error) = observe(&mut watcher, &directory, config_file.as_deref()) {
             tracing::warn!(%error, "the rules' directory can't be watched at the moment");
@@ -60,7 +61,11 @@ fn matters(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(_))
 }
 
-fn observe(watcher: &mut RecommendedWatcher, directory: &Path, config_file: Option<&Path>) -> notify::Result<()> {
+fn observe(
+    watcher: &mut RecommendedWatcher,
+    directory: &Path,
+    config_file: Option<&Path>,
+) -> notify::Result<()> {
     for parent in [directory.parent(), config_file.and_then(Path::parent)].into_iter().flatten() {
         watcher.watch(parent, RecursiveMode::NonRecursive)?;
     }

@@ -290,12 +290,7 @@ fn sharded_moves(
 }
 
 /// Why a sequence could hand out numbers again that rows have already.
-fn sequence_moves(
-    old: &Rules,
-    was: &Placement,
-    new: &Rules,
-    is: &Placement,
-) -> Option<String> {
+fn sequence_moves(old: &Rules, was: &Placement, new: &Rules, is: &Placement) -> Option<String> {
     let (was, is) = (was.sequence()?, is.sequence()?);
     let what = match (&was.kind, &is.kind) {
         _ if was.name != is.name => "another name",
@@ -342,8 +337,7 @@ fn sequence_moves(
 
 /// Whether everything else about a table is the same.
 fn same_options(was: &Placement, is: &Placement) -> bool {
-    let sequences =
-        alike(was.sequence().map(|rule| &**rule), is.sequence().map(|rule| &**rule));
+    let sequences = alike(was.sequence().map(|rule| &**rule), is.sequence().map(|rule| &**rule));
     match (was, is) {
         (Placement::Sharded(was), Placement::Sharded(is)) => {
             sequences

@@ -57,7 +57,8 @@ impl Listener {
         }
         let listener = UnixListener::bind(path).map_err(|e| named(&e, &name))?;
         let file = SocketFile(path.to_owned());
-        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(|e| named(&e, &name))?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode))
+            .map_err(|e| named(&e, &name))?;
         Ok(Listener::Unix(listener, file))
     }
 

@@ -59,7 +59,11 @@ pub fn worker_count(config: &crate::config::Config) -> usize {
 impl Server {
     /// Binds the listeners that the settings name and starts workers. Nothing is accepted yet:
     /// [`Server::accept`] does that, once the groups behind are known.
-    pub async fn bind(context: Arc<Context>, workers: usize, serve: impl Serve) -> io::Result<(Server, Vec<Listener>)> {
+    pub async fn bind(
+        context: Arc<Context>,
+        workers: usize,
+        serve: impl Serve,
+    ) -> io::Result<(Server, Vec<Listener>)> {
         let config = context.config();
         let mut listeners = Vec::new();
         for address in &config.listen.tcp {
@@ -69,7 +73,8 @@ impl Server {
             let mode = config.unix_mode().unwrap_or(0o660);
             listeners.push(Listener::unix(path, mode).await?);
         }
-        let start = |index| Worker::start(WorkerContext::new(context.clone(), index), serve.clone());
+        let start =
+            |index| Worker::start(WorkerContext::new(context.clone(), index), serve.clone());
         let workers = (0..workers.max(1)).map(start).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().filter_map(Listener::address).collect();
         let (stop, _) = watch::channel(false);
@@ -80,8 +85,12 @@ impl Server {
     pub fn accept(&mut self, listeners: Vec<Listener>) {
         let lanes: Arc<[Lane]> = self.workers.iter().map(|worker| worker.lane.clone()).collect();
         for listener in listeners {
-            let accepting =
-                accept::accept_loop(self.context.clone(), listener, lanes.clone(), self.stop.subscribe());
+            let accepting = accept::accept_loop(
+                self.context.clone(),
+                listener,
+                lanes.clone(),
+                self.stop.subscribe(),
+            );
             self.loops.spawn(accepting);
         }
         self.context.enter(Phase::Ready);

@@ -96,7 +96,8 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     let zone = config.listen.zone.as_deref().map(Arc::from);
     let place = Place { workers, zone };
     let topology = Topology::build(&rules, &place, None).map_err(|error| error.message)?;
-    let backends: usize = topology.groups().iter().flat_map(|g| g.pools()).map(|pool| pool.max()).sum();
+    let backends: usize =
+        topology.groups().iter().flat_map(|g| g.pools()).map(|pool| pool.max()).sum();
     let proxy = config.listen.proxy_id.unwrap_or_else(|| rand::random_range(0..DRAWN_IDS));
     let admin_password = admin_password(&config)?;
     let snapshot = Snapshot::new(Arc::new(rules), Arc::new(topology));
@@ -141,7 +142,9 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
         };
         tasks.spawn(port::serve(listener, Arc::new(admin)));
     } else if config.admin.listen.is_some() {
-        tracing::warn!("the admin port stays shut: no password is set (admin.password or {PASSWORD_VARIABLE})");
+        tracing::warn!(
+            "the admin port stays shut: no password is set (admin.password or {PASSWORD_VARIABLE})"
+        );
     }
     reloader.begin().await;
     announce(&context);

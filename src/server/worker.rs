@@ -22,7 +22,12 @@ const ARRIVALS: usize = 1024;
 
 /// What runs a session: `session::serve`, or a stand-in of tests.
 pub trait Serve: Clone + Send + Sync + 'static {
-    fn serve(&self, ctx: Arc<WorkerContext>, stream: Stream, client: Client) -> impl Future<Output = ()> + Send;
+    fn serve(
+        &self,
+        ctx: Arc<WorkerContext>,
+        stream: Stream,
+        client: Client,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 impl<F, Fut> Serve for F
@@ -30,7 +35,12 @@ where
     F: Fn(Arc<WorkerContext>, Stream, Client) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    fn serve(&self, ctx: Arc<WorkerContext>, stream: Stream, client: Client) -> impl Future<Output = ()> + Send {
+    fn serve(
+        &self,
+        ctx: Arc<WorkerContext>,
+        stream: Stream,
+        client: Client,
+    ) -> impl Future<Output = ()> + Send {
         self(ctx, stream, client)
     }
 }
@@ -81,7 +91,10 @@ fn note(ctx: &WorkerContext, ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         ctx.recorder.metrics().panics.increment();
-        tracing::error!(worker = ctx.index, "a session panicked: this is a defect of Weir, please report it");
+        tracing::error!(
+            worker = ctx.index,
+            "a session panicked: this is a defect of Weir, please report it"
+        );
     }
 }
 

@@ -22,7 +22,12 @@ const UNKNOWN: u16 = 1397;
 
 impl Session {
     /// Runs an XA statement; `sql` is its text.
-    pub(super) async fn client_xa(&mut self, kind: Xa, sql: &[u8], manner: Manner<'_>) -> Result<()> {
+    pub(super) async fn client_xa(
+        &mut self,
+        kind: Xa,
+        sql: &[u8],
+        manner: Manner<'_>,
+    ) -> Result<()> {
         if names_weir(sql) {
             return Err(xa_error(UNKNOWN, b"XAE04", "XAER_NOTA: Unknown XID"));
         }
@@ -32,7 +37,11 @@ impl Session {
                 return Err(rmfail("ACTIVE"));
             }
             Xa::Start if self.is_in_transaction() => {
-                return Err(xa_error(1400, b"XAE09", "XAER_OUTSIDE: Some work is done outside global transaction"));
+                return Err(xa_error(
+                    1400,
+                    b"XAE09",
+                    "XAER_OUTSIDE: Some work is done outside global transaction",
+                ));
             }
             Xa::Start => self.transaction.begin_xa(sql.to_vec()),
             Xa::End | Xa::Prepare => self.on_branch(sql).await?,
@@ -80,7 +89,11 @@ impl Session {
     /// The same for a branch that another session, or an earlier one, has prepared.
     async fn search_branch(&mut self, sql: &[u8]) -> Result<()> {
         if self.is_in_transaction() {
-            return Err(xa_error(1400, b"XAE09", "XAER_OUTSIDE: Some work is done outside global transaction"));
+            return Err(xa_error(
+                1400,
+                b"XAE09",
+                "XAER_OUTSIDE: Some work is done outside global transaction",
+            ));
         }
         let snapshot = self.snapshot();
         let mut last = xa_error(UNKNOWN, b"XAE04", "XAER_NOTA: Unknown XID");
@@ -110,7 +123,8 @@ impl Session {
     /// The groups of the session's schema.
     fn own_groups(&self) -> Vec<GroupId> {
         let snapshot = self.snapshot();
-        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()).cloned());
+        let schema =
+            self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()).cloned());
         schema.map_or_else(Vec::new, |schema| schema.groups().collect())
     }
 

@@ -57,7 +57,10 @@ impl Session {
                 Err(_) => Err(Error::limit(
                     1160,
                     "client_write",
-                    format!("The client took nothing for {} s (timeouts.client_write)", limit.as_secs()),
+                    format!(
+                        "The client took nothing for {} s (timeouts.client_write)",
+                        limit.as_secs()
+                    ),
                 )
                 .fatal()),
             },
@@ -180,8 +183,7 @@ impl Session {
         let asked = Asked { user: change.user, plugin: b"", response: b"", salt: [0; 20] };
         let limit = self.ctx.shared.config().timeouts.handshake.0;
         let ctx = self.ctx.clone();
-        let login =
-            login::authenticate(&ctx, &mut self.stream, &rules, &self.registration, asked);
+        let login = login::authenticate(&ctx, &mut self.stream, &rules, &self.registration, asked);
         let identity = match tokio::time::timeout(limit, login).await {
             Ok(identity) => identity,
             Err(_) => Err(Error::new(

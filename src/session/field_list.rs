@@ -7,8 +7,8 @@ use crate::executor::rename::Names;
 use crate::planner::bind::Binding;
 use crate::planner::splice::Form;
 use crate::protocol::column::Column;
-use crate::protocol::err::ErrPacket;
 use crate::protocol::eof::EofPacket;
+use crate::protocol::err::ErrPacket;
 use crate::protocol::{command, error_code};
 use crate::session::Session;
 use crate::session::forward::Failure;
@@ -20,13 +20,19 @@ const MAX_COLUMNS: usize = 4096;
 
 impl Session {
     /// Asks the server that holds the table (or its first shard), under the physical name.
-    pub(super) async fn field_list(&mut self, table: &[u8], wildcard: &[u8]) -> Result<(), Failure> {
+    pub(super) async fn field_list(
+        &mut self,
+        table: &[u8],
+        wildcard: &[u8],
+    ) -> Result<(), Failure> {
         if self.schema.is_none() {
             return Err(error_code::no_database().into());
         }
         // Where the table is, a plan knows: that of reading all of it.
         let mut sql = b"SELECT * FROM `".to_vec();
-        sql.extend(table.iter().flat_map(|&byte| if byte == b'`' { vec![b'`', b'`'] } else { vec![byte] }));
+        sql.extend(
+            table.iter().flat_map(|&byte| if byte == b'`' { vec![b'`', b'`'] } else { vec![byte] }),
+        );
         sql.push(b'`');
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed)?;

@@ -39,12 +39,19 @@ pub struct Reference {
 
 /// The references of a statement, and the places of a schema and its point before a qualified
 /// column, which an alias does without. `inside`: names without a schema are of information_schema.
-pub fn references(sql: &[u8], tokens: &[Token], inside: bool) -> (Vec<Reference>, Vec<Range<usize>>) {
+pub fn references(
+    sql: &[u8],
+    tokens: &[Token],
+    inside: bool,
+) -> (Vec<Reference>, Vec<Range<usize>>) {
     let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-    let name = |place: usize| tokens.get(place).filter(|token| token.is_name()).map(|token| name_of(sql, token));
+    let name = |place: usize| {
+        tokens.get(place).filter(|token| token.is_name()).map(|token| name_of(sql, token))
+    };
     let point = |place: usize| tokens.get(place).is_some_and(|token| token.is_symbol(sql, "."));
     let (mut found, mut cut) = (Vec::new(), Vec::new());
-    let shows = tokens.first().is_some_and(|token| token.is_any(sql, &["SHOW", "DESCRIBE", "DESC"]));
+    let shows =
+        tokens.first().is_some_and(|token| token.is_any(sql, &["SHOW", "DESCRIBE", "DESC"]));
     if shows {
         return (found, cut);
     }
@@ -65,7 +72,8 @@ pub fn references(sql: &[u8], tokens: &[Token], inside: bool) -> (Vec<Reference>
                 let before = place.checked_sub(1).and_then(|before| tokens.get(before));
                 token.depth == depth
                     && before.is_some_and(|before| {
-                        before.is_symbol(sql, ",") || before.is_any(sql, &["FROM", "JOIN", "STRAIGHT_JOIN"])
+                        before.is_symbol(sql, ",")
+                            || before.is_any(sql, &["FROM", "JOIN", "STRAIGHT_JOIN"])
                     })
             }
             None => false,
@@ -76,13 +84,16 @@ pub fn references(sql: &[u8], tokens: &[Token], inside: bool) -> (Vec<Reference>
         let (first, last) = match (of_schema, name(place + 2), name(place)) {
             (true, Some(table), _) if point(place + 3) => {
                 let _ = table;
-                let end = tokens.get(place + 2).map_or(token.range().end, |table| table.range().start);
+                let end =
+                    tokens.get(place + 2).map_or(token.range().end, |table| table.range().start);
                 cut.push(token.range().start..end);
                 place += 3;
                 continue;
             }
             (true, Some(table), _) => (table, place + 2),
-            (false, _, Some(table)) if inside && expects_table && !point(place + 1) => (table, place),
+            (false, _, Some(table)) if inside && expects_table && !point(place + 1) => {
+                (table, place)
+            }
             _ => {
                 place += 1;
                 continue;
@@ -97,15 +108,37 @@ pub fn references(sql: &[u8], tokens: &[Token], inside: bool) -> (Vec<Reference>
 }
 
 const CLAUSES: [&str; 13] = [
-    "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "WINDOW", "ON", "USING", "SELECT", "EXCEPT",
-    "INTERSECT", "INTO",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "UNION",
+    "WINDOW",
+    "ON",
+    "USING",
+    "SELECT",
+    "EXCEPT",
+    "INTERSECT",
+    "INTO",
 ];
 
 /// Whether the token behind a table is `AS` or an alias itself.
 fn is_alias(sql: &[u8], token: &Token) -> bool {
     const OTHER: [&str; 13] = [
-        "JOIN", "INNER", "LEFT", "RIGHT", "CROSS", "NATURAL", "STRAIGHT_JOIN", "FOR", "LOCK", "USE", "FORCE",
-        "IGNORE", "PROCEDURE",
+        "JOIN",
+        "INNER",
+        "LEFT",
+        "RIGHT",
+        "CROSS",
+        "NATURAL",
+        "STRAIGHT_JOIN",
+        "FOR",
+        "LOCK",
+        "USE",
+        "FORCE",
+        "IGNORE",
+        "PROCEDURE",
     ];
     token.is_name() && !token.is_any(sql, &CLAUSES) && !token.is_any(sql, &OTHER)
 }
@@ -165,12 +198,15 @@ pub fn is_unchanged(table: &str) -> bool {
 pub fn derived(table: &str, columns: &[String], mapping: &Mapping) -> Result<String> {
     let upper = table.to_ascii_uppercase();
     let column = |wanted: &[&str]| {
-        let found = wanted.iter().find_map(|name| columns.iter().find(|column| column.eq_ignore_ascii_case(name)));
+        let found = wanted
+            .iter()
+            .find_map(|name| columns.iter().find(|column| column.eq_ignore_ascii_case(name)));
         found.map(|column| format!("`{column}`"))
     };
     let database = column(&["TABLE_SCHEMA", "EVENT_OBJECT_SCHEMA", "CONSTRAINT_SCHEMA"]);
     let name = column(&["TABLE_NAME", "EVENT_OBJECT_TABLE"]);
-    let of_schema = columns.iter().find(|column| is_schema(column)).map(|column| format!("`{column}`"));
+    let of_schema =
+        columns.iter().find(|column| is_schema(column)).map(|column| format!("`{column}`"));
     let filter = match (&database, &name, of_schema) {
         _ if EMPTY.contains(&upper.as_str()) => "FALSE".to_owned(),
         (Some(database), Some(name), _) => of_tables(database, name, mapping),
@@ -194,7 +230,9 @@ pub fn derived(table: &str, columns: &[String], mapping: &Mapping) -> Result<Str
             return format!("{} AS {quoted}", schema_of(&quoted, mapping));
         }
         match (&database, is_table(column)) {
-            (Some(database), true) => format!("{} AS {quoted}", table_of(database, &quoted, mapping)),
+            (Some(database), true) => {
+                format!("{} AS {quoted}", table_of(database, &quoted, mapping))
+            }
             _ => quoted,
         }
     });
@@ -214,8 +252,9 @@ fn is_table(column: &str) -> bool {
 
 fn schema_of(column: &str, mapping: &Mapping) -> String {
     let cases = mapping.databases.iter().filter(|(physical, schema)| physical != schema);
-    let cases: String =
-        cases.map(|(physical, schema)| format!(" WHEN {} THEN {}", text(physical), text(schema))).collect();
+    let cases: String = cases
+        .map(|(physical, schema)| format!(" WHEN {} THEN {}", text(physical), text(schema)))
+        .collect();
     case(column, &cases)
 }
 
@@ -241,7 +280,8 @@ fn case(column: &str, cases: &str) -> String {
 
 fn of_tables(database: &str, name: &str, mapping: &Mapping) -> String {
     let pairs = |all: &mut dyn Iterator<Item = (&String, &String)>| {
-        let pairs: Vec<String> = all.map(|(place, table)| format!("({},{})", text(place), text(table))).collect();
+        let pairs: Vec<String> =
+            all.map(|(place, table)| format!("({},{})", text(place), text(table))).collect();
         pairs.join(",")
     };
     let mut filter = format!("{database} = 'information_schema'");
@@ -287,9 +327,18 @@ mod tests {
     #[test]
     fn references_are_found_with_and_without_their_aliases() {
         let one = |name: &str, bare| vec![(name.to_owned(), bare)];
-        assert_eq!(found("SELECT * FROM information_schema.tables WHERE 1", false), (one("tables", true), 0));
-        assert_eq!(found("SELECT * FROM `INFORMATION_SCHEMA`.`TABLES` AS t", false), (one("TABLES", false), 0));
-        assert_eq!(found("SELECT * FROM INFORMATION_SCHEMA.TABLES t JOIN x", false), (one("TABLES", false), 0));
+        assert_eq!(
+            found("SELECT * FROM information_schema.tables WHERE 1", false),
+            (one("tables", true), 0)
+        );
+        assert_eq!(
+            found("SELECT * FROM `INFORMATION_SCHEMA`.`TABLES` AS t", false),
+            (one("TABLES", false), 0)
+        );
+        assert_eq!(
+            found("SELECT * FROM INFORMATION_SCHEMA.TABLES t JOIN x", false),
+            (one("TABLES", false), 0)
+        );
         assert_eq!(
             found("SELECT information_schema.tables.x FROM information_schema.tables", false),
             (one("tables", true), 1)

@@ -206,7 +206,10 @@ impl Session {
         lent.note_tracked(&summary.session_state);
         self.last.note(summary);
         if summary.warnings > 0 && summary.error.is_none() && !job.more {
-            self.stream.flush().await.map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
+            self.stream
+                .flush()
+                .await
+                .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
         self.settle(job.target.group, lent, job.snapshot).await;

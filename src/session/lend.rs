@@ -280,8 +280,7 @@ impl Session {
                 self.transaction.end();
             }
         }
-        let keep =
-            lent.in_transaction() || self.transaction.has(group) || !lent.pins().is_empty();
+        let keep = lent.in_transaction() || self.transaction.has(group) || !lent.pins().is_empty();
         if !keep {
             self.held.release(group);
         } else if of_transaction || !lent.pins().is_empty() {

@@ -42,11 +42,7 @@ pub struct Login {
 const MAX_LOGIN_PACKET: usize = 80 << 10;
 
 /// Runs the whole login; `None` where the client left before it said anything.
-pub async fn run(
-    ctx: &WorkerContext,
-    stream: &mut Stream,
-    entry: &Entry,
-) -> Result<Option<Login>> {
+pub async fn run(ctx: &WorkerContext, stream: &mut Stream, entry: &Entry) -> Result<Option<Login>> {
     stream.set_max_packet(MAX_LOGIN_PACKET);
     let salt = new_salt();
     let offered = greet(ctx, stream, entry.id(), &salt).await?;
@@ -71,7 +67,8 @@ pub async fn run(
     }
     let capabilities = request.capabilities & offered;
     let rules = ctx.shared.snapshot().rules.clone();
-    let asked = Asked { user: request.user, plugin: request.plugin, response: request.auth_response, salt };
+    let asked =
+        Asked { user: request.user, plugin: request.plugin, response: request.auth_response, salt };
     let identity = authenticate(ctx, stream, &rules, entry, asked).await?;
     let schema = first_schema(&identity, &rules, request.database)?;
     let state = first_state(request.collation, capabilities, &front.announced());
@@ -180,7 +177,9 @@ pub(super) async fn authenticate(
 
 /// The plugin to prove the account with: the client's own where the account has its verifier.
 fn choose(user: Option<&User>, sent: Option<Plugin>, default: Plugin) -> Plugin {
-    let Some(user) = user else { return sent.filter(|p| *p != Plugin::ClearPassword).unwrap_or(default) };
+    let Some(user) = user else {
+        return sent.filter(|p| *p != Plugin::ClearPassword).unwrap_or(default);
+    };
     match sent {
         Some(Plugin::NativePassword) if user.native.is_some() => Plugin::NativePassword,
         Some(Plugin::CachingSha2Password) if user.sha2.is_some() => Plugin::CachingSha2Password,

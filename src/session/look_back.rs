@@ -42,14 +42,17 @@ pub fn resolve(
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for place in 0..tokens.len() {
         let Some((value, length)) = value_of(sql, &tokens, place, values) else { continue };
-        let (Some(first), Some(last)) = (tokens.get(place), tokens.get(place + length - 1)) else { continue };
+        let (Some(first), Some(last)) = (tokens.get(place), tokens.get(place + length - 1)) else {
+            continue;
+        };
         edits.push((first.range().start..last.range().end, value));
     }
     if edits.is_empty() {
         return Ok(None);
     }
     for item in select_items(sql, &tokens) {
-        let holds_value = edits.iter().any(|(range, _)| item.start <= range.start && range.end <= item.end);
+        let holds_value =
+            edits.iter().any(|(range, _)| item.start <= range.start && range.end <= item.end);
         let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
         if holds_value && name.chars().count() <= LONGEST_ALIAS {
             edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
@@ -74,19 +77,42 @@ const LONGEST_ALIAS: usize = 250;
 /// columns are called.
 pub(super) fn select_items(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
     const ENDS: [&str; 16] = [
-        "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT",
-        "INTO", "PROCEDURE", "FOR", "LOCK", "FETCH", "OFFSET",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "WINDOW",
+        "ORDER",
+        "LIMIT",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "INTO",
+        "PROCEDURE",
+        "FOR",
+        "LOCK",
+        "FETCH",
+        "OFFSET",
     ];
     const BEGINS: [&str; 10] = [
-        "ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_JOIN", "SQL_SMALL_RESULT",
-        "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_NO_CACHE", "SQL_CALC_FOUND_ROWS",
+        "ALL",
+        "DISTINCT",
+        "DISTINCTROW",
+        "HIGH_PRIORITY",
+        "STRAIGHT_JOIN",
+        "SQL_SMALL_RESULT",
+        "SQL_BIG_RESULT",
+        "SQL_BUFFER_RESULT",
+        "SQL_NO_CACHE",
+        "SQL_CALC_FOUND_ROWS",
     ];
     let mut items = Vec::new();
     let mut begun: Option<usize> = None;
     let mut close = |first: usize, end: usize| {
         let Some(item) = tokens.get(first..end).filter(|item| !item.is_empty()) else { return };
         if !has_alias(sql, item) {
-            items.extend(item.first().zip(item.last()).map(|(a, b)| a.range().start..b.range().end));
+            items
+                .extend(item.first().zip(item.last()).map(|(a, b)| a.range().start..b.range().end));
         }
     };
     for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.depth == 0) {
@@ -120,7 +146,12 @@ fn has_alias(sql: &[u8], item: &[Token]) -> bool {
 }
 
 /// The value of the function that begins at this token, and how many tokens it takes up.
-fn value_of(sql: &[u8], tokens: &[Token], place: usize, values: &Remembered) -> Option<(String, usize)> {
+fn value_of(
+    sql: &[u8],
+    tokens: &[Token],
+    place: usize,
+    values: &Remembered,
+) -> Option<(String, usize)> {
     let token = tokens.get(place)?;
     if token.kind != TokenKind::Word {
         return None;
@@ -134,10 +165,14 @@ fn value_of(sql: &[u8], tokens: &[Token], place: usize, values: &Remembered) -> 
     let empty = called && text(sql, tokens, place + 2) == Some(b")");
     let length = if empty { 3 } else { 1 };
     let value = match (name.as_str(), empty) {
-        ("LAST_INSERT_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.last_insert_id), &name),
+        ("LAST_INSERT_ID", true) => {
+            typed(&format!("CAST({} AS UNSIGNED)", values.last_insert_id), &name)
+        }
         ("ROW_COUNT", true) => typed(&format!("CAST({} AS SIGNED)", values.row_count), &name),
         ("FOUND_ROWS", true) => typed(&format!("CAST({} AS SIGNED)", values.found_rows), &name),
-        ("CONNECTION_ID", true) => typed(&format!("CAST({} AS UNSIGNED)", values.connection_id), &name),
+        ("CONNECTION_ID", true) => {
+            typed(&format!("CAST({} AS UNSIGNED)", values.connection_id), &name)
+        }
         ("DATABASE" | "SCHEMA", true) => {
             let given = |schema: &str| nullable(schema, &name);
             values.schema.as_deref().map_or_else(|| "NULL".to_owned(), given)
@@ -219,24 +254,34 @@ mod tests {
         );
         assert_eq!(
             resolved("select 1, database(), user() u, found_rows();").as_deref(),
-            Some("select 1, NULLIF(COALESCE('shop', DATABASE()),'') AS `database()`, NULLIF(COALESCE('app@10.0.0.1', USER()),'') u, \
-                 COALESCE(CAST(3 AS SIGNED), FOUND_ROWS()) AS `found_rows()`;")
+            Some(
+                "select 1, NULLIF(COALESCE('shop', DATABASE()),'') AS `database()`, NULLIF(COALESCE('app@10.0.0.1', USER()),'') u, \
+                 COALESCE(CAST(3 AS SIGNED), FOUND_ROWS()) AS `found_rows()`;"
+            )
         );
         assert_eq!(
             resolved("SELECT * FROM t WHERE db = DATABASE() AND c = CURRENT_USER").as_deref(),
-            Some("SELECT * FROM t WHERE db = NULLIF(COALESCE('shop', DATABASE()),'') AND c = NULLIF(COALESCE('app@%', CURRENT_USER()),'')")
+            Some(
+                "SELECT * FROM t WHERE db = NULLIF(COALESCE('shop', DATABASE()),'') AND c = NULLIF(COALESCE('app@%', CURRENT_USER()),'')"
+            )
         );
         assert_eq!(
             resolved("SELECT concat(database(), '()') FROM t").as_deref(),
-            Some("SELECT concat(NULLIF(COALESCE('shop', DATABASE()),''), '()') AS `concat(database(), '()')` FROM t")
+            Some(
+                "SELECT concat(NULLIF(COALESCE('shop', DATABASE()),''), '()') AS `concat(database(), '()')` FROM t"
+            )
         );
         assert_eq!(
             resolved("SELECT DISTINCT user() /* u */, concat(`a`, user()) AS b FROM t").as_deref(),
-            Some("SELECT DISTINCT NULLIF(COALESCE('app@10.0.0.1', USER()),'') AS `user()` /* u */, concat(`a`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS b FROM t")
+            Some(
+                "SELECT DISTINCT NULLIF(COALESCE('app@10.0.0.1', USER()),'') AS `user()` /* u */, concat(`a`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS b FROM t"
+            )
         );
         assert_eq!(
             resolved("SELECT `a`, concat(`b`, user()) UNION SELECT 1, 2").as_deref(),
-            Some("SELECT `a`, concat(`b`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS `concat(``b``, user())` UNION SELECT 1, 2")
+            Some(
+                "SELECT `a`, concat(`b`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS `concat(``b``, user())` UNION SELECT 1, 2"
+            )
         );
         let assigned = |sql: &str| assigned(sql.as_bytes(), Dialect::default(), &Limits::default());
         assert_eq!(assigned("SELECT LAST_INSERT_ID(12), 1").unwrap(), Some(12));

@@ -36,7 +36,10 @@ pub async fn rows(lent: &mut Lent, sql: &[u8]) -> Result<Rows> {
         Answer::Ok(_) => return Ok(Rows::default()),
         Answer::LocalInfile(_) => {
             lent.condemn();
-            return Err(Error::unavailable("local_infile_out_of_turn", "the server asked for a file"));
+            return Err(Error::unavailable(
+                "local_infile_out_of_turn",
+                "the server asked for a file",
+            ));
         }
     };
     let mut found = Rows::default();

@@ -15,9 +15,9 @@ use crate::planner::plan::Access;
 use crate::planner::{self, Plan, PlanInput, Planned};
 use crate::protocol::error_code;
 use crate::session::Session;
-use crate::sql::classify::StatementKind;
 use crate::session::system::is_information;
 use crate::sql::charset_scan::CharsetClass as ScanClass;
+use crate::sql::classify::StatementKind;
 use crate::sql::lex::{Dialect, LexMode, ServerKind};
 use crate::sql::template::Lexed;
 use crate::value::{CharsetClass, assign};
@@ -85,7 +85,11 @@ impl Session {
                     let mut plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
                     // What was planned without all tables is for this statement alone.
                     if !absent && round < ROUNDS {
-                        plans.put(lexed, &self.circumstances(snapshot, catalog.version), plan.clone());
+                        plans.put(
+                            lexed,
+                            &self.circumstances(snapshot, catalog.version),
+                            plan.clone(),
+                        );
                     }
                     return Ok(plan);
                 }
@@ -183,7 +187,8 @@ impl Session {
             ServerKind::MySql => assign::ServerKind::MySql,
             ServerKind::MariaDb => assign::ServerKind::MariaDb,
         };
-        let zone = self.state.variable("time_zone").map(|text| String::from_utf8_lossy(text).into_owned());
+        let zone =
+            self.state.variable("time_zone").map(|text| String::from_utf8_lossy(text).into_owned());
         let offset = zone.as_deref().and_then(|zone| zone_offset(zone.trim_matches('\'')));
         self.assign = assign::Context::new(server, &mode, offset);
     }

@@ -16,31 +16,31 @@ use crate::backend::counters::Pin;
 use crate::backend::pool::Lent;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
+use crate::executor::insert_id::InsertId;
+use crate::executor::pass::{self, Broken, Terms};
+use crate::executor::rename::Names;
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::fill::{Filled, Origin};
 use crate::planner::plan::{PreparedForm, Rendered, Route, Target};
 use crate::planner::splice::Form;
-use crate::executor::insert_id::InsertId;
-use crate::executor::pass::{self, Broken, Terms};
-use crate::executor::rename::Names;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
+use crate::protocol::command;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
 use crate::protocol::execute::{Execute, Parameter, ParameterType, ParameterValue, write_execute};
 use crate::protocol::field::FieldType;
 use crate::protocol::response::PrepareOk;
-use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, Job, Payload, watched};
-use crate::session::{End, Session};
 use crate::session::lend::Purpose;
 use crate::session::look_back;
-use crate::session::record;
 use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
+use crate::session::record;
 use crate::session::reply::text_column;
+use crate::session::{End, Session};
 use crate::sql::template::Lexed;
 use crate::value::Value;
 
@@ -89,7 +89,10 @@ impl Session {
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(sql, &self.dialect, &mut lexed)?;
         if lexed.rest().is_some() {
-            return Err(Error::syntax("You have an error in your SQL syntax: one statement can be prepared at a time").into());
+            return Err(Error::syntax(
+                "You have an error in your SQL syntax: one statement can be prepared at a time",
+            )
+            .into());
         }
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, &lexed).await?;
@@ -100,12 +103,20 @@ impl Session {
             }
             described => described?,
         };
-        let parameters = u16::try_from(lexed.params())
-            .map_err(|_| Error::new(crate::error::Fault::Client, 1390, b"HY000", "", "Prepared statement contains too many placeholders"))?;
+        let parameters = u16::try_from(lexed.params()).map_err(|_| {
+            Error::new(
+                crate::error::Fault::Client,
+                1390,
+                b"HY000",
+                "",
+                "Prepared statement contains too many placeholders",
+            )
+        })?;
         let id = self.prepared.put(sql);
         let ok = PrepareOk { statement: id, columns, parameters, warnings: 0 };
         self.stream.write_with(|out| ok.write(out));
-        let (of_parameters, of_columns) = definitions.split_at(usize::from(parameters).min(definitions.len()));
+        let (of_parameters, of_columns) =
+            definitions.split_at(usize::from(parameters).min(definitions.len()));
         self.write_definitions(of_parameters, usize::from(parameters));
         self.write_definitions(of_columns, usize::from(columns));
         Ok(())
@@ -250,7 +261,8 @@ impl Session {
         raw: &[Parameter<'_>],
         cursor: u8,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
-        let values = raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
+        let values =
+            raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
         let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
@@ -281,7 +293,8 @@ impl Session {
                 if plan.facts.commits {
                     Box::pin(self.end_transaction(b"COMMIT")).await?;
                 }
-                let passed = self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
+                let passed =
+                    self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
                 let (outcome, opened) = match passed {
                     Ok((outcome, opened)) => (Ok(outcome), opened),
                     Err(failure) => (Err(failure), None),
@@ -293,7 +306,8 @@ impl Session {
                 let mut packet = Vec::new();
                 write_execute(0, 0, raw, &mut packet);
                 let bytes = packet.get(EXECUTE_HEAD..).unwrap_or_default();
-                let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
+                let types: Vec<ParameterType> =
+                    raw.iter().map(|parameter| parameter.kind).collect();
                 let arguments = native.then_some(Arguments { types: &types, bytes });
                 let manner = Manner { parameters: &values, arguments, binary: true, more: false };
                 Box::pin(self.statement(sql, lexed, manner)).await.map(|outcome| (outcome, None))
@@ -343,7 +357,9 @@ impl Session {
         };
         let resolved;
         if plan.facts.looks_back {
-            if let Some(found) = look_back::resolve(text, self.dialect, self.ctx.lexer.limits(), &self.remembered())? {
+            if let Some(found) =
+                look_back::resolve(text, self.dialect, self.ctx.lexer.limits(), &self.remembered())?
+            {
                 resolved = found;
                 text = &resolved;
             }
@@ -407,7 +423,9 @@ impl Session {
             statement.refused = Some(Error::limit(
                 1153,
                 "long_data",
-                format!("The session's COM_STMT_SEND_LONG_DATA is larger than {limit} bytes (limits.long_data)"),
+                format!(
+                    "The session's COM_STMT_SEND_LONG_DATA is larger than {limit} bytes (limits.long_data)"
+                ),
             ));
             return;
         }
@@ -494,8 +512,12 @@ impl Session {
         self.running.end();
         let summary = match outcome {
             Ok(Ok(summary)) => summary,
-            Ok(Err(Broken::BackendBefore(error))) => return Err(Error { fatal: false, ..error }.into()),
-            Ok(Err(broken)) => return Err(Failure::Session(End::Error(broken.error().clone().fatal()))),
+            Ok(Err(Broken::BackendBefore(error))) => {
+                return Err(Error { fatal: false, ..error }.into());
+            }
+            Ok(Err(broken)) => {
+                return Err(Failure::Session(End::Error(broken.error().clone().fatal())));
+            }
             Err(stop) => return Err(Failure::Session(End::Stopped(stop))),
         };
         match &summary.error {
@@ -517,9 +539,11 @@ impl Session {
         if lent.reset_statement(cursor.handle).await.is_err() {
             lent.condemn();
         }
-        let others = self.prepared.held.values().any(|other| {
-            other.cursor.is_some_and(|other| other.group == cursor.group)
-        });
+        let others = self
+            .prepared
+            .held
+            .values()
+            .any(|other| other.cursor.is_some_and(|other| other.group == cursor.group));
         if !others {
             lent.unpin(Pin::Cursor);
         }
@@ -559,7 +583,8 @@ impl Statement {
             (ParameterValue::LongData, Some(data)) => {
                 let kind = parameter.kind;
                 // Only types with a length of their own can carry it.
-                let field_type = if kind.field_type.is_string() { kind.field_type } else { FieldType(0xfc) };
+                let field_type =
+                    if kind.field_type.is_string() { kind.field_type } else { FieldType(0xfc) };
                 Parameter {
                     kind: ParameterType { field_type, ..kind },
                     value: ParameterValue::Raw(data),

@@ -8,21 +8,21 @@ use std::time::Instant;
 
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
-use crate::observe::sessions::Target as KillTarget;
 use crate::executor::pass::Summary;
+use crate::observe::sessions::Target as KillTarget;
+use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
-use crate::planner::Plan;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
+use crate::session::Session;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::lend::Purpose;
-use crate::session::{look_back, record};
 use crate::session::reply::{Kind, Table};
-use crate::session::Session;
+use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
 use crate::sql::template::Lexed;
@@ -69,7 +69,9 @@ impl Session {
             let lex = self.ctx.lexer.lex(rest, &self.dialect, &mut lexed);
             let next = lexed.rest();
             let outcome = match lex {
-                Ok(()) => self.one(rest, &lexed, next, &mut count, config.limits.multi_statements).await,
+                Ok(()) => {
+                    self.one(rest, &lexed, next, &mut count, config.limits.multi_statements).await
+                }
                 Err(error) => Err(error.into()),
             };
             self.lexed = lexed;
@@ -98,7 +100,9 @@ impl Session {
             )
             .into());
         }
-        if let Some(next) = next.filter(|_| !self.capabilities.contains(Capabilities::MULTI_STATEMENTS)) {
+        if let Some(next) =
+            next.filter(|_| !self.capabilities.contains(Capabilities::MULTI_STATEMENTS))
+        {
             let near = rest.get(next..(next + 80).min(rest.len())).unwrap_or_default();
             return Err(Error::syntax(format!(
                 "You have an error in your SQL syntax near '{}': the connection was opened without \
@@ -107,7 +111,8 @@ impl Session {
             ))
             .into());
         }
-        let manner = Manner { parameters: &[], arguments: None, binary: false, more: next.is_some() };
+        let manner =
+            Manner { parameters: &[], arguments: None, binary: false, more: next.is_some() };
         self.statement(rest, lexed, manner).await
     }
 
@@ -158,7 +163,8 @@ impl Session {
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
-                Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner)).await
+                Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
+                    .await
             }
             Route::Write { targets, write } => {
                 Box::pin(self.write_many(&snapshot, &plan, targets, write, &binding, manner)).await
@@ -250,7 +256,10 @@ impl Session {
             StatementKind::LoadData { local: true } | StatementKind::LoadXml { local: true }
         );
         if local_infile && !self.capabilities.contains(Capabilities::LOCAL_FILES) {
-            return Err(error_code::local_infile_disabled(self.dialect.server == ServerKind::MariaDb).into());
+            return Err(error_code::local_infile_disabled(
+                self.dialect.server == ServerKind::MariaDb,
+            )
+            .into());
         }
         let job = Job {
             snapshot,
@@ -377,7 +386,9 @@ impl Session {
                     return Err(Error::syntax("KILL needs a connection id").into());
                 };
                 let Some(id) = kill.id else {
-                    return Err(Error::refused("kill_expression", "KILL takes a plain number").into());
+                    return Err(
+                        Error::refused("kill_expression", "KILL takes a plain number").into()
+                    );
                 };
                 let target = if kill.query { KillTarget::Query } else { KillTarget::Connection };
                 self.kill(id, target)?;

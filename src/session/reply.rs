@@ -96,7 +96,8 @@ impl Session {
         let capabilities = self.capabilities;
         self.stream.write_with(|out| write_column_count(table.columns.len(), out));
         for (place, (name, kind)) in table.columns.iter().enumerate() {
-            let widest = table.rows.iter().filter_map(|row| row.get(place)?.as_ref()).map(String::len);
+            let widest =
+                table.rows.iter().filter_map(|row| row.get(place)?.as_ref()).map(String::len);
             let length = u32::try_from(widest.max().unwrap_or(0).max(64) * 4).unwrap_or(u32::MAX);
             let column = match kind {
                 Kind::Text => text_column(name, length),
@@ -117,8 +118,10 @@ impl Session {
                 },
             };
             // A column is said to be nullable where a row shows that it is.
-            let holds_null = table.rows.iter().any(|row| row.get(place).is_some_and(Option::is_none));
-            let flags = if holds_null { column.flags } else { column.flags.with(FieldFlags::NOT_NULL) };
+            let holds_null =
+                table.rows.iter().any(|row| row.get(place).is_some_and(Option::is_none));
+            let flags =
+                if holds_null { column.flags } else { column.flags.with(FieldFlags::NOT_NULL) };
             let column = Column { flags, ..column };
             self.stream.write_with(|out| column.write(out));
         }

@@ -30,7 +30,7 @@ use crate::executor::write::{self as writing, Bracket, NotWritten, WriteTerms, W
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
-use crate::planner::plan::{Access, Facts, Gather, Rendered, Renaming, Rows, Target, WriteKind};
+use crate::planner::plan::{Access, Facts, Gather, Renaming, Rendered, Rows, Target, WriteKind};
 use crate::planner::splice::Form;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
@@ -131,7 +131,10 @@ impl Session {
         let mut tries = 0;
         let summary = loop {
             tries += 1;
-            match self.scatter_once(snapshot, plan, &targets, (gather, window), &parts, manner).await? {
+            match self
+                .scatter_once(snapshot, plan, &targets, (gather, window), &parts, manner)
+                .await?
+            {
                 Merged::Told(summary) => break summary,
                 Merged::Untold { stale: true, .. } if tries == 1 && plan.facts.retry => {}
                 Merged::Untold { error, .. } => {
@@ -307,7 +310,9 @@ impl Session {
                 self.reply_written(&written, &plan.facts, manner.more);
                 Ok(Outcome::Good)
             }
-            Err(refused) => Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await),
+            Err(refused) => {
+                Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await)
+            }
         }
     }
 
@@ -335,7 +340,8 @@ impl Session {
     }
 
     fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
-        let last_insert_id = self.insert_id(facts).of(written.affected_rows, written.last_insert_id);
+        let last_insert_id =
+            self.insert_id(facts).of(written.affected_rows, written.last_insert_id);
         if last_insert_id.1 != 0 {
             self.last.insert_id = last_insert_id.1;
         }
@@ -364,7 +370,8 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Vec<Prepared>> {
-        let form = if manner.arguments.is_some() && manner.binary { Form::Prepared } else { Form::Text };
+        let form =
+            if manner.arguments.is_some() && manner.binary { Form::Prepared } else { Form::Text };
         let mut parts = Vec::with_capacity(targets.len());
         for (place, target) in targets.iter().enumerate() {
             let mut text = Vec::new();
@@ -378,7 +385,9 @@ impl Session {
                 }
             }
             let key = match manner.arguments {
-                Some(arguments) if form == Form::Prepared => self.handle_key(&text, arguments.types),
+                Some(arguments) if form == Form::Prepared => {
+                    self.handle_key(&text, arguments.types)
+                }
                 _ => Vec::new(),
             };
             let names = plan.renamings(target);
@@ -552,6 +561,7 @@ fn of_last_row(targets: &[Target]) -> Option<usize> {
         Rows::Some(numbers) => numbers.iter().max().copied(),
         _ => None,
     };
-    let places = targets.iter().enumerate().filter_map(|(place, target)| Some((last(target)?, place)));
+    let places =
+        targets.iter().enumerate().filter_map(|(place, target)| Some((last(target)?, place)));
     places.max().map(|(_, place)| place)
 }

@@ -121,7 +121,11 @@ impl Session {
         };
         let mut instance = 0;
         if mode == Transactions::Atomic {
-            if self.state.variable("sql_log_bin").is_some_and(|value| matches!(value, b"0" | b"'OFF'")) {
+            if self
+                .state
+                .variable("sql_log_bin")
+                .is_some_and(|value| matches!(value, b"0" | b"'OFF'"))
+            {
                 return Err(Error::refused(
                     "transaction_without_binlog",
                     "With sql_log_bin=0 a transaction can't span groups: a replica that is promoted \

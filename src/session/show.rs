@@ -19,8 +19,8 @@ use crate::session::lend::Purpose;
 use crate::session::look_back::Remembered;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::system::OWN_TABLES;
 use crate::session::reply::{Kind, Table};
+use crate::session::system::OWN_TABLES;
 use crate::sql::lex::ServerKind;
 
 impl Session {
@@ -36,12 +36,15 @@ impl Session {
             Some(pattern) => format!("Database ({pattern})"),
             None => "Database".to_owned(),
         };
-        let mut names: Vec<&str> = snapshot.rules.schemas().iter().map(|schema| schema.name.as_str()).collect();
+        let mut names: Vec<&str> =
+            snapshot.rules.schemas().iter().map(|schema| schema.name.as_str()).collect();
         names.retain(|name| self.identity.user.may_use(name));
         names.push("information_schema");
         names.sort_unstable();
         let mut table = Table::new(&[(&title, Kind::Text)]);
-        for name in names.into_iter().filter(|name| pattern.is_none_or(|pattern| like(name, pattern))) {
+        for name in
+            names.into_iter().filter(|name| pattern.is_none_or(|pattern| like(name, pattern)))
+        {
             table.row([Some(name)]);
         }
         self.reply_filtered(snapshot, table, shown, manner).await
@@ -61,8 +64,11 @@ impl Session {
             let mut lent = self.lend(snapshot, &target, Purpose::OWN).await?;
             let found = rows(&mut lent, question.as_bytes()).await;
             self.settle(target.group, lent, snapshot).await;
-            let text = |value: Option<Vec<u8>>| value.map(|value| String::from_utf8_lossy(&value).into_owned());
-            table.rows = found?.rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect();
+            let text = |value: Option<Vec<u8>>| {
+                value.map(|value| String::from_utf8_lossy(&value).into_owned())
+            };
+            table.rows =
+                found?.rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect();
         }
         self.reply_table(&table, manner.binary, manner.more);
         Ok(())
@@ -78,12 +84,24 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         const COLUMNS: [&str; 18] = [
-            "TABLE_NAME AS Name", "ENGINE AS Engine", "VERSION AS Version", "ROW_FORMAT AS Row_format",
-            "TABLE_ROWS AS `Rows`", "AVG_ROW_LENGTH AS Avg_row_length", "DATA_LENGTH AS Data_length",
-            "MAX_DATA_LENGTH AS Max_data_length", "INDEX_LENGTH AS Index_length", "DATA_FREE AS Data_free",
-            "AUTO_INCREMENT AS Auto_increment", "CREATE_TIME AS Create_time", "UPDATE_TIME AS Update_time",
-            "CHECK_TIME AS Check_time", "TABLE_COLLATION AS `Collation`", "CHECKSUM AS `Checksum`",
-            "CREATE_OPTIONS AS Create_options", "TABLE_COMMENT AS Comment",
+            "TABLE_NAME AS Name",
+            "ENGINE AS Engine",
+            "VERSION AS Version",
+            "ROW_FORMAT AS Row_format",
+            "TABLE_ROWS AS `Rows`",
+            "AVG_ROW_LENGTH AS Avg_row_length",
+            "DATA_LENGTH AS Data_length",
+            "MAX_DATA_LENGTH AS Max_data_length",
+            "INDEX_LENGTH AS Index_length",
+            "DATA_FREE AS Data_free",
+            "AUTO_INCREMENT AS Auto_increment",
+            "CREATE_TIME AS Create_time",
+            "UPDATE_TIME AS Update_time",
+            "CHECK_TIME AS Check_time",
+            "TABLE_COLLATION AS `Collation`",
+            "CHECKSUM AS `Checksum`",
+            "CREATE_OPTIONS AS Create_options",
+            "TABLE_COMMENT AS Comment",
         ];
         let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
             return Err(error_code::unknown_database(schema.as_str()).into());
@@ -96,8 +114,9 @@ impl Session {
         let columns = self.system_columns(snapshot, &target, "TABLES").await?;
         let tables = folded::derived("TABLES", &columns, &self.mapping(snapshot, target.group))?;
         let name = folded::text(schema.as_str());
-        let mut question =
-            format!("SELECT * FROM (SELECT {list} FROM {tables} AS t WHERE TABLE_SCHEMA = {name}) AS s");
+        let mut question = format!(
+            "SELECT * FROM (SELECT {list} FROM {tables} AS t WHERE TABLE_SCHEMA = {name}) AS s"
+        );
         match shown {
             Shown { filter: Some(filter), .. } => question.push_str(&format!(" WHERE ({filter})")),
             Shown { pattern: Some(pattern), .. } => {
@@ -106,7 +125,14 @@ impl Session {
             _ => {}
         }
         question.push_str(" ORDER BY Name");
-        let job = Job { snapshot, facts: &plan.facts, target: &target, names: &[], more: manner.more, local_infile: false };
+        let job = Job {
+            snapshot,
+            facts: &plan.facts,
+            target: &target,
+            names: &[],
+            more: manner.more,
+            local_infile: false,
+        };
         let summary = self.run_text(&job, question.as_bytes(), manner).await?;
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
     }
@@ -236,7 +262,8 @@ pub(super) fn like(text: &str, pattern: &str) -> bool {
         match c {
             '%' => any.push(wanted.len()),
             '_' => wanted.push(None),
-            '\\' => wanted.extend(chars.next().map(|c| c.to_lowercase().map(Some)).into_iter().flatten()),
+            '\\' => wanted
+                .extend(chars.next().map(|c| c.to_lowercase().map(Some)).into_iter().flatten()),
             c => wanted.extend(c.to_lowercase().map(Some)),
         }
     }
@@ -263,11 +290,21 @@ mod tests {
 
     #[test]
     fn like_is_that_of_show() {
-        for (text, pattern) in [("orders", "orders"), ("orders", "%"), ("orders", "ord%"), ("Orders", "o%S"),
-            ("order_items", "order\\_items"), ("orders", "o_ders"), ("", "%"), ("ab", "%a%b%")] {
+        for (text, pattern) in [
+            ("orders", "orders"),
+            ("orders", "%"),
+            ("orders", "ord%"),
+            ("Orders", "o%S"),
+            ("order_items", "order\\_items"),
+            ("orders", "o_ders"),
+            ("", "%"),
+            ("ab", "%a%b%"),
+        ] {
             assert!(like(text, pattern), "{text} {pattern}");
         }
-        for (text, pattern) in [("orders", "order"), ("orderxitems", "order\\_items"), ("", "_"), ("ba", "%a%b%")] {
+        for (text, pattern) in
+            [("orders", "order"), ("orderxitems", "order\\_items"), ("", "_"), ("ba", "%a%b%")]
+        {
             assert!(!like(text, pattern), "{text} {pattern}");
         }
     }

@@ -21,9 +21,14 @@ use crate::value::{CharsetClass, Text, Value};
 pub(crate) type Named = HashMap<String, Arc<[u8]>>;
 
 impl Session {
-    pub(super) async fn sql_prepare(&mut self, sql: &[u8], classified: &Classified) -> Result<(), Failure> {
+    pub(super) async fn sql_prepare(
+        &mut self,
+        sql: &[u8],
+        classified: &Classified,
+    ) -> Result<(), Failure> {
         let name = classified.name.as_deref().unwrap_or_default().to_lowercase();
-        let source = classified.using.first().and_then(|range| sql.get(range.clone())).unwrap_or_default();
+        let source =
+            classified.using.first().and_then(|range| sql.get(range.clone())).unwrap_or_default();
         let text = match source {
             [b'@', name @ ..] => {
                 let name = literal::unquote_name(name);
@@ -63,7 +68,11 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let name = classified.name.as_deref().unwrap_or_default();
-        let text = self.named.get(&name.to_lowercase()).cloned().ok_or_else(|| unknown(name, "EXECUTE"))?;
+        let text = self
+            .named
+            .get(&name.to_lowercase())
+            .cloned()
+            .ok_or_else(|| unknown(name, "EXECUTE"))?;
         let mut values = Vec::new();
         for range in &classified.using {
             let variable = sql.get(range.clone()).unwrap_or_default();
@@ -73,7 +82,14 @@ impl Session {
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
         if lexed.params() as usize != values.len() {
-            return Err(Error::new(Fault::Client, 1210, b"HY000", "", "Incorrect arguments to EXECUTE").into());
+            return Err(Error::new(
+                Fault::Client,
+                1210,
+                b"HY000",
+                "",
+                "Incorrect arguments to EXECUTE",
+            )
+            .into());
         }
         let manner = Manner { parameters: &values, arguments: None, ..manner };
         self.statement(&text, &lexed, manner).await
@@ -115,9 +131,9 @@ fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Va
         [b'_', rest @ ..] => {
             let space = rest.iter().position(|byte| *byte == b' ')?;
             let (name, digits) = (rest.get(..space)?, rest.get(space + 3..)?);
-            let bytes = digits.chunks(2).map(|pair| {
-                u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
-            });
+            let bytes = digits
+                .chunks(2)
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
             let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
             let name = std::str::from_utf8(name).ok()?;
             if name == "binary" {
@@ -154,7 +170,9 @@ mod tests {
 
     #[test]
     fn kept_texts_are_read_back() {
-        let read = |text: &str| value_of(text.as_bytes(), CharsetClass::of("utf8mb4"), &Dialect::default());
+        let read = |text: &str| {
+            value_of(text.as_bytes(), CharsetClass::of("utf8mb4"), &Dialect::default())
+        };
         assert_eq!(read("5"), Some(Value::Int(5)));
         assert_eq!(read("'abc'"), Some(Value::text("abc")));
         assert_eq!(read("_utf8mb4 0x6127"), Some(Value::text("a'")));

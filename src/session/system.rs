@@ -17,8 +17,8 @@ use crate::rules::table::Placement;
 use crate::session::Session;
 use crate::session::folded::{self, Mapping};
 use crate::session::lend::Purpose;
-use crate::session::own::rows;
 use crate::session::look_back;
+use crate::session::own::rows;
 use crate::sql::lex::{self, ServerKind};
 use crate::sql::token::Token;
 
@@ -51,7 +51,11 @@ impl Session {
         }
         let mapping = self.mapping(snapshot, target.group);
         for reference in references {
-            let alias = if reference.bare { format!(" AS `{}`", reference.name.replace('`', "``")) } else { String::new() };
+            let alias = if reference.bare {
+                format!(" AS `{}`", reference.name.replace('`', "``"))
+            } else {
+                String::new()
+            };
             if folded::is_unchanged(&reference.name) {
                 let name = reference.name.to_ascii_uppercase();
                 edits.push((reference.range, format!("information_schema.{name}{alias}")));
@@ -102,7 +106,8 @@ impl Session {
         let found = rows(&mut lent, question.as_bytes()).await;
         self.settle(target.group, lent, snapshot).await;
         let names = found?.rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
-        let names: Arc<[String]> = names.map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
+        let names: Arc<[String]> =
+            names.map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
         if names.is_empty() {
             return Err(unknown());
         }
@@ -129,7 +134,9 @@ impl Session {
                 mapping.homes.push(home);
             }
             for own in OWN_TABLES {
-                mapping.parts.extend(mapping.homes.iter().map(|home| (home.clone(), own.to_owned())));
+                mapping
+                    .parts
+                    .extend(mapping.homes.iter().map(|home| (home.clone(), own.to_owned())));
             }
             for (name, placement) in schema.tables() {
                 let here = match placement {
@@ -142,8 +149,12 @@ impl Session {
                         });
                         first
                     }
-                    Placement::Broadcast(table) => table.database_in(group).map(|database| (database, &table.table)),
-                    Placement::Single(table) if table.group == group => Some((&table.database, &table.table)),
+                    Placement::Broadcast(table) => {
+                        table.database_in(group).map(|database| (database, &table.table))
+                    }
+                    Placement::Single(table) if table.group == group => {
+                        Some((&table.database, &table.table))
+                    }
                     Placement::Single(_) => None,
                 };
                 if let Some((database, table)) = here {
@@ -165,7 +176,8 @@ fn written_names(sql: &[u8], tokens: &[Token]) -> Vec<(Range<usize>, String)> {
             tokens.iter().filter(|token| item.contains(&token.range().start)).collect();
         let (last, before) = inside.split_last()?;
         let qualifies = |token: &&&Token| token.is_name() || token.is_symbol(sql, ".");
-        let is_column = last.is_name() && before.iter().filter(|token| !qualifies(token)).count() == 0;
+        let is_column =
+            last.is_name() && before.iter().filter(|token| !qualifies(token)).count() == 0;
         let name = String::from_utf8_lossy(last.bytes(sql)).into_owned();
         let quoted = if name.starts_with('`') { name } else { format!("`{name}`") };
         is_column.then(|| (item.end..item.end, format!(" AS {quoted}")))

@@ -17,9 +17,9 @@ use crate::protocol::charset::Collation;
 use crate::protocol::field::FieldType;
 use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::session::Session;
+use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
-use crate::session::forward::Failure;
 use crate::session::query::{Manner, Outcome};
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
@@ -84,7 +84,9 @@ impl Session {
                     commit |= on && !state.autocommit();
                     state.set_autocommit(on);
                 }
-                Local::UserVariable(name, value) => state.set_user_variable(&name, value.as_deref()),
+                Local::UserVariable(name, value) => {
+                    state.set_user_variable(&name, value.as_deref())
+                }
                 Local::Session(isolation, read_only) => {
                     if let Some(isolation) = isolation {
                         state.set_isolation(Some(level(isolation)));
@@ -139,15 +141,22 @@ impl Session {
 
     fn step(&self, assignment: &Assignment, manner: Manner<'_>) -> Result<Step> {
         let refuse = |code, what: &str| {
-            Err(Error::refused(code, format!("{what} isn't done through Weir: do it on each server")))
+            Err(Error::refused(
+                code,
+                format!("{what} isn't done through Weir: do it on each server"),
+            ))
         };
         if matches!(assignment.value, SetValue::Param(_)) || !manner.parameters.is_empty() {
-            return Err(Error::refused("set_parameter", "SET with ? isn't supported yet: write the value"));
+            return Err(Error::refused(
+                "set_parameter",
+                "SET with ? isn't supported yet: write the value",
+            ));
         }
         match &assignment.target {
-            SetTarget::Variable { scope: Scope::Global | Scope::Persist | Scope::PersistOnly, name } => {
-                refuse("set_global", &format!("SET GLOBAL {name}"))
-            }
+            SetTarget::Variable {
+                scope: Scope::Global | Scope::Persist | Scope::PersistOnly,
+                name,
+            } => refuse("set_global", &format!("SET GLOBAL {name}")),
             SetTarget::Transaction { scope: Scope::Global, .. } => {
                 refuse("set_global", "SET GLOBAL TRANSACTION")
             }
@@ -156,7 +165,9 @@ impl Session {
             }
             SetTarget::Role => refuse("set_role", "SET ROLE"),
             SetTarget::TriggerRow => Err(Error::syntax("NEW and OLD exist in triggers only")),
-            SetTarget::Transaction { scope: Scope::Unspecified, .. } => Ok(Step::Local(Local::Next)),
+            SetTarget::Transaction { scope: Scope::Unspecified, .. } => {
+                Ok(Step::Local(Local::Next))
+            }
             SetTarget::Transaction { isolation, read_only, .. } => {
                 Ok(Step::Local(Local::Session(*isolation, *read_only)))
             }
@@ -192,7 +203,10 @@ impl Session {
             "weir_consistent_reads" => match switch(value) {
                 Some(on) => Step::Local(Local::Consistent(on)),
                 None => {
-                    return Err(Error::refused("set_consistent_reads", "weir_consistent_reads takes 0, 1, ON or OFF"));
+                    return Err(Error::refused(
+                        "set_consistent_reads",
+                        "weir_consistent_reads takes 0, 1, ON or OFF",
+                    ));
                 }
             },
             // The trackers are Weir's own: it needs all of them.
@@ -327,16 +341,19 @@ async fn user_values(lent: &mut Lent, names: &[String], state: &mut State) -> Re
     if names.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
+    let list: Vec<String> =
+        names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
     let found = rows(lent, format!("SELECT {}", list.join(",")).as_bytes()).await?;
     let Some(row) = found.rows.first() else { return Ok(()) };
     for (place, name) in names.iter().enumerate() {
-        let (field_type, collation) = found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63));
+        let (field_type, collation) =
+            found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63));
         let text = row.get(place).and_then(|value| value.as_deref()).map(|value| {
             if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
                 value.to_vec()
             } else {
-                let charset = Collation::by_id(collation).map_or("binary", |collation| collation.charset);
+                let charset =
+                    Collation::by_id(collation).map_or("binary", |collation| collation.charset);
                 quote(value, charset)
             }
         });

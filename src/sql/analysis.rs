@@ -88,7 +88,10 @@ pub struct Cte {
 pub enum Body {
     Select(Box<Select>),
     /// `parts[0] UNION parts[1] …`, all with the same operator.
-    Set { operator: SetOperator, parts: Vec<Query> },
+    Set {
+        operator: SetOperator,
+        parts: Vec<Query>,
+    },
     /// `VALUES ROW(…), …`
     Values(Vec<Expr>),
 }
@@ -120,7 +123,10 @@ pub enum Item {
     All,
     /// `table.*`
     AllOf(TableName),
-    Expr { expr: Expr, alias: Option<Ident> },
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+    },
 }
 
 /// FROM: joins nest to the left, so the left spine is flat.
@@ -243,21 +249,48 @@ pub enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    Compare { op: Comparison, left: Box<Expr>, right: Box<Expr> },
-    Between { expr: Box<Expr>, low: Box<Expr>, high: Box<Expr>, negated: bool },
+    Compare {
+        op: Comparison,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Between {
+        expr: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+    },
     /// A list slot is one element.
-    InList { expr: Box<Expr>, list: Vec<Expr>, negated: bool },
-    InQuery { expr: Box<Expr>, query: Box<Query>, negated: bool },
-    IsNull { expr: Box<Expr>, negated: bool },
+    InList {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    InQuery {
+        expr: Box<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
     Exists(Box<Query>),
     Subquery(Box<Query>),
     Tuple(Vec<Expr>),
     Negate(Box<Expr>),
     /// `+ - *` between integers can be folded while binding.
-    Arithmetic { op: Arithmetic, left: Box<Expr>, right: Box<Expr> },
+    Arithmetic {
+        op: Arithmetic,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Function(Function),
     /// Anything else: its operands, for their columns, functions and subqueries.
-    Opaque { parts: Vec<Expr>, class: ValueClass },
+    Opaque {
+        parts: Vec<Expr>,
+        class: ValueClass,
+    },
 }
 
 /// What kind of value an opaque expression has, as far as its operator tells.

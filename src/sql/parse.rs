@@ -49,7 +49,8 @@ pub fn parse_from(
     dialect: Dialect,
     start: usize,
 ) -> Result<Parsed, Unparsed> {
-    let units = units::units(sql, lexed, dialect, start).map_err(|error| Unparsed(error.message))?;
+    let units =
+        units::units(sql, lexed, dialect, start).map_err(|error| Unparsed(error.message))?;
     if units.tokens.len() > TOKENS_MAX {
         return Err(Unparsed(format!("more than {TOKENS_MAX} tokens")));
     }
@@ -145,7 +146,8 @@ fn layout(units: &Units) -> Layout {
         return layout;
     };
     layout.statement = Span { start: first.start, end: last.end };
-    let mut walk = Walk { layout: &mut layout, clause: Clause::Before, item: None, end: first.start };
+    let mut walk =
+        Walk { layout: &mut layout, clause: Clause::Before, item: None, end: first.start };
     let mut depth = 0usize;
     for (token, span) in units.tokens.iter().zip(&units.spans) {
         match &token.token {
@@ -163,7 +165,8 @@ fn layout(units: &Units) -> Layout {
         if token.token == Token::LParen {
             depth += 1;
         }
-        let distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
+        let distinct =
+            matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         if !(distinct && depth == 0 && walk.layout.items.is_empty() && walk.item.is_none()) {
             let word = match &token.token {
                 Token::Word(word) if depth == 0 && word.quote_style.is_none() => {

@@ -152,8 +152,12 @@ async fn do_round(
     parties: &mut [Party],
     terms: &Terms<'_>,
 ) -> Vec<(Task, (Answer, Option<Error>))> {
-    let members: Vec<GroupName> =
-        parties.iter().skip(1).filter(|party| party.wrote).map(|party| party.name.clone()).collect();
+    let members: Vec<GroupName> = parties
+        .iter()
+        .skip(1)
+        .filter(|party| party.wrote)
+        .map(|party| party.name.clone())
+        .collect();
     let todo = parties.iter_mut().enumerate().filter_map(|(place, party)| {
         let task = round.iter().find(|task| task.member == place)?;
         let sql = text(task.step, party, terms, &members);
@@ -298,7 +302,10 @@ fn rolled_back(cause: Option<Error>) -> Error {
             "COMMIT failed; the transaction was rolled back in all its groups",
         );
     };
-    let text = format!("{} (COMMIT failed; the transaction was rolled back in all its groups)", cause.message);
+    let text = format!(
+        "{} (COMMIT failed; the transaction was rolled back in all its groups)",
+        cause.message
+    );
     if cause.fault == Fault::Backend {
         return Error { message: text, fatal: false, ..cause };
     }

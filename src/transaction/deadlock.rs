@@ -176,11 +176,15 @@ async fn end(context: &Arc<Context>, ring: &[u64], waits: &[Wait]) {
 }
 
 async fn give_way(context: &Arc<Context>, number: u64, waits: &[Wait]) {
-    let Some(living) = context.ledger.living().into_iter().find(|living| living.number == number) else {
+    let Some(living) = context.ledger.living().into_iter().find(|living| living.number == number)
+    else {
         return;
     };
-    let waiting: Vec<u64> =
-        waits.iter().filter(|wait| wait.waiter == Party::Own(number)).map(|wait| wait.connection).collect();
+    let waiting: Vec<u64> = waits
+        .iter()
+        .filter(|wait| wait.waiter == Party::Own(number))
+        .map(|wait| wait.connection)
+        .collect();
     if living.choose() {
         context.ledger.counters.deadlocks.fetch_add(1, Ordering::Relaxed);
     }
@@ -238,7 +242,8 @@ fn reach(waits: &[Wait], from: Party, ahead: bool) -> HashSet<Party> {
     let mut todo = vec![from];
     while let Some(party) = todo.pop() {
         for wait in waits {
-            let (here, there) = if ahead { (wait.waiter, wait.holder) } else { (wait.holder, wait.waiter) };
+            let (here, there) =
+                if ahead { (wait.waiter, wait.holder) } else { (wait.holder, wait.waiter) };
             if here == party && seen.insert(there) {
                 todo.push(there);
             }
@@ -262,7 +267,10 @@ mod tests {
         assert!(rings(&[wait(a, b, 0), wait(b, c, 1)]).is_empty());
         assert_eq!(rings(&[wait(a, b, 0), wait(b, a, 1)]), [[1, 2]]);
         // Through a connection of a transaction of one group.
-        assert_eq!(rings(&[wait(a, other, 0), wait(other, b, 0), wait(b, a, 1), wait(c, a, 1)]), [[1, 2]]);
+        assert_eq!(
+            rings(&[wait(a, other, 0), wait(other, b, 0), wait(b, a, 1), wait(c, a, 1)]),
+            [[1, 2]]
+        );
         // The server breaks its own.
         assert!(rings(&[wait(a, b, 0), wait(b, a, 0)]).is_empty());
         assert_eq!(rings(&[wait(a, b, 0), wait(b, c, 1), wait(c, a, 2)]), [[1, 2, 3]]);

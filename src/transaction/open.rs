@@ -307,7 +307,11 @@ impl Transaction {
     ///
     /// # Errors
     /// The rules of a schema say `transactions: single`, or savepoints were forgotten.
-    pub fn check_join(&self, wanted: GroupId, name: impl Fn(GroupId) -> GroupName) -> Result<Transactions> {
+    pub fn check_join(
+        &self,
+        wanted: GroupId,
+        name: impl Fn(GroupId) -> GroupName,
+    ) -> Result<Transactions> {
         let Phase::Open(open) = &self.phase else {
             return Err(Error::internal("a group joins a transaction that isn't open"));
         };
@@ -410,7 +414,9 @@ fn too_many_savepoints() -> Error {
     Error::limit(
         1105,
         "savepoints",
-        format!("More than {MAX_SAVEPOINTS} savepoints in one transaction: no further group can join it"),
+        format!(
+            "More than {MAX_SAVEPOINTS} savepoints in one transaction: no further group can join it"
+        ),
     )
 }
 

@@ -47,7 +47,10 @@ pub async fn watch(context: Arc<Context>) {
     let mut recovery = Recovery::default();
     loop {
         recovery.pass(&context).await;
-        tokio::time::sleep(context.config().transactions.recover_every.0.max(Duration::from_millis(100))).await;
+        tokio::time::sleep(
+            context.config().transactions.recover_every.0.max(Duration::from_millis(100)),
+        )
+        .await;
     }
 }
 
@@ -70,14 +73,20 @@ impl Recovery {
             tracing::debug!(%group, %error, "recovery can't look");
         }
         let found = self.find(rules).await;
-        let keys: Vec<_> =
-            found.iter().map(|found| (found.id.transaction.clone(), found.id.qualifier.clone())).collect();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|found| (found.id.transaction.clone(), found.id.qualifier.clone()))
+            .collect();
         self.seen.retain(|key, _| keys.contains(key));
-        ledger.set_prepared(found.iter().filter(|found| found.branch.is_some()).count(), self.seen.values().min());
+        ledger.set_prepared(
+            found.iter().filter(|found| found.branch.is_some()).count(),
+            self.seen.values().min(),
+        );
         for (found, key) in found.iter().zip(keys) {
             let Some(branch) = &found.branch else { continue };
             let first = *self.seen.entry(key).or_insert_with(Instant::now);
-            let own = branch.transaction.run == ledger.run && branch.transaction.proxy == ledger.proxy;
+            let own =
+                branch.transaction.run == ledger.run && branch.transaction.proxy == ledger.proxy;
             let due = match own {
                 // While it lives here, its session is at it.
                 true => !ledger.lives(branch.transaction.number),
@@ -105,7 +114,9 @@ impl Recovery {
     pub async fn connect(&mut self, rules: &Rules, topology: &Topology) -> Vec<(GroupName, Error)> {
         let mut failed = Vec::new();
         let groups = topology.groups();
-        self.stores.retain(|name, store| groups.iter().any(|group| group.name() == name && store.is_of(group)));
+        self.stores.retain(|name, store| {
+            groups.iter().any(|group| group.name() == name && store.is_of(group))
+        });
         for group in groups {
             if let Some(store) = self.stores.get_mut(group.name()) {
                 if store.confirm().await.is_ok() {
@@ -128,7 +139,9 @@ impl Recovery {
         for (name, store) in &mut self.stores {
             match store.prepared().await {
                 Ok(list) => all.extend(list.into_iter().map(|id| {
-                    let ours = |branch: &BranchId| *branch.transaction.deployment == *rules.settings.deployment;
+                    let ours = |branch: &BranchId| {
+                        *branch.transaction.deployment == *rules.settings.deployment
+                    };
                     let branch = id.branch().filter(ours);
                     Found { group: name.clone(), id, branch }
                 })),

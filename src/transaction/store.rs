@@ -273,9 +273,9 @@ impl Store {
     async fn lists(&mut self, branch: &BranchId) -> Result<bool> {
         let (first, second) = (branch.transaction.to_string(), branch.qualifier());
         let all = self.prepared().await?;
-        Ok(all.iter().any(|one| {
-            one.transaction == first.as_bytes() && one.qualifier == second.as_bytes()
-        }))
+        Ok(all
+            .iter()
+            .any(|one| one.transaction == first.as_bytes() && one.qualifier == second.as_bytes()))
     }
 
     /// Who waits for a row lock of whom: the server's connection ids.
@@ -295,7 +295,8 @@ impl Store {
                  JOIN information_schema.INNODB_TRX b ON b.trx_id=w.BLOCKING_ENGINE_TRANSACTION_ID"
             }
         };
-        let sql = format!("SELECT DISTINCT r.trx_mysql_thread_id, b.trx_mysql_thread_id FROM {waits}");
+        let sql =
+            format!("SELECT DISTINCT r.trx_mysql_thread_id, b.trx_mysql_thread_id FROM {waits}");
         control::run(&self.node, BOUND, self.conn.query(sql)).await
     }
 

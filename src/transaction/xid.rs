@@ -156,11 +156,15 @@ mod tests {
             let read = BranchId::parse(i64::from(FORMAT), first.as_bytes(), second.as_bytes());
             let read = read.unwrap();
             assert!(branch.anchor.starts_with(&read.anchor));
-            assert_eq!(read.qualifier(), second, "the id that is resolved is the id that was found");
-            assert_eq!(BranchId { anchor: String::new(), ..read }, BranchId {
-                anchor: String::new(),
-                ..branch
-            });
+            assert_eq!(
+                read.qualifier(),
+                second,
+                "the id that is resolved is the id that was found"
+            );
+            assert_eq!(
+                BranchId { anchor: String::new(), ..read },
+                BranchId { anchor: String::new(), ..branch }
+            );
         }
     }
 
@@ -173,7 +177,9 @@ mod tests {
         };
         let format = i64::from(FORMAT);
         assert!(parse(1, &first, &second).is_none());
-        for wrong in ["", "weir", "weir:d:1-1:1", "weir:d:1-1:1:1:1", "weir:d:01-1:1:1", "other:d:1-1:1:1"] {
+        for wrong in
+            ["", "weir", "weir:d:1-1:1", "weir:d:1-1:1:1:1", "weir:d:01-1:1:1", "other:d:1-1:1:1"]
+        {
             assert!(parse(format, wrong, &second).is_none(), "{wrong}");
         }
         for wrong in ["", "1:2:3", "g:2:3:a", "1:2"] {

@@ -5,11 +5,11 @@
 //!
 //! Read next: [`stream::Stream`].
 
+mod compression;
 pub mod proxy;
+mod reading;
 pub mod relay;
 pub mod stream;
 pub mod tls;
 pub mod transport;
-mod compression;
-mod reading;
 mod writing;

@@ -271,7 +271,9 @@ impl Stream {
         }
         let growth = length.min(self.missing()).max(self.appetite);
         let uncounted = self.read.capacity().max(UNCOUNTED);
-        if let Some(budget) = &self.budget && length + growth > uncounted {
+        if let Some(budget) = &self.budget
+            && length + growth > uncounted
+        {
             let bytes = (length + growth - uncounted) as u64;
             self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
         }

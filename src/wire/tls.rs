@@ -141,7 +141,8 @@ impl Stream {
             return Err(error_code::bad_handshake("plain bytes follow the TLS request"));
         }
         let accepted = TlsAcceptor::from(config).accept(Prefixed::new(prefix, socket)).await;
-        let stream = accepted.map_err(|error| error_code::bad_handshake(&format!("TLS: {error}")))?;
+        let stream =
+            accepted.map_err(|error| error_code::bad_handshake(&format!("TLS: {error}")))?;
         self.transport = Transport::Tls(Box::new(TlsStream::Server(stream)));
         Ok(())
     }
@@ -158,8 +159,9 @@ impl Stream {
         let (prefix, socket) = self.take_socket()?;
         let connector = TlsConnector::from(tls.config.clone());
         let connected = connector.connect(name, Prefixed::new(prefix, socket)).await;
-        let stream = connected
-            .map_err(|error| Error::unavailable("tls", format!("TLS with `{host}`: {error}")).fatal())?;
+        let stream = connected.map_err(|error| {
+            Error::unavailable("tls", format!("TLS with `{host}`: {error}")).fatal()
+        })?;
         self.transport = Transport::Tls(Box::new(TlsStream::Client(stream)));
         Ok(())
     }

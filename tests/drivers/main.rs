@@ -196,7 +196,9 @@ impl Sides {
         );
         fs::write(&path, text).map_err(|error| error.to_string())?;
         let suites: String = (1..=2)
-            .map(|n| format!("  suite{n}: {{default_group: g0, databases: {{g0: weir_suite{n}}}}}\n"))
+            .map(|n| {
+                format!("  suite{n}: {{default_group: g0, databases: {{g0: weir_suite{n}}}}}\n")
+            })
             .collect();
         fs::write(self.rig.rules.join("suites.yaml"), format!("schemas:\n{suites}"))
             .map_err(|error| error.to_string())?;
@@ -242,7 +244,11 @@ impl Sides {
                 env.iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
             println!("{}\n", lines.join("\n"));
         }
-        println!("admin port {}, Weir's log in {}", self.rig.proxy.admin_port, self.rig.proxy.directory.display());
+        println!(
+            "admin port {}, Weir's log in {}",
+            self.rig.proxy.admin_port,
+            self.rig.proxy.directory.display()
+        );
         let _ = std::io::read_to_string(std::io::stdin());
     }
 }
@@ -282,7 +288,9 @@ fn prepare(client: &Path, sides: &Sides) -> Result<(), Trouble> {
         CANNOT_BE_HAD => {
             Err(Trouble::CannotBeHad(text.lines().last().unwrap_or_default().to_owned()))
         }
-        other => Err(Trouble::Failed(format!("prepare ended with {other}: {}", engine::tail(&text, 30)))),
+        other => {
+            Err(Trouble::Failed(format!("prepare ended with {other}: {}", engine::tail(&text, 30))))
+        }
     }
 }
 
@@ -295,7 +303,10 @@ fn compare(client: &Path, sides: &Sides) -> Result<String, Trouble> {
         let name = if weir { "Weir" } else { "the plain server" };
         let (status, text) = finish(Command::new(client.join("run")), sides.environment(weir))?;
         if status != 0 {
-            return Err(Trouble::Failed(format!("exit {status} against {name}:\n{}", engine::tail(&text, 40))));
+            return Err(Trouble::Failed(format!(
+                "exit {status} against {name}:\n{}",
+                engine::tail(&text, 40)
+            )));
         }
         transcripts.push(text);
     }
@@ -344,7 +355,10 @@ fn foreign(client: &Path, sides: &Sides) -> Result<String, Trouble> {
 }
 
 /// Runs to the end or the deadline; exit code and output, both streams in one file.
-fn finish(mut command: Command, env: Vec<(&'static str, String)>) -> Result<(i32, String), Trouble> {
+fn finish(
+    mut command: Command,
+    env: Vec<(&'static str, String)>,
+) -> Result<(i32, String), Trouble> {
     let failed = |error: std::io::Error| Trouble::Failed(error.to_string());
     let path = support::reaper::directory("output").join("text");
     let out = fs::File::create(&path).map_err(failed)?;

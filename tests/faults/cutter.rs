@@ -35,7 +35,9 @@ impl Cutter {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
-                let (Ok(back), Ok(forth)) = (client.try_clone(), server.try_clone()) else { continue };
+                let (Ok(back), Ok(forth)) = (client.try_clone(), server.try_clone()) else {
+                    continue;
+                };
                 let (one, two) = (orders.clone(), orders.clone());
                 std::thread::spawn(move || relay(client, server, &one));
                 std::thread::spawn(move || relay(forth, back, &two));
@@ -81,11 +83,16 @@ fn relay(mut from: TcpStream, mut to: TcpStream, order: &Order) {
                 if header.len() < 4 {
                     continue;
                 }
-                left = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+                left = usize::from(header[0])
+                    | usize::from(header[1]) << 8
+                    | usize::from(header[2]) << 16;
                 header.clear();
             }
             let ends = left == 0 && header.is_empty();
-            if ends && order.packets.load(Ordering::SeqCst) >= 0 && order.packets.fetch_sub(1, Ordering::SeqCst) == 0 {
+            if ends
+                && order.packets.load(Ordering::SeqCst) >= 0
+                && order.packets.fetch_sub(1, Ordering::SeqCst) == 0
+            {
                 cut = Some(at);
                 break;
             }

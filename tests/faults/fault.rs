@@ -38,7 +38,13 @@ impl Fault {
         for step in STEPS {
             all.extend([Fault::KillProxy(step), Fault::KillServer(step), Fault::FreezeProxy(step)]);
         }
-        all.extend([Fault::FreezeServer, Fault::Cut, Fault::Deaf, Fault::Full, Fault::KillConnections]);
+        all.extend([
+            Fault::FreezeServer,
+            Fault::Cut,
+            Fault::Deaf,
+            Fault::Full,
+            Fault::KillConnections,
+        ]);
         all
     }
 

@@ -61,7 +61,9 @@ type Marks = HashMap<u64, BTreeSet<u64>>;
 
 fn history(world: &World, number: u64) -> Result<Marks, String> {
     let (from, to) = (World::base(number), World::base(number) + ACCOUNTS);
-    let sql = format!("SELECT account, op FROM bank_{{}}.history WHERE account >= {from} AND account < {to}");
+    let sql = format!(
+        "SELECT account, op FROM bank_{{}}.history WHERE account >= {from} AND account < {to}"
+    );
     let mut marks = Marks::new();
     for (_, row) in world.rows(&sql)? {
         marks.entry(parse(&row[1])?).or_default().insert(parse(&row[0])?);
@@ -85,7 +87,8 @@ fn applied(verdict: &mut Verdict, ops: &[Op], marks: &Marks) {
             }
             _ => continue,
         };
-        violations.push(format!("operation {} on {wanted:?} {what} ({found:?}): {}", op.id, op.told));
+        violations
+            .push(format!("operation {} on {wanted:?} {what} ({found:?}): {}", op.id, op.told));
     }
     let known: BTreeSet<u64> = ops.iter().map(|op| op.id).collect();
     for id in marks.keys().filter(|id| !known.contains(id)) {
@@ -107,7 +110,9 @@ fn bank(world: &World, number: u64, verdict: &mut Verdict) -> Result<(), String>
         total += balance;
         if balance != OPENING + moved {
             verdict.violations.push(format!(
-                "account {} holds {balance}, and its history says {}", row[0], OPENING + moved
+                "account {} holds {balance}, and its history says {}",
+                row[0],
+                OPENING + moved
             ));
         }
     }
@@ -119,9 +124,14 @@ fn bank(world: &World, number: u64, verdict: &mut Verdict) -> Result<(), String>
 }
 
 /// The operations on each list, in their order.
-fn lists(world: &World, number: u64, table: &str) -> Result<BTreeMap<(usize, u64), Vec<u64>>, String> {
+fn lists(
+    world: &World,
+    number: u64,
+    table: &str,
+) -> Result<BTreeMap<(usize, u64), Vec<u64>>, String> {
     let (from, to) = (World::base(number), World::base(number) + ACCOUNTS);
-    let rows = world.rows(&format!("SELECT id, ops FROM bank_{{}}.{table} WHERE id >= {from} AND id < {to}"))?;
+    let rows = world
+        .rows(&format!("SELECT id, ops FROM bank_{{}}.{table} WHERE id >= {from} AND id < {to}"))?;
     rows.into_iter()
         .map(|(group, row)| {
             let ops = row[1].split(',').filter(|op| !op.is_empty()).map(parse);
@@ -184,14 +194,21 @@ fn counter(world: &World, number: u64, ops: &[Op], verdict: &mut Verdict) -> Res
     let rows = world.rows(&format!("SELECT n, ops FROM bank_{{}}.counters WHERE id = {base}"))?;
     let copies: BTreeSet<&Vec<String>> = rows.iter().map(|(_, row)| row).collect();
     if rows.len() != GROUPS || copies.len() != 1 {
-        verdict.violations.push(format!("the copies differ: {:?}", rows.iter().map(|(group, row)| (group, &row[0])).collect::<Vec<_>>()));
+        verdict.violations.push(format!(
+            "the copies differ: {:?}",
+            rows.iter().map(|(group, row)| (group, &row[0])).collect::<Vec<_>>()
+        ));
     }
     let Some((_, first)) = rows.first() else { return Ok(()) };
     let listed: Vec<u64> =
         first[1].split(',').filter(|op| !op.is_empty()).map(parse).collect::<Result<_, _>>()?;
     let marks: Marks = listed.iter().map(|op| (*op, BTreeSet::new())).collect();
     if marks.len() != listed.len() || first[0] != listed.len().to_string() {
-        verdict.violations.push(format!("the counter is {} after {} steps", first[0], listed.len()));
+        verdict.violations.push(format!(
+            "the counter is {} after {} steps",
+            first[0],
+            listed.len()
+        ));
     }
     for op in ops {
         match (op.fate, marks.contains_key(&op.id)) {

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         Some(other) => return wrong(&format!("SERVERS={other}: mariadb or mysql")),
     };
     // WORKLOAD and FAULT pick by name.
-    let picked = |name: &str, variable: &str| setting(variable).is_none_or(|wanted| name.contains(&wanted));
+    let picked =
+        |name: &str, variable: &str| setting(variable).is_none_or(|wanted| name.contains(&wanted));
     let (mut runs, mut violations) = (0u64, 0usize);
     let share = Duration::from_secs(minutes * 60) / u32::try_from(kinds.len()).unwrap_or(1);
     for kind in kinds {
@@ -50,7 +51,9 @@ fn main() -> ExitCode {
         let start = Instant::now();
         'time: loop {
             for fault in Fault::all().into_iter().filter(|fault| picked(&fault.name(), "FAULT")) {
-                for workload in Workload::ALL.into_iter().filter(|workload| picked(workload.name(), "WORKLOAD")) {
+                for workload in
+                    Workload::ALL.into_iter().filter(|workload| picked(workload.name(), "WORKLOAD"))
+                {
                     if start.elapsed() > share {
                         break 'time;
                     }

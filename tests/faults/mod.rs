@@ -35,7 +35,13 @@ pub struct Report {
 }
 
 /// Runs one workload under one fault. `number` tells runs over one world apart.
-pub fn run(world: &World, workload: Workload, fault: Fault, number: u64, dice: &mut Dice) -> Report {
+pub fn run(
+    world: &World,
+    workload: Workload,
+    fault: Fault,
+    number: u64,
+    dice: &mut Dice,
+) -> Report {
     let start = Instant::now();
     let prepared = world.prepare(number).err();
     if let Some(reason) = prepared {

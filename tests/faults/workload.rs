@@ -30,7 +30,8 @@ pub enum Workload {
 }
 
 impl Workload {
-    pub const ALL: [Workload; 4] = [Workload::Bank, Workload::Append, Workload::Rows, Workload::Counter];
+    pub const ALL: [Workload; 4] =
+        [Workload::Bank, Workload::Append, Workload::Rows, Workload::Counter];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -85,7 +86,8 @@ impl Clients {
                         .enable_all()
                         .build()
                         .expect("a runtime");
-                    let client = Client { urls, base, next, dice: Dice::new(seed ^ client), conn: None };
+                    let client =
+                        Client { urls, base, next, dice: Dice::new(seed ^ client), conn: None };
                     runtime.block_on(client.work(workload, &stop))
                 })
             })
@@ -114,7 +116,11 @@ impl Client {
         while !stop.load(Ordering::SeqCst) {
             let Some(conn) = self.connection().await else { continue };
             let id = self.next.fetch_add(1, Ordering::SeqCst);
-            let keys = self.keys(if workload == Workload::Counter { 0 } else { 2 + self.dice.clone().below(2) });
+            let keys = self.keys(if workload == Workload::Counter {
+                0
+            } else {
+                2 + self.dice.clone().below(2)
+            });
             let amount = self.dice.below(20) as i64 + 1;
             let mut conn = conn;
             let work = run(&mut conn, workload, self.base, id, &keys, amount);
@@ -130,7 +136,10 @@ impl Client {
             if fate == Fate::Acknowledged {
                 self.conn = Some(conn);
             } else if fate == Fate::Failed
-                && matches!(tokio::time::timeout(PATIENCE, conn.query_drop("ROLLBACK")).await, Ok(Ok(())))
+                && matches!(
+                    tokio::time::timeout(PATIENCE, conn.query_drop("ROLLBACK")).await,
+                    Ok(Ok(()))
+                )
             {
                 self.conn = Some(conn);
             }
@@ -145,7 +154,9 @@ impl Client {
         }
         for url in &self.urls {
             let opts = Opts::from_url(url).expect("a URL");
-            if let Ok(Ok(conn)) = tokio::time::timeout(Duration::from_secs(3), Conn::new(opts)).await {
+            if let Ok(Ok(conn)) =
+                tokio::time::timeout(Duration::from_secs(3), Conn::new(opts)).await
+            {
                 return Some(conn);
             }
         }
@@ -179,28 +190,51 @@ async fn run(
             before(conn, "BEGIN").await?;
             let (from, to) = (keys[0], &keys[1..]);
             let total = amount * to.len() as i64;
-            before(conn, &format!("UPDATE accounts SET balance = balance - {total} WHERE id = {from}")).await?;
+            before(
+                conn,
+                &format!("UPDATE accounts SET balance = balance - {total} WHERE id = {from}"),
+            )
+            .await?;
             let mut rows = vec![format!("({from}, {id}, -{total})")];
             for key in to {
-                before(conn, &format!("UPDATE accounts SET balance = balance + {amount} WHERE id = {key}")).await?;
+                before(
+                    conn,
+                    &format!("UPDATE accounts SET balance = balance + {amount} WHERE id = {key}"),
+                )
+                .await?;
                 rows.push(format!("({key}, {id}, {amount})"));
             }
-            before(conn, &format!("INSERT INTO history (account, op, amount) VALUES {}", rows.join(","))).await?;
+            before(
+                conn,
+                &format!("INSERT INTO history (account, op, amount) VALUES {}", rows.join(",")),
+            )
+            .await?;
             last(conn, "COMMIT").await
         }
         Workload::Append => {
             before(conn, "BEGIN").await?;
             for key in keys {
-                before(conn, &format!("UPDATE lists SET ops = CONCAT(ops, '{id},') WHERE id = {key}")).await?;
+                before(
+                    conn,
+                    &format!("UPDATE lists SET ops = CONCAT(ops, '{id},') WHERE id = {key}"),
+                )
+                .await?;
             }
             last(conn, "COMMIT").await
         }
         Workload::Rows => {
-            let rows: Vec<String> = keys.iter().map(|key| format!("({key}, {id}, {amount})")).collect();
-            last(conn, &format!("INSERT INTO history (account, op, amount) VALUES {}", rows.join(","))).await
+            let rows: Vec<String> =
+                keys.iter().map(|key| format!("({key}, {id}, {amount})")).collect();
+            last(
+                conn,
+                &format!("INSERT INTO history (account, op, amount) VALUES {}", rows.join(",")),
+            )
+            .await
         }
         Workload::Counter => {
-            let sql = format!("UPDATE counters SET n = n + 1, ops = CONCAT(ops, '{id},') WHERE id = {base}");
+            let sql = format!(
+                "UPDATE counters SET n = n + 1, ops = CONCAT(ops, '{id},') WHERE id = {base}"
+            );
             last(conn, &sql).await
         }
     }
@@ -215,7 +249,9 @@ async fn before(conn: &mut Conn, sql: &str) -> Result<(), Failure> {
 async fn last(conn: &mut Conn, sql: &str) -> Result<(), Failure> {
     conn.query_drop(sql).await.map_err(|error| {
         let unknown = match &error {
-            mysql_async::Error::Server(error) => error.message.contains("[weir:commit_outcome_unknown]"),
+            mysql_async::Error::Server(error) => {
+                error.message.contains("[weir:commit_outcome_unknown]")
+            }
             _ => true,
         };
         (unknown, format!("{error} in {sql}"))

@@ -33,8 +33,12 @@ impl World {
             tls: false,
             extra: vec!["--innodb-lock-wait-timeout=5".to_owned()],
         };
-        let servers = (0..GROUPS).map(|_| Server::start(kind, options())).collect::<Result<Vec<_>, _>>()?;
-        let cutters = servers.iter().map(|server| Cutter::start(server.port)).collect::<Result<Vec<_>, _>>()?;
+        let servers =
+            (0..GROUPS).map(|_| Server::start(kind, options())).collect::<Result<Vec<_>, _>>()?;
+        let cutters = servers
+            .iter()
+            .map(|server| Cutter::start(server.port))
+            .collect::<Result<Vec<_>, _>>()?;
         for (number, server) in servers.iter().enumerate() {
             server.execute_all(&[
                 &format!("CREATE DATABASE bank_{number}"),
@@ -44,7 +48,8 @@ impl World {
                 &format!("CREATE TABLE bank_{number}.counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL, ops MEDIUMTEXT NOT NULL) ENGINE=InnoDB"),
             ])?;
         }
-        let mut world = World { kind, servers, cutters, proxies: Vec::new(), failpoints: Vec::new() };
+        let mut world =
+            World { kind, servers, cutters, proxies: Vec::new(), failpoints: Vec::new() };
         for _ in 0..2 {
             let failpoints = reaper::directory("failpoints");
             let proxy = Proxy::start(world.options(&failpoints)?)?;
@@ -56,7 +61,8 @@ impl World {
 
     fn options(&self, failpoints: &std::path::Path) -> Result<proxy::Options, String> {
         let rules = reaper::directory("rules");
-        std::fs::write(rules.join("rules.yaml"), self.rules()).map_err(|error| error.to_string())?;
+        std::fs::write(rules.join("rules.yaml"), self.rules())
+            .map_err(|error| error.to_string())?;
         let transactions = |line: &str| ("transactions", line.to_owned());
         Ok(proxy::Options {
             rules,
@@ -77,7 +83,10 @@ impl World {
 
     fn rules(&self) -> String {
         let group = |number: usize| {
-            format!("  g{number}: {{primary: {{address: \"127.0.0.1:{}\"}}}}\n", self.cutters[number].port)
+            format!(
+                "  g{number}: {{primary: {{address: \"127.0.0.1:{}\"}}}}\n",
+                self.cutters[number].port
+            )
         };
         let groups: String = (0..GROUPS).map(group).collect();
         let sharded = "algorithm: {kind: modulo}, shards: {count: 3, databases: \"bank_{0}\", groups: [g0, g1, g2]";
@@ -111,7 +120,9 @@ impl World {
             let mut statements =
                 vec![format!("REPLACE INTO bank_{group}.counters VALUES ({base}, 0, '')")];
             for account in (base..base + ACCOUNTS).filter(|id| *id as usize % GROUPS == group) {
-                statements.push(format!("REPLACE INTO bank_{group}.accounts VALUES ({account}, {OPENING})"));
+                statements.push(format!(
+                    "REPLACE INTO bank_{group}.accounts VALUES ({account}, {OPENING})"
+                ));
                 statements.push(format!("REPLACE INTO bank_{group}.lists VALUES ({account}, '')"));
             }
             server.execute_all(&statements.iter().map(String::as_str).collect::<Vec<_>>())?;

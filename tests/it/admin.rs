@@ -30,7 +30,10 @@ async fn start() -> Operator {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let admin = Admin {
         context: context.clone(),
-        reloader: crate::reload::reloader(&context, Arc::new(|| Err(vec!["first".to_owned(), "second".to_owned()]))),
+        reloader: crate::reload::reloader(
+            &context,
+            Arc::new(|| Err(vec!["first".to_owned(), "second".to_owned()])),
+        ),
         user: "ops".to_owned(),
         password: Secret::new("s3cret"),
         set_log_level: Arc::new({
@@ -107,7 +110,14 @@ async fn every_list_answers_and_help_names_them_all() {
     let asked = operator.rows("SELECT @@max_allowed_packet,@@wait_timeout").await;
     assert_eq!(asked, [["@@max_allowed_packet", "@@wait_timeout"], ["65536", "28800"]]);
     // Several commands on one connection, and the client's own chatter.
-    let output = operator.client("ops", "s3cret", &["-A"], "select @@version_comment limit 1; SHOW MEMORY; SHOW DATABASES").await;
+    let output = operator
+        .client(
+            "ops",
+            "s3cret",
+            &["-A"],
+            "select @@version_comment limit 1; SHOW MEMORY; SHOW DATABASES",
+        )
+        .await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -159,9 +169,13 @@ async fn a_refused_reload_is_an_error_and_stays_listed() {
     }
     let operator = start().await;
     let error = operator.error("RELOAD").await;
-    assert!(error.contains("2 problems, nothing was changed") && error.contains("first"), "{error}");
+    assert!(
+        error.contains("2 problems, nothing was changed") && error.contains("first"),
+        "{error}"
+    );
     let rules = operator.rows("SHOW RULES").await;
-    let problems: Vec<_> = rules.iter().filter(|row| row[0] == "last reload refused").map(|row| &row[1]).collect();
+    let problems: Vec<_> =
+        rules.iter().filter(|row| row[0] == "last reload refused").map(|row| &row[1]).collect();
     assert_eq!(problems, ["rules: error: first", "rules: error: second"]);
 }
 
@@ -171,14 +185,18 @@ async fn only_the_admin_gets_in() {
         return;
     }
     let operator = start().await;
-    for (user, password) in [("ops", "wrong"), ("ops", ""), ("root", "s3cret"), ("admin", "admin"), ("", "")] {
+    for (user, password) in
+        [("ops", "wrong"), ("ops", ""), ("root", "s3cret"), ("admin", "admin"), ("", "")]
+    {
         let output = operator.client(user, password, &[], "SHOW VERSION").await;
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains("1045"), "{user}/{password}: {stderr}");
         assert!(output.stdout.is_empty());
     }
     // A client with the other plugin only.
-    let output = operator.client("ops", "s3cret", &["--default-auth=caching_sha2_password"], "SHOW VERSION").await;
+    let output = operator
+        .client("ops", "s3cret", &["--default-auth=caching_sha2_password"], "SHOW VERSION")
+        .await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -209,7 +227,12 @@ async fn get(port: u16, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn health_pages_follow_the_phase() {
     let context = Context::new(Config::default(), empty(), 1, 0);
-    let scrape = Scrape::new(context.metrics.clone(), context.sessions.clone(), context.budget.clone(), Vec::new());
+    let scrape = Scrape::new(
+        context.metrics.clone(),
+        context.sessions.clone(),
+        context.budget.clone(),
+        Vec::new(),
+    );
     let pages = http::Pages {
         context: context.clone(),
         scrape: Arc::new(scrape),

@@ -120,7 +120,9 @@ fn columns_that_cannot_hold_their_sequence_are_named() {
         );
         let of = |name: &str, kind: &str| {
             [0, 1].map(|shard| {
-                format!("CREATE TABLE {db}.{name}_{shard} (id {kind} NOT NULL PRIMARY KEY, k BIGINT)")
+                format!(
+                    "CREATE TABLE {db}.{name}_{shard} (id {kind} NOT NULL PRIMARY KEY, k BIGINT)"
+                )
             })
         };
         let all = [
@@ -176,15 +178,20 @@ fn what_transactions_over_groups_lack_is_named() {
             );
             let checked = load_text(&[("rules.yaml", &text)], &|_| None);
             let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let problems = runtime.block_on(inspect::check(&rules));
-            problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+            problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.path, problem.message))
+                .collect::<Vec<_>>()
         };
         let problems = found("atomic");
         for what in ["weir_commit` is missing or closed", "doesn't see who waits for whose lock"] {
             for group in ["g0", "g1"] {
                 let place = format!("groups.{group}.primary: ");
-                let told = problems.iter().any(|line| line.starts_with(&place) && line.contains(what));
+                let told =
+                    problems.iter().any(|line| line.starts_with(&place) && line.contains(what));
                 assert!(told, "{server}: {what}: {problems:#?}");
             }
         }

@@ -11,8 +11,8 @@
 use std::fs;
 use std::path::Path;
 
-use mysql_async::prelude::Queryable;
 use mysql_async::consts::ColumnFlags;
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row, Value};
 
 use crate::support::rig::{self, Rig};
@@ -109,7 +109,11 @@ async fn run(conn: &mut Conn, case: &Case) -> Answer {
                 column.schema_str(),
                 column.table_str(),
                 column.org_table_str(),
-                if grouped && column.org_table_str().is_empty() { "".into() } else { column.org_name_str() },
+                if grouped && column.org_table_str().is_empty() {
+                    "".into()
+                } else {
+                    column.org_name_str()
+                },
                 column.name_str(),
                 column.column_type(),
                 column.flags() - mask,

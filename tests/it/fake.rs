@@ -108,28 +108,56 @@ pub type Row = Vec<Option<Vec<u8>>>;
 /// What the fake does with a command.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    Ok { affected: u64, insert_id: u64, status: StatusFlags, warnings: u16, info: String, state: Vec<u8> },
+    Ok {
+        affected: u64,
+        insert_id: u64,
+        status: StatusFlags,
+        warnings: u16,
+        info: String,
+        state: Vec<u8>,
+    },
     /// `sqlstate: None` leaves it out, as an old or hostile server does.
-    Err { errno: u16, sqlstate: Option<[u8; 5]>, message: String },
-    Rows { columns: Vec<FakeColumn>, rows: Vec<Row>, status: StatusFlags, warnings: u16 },
+    Err {
+        errno: u16,
+        sqlstate: Option<[u8; 5]>,
+        message: String,
+    },
+    Rows {
+        columns: Vec<FakeColumn>,
+        rows: Vec<Row>,
+        status: StatusFlags,
+        warnings: u16,
+    },
     /// Several results of one command.
     Many(Vec<Answer>),
     /// After a pause.
     Late(Duration, Box<Answer>),
     /// COM_STMT_PREPARE: so many parameters, these columns.
-    Prepared { parameters: u16, columns: Vec<FakeColumn> },
+    Prepared {
+        parameters: u16,
+        columns: Vec<FakeColumn>,
+    },
     /// Asks for a file (out of turn, as hostile servers do), then sends OK after what comes.
     LocalInfile(String),
     /// Rows without end, until the peer goes.
-    Endless { columns: Vec<FakeColumn>, row: Row },
+    Endless {
+        columns: Vec<FakeColumn>,
+        row: Row,
+    },
     /// Announces more columns than it defines: then the connection hangs.
-    MissingColumns { announced: usize, columns: Vec<FakeColumn> },
+    MissingColumns {
+        announced: usize,
+        columns: Vec<FakeColumn>,
+    },
     /// These payloads, framed, whatever they are.
     Payloads(Vec<Vec<u8>>),
     /// These bytes, not even framed.
     Raw(Vec<u8>),
     /// Rows, then the connection ends in the middle of the result.
-    Torn { columns: Vec<FakeColumn>, rows: Vec<Row> },
+    Torn {
+        columns: Vec<FakeColumn>,
+        rows: Vec<Row>,
+    },
     /// Never answers.
     Hang,
     /// Closes without an answer.
@@ -158,7 +186,8 @@ impl Answer {
 
     /// A text result of VARCHAR columns.
     pub fn rows(names: &[&str], rows: &[&[Option<&str>]]) -> Self {
-        let columns = names.iter().map(|name| FakeColumn::new(name, FieldType::VAR_STRING)).collect();
+        let columns =
+            names.iter().map(|name| FakeColumn::new(name, FieldType::VAR_STRING)).collect();
         let rows = rows
             .iter()
             .map(|row| row.iter().map(|value| value.map(|text| text.as_bytes().to_vec())).collect())
@@ -269,7 +298,11 @@ impl Fake {
     /// The texts of the commands so far, Ping and Quit and their kind left out.
     pub fn texts(&self) -> Vec<String> {
         let calls = self.calls();
-        calls.iter().filter(|call| !call.bytes.is_empty()).map(|call| call.text().to_owned()).collect()
+        calls
+            .iter()
+            .filter(|call| !call.bytes.is_empty())
+            .map(|call| call.text().to_owned())
+            .collect()
     }
 
     /// Forgets the commands so far.
@@ -344,7 +377,9 @@ impl Session {
 
     fn call(&self, command: &Command<'_>) -> (Call, bool) {
         let bytes = match command {
-            Command::Query(text) | Command::InitDb(text) | Command::StmtPrepare(text) => text.to_vec(),
+            Command::Query(text) | Command::InitDb(text) | Command::StmtPrepare(text) => {
+                text.to_vec()
+            }
             Command::StmtExecute(execute) => self.prepared_text(execute.statement),
             Command::StmtReset(statement) => self.prepared_text(*statement),
             Command::FieldList { table, .. } => table.to_vec(),
@@ -495,7 +530,9 @@ impl Session {
                 });
             }
             Answer::Err { errno, sqlstate, message } => self.write_err(errno, sqlstate, &message),
-            Answer::Prepared { parameters, columns } => self.prepared_ok(call, parameters, &columns),
+            Answer::Prepared { parameters, columns } => {
+                self.prepared_ok(call, parameters, &columns)
+            }
             Answer::Rows { columns, rows, status, warnings } => {
                 self.write_columns(columns.len(), &columns);
                 for row in &rows {
@@ -583,7 +620,8 @@ impl Session {
     fn write_eof(&mut self, status: StatusFlags) {
         let capabilities = self.capabilities;
         if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
-            self.stream.write_with(|out| EofPacket { warnings: 0, status }.write(capabilities, out));
+            self.stream
+                .write_with(|out| EofPacket { warnings: 0, status }.write(capabilities, out));
         }
     }
 
@@ -646,7 +684,9 @@ mod tests {
     #[tokio::test]
     async fn a_foreign_client_is_served() {
         let fake = Fake::start(|call| match (call.command, call.text()) {
-            ("Query", "SELECT a") => Answer::rows(&["a", "b"], &[&[Some("1"), None], &[Some("2"), Some("x")]]),
+            ("Query", "SELECT a") => {
+                Answer::rows(&["a", "b"], &[&[Some("1"), None], &[Some("2"), Some("x")]])
+            }
             ("Prepare", _) => Answer::Prepared {
                 parameters: 1,
                 columns: vec![FakeColumn::new("n", FieldType::LONGLONG)],
@@ -681,11 +721,11 @@ mod tests {
         for plugin in [Plugin::NativePassword, Plugin::CachingSha2Password] {
             for switch in [false, true] {
                 let password = Some("secret".to_owned());
-                let fake = Fake::with(
-                    Options { plugin, switch, password, ..Options::default() },
-                    |_| Answer::ok(),
-                )
-                .await;
+                let fake =
+                    Fake::with(Options { plugin, switch, password, ..Options::default() }, |_| {
+                        Answer::ok()
+                    })
+                    .await;
                 let mut conn = Conn::new(options(&fake, "secret")).await.unwrap();
                 conn.query_drop("DO 1").await.unwrap();
                 assert!(Conn::new(options(&fake, "wrong")).await.is_err());
@@ -699,13 +739,14 @@ mod tests {
         let capabilities = Capabilities::OFFERED.with(Capabilities::COMPRESS);
         let long = "x".repeat(17 << 20);
         let answer = long.clone();
-        let fake = Fake::with(Options { capabilities, ..Options::default() }, move |call| {
-            match call.bytes.len() {
-                0..100 => Answer::rows(&["a"], &[&[Some("1")], &[Some(&answer)]]),
-                _ => Answer::affected(call.bytes.len() as u64),
-            }
-        })
-        .await;
+        let fake =
+            Fake::with(Options { capabilities, ..Options::default() }, move |call| {
+                match call.bytes.len() {
+                    0..100 => Answer::rows(&["a"], &[&[Some("1")], &[Some(&answer)]]),
+                    _ => Answer::affected(call.bytes.len() as u64),
+                }
+            })
+            .await;
         let compressed = options(&fake, "").compression(Some(mysql_async::Compression::default()));
         let mut conn = Conn::new(compressed.max_allowed_packet(Some(1 << 30))).await.unwrap();
         let rows: Vec<String> = conn.query("SELECT a").await.unwrap();

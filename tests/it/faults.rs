@@ -33,7 +33,8 @@ fn matrix(kind: Kind) {
     for (number, (workload, fault)) in (1..).zip(MATRIX) {
         let report = run(&world, workload, fault, number, &mut dice);
         println!("{}", report.line);
-        violations.extend(report.violations.into_iter().map(|what| format!("{}\n  {what}", report.line)));
+        violations
+            .extend(report.violations.into_iter().map(|what| format!("{}\n  {what}", report.line)));
     }
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }

@@ -33,7 +33,9 @@ const LINES: &str = "IT1\t1\t1\t2030-01-01 00:00:00\nIT2\t2\t2\t2030-01-01 00:00
 fn a_file_of_the_client_goes_to_the_server_also_behind_other_statements() {
     on_each(async |rig| {
         let mut conn = sending(rig, LINES, |opts| opts).await;
-        conn.query_drop("DELETE FROM coupons WHERE code LIKE 'IT_'; SET sql_mode = ''").await.unwrap();
+        conn.query_drop("DELETE FROM coupons WHERE code LIKE 'IT_'; SET sql_mode = ''")
+            .await
+            .unwrap();
         let text = "SELECT 1; SELECT 2; LOAD DATA LOCAL INFILE 'any' INTO TABLE coupons; SELECT 3";
         let mut result = conn.query_iter(text).await.unwrap();
         for expected in [1, 2] {
@@ -46,8 +48,10 @@ fn a_file_of_the_client_goes_to_the_server_also_behind_other_statements() {
         let rows: Vec<u8> = result.collect().await.unwrap();
         assert_eq!(rows, [3]);
         drop(result);
-        let sums: Option<(u32, u32)> =
-            conn.query_first("SELECT count(*), sum(percent) FROM coupons WHERE code LIKE 'IT_'").await.unwrap();
+        let sums: Option<(u32, u32)> = conn
+            .query_first("SELECT count(*), sum(percent) FROM coupons WHERE code LIKE 'IT_'")
+            .await
+            .unwrap();
         assert_eq!(sums, Some((3, 6)));
         conn.query_drop("DELETE FROM coupons WHERE code LIKE 'IT_'").await.unwrap();
         conn.disconnect().await.unwrap();
@@ -58,9 +62,11 @@ fn a_file_of_the_client_goes_to_the_server_also_behind_other_statements() {
 fn files_are_refused_for_tables_in_many_places_and_from_clients_that_send_none() {
     on_each(async |rig| {
         let mut conn = sending(rig, LINES, |opts| opts).await;
-        let refused = conn.query_drop("LOAD DATA LOCAL INFILE 'any' INTO TABLE users").await.unwrap_err();
+        let refused =
+            conn.query_drop("LOAD DATA LOCAL INFILE 'any' INTO TABLE users").await.unwrap_err();
         assert!(refused.to_string().contains("[weir:"), "{refused}");
-        let unknown = conn.query_drop("LOAD DATA LOCAL INFILE 'any' INTO TABLE nowhere").await.unwrap_err();
+        let unknown =
+            conn.query_drop("LOAD DATA LOCAL INFILE 'any' INTO TABLE nowhere").await.unwrap_err();
         assert!(unknown.to_string().contains("1146"), "{unknown}");
         let alive: Option<u8> = conn.query_first("SELECT 4").await.unwrap();
         assert_eq!(alive, Some(4));
@@ -75,14 +81,21 @@ fn a_compressed_session_does_what_a_plain_one_does() {
         let mut conn = sending(rig, LINES, change).await;
         let long: Option<String> = conn.query_first("SELECT repeat('y', 3000000)").await.unwrap();
         assert_eq!(long.map(|text| text.len()), Some(3_000_000));
-        let back: Option<u32> = conn.exec_first("SELECT length(?)", ("z".repeat(2_000_000),)).await.unwrap();
+        let back: Option<u32> =
+            conn.exec_first("SELECT length(?)", ("z".repeat(2_000_000),)).await.unwrap();
         assert_eq!(back, Some(2_000_000));
-        let keys: Vec<u32> = conn.query("SELECT user_id FROM users ORDER BY user_id LIMIT 100").await.unwrap();
+        let keys: Vec<u32> =
+            conn.query("SELECT user_id FROM users ORDER BY user_id LIMIT 100").await.unwrap();
         assert_eq!(keys, (1..=100).collect::<Vec<u32>>());
         for key in 1..30u32 {
             // Each execution of a statement that isn't kept is followed by its close in one go.
-            let found: Option<u32> =
-                conn.exec_first(format!("SELECT user_id FROM users WHERE user_id = ? AND {key} > 0"), (key,)).await.unwrap();
+            let found: Option<u32> = conn
+                .exec_first(
+                    format!("SELECT user_id FROM users WHERE user_id = ? AND {key} > 0"),
+                    (key,),
+                )
+                .await
+                .unwrap();
             assert_eq!(found, Some(key));
         }
         conn.disconnect().await.unwrap();
@@ -93,7 +106,8 @@ fn a_compressed_session_does_what_a_plain_one_does() {
 fn prepared_statements_that_show_definitions_answer_with_binary_rows() {
     on_each(async |rig| {
         let mut conn = Conn::new(Opts::from_url(&rig.url()).unwrap()).await.unwrap();
-        let table: Option<(String, String)> = conn.exec_first("SHOW CREATE TABLE users", ()).await.unwrap();
+        let table: Option<(String, String)> =
+            conn.exec_first("SHOW CREATE TABLE users", ()).await.unwrap();
         let (name, text) = table.unwrap();
         assert_eq!(name, "users");
         assert!(text.starts_with("CREATE TABLE `users` ("), "{text}");
@@ -107,7 +121,8 @@ fn prepared_statements_that_show_definitions_answer_with_binary_rows() {
             .await
             .unwrap();
         assert_eq!(names.len(), 2);
-        let explained: Vec<Row> = conn.exec("EXPLAIN SELECT * FROM users WHERE user_id = ?", (7,)).await.unwrap();
+        let explained: Vec<Row> =
+            conn.exec("EXPLAIN SELECT * FROM users WHERE user_id = ?", (7,)).await.unwrap();
         assert_eq!(explained.len(), 1);
         conn.disconnect().await.unwrap();
     });

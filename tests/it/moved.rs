@@ -26,7 +26,9 @@ fn a_first_rule_is_refused_only_where_rows_would_be_missed() {
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
     let (proxy, rules) = rig.another(&[]).unwrap();
     let tables = std::fs::read_to_string(rules.join("tables.yaml")).unwrap();
-    rig.groups[0].primary.execute("CREATE TABLE IF NOT EXISTS shop_0000.notes_of_a_test (id INT PRIMARY KEY)");
+    rig.groups[0]
+        .primary
+        .execute("CREATE TABLE IF NOT EXISTS shop_0000.notes_of_a_test (id INT PRIMARY KEY)");
     let first = hash(&proxy);
 
     let lost = format!("{tables}\n      notes_of_a_test: {{broadcast: true}}\n");

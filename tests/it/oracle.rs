@@ -46,7 +46,11 @@ fn statements(text: &str) -> Vec<Statement> {
             broken = true;
         } else if !line.starts_with("--") && !line.is_empty() {
             let sql = line.strip_suffix(';').unwrap_or(line).to_owned();
-            all.push(Statement { sql, refused: refused.take(), broken: std::mem::take(&mut broken) });
+            all.push(Statement {
+                sql,
+                refused: refused.take(),
+                broken: std::mem::take(&mut broken),
+            });
         }
     }
     all
@@ -152,7 +156,8 @@ fn compare(rig: &Rig, all: &[Statement], prepared: bool) -> (String, BTreeMap<St
                     let _ = writeln!(report, "\n{sql}\n  is not broken any more");
                 }
             } else if left != right {
-                let _ = writeln!(report, "\n{sql}\n  plain: {}\n  weir:  {}", cut(&left), cut(&right));
+                let _ =
+                    writeln!(report, "\n{sql}\n  plain: {}\n  weir:  {}", cut(&left), cut(&right));
             } else if let Some(code) = refused {
                 let _ = writeln!(report, "\n{sql}\n  is not refused any more ({code})");
             }

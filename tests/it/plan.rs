@@ -164,7 +164,13 @@ pub fn planned(
     }
 }
 
-pub fn explained(world: &World, sql: &str, lexed: &Lexed, settings: &Settings, plan: &Plan) -> String {
+pub fn explained(
+    world: &World,
+    sql: &str,
+    lexed: &Lexed,
+    settings: &Settings,
+    plan: &Plan,
+) -> String {
     let server = match settings.dialect.server {
         ServerKind::MySql => assign::ServerKind::MySql,
         ServerKind::MariaDb => assign::ServerKind::MariaDb,
@@ -184,7 +190,8 @@ pub fn explained(world: &World, sql: &str, lexed: &Lexed, settings: &Settings, p
         session: &session,
     };
     let text = explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"));
-    let wanted = plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding, true).ok()?)));
+    let wanted =
+        plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding, true).ok()?)));
     let Some((fill, rows)) = wanted.filter(|(_, rows)| !rows.is_empty()) else { return text };
     // The ids from 7001 on, and then as any other statement.
     let form = if settings.parameters.is_empty() { Form::Text } else { Form::Prepared };
@@ -192,7 +199,12 @@ pub fn explained(world: &World, sql: &str, lexed: &Lexed, settings: &Settings, p
     let sql = String::from_utf8(filled.sql.clone()).expect("text");
     let parameters = filled.parameters(&settings.parameters);
     let shown = if parameters.is_empty() { String::new() } else { format!(" with {parameters:?}") };
-    let settings = Settings { parameters, sql_mode: settings.sql_mode.clone(), schema: settings.schema.clone(), ..*settings };
+    let settings = Settings {
+        parameters,
+        sql_mode: settings.sql_mode.clone(),
+        schema: settings.schema.clone(),
+        ..*settings
+    };
     format!("{text}{sql}{shown}\n{}", route(world, &sql, &settings))
 }
 
@@ -253,7 +265,11 @@ fn golden_plans() {
         let text = std::fs::read_to_string(&path).expect("a golden file");
         let mut blocks = vec![];
         for case in cases(&text) {
-            let route = if case.sql.is_empty() { String::new() } else { route(&world, &case.sql, &case.settings()) };
+            let route = if case.sql.is_empty() {
+                String::new()
+            } else {
+                route(&world, &case.sql, &case.settings())
+            };
             count += usize::from(!case.sql.is_empty());
             if route != case.expected {
                 wrong.push(format!(
@@ -270,7 +286,12 @@ fn golden_plans() {
         }
     }
     assert!(count > 0, "no golden plans");
-    assert!(update || wrong.is_empty(), "{} of {count} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(
+        update || wrong.is_empty(),
+        "{} of {count} differ:\n\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
 }
 
 /// A statement of the same template with other whole numbers in it.
@@ -278,7 +299,8 @@ fn other_numbers(sql: &str, lexed: &Lexed) -> String {
     let mut bytes = sql.as_bytes().to_vec();
     for item in lexed.all_items() {
         let Some(text) = bytes.get_mut(item.source()) else { continue };
-        if item.kind == weir::sql::slot::LiteralKind::Integer && text.iter().all(u8::is_ascii_digit) {
+        if item.kind == weir::sql::slot::LiteralKind::Integer && text.iter().all(u8::is_ascii_digit)
+        {
             for digit in text {
                 // 1 → 2 … 8 → 9, 9 → 1: never a leading zero, always another shard.
                 *digit = if *digit == b'9' { b'1' } else { (*digit).max(b'0') + 1 };
@@ -316,13 +338,21 @@ fn a_cached_plan_routes_as_a_fresh_one() {
             let lex = world.lexer.lex(more.as_bytes(), &settings.dialect, &mut other_lexed);
             if lex.is_ok() && other_lexed.template() == lexed.template() {
                 let from_cache = explained(&world, &more, &other_lexed, &settings, &cached);
-                assert_eq!(from_cache, route(&world, &more, &settings), "{more}\nwith the plan of\n{}", case.sql);
+                assert_eq!(
+                    from_cache,
+                    route(&world, &more, &settings),
+                    "{more}\nwith the plan of\n{}",
+                    case.sql
+                );
                 with_rows += 1;
             }
         }
     }
     assert!(with_rows > 10, "{with_rows} with a row more");
-    assert!(compared > 300 && differing > 150, "{compared} compared, {differing} with other values");
+    assert!(
+        compared > 300 && differing > 150,
+        "{compared} compared, {differing} with other values"
+    );
 }
 
 /// The same INSERT with its last row twice.

@@ -73,7 +73,8 @@ impl Load {
         for client in 0..clients {
             let (stop, asked, url) = (stop.clone(), asked.clone(), proxy.url("shop"));
             set.spawn(async move {
-                let mut conn = Conn::new(Opts::from_url(&url).unwrap()).await.map_err(|e| e.to_string())?;
+                let mut conn =
+                    Conn::new(Opts::from_url(&url).unwrap()).await.map_err(|e| e.to_string())?;
                 let mut id = client;
                 while !stop.load(Ordering::Relaxed) {
                     id = id % 50 + 1;
@@ -165,7 +166,8 @@ async fn slow_logins_are_cut_and_hurt_nobody() {
                 if socket.write_all(&[byte]).await.is_err() {
                     break;
                 }
-                let wait = tokio::time::timeout(Duration::from_secs(1), socket.read(&mut greeting)).await;
+                let wait =
+                    tokio::time::timeout(Duration::from_secs(1), socket.read(&mut greeting)).await;
                 if matches!(wait, Ok(Ok(0)) | Ok(Err(_))) {
                     break;
                 }
@@ -286,7 +288,8 @@ async fn idle_sessions_keep_little_memory() {
     let wanted = std::env::var("WEIR_IDLE_SESSIONS").ok().and_then(|n| n.parse().ok());
     let count: u64 = wanted.unwrap_or(1000);
     let Some((proxy, _)) = started(&[]).await else { return };
-    let long = format!("SELECT /* {} */ REPEAT('x', 1048576) FROM regions LIMIT 1", "y".repeat(64 << 10));
+    let long =
+        format!("SELECT /* {} */ REPEAT('x', 1048576) FROM regions LIMIT 1", "y".repeat(64 << 10));
     let mut warm = connect(&proxy).await.unwrap();
     for _ in 0..20 {
         warm.query_drop(&long).await.unwrap();
@@ -307,7 +310,9 @@ async fn idle_sessions_keep_little_memory() {
 }
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_lets_transactions_end() {
-    let Some((proxy, _)) = started(&[("timeouts", "not_ready: 300ms".to_owned())]).await else { return };
+    let Some((proxy, _)) = started(&[("timeouts", "not_ready: 300ms".to_owned())]).await else {
+        return;
+    };
     let proxy = Arc::new(proxy);
     let mut busy = connect(&proxy).await.unwrap();
     let mut idle = connect(&proxy).await.unwrap();
@@ -322,7 +327,8 @@ async fn sigterm_lets_transactions_end() {
     assert!(idle.query_drop("SELECT 1").await.is_err(), "idle sessions end");
     busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
     busy.query_drop("COMMIT").await.unwrap();
-    let ended = tokio::task::spawn_blocking(move || proxy.wait(Duration::from_secs(10))).await.unwrap();
+    let ended =
+        tokio::task::spawn_blocking(move || proxy.wait(Duration::from_secs(10))).await.unwrap();
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 
@@ -332,10 +338,13 @@ async fn kill_reaches_a_statement_and_no_stranger() {
     let mut victim = connect(&proxy).await.unwrap();
     let id = victim.id();
     assert_eq!(id >> 20, 77);
-    let running = tokio::spawn(async move { victim.query_first::<u32, _>("SELECT SLEEP(30) FROM regions LIMIT 1").await });
+    let running = tokio::spawn(async move {
+        victim.query_first::<u32, _>("SELECT SLEEP(30) FROM regions LIMIT 1").await
+    });
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut killer = connect(&proxy).await.unwrap();
-    let stranger = killer.query_drop(format!("KILL {}", id ^ (1 << 20))).await.unwrap_err().to_string();
+    let stranger =
+        killer.query_drop(format!("KILL {}", id ^ (1 << 20))).await.unwrap_err().to_string();
     assert!(stranger.contains("belongs to proxy 76"), "{stranger}");
     let begun = Instant::now();
     killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
@@ -343,4 +352,3 @@ async fn kill_reaches_a_statement_and_no_stranger() {
     let _ = tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends").unwrap();
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
-

@@ -14,8 +14,8 @@ use weir::reload::report::{Cause, Outcome};
 use weir::reload::{Difference, Inputs, ReadRules, Reloader, watch};
 use weir::rules::Rules;
 use weir::rules::check::{Checked, Moved};
-use weir::rules::problem::{KeyPath, Problem};
 use weir::rules::group::{Account, Accounts, Address, Group, Node, Pool, Secret, Tls, TlsMode};
+use weir::rules::problem::{KeyPath, Problem};
 
 /// As a check of files would come out.
 fn checked(read: Result<Rules, Vec<String>>) -> Checked {
@@ -41,10 +41,12 @@ fn reloader_of(context: &Arc<Context>, read_rules: ReadRules) -> Arc<Reloader> {
         directory: "rules-of-a-test".into(),
         read_rules,
         compare_rules: Arc::new(|old: &Rules, new: &Rules, acknowledged: Option<&Moved>| {
-            let names = |rules: &Rules| rules.groups.iter().map(|g| g.name.to_string()).collect::<Vec<_>>();
+            let names =
+                |rules: &Rules| rules.groups.iter().map(|g| g.name.to_string()).collect::<Vec<_>>();
             let (old, new) = (names(old), names(new));
             let added = new.iter().filter(|name| !old.contains(name));
-            let moved = new.iter().filter(|name| name.starts_with("moved") && acknowledged.is_none());
+            let moved =
+                new.iter().filter(|name| name.starts_with("moved") && acknowledged.is_none());
             Difference {
                 changes: added.map(|name| format!("group {name} is new")).collect(),
                 moved: moved.map(|name| format!("table in {name}")).collect(),
@@ -85,7 +87,10 @@ fn group(name: &str) -> Arc<Group> {
 fn rules(names: &[&str]) -> Rules {
     let mut rules = Rules::empty();
     rules.groups = names.iter().map(|name| group(name)).collect();
-    rules.hash = names.iter().flat_map(|name| name.bytes()).fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+    rules.hash = names
+        .iter()
+        .flat_map(|name| name.bytes())
+        .fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
     rules
 }
 
@@ -132,7 +137,9 @@ async fn a_good_edit_is_swapped_in_and_a_bad_one_changes_nothing() {
 
     files.put(&["a", "b"]);
     let report = reloader.reload(Cause::Signal).await;
-    let Outcome::Applied { version, changes, warnings, .. } = &report.outcome else { panic!("{report:?}") };
+    let Outcome::Applied { version, changes, warnings, .. } = &report.outcome else {
+        panic!("{report:?}")
+    };
     assert_eq!((*version, changes.as_slice()), (1, ["group b is new".to_owned()].as_slice()));
     // A server that isn't there is a warning, not a reason to stay on the old rules.
     assert_eq!(warnings.len(), 1);
@@ -180,7 +187,10 @@ async fn what_left_the_rules_is_retired_when_nobody_holds_it() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(!watch.is_finished(), "a statement still holds the old rules");
     drop(held);
-    tokio::time::timeout(Duration::from_secs(5), watch).await.expect("the group is retired").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), watch)
+        .await
+        .expect("the group is retired")
+        .unwrap();
 }
 
 #[tokio::test]
@@ -194,7 +204,10 @@ async fn who_never_lets_go_is_not_waited_for_beyond_the_deadline() {
     let watch = tokio::spawn(held.topology.groups()[1].clone().watch());
     reloader.reload(Cause::Operator).await;
     let begun = Instant::now();
-    tokio::time::timeout(Duration::from_secs(5), watch).await.expect("the group is retired").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), watch)
+        .await
+        .expect("the group is retired")
+        .unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(200));
     assert_eq!(held.rules.version, 0, "held until now");
 }

@@ -20,8 +20,10 @@ where
     let rigs = rig::shared_kinds();
     assert!(!rigs.is_empty(), "no server at all");
     for rig in rigs {
-        blocking(&rig.url(), async |conn| check(conn, rig).await.map_err(|error| error.to_string()))
-            .unwrap_or_else(|error| panic!("{error}"));
+        blocking(&rig.url(), async |conn| {
+            check(conn, rig).await.map_err(|error| error.to_string())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -38,7 +40,8 @@ fn prepared_statements_find_their_shard_whatever_type_is_bound() {
         let statement = conn.prep("SELECT user_id, name FROM users WHERE user_id = ?").await?;
         for key in [1i64, 2, 17, 33, 40] {
             let by_number: Option<(i64, String)> = conn.exec_first(&statement, (key,)).await?;
-            let by_text: Option<(i64, String)> = conn.exec_first(&statement, (key.to_string(),)).await?;
+            let by_text: Option<(i64, String)> =
+                conn.exec_first(&statement, (key.to_string(),)).await?;
             assert_eq!(by_number.as_ref().map(|row| row.0), Some(key));
             assert_eq!(by_number, by_text, "{key}");
         }
@@ -52,15 +55,23 @@ fn prepared_statements_find_their_shard_whatever_type_is_bound() {
 fn prepared_statements_over_shards_are_merged_in_binary() {
     on_each(async |conn, _| {
         let found: Vec<(i64, String)> = conn
-            .exec("SELECT user_id, name FROM users WHERE user_id <= ? ORDER BY user_id DESC LIMIT 5", (20,))
+            .exec(
+                "SELECT user_id, name FROM users WHERE user_id <= ? ORDER BY user_id DESC LIMIT 5",
+                (20,),
+            )
             .await?;
         assert_eq!(found.iter().map(|row| row.0).collect::<Vec<_>>(), [20, 19, 18, 17, 16]);
-        let text: Vec<(i64, String)> =
-            conn.query("SELECT user_id, name FROM users WHERE user_id <= 20 ORDER BY user_id DESC LIMIT 5").await?;
+        let text: Vec<(i64, String)> = conn
+            .query(
+                "SELECT user_id, name FROM users WHERE user_id <= 20 ORDER BY user_id DESC LIMIT 5",
+            )
+            .await?;
         assert_eq!(found, text);
-        let sums: Option<(i64, String)> =
-            conn.exec_first("SELECT count(*), sum(balance) FROM users WHERE user_id > ?", (0,)).await?;
-        let plain: Option<(i64, String)> = conn.query_first("SELECT count(*), sum(balance) FROM users").await?;
+        let sums: Option<(i64, String)> = conn
+            .exec_first("SELECT count(*), sum(balance) FROM users WHERE user_id > ?", (0,))
+            .await?;
+        let plain: Option<(i64, String)> =
+            conn.query_first("SELECT count(*), sum(balance) FROM users").await?;
         assert_eq!(sums, plain);
         Ok(())
     });
@@ -74,8 +85,9 @@ fn prepared_rows_are_split_over_shards_of_a_group() {
         conn.exec_drop("DELETE FROM users WHERE user_id IN (?, ?)", (910_000, 910_001)).await?;
         conn.exec_drop(insert, (910_000, "a'\\", "x", 910_001, "b\u{e9}", "y")).await?;
         assert_eq!(conn.affected_rows(), 2);
-        let names: Vec<String> =
-            conn.query("SELECT name FROM users WHERE user_id IN (910000, 910001) ORDER BY user_id").await?;
+        let names: Vec<String> = conn
+            .query("SELECT name FROM users WHERE user_id IN (910000, 910001) ORDER BY user_id")
+            .await?;
         assert_eq!(names, ["a'\\", "b\u{e9}"]);
         conn.query_drop("DELETE FROM users WHERE user_id IN (910000, 910001)").await?;
         assert_eq!(conn.affected_rows(), 2);
@@ -86,17 +98,21 @@ fn prepared_rows_are_split_over_shards_of_a_group() {
 #[test]
 fn rows_are_split_by_a_plan_that_was_made_for_one_row() {
     on_each(async |conn, _| {
-        let head = "INSERT INTO users (user_id, name, email, region_id, registered_at, born) VALUES ";
+        let head =
+            "INSERT INTO users (user_id, name, email, region_id, registered_at, born) VALUES ";
         let row = |key: u32| format!("({key}, 'row', 'x', 1, '2024-01-01', NULL)");
         conn.query_drop("DELETE FROM users WHERE user_id IN (920000, 920001, 920002)").await?;
         conn.query_drop(format!("{head}{}", row(920_000))).await?;
         conn.query_drop(format!("{head}{}, {}", row(920_001), row(920_002))).await?;
         assert_eq!(conn.affected_rows(), 2);
         for key in 920_000..920_003 {
-            let found: Vec<u32> = conn.query(format!("SELECT user_id FROM users WHERE user_id = {key}")).await?;
+            let found: Vec<u32> =
+                conn.query(format!("SELECT user_id FROM users WHERE user_id = {key}")).await?;
             assert_eq!(found, [key]);
         }
-        let all: Vec<u32> = conn.query("SELECT user_id FROM users WHERE user_id BETWEEN 920000 AND 920002 ORDER BY 1").await?;
+        let all: Vec<u32> = conn
+            .query("SELECT user_id FROM users WHERE user_id BETWEEN 920000 AND 920002 ORDER BY 1")
+            .await?;
         assert_eq!(all, [920_000, 920_001, 920_002]);
         conn.query_drop("DELETE FROM users WHERE user_id IN (920000, 920001, 920002)").await
     });
@@ -105,7 +121,8 @@ fn rows_are_split_by_a_plan_that_was_made_for_one_row() {
 #[test]
 fn what_a_statement_leaves_behind_is_the_sessions() {
     on_each(async |conn, _| {
-        let row: Option<(Option<String>, String)> = conn.query_first("SELECT DATABASE(), USER()").await?;
+        let row: Option<(Option<String>, String)> =
+            conn.query_first("SELECT DATABASE(), USER()").await?;
         let (schema, user) = row.expect("a row");
         assert_eq!(schema.as_deref(), Some("shop"));
         assert!(user.ends_with("@127.0.0.1"), "{user}");
@@ -115,7 +132,8 @@ fn what_a_statement_leaves_behind_is_the_sessions() {
         let row: Option<(i64, String)> = conn.query_first("SELECT @a, @b").await?;
         assert_eq!(row, Some((5, "xy".to_owned())));
         conn.query_drop("SET SESSION sql_mode = 'ANSI_QUOTES'").await?;
-        let quoted: Option<i64> = conn.query_first(r#"SELECT "user_id" FROM users WHERE user_id = 3"#).await?;
+        let quoted: Option<i64> =
+            conn.query_first(r#"SELECT "user_id" FROM users WHERE user_id = 3"#).await?;
         assert_eq!(quoted, Some(3));
         let refused = conn.query_drop("SET SESSION sql_mode = 'NO_SUCH_MODE'").await.unwrap_err();
         assert_eq!(errno(&refused), 1231);
@@ -126,7 +144,10 @@ fn what_a_statement_leaves_behind_is_the_sessions() {
         conn.query_drop("SELECT CAST('7x' AS SIGNED)").await?;
         let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await?;
         assert_eq!(warnings.iter().map(|row| row.1).collect::<Vec<_>>(), [1292]);
-        let _: Option<Row> = conn.query_first("SELECT nosuch FROM users WHERE user_id = 1").await.or_else(|error| {
+        let _: Option<Row> = conn
+            .query_first("SELECT nosuch FROM users WHERE user_id = 1")
+            .await
+            .or_else(|error| {
             assert_eq!(errno(&error), 1054);
             Ok::<_, mysql_async::Error>(None)
         })?;
@@ -166,7 +187,8 @@ fn kill_query_stops_the_statement_on_its_backend_and_nothing_else() {
             crate::support::sql::execute(&url, &[&format!("KILL QUERY {id}")])
         });
         let start = Instant::now();
-        let outcome: Result<Option<i64>, _> = conn.query_first("SELECT SLEEP(20) FROM users WHERE user_id = 1").await;
+        let outcome: Result<Option<i64>, _> =
+            conn.query_first("SELECT SLEEP(20) FROM users WHERE user_id = 1").await;
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
         // MariaDB ends SLEEP with 1317, MySQL lets it return 1.
         match outcome {
@@ -174,7 +196,8 @@ fn kill_query_stops_the_statement_on_its_backend_and_nothing_else() {
             Ok(value) => assert_eq!(value, Some(1)),
         }
         killer.join().expect("the killer").expect("KILL is answered");
-        let next: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 2").await?;
+        let next: Option<i64> =
+            conn.query_first("SELECT user_id FROM users WHERE user_id = 2").await?;
         assert_eq!(next, Some(2));
         let refused = conn.query_drop("KILL 1").await.unwrap_err();
         assert_eq!(errno(&refused), 1094);
@@ -185,7 +208,11 @@ fn kill_query_stops_the_statement_on_its_backend_and_nothing_else() {
 #[test]
 fn what_is_no_sql_is_a_syntax_error_and_what_is_goes_on_being_refused() {
     on_each(async |conn, _| {
-        for wrong in ["SELECT FROM WHERE users", "UPDATE users SET", "SELECT * FROM users WHERE (user_id = 1"] {
+        for wrong in [
+            "SELECT FROM WHERE users",
+            "UPDATE users SET",
+            "SELECT * FROM users WHERE (user_id = 1",
+        ] {
             let text = conn.query_drop(wrong).await.unwrap_err();
             assert_eq!(errno(&text), 1064, "{wrong}: {text}");
             let prepared = conn.prep(wrong).await.unwrap_err();
@@ -194,7 +221,8 @@ fn what_is_no_sql_is_a_syntax_error_and_what_is_goes_on_being_refused() {
         let right = "SELECT user_id FROM users WHERE user_id = 1 PROCEDURE ANALYSE()";
         let refused = conn.query_drop(right).await.unwrap_err();
         assert!(matches!(errno(&refused), 1064 | 1235), "{refused}");
-        let one: Option<i64> = conn.query_first("SELECT user_id FROM users WHERE user_id = 1").await?;
+        let one: Option<i64> =
+            conn.query_first("SELECT user_id FROM users WHERE user_id = 1").await?;
         assert_eq!(one, Some(1));
         Ok(())
     });
@@ -219,10 +247,14 @@ fn a_reset_connection_is_as_new() {
 fn sessions_see_nothing_of_each_other_on_shared_connections() {
     on_each(async |conn, rig| {
         let mut other = Conn::new(Opts::from_url(&rig.url()).expect("a URL")).await?;
-        conn.query_drop("SET @secret = 'mine', sql_mode = 'ANSI', time_zone = '+09:00', NAMES latin1").await?;
+        conn.query_drop(
+            "SET @secret = 'mine', sql_mode = 'ANSI', time_zone = '+09:00', NAMES latin1",
+        )
+        .await?;
         conn.query_drop("CREATE TEMPORARY TABLE hidden (a INT)").await.ok();
         for key in 1..20 {
-            let _: Vec<Row> = conn.query(format!("SELECT * FROM users WHERE user_id = {key}")).await?;
+            let _: Vec<Row> =
+                conn.query(format!("SELECT * FROM users WHERE user_id = {key}")).await?;
             let row: Option<(Option<String>, String, String)> =
                 other.query_first("SELECT @secret, @@time_zone, @@character_set_client").await?;
             let (secret, zone, charset) = row.expect("a row");
@@ -240,7 +272,10 @@ fn a_wrong_password_an_unknown_user_and_a_foreign_schema_are_refused() {
         let attempt = |change: fn(OptsBuilder) -> OptsBuilder| {
             let opts = OptsBuilder::from_opts(Opts::from_url(&rig.url()).expect("a URL"));
             let opts = Opts::from(change(opts));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async { Conn::new(opts).await.err().map(|error| errno(&error)) })
         };
         assert_eq!(attempt(|opts| opts.pass(Some("wrong"))), Some(1045));

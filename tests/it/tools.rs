@@ -99,7 +99,9 @@ fn compared(statement: &Statement, answer: &Answer) -> Answer {
     let lower = statement.sql.to_ascii_lowercase();
     match answer {
         Answer::Rows(columns, _) if statement.shape => {
-            let names = columns.iter().map(|column| column.split(' ').next().unwrap_or_default().to_owned());
+            let names = columns
+                .iter()
+                .map(|column| column.split(' ').next().unwrap_or_default().to_owned());
             Answer::Rows(names.collect(), Vec::new())
         }
         Answer::Rows(columns, rows) => {
@@ -110,9 +112,14 @@ fn compared(statement: &Statement, answer: &Answer) -> Answer {
                 rows.sort();
             }
             // Where the rows of SHOW and of information_schema come from, servers say differently.
-            let columns = columns.iter().map(|column| match lower.contains("information_schema") || lower.contains("show ") || lower.contains("from tables") {
-                true => column.split(' ').next().unwrap_or_default().to_owned(),
-                false => column.clone(),
+            let columns = columns.iter().map(|column| {
+                match lower.contains("information_schema")
+                    || lower.contains("show ")
+                    || lower.contains("from tables")
+                {
+                    true => column.split(' ').next().unwrap_or_default().to_owned(),
+                    false => column.clone(),
+                }
             });
             Answer::Rows(columns.collect(), rows)
         }
@@ -150,7 +157,8 @@ fn judge(statement: &Statement, plain: &Answer, weir: &Answer) -> Option<String>
         (true, false) | (false, true) => None,
         (true, true) => Some("is refused or broken no more".to_owned()),
         (false, false) => {
-            let shown = physical(weir).map(|text| format!("\n  physical: {text}")).unwrap_or_default();
+            let shown =
+                physical(weir).map(|text| format!("\n  physical: {text}")).unwrap_or_default();
             Some(format!("\n  plain: {}\n  weir:  {}{shown}", cut(&left), cut(&right)))
         }
     }
@@ -181,7 +189,9 @@ fn compare(rig: &Rig, all: &[Statement]) -> String {
         let mut weir = Conn::new(Opts::from_url(&rig.url()).unwrap()).await.unwrap();
         let mut plain = Conn::new(Opts::from_url(&plain_url).unwrap()).await.unwrap();
         let mut report = String::new();
-        for statement in all.iter().filter(|one| one.only.as_deref().is_none_or(|only| only == kind)) {
+        for statement in
+            all.iter().filter(|one| one.only.as_deref().is_none_or(|only| only == kind))
+        {
             let expected = ask(&mut plain, &statement.sql).await;
             let found = ask(&mut weir, &statement.sql).await;
             if let Some(difference) = judge(statement, &expected, &found) {

@@ -25,7 +25,9 @@ where
     assert!(!rigs.is_empty(), "no server at all");
     for rig in rigs {
         blocking(&rig.url(), async |conn| {
-            conn.query_drop("SET SESSION innodb_lock_wait_timeout = 5").await.map_err(|e| e.to_string())?;
+            conn.query_drop("SET SESSION innodb_lock_wait_timeout = 5")
+                .await
+                .map_err(|e| e.to_string())?;
             for key in base..base + 16 {
                 conn.query_drop(insert(key)).await.map_err(|error| error.to_string())?;
             }
@@ -60,7 +62,8 @@ fn pay(key: u64, amount: i64) -> String {
 
 /// What XA RECOVER lists of Weir's on the groups' primaries.
 fn prepared(rig: &Rig) -> Vec<Vec<String>> {
-    let ask = |group: &rig::Group| sql::query(&group.primary.url("root"), "XA RECOVER").expect("rows");
+    let ask =
+        |group: &rig::Group| sql::query(&group.primary.url("root"), "XA RECOVER").expect("rows");
     rig.groups.iter().flat_map(ask).filter(|row| row[3].starts_with("weir:weir:")).collect()
 }
 
@@ -120,12 +123,16 @@ fn a_statement_over_groups_is_all_or_nothing_in_autocommit() {
     on_each(920_112, async |conn, _| {
         let keys: Vec<u64> = (920_112..920_128).collect();
         assert_eq!(keys[0] % 16, 0);
-        conn.query_drop("UPDATE users SET balance = 7 WHERE user_id BETWEEN 920112 AND 920127").await?;
+        conn.query_drop("UPDATE users SET balance = 7 WHERE user_id BETWEEN 920112 AND 920127")
+            .await?;
         conn.query_drop("DELETE FROM users WHERE user_id BETWEEN 920112 AND 920127").await?;
-        let rows: Vec<String> = keys.iter().map(|key| format!("({key}, 'y', 'y', 1, NOW())")).collect();
+        let rows: Vec<String> =
+            keys.iter().map(|key| format!("({key}, 'y', 'y', 1, NOW())")).collect();
         let insert = |rows: &[String]| {
             let rows = rows.join(",");
-            format!("INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES {rows}")
+            format!(
+                "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES {rows}"
+            )
         };
         conn.query_drop(insert(&rows)).await?;
         assert_eq!(conn.affected_rows(), 16);
@@ -149,7 +156,8 @@ fn a_failing_statement_undoes_itself_and_leaves_the_transaction_alive() {
         conn.query_drop("BEGIN").await?;
         conn.query_drop(pay(920_161, 1)).await?;
         conn.query_drop("DELETE FROM users WHERE user_id IN (920162, 920163, 920170)").await?;
-        let rows = [920_162, 920_163, 920_170, 920_171].map(|key| format!("({key}, 'n', 'n', 1, NOW())"));
+        let rows =
+            [920_162, 920_163, 920_170, 920_171].map(|key| format!("({key}, 'n', 'n', 1, NOW())"));
         let insert = format!(
             "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES {}",
             rows.join(",")
@@ -196,10 +204,12 @@ fn autocommit_off_spans_groups_from_the_first_statement() {
         let (a, b) = (920_257, 920_265);
         let mut watcher = other(rig).await;
         conn.query_drop("SET autocommit = 0").await?;
-        let count: Option<u64> =
-            conn.query_first("SELECT COUNT(*) FROM users WHERE user_id BETWEEN 920256 AND 920271").await?;
+        let count: Option<u64> = conn
+            .query_first("SELECT COUNT(*) FROM users WHERE user_id BETWEEN 920256 AND 920271")
+            .await?;
         assert_eq!(count, Some(16));
-        conn.query_drop("UPDATE users SET balance = 1 WHERE user_id BETWEEN 920256 AND 920271").await?;
+        conn.query_drop("UPDATE users SET balance = 1 WHERE user_id BETWEEN 920256 AND 920271")
+            .await?;
         assert_eq!(balances(&mut watcher, &[a, b]).await, [100, 100]);
         conn.query_drop("ROLLBACK").await?;
         assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
@@ -254,7 +264,9 @@ fn a_deadlock_in_a_branch_rolls_back_every_group() {
         let mut rival = other(rig).await;
         rival.query_drop("BEGIN").await?;
         // The heavier transaction survives a deadlock.
-        rival.query_drop("UPDATE users SET email = 'h' WHERE user_id IN (920363, 920364, 920365)").await?;
+        rival
+            .query_drop("UPDATE users SET email = 'h' WHERE user_id IN (920363, 920364, 920365)")
+            .await?;
         conn.query_drop("BEGIN").await?;
         conn.query_drop(pay(a, 1)).await?;
         conn.query_drop(pay(b, 1)).await?;
@@ -272,8 +284,13 @@ fn a_deadlock_in_a_branch_rolls_back_every_group() {
         loser.query_drop(pay(a, 50)).await?;
         loser.query_drop("ROLLBACK").await?;
         let found = balances(winner, &[a, b, c]).await;
-        assert!(found == [150, 101, 101] || found == [151, 102, 102] || found == [150, 101, 102]
-            || found == [151, 101, 101], "{found:?}");
+        assert!(
+            found == [150, 101, 101]
+                || found == [151, 102, 102]
+                || found == [150, 101, 102]
+                || found == [151, 101, 101],
+            "{found:?}"
+        );
         rival.disconnect().await
     });
 }
@@ -324,7 +341,8 @@ fn a_prepared_branch_of_nobody_is_resolved_and_foreign_ones_are_left_alone() {
             .query("SELECT members FROM weir.weir_commit WHERE id = 'instance'")
             .expect("the table's name")[0][0]
             .clone();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let ours = format!("weir:weir:fff-1:1:{now:x}");
         let other = format!("weir:elsewhere:fff-1:1:{now:x}");
         let qualifier = format!("{instance}:7fffffff:7fffffff:g0");
@@ -333,7 +351,10 @@ fn a_prepared_branch_of_nobody_is_resolved_and_foreign_ones_are_left_alone() {
             let shard = key % 16;
             let statements = [
                 format!("XA START {id}"),
-                format!("UPDATE shop_000{}.users_00{shard:02} SET balance = 1 WHERE user_id = {key}", shard / 4),
+                format!(
+                    "UPDATE shop_000{}.users_00{shard:02} SET balance = 1 WHERE user_id = {key}",
+                    shard / 4
+                ),
                 format!("XA END {id}"),
                 format!("XA PREPARE {id}"),
             ];
@@ -358,7 +379,9 @@ fn a_prepared_branch_of_nobody_is_resolved_and_foreign_ones_are_left_alone() {
             .expect("rows");
         assert_eq!(verdict, [["A"]]);
         assert!(listed(&other) && listed("their own"), "others' are left alone");
-        for (first, second, format) in [(&*other, &*qualifier, 1_464_158_546), ("their own", "branch", 1)] {
+        for (first, second, format) in
+            [(&*other, &*qualifier, 1_464_158_546), ("their own", "branch", 1)]
+        {
             servers[1].execute(&format!("XA ROLLBACK '{first}','{second}',{format}"));
         }
         assert_eq!(balances(conn, &[920_456]).await, [100]);
@@ -405,7 +428,8 @@ fn consistent_reads_never_show_half_of_a_commit() {
                 conn.query_drop("BEGIN").await?;
                 let mut both = Vec::new();
                 for key in [a, b] {
-                    let one = format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id = {key}");
+                    let one =
+                        format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id = {key}");
                     both.push(conn.query_first::<i64, _>(one).await.ok().flatten());
                 }
                 if let [Some(one), Some(two)] = both[..] {
@@ -441,7 +465,12 @@ fn a_clients_own_xa_branch_works_on_one_group() {
         assert_eq!(balances(conn, &[a, b]).await, [100, 101]);
         // A branch that another session prepared is found wherever it is.
         let mut other = other(rig).await;
-        for sql in [format!("XA START {id}"), pay(b, 10), format!("XA END {id}"), format!("XA PREPARE {id}")] {
+        for sql in [
+            format!("XA START {id}"),
+            pay(b, 10),
+            format!("XA END {id}"),
+            format!("XA PREPARE {id}"),
+        ] {
             other.query_drop(sql).await?;
         }
         other.disconnect().await?;
@@ -473,12 +502,14 @@ fn a_dead_pooled_connection_costs_a_transaction_nothing() {
             // The anchor's dies before BEGIN, or the branch's after it.
             let (early, late) = (round % 2 == 0, round % 3 != 0);
             if early {
-                sql::execute(&rig.groups[0].primary.url("root"), &[&format!("KILL {}", idle[0])]).ok();
+                sql::execute(&rig.groups[0].primary.url("root"), &[&format!("KILL {}", idle[0])])
+                    .ok();
             }
             conn.query_drop("BEGIN").await?;
             conn.query_drop(pay(a, -1)).await?;
             if late {
-                sql::execute(&rig.groups[1].primary.url("root"), &[&format!("KILL {}", idle[1])]).ok();
+                sql::execute(&rig.groups[1].primary.url("root"), &[&format!("KILL {}", idle[1])])
+                    .ok();
             }
             conn.query_drop(pay(b, 1)).await?;
             conn.query_drop("COMMIT").await?;
@@ -498,10 +529,16 @@ fn the_rules_say_what_a_transaction_over_groups_may_be() {
                 .expect("the rules")
                 .flatten()
                 .map(|entry| entry.path())
-                .find(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("default_group: g0")))
+                .find(|path| {
+                    std::fs::read_to_string(path)
+                        .is_ok_and(|text| text.contains("default_group: g0"))
+                })
                 .expect("the schema's file");
             let text = std::fs::read_to_string(&path).expect("the schema");
-            let with = text.replace("    default_group: g0", &format!("    transactions: {mode}\n    default_group: g0"));
+            let with = text.replace(
+                "    default_group: g0",
+                &format!("    transactions: {mode}\n    default_group: g0"),
+            );
             std::fs::write(&path, with).expect("the edited schema");
             proxy.admin("RELOAD").expect("a reload");
             let mut conn = Conn::new(Opts::from_url(&proxy.url("shop")).expect("a URL")).await?;
@@ -514,7 +551,8 @@ fn the_rules_say_what_a_transaction_over_groups_may_be() {
                 // It is still open on its group.
                 conn.query_drop(pay(a, 1)).await?;
                 conn.query_drop("COMMIT").await?;
-                let both = format!("UPDATE users SET balance = balance WHERE user_id IN ({a}, {b})");
+                let both =
+                    format!("UPDATE users SET balance = balance WHERE user_id IN ({a}, {b})");
                 let error = conn.query_drop(both).await.unwrap_err();
                 assert!(error.to_string().contains("transaction_second_group"), "{error}");
                 assert_eq!(balances(&mut conn, &[a, b]).await, [102, 100]);
@@ -565,7 +603,8 @@ fn operators_see_transactions_and_resolve_what_nobody_can() {
         assert!(rows.iter().all(|row| row[1] != client), "{rows:?}");
 
         // Its anchor's commit table is nobody's: recovery leaves it, and an operator decides.
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let id = format!("weir:weir:ffe-1:1:{now:x}");
         let literal = format!("'{id}','0000000000000001:7fffffff:7fffffff:gone',1464158546");
         let statements = [

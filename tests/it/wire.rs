@@ -29,7 +29,17 @@ fn pattern(length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn sixteen_mebibytes_and_their_neighbours() {
-    for length in [0, 1, 250, 65_535, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK, 2 * MAX_CHUNK + 7] {
+    for length in [
+        0,
+        1,
+        250,
+        65_535,
+        MAX_CHUNK - 1,
+        MAX_CHUNK,
+        MAX_CHUNK + 1,
+        2 * MAX_CHUNK,
+        2 * MAX_CHUNK + 7,
+    ] {
         let (mut a, mut b) = Stream::pair(64 << 20, LIMIT);
         let payload = pattern(length);
         a.write_packet(&payload);
@@ -428,7 +438,10 @@ async fn rows_leave_while_the_backend_lets_us_wait() {
     backend_peer.write_all(&framed(b"\x011", 0)).await.unwrap();
     let relaying = tokio::spawn(async move { client.relay_rows(&mut backend).await.map(|_| ()) });
     let mut got = [0; 6];
-    tokio::time::timeout(Duration::from_secs(5), client_peer.read_exact(&mut got)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), client_peer.read_exact(&mut got))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(got, *b"\x02\0\0\0\x011");
     drop(client_peer);
     let error = tokio::time::timeout(Duration::from_secs(5), relaying).await.unwrap().unwrap();

@@ -80,7 +80,8 @@ fn every_truncation_of_what_servers_sent() {
 #[test]
 fn the_fuzzer_s_corpus() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/packets");
-    let files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+    let files: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(files.len() >= 50);
     for file in files {
         parse_everything(&std::fs::read(file).unwrap());
@@ -139,9 +140,17 @@ fn greetings() {
 fn logins() {
     for file in [MARIADB, MYSQL] {
         let payload = first(file, ">login");
-        let Ok(FirstPacket::Login(login)) = FirstPacket::parse(&payload) else { panic!("no login") };
-        assert_eq!((login.user, login.database, login.collation), (&b"root"[..], &b"mysql"[..], 45));
-        assert_eq!(attributes(login.attributes).collect::<Vec<_>>(), [(&b"_os"[..], &b"Linux"[..])]);
+        let Ok(FirstPacket::Login(login)) = FirstPacket::parse(&payload) else {
+            panic!("no login")
+        };
+        assert_eq!(
+            (login.user, login.database, login.collation),
+            (&b"root"[..], &b"mysql"[..], 45)
+        );
+        assert_eq!(
+            attributes(login.attributes).collect::<Vec<_>>(),
+            [(&b"_os"[..], &b"Linux"[..])]
+        );
         assert_eq!(written(|out| login.write(out)), payload);
     }
     // Old and lazy clients leave fields out.
@@ -154,7 +163,10 @@ fn logins() {
     let mut payload = head(Capabilities::SECURE_CONNECTION | Capabilities::CONNECT_WITH_DB);
     payload.extend_from_slice(b"u\0\x03abcdb");
     let login = Login::parse(&payload).unwrap();
-    assert_eq!((login.auth_response, login.database, login.plugin), (&b"abc"[..], &b"db"[..], &b""[..]));
+    assert_eq!(
+        (login.auth_response, login.database, login.plugin),
+        (&b"abc"[..], &b"db"[..], &b""[..])
+    );
     let mut payload = head(Capabilities::default());
     payload.extend_from_slice(b"u\0pw\0");
     assert_eq!(Login::parse(&payload).unwrap().auth_response, b"pw");
@@ -200,12 +212,17 @@ fn session_changes() {
     let text = |change: SessionChange<'_>| format!("{change:?}");
     for file in [MARIADB, MYSQL] {
         let set = changes(file, "setvar.ok");
-        assert!(set.contains(&text(SessionChange::SystemVariable { name: b"time_zone", value: b"+01:00" })));
+        assert!(set.contains(&text(SessionChange::SystemVariable {
+            name: b"time_zone",
+            value: b"+01:00"
+        })));
         assert!(set.contains(&text(SessionChange::StateChange(true))));
         assert!(changes(file, "use_db.ok").contains(&text(SessionChange::Schema(b"weir_capture"))));
         let begin = changes(file, "begin.ok");
         assert!(begin.contains(&text(SessionChange::TransactionState(b"T_______"))));
-        assert!(begin.contains(&text(SessionChange::TransactionCharacteristics(b"START TRANSACTION;"))));
+        assert!(
+            begin.contains(&text(SessionChange::TransactionCharacteristics(b"START TRANSACTION;")))
+        );
         let insert = first(file, "insert.ok");
         let insert = OkPacket::parse(&insert, CAPTURED).unwrap();
         assert_eq!((insert.affected_rows, insert.last_insert_id), (3, 1));
@@ -243,7 +260,10 @@ fn the_state_flag_follows_what_is_written() {
     assert_eq!(out, b"\xfe\0\0\x02\x40\0\0\x01i\x03\x02\x011");
     // A client without tracking gets neither flag nor state.
     let plain = CAPTURED.without(Capabilities::SESSION_TRACK);
-    assert_eq!(written(|out| stateful.write(OkHeader::Plain, plain, out)), b"\0\0\0\x02\0\0\0\x01i");
+    assert_eq!(
+        written(|out| stateful.write(OkHeader::Plain, plain, out)),
+        b"\0\0\0\x02\0\0\0\x01i"
+    );
 }
 
 #[test]
@@ -258,7 +278,10 @@ fn errors_with_and_without_sqlstate() {
     let err = ErrPacket::parse(b"\xff\x69\x04Host is blocked").unwrap();
     assert_eq!((err.errno, err.sqlstate, err.message), (1129, None, &b"Host is blocked"[..]));
     assert_eq!(err.to_error().sqlstate, *b"HY000");
-    assert_eq!(written(|out| err.write(Capabilities::default(), out)), b"\xff\x69\x04Host is blocked");
+    assert_eq!(
+        written(|out| err.write(Capabilities::default(), out)),
+        b"\xff\x69\x04Host is blocked"
+    );
     // A `#` that heads no SQLSTATE belongs to the message.
     assert_eq!(ErrPacket::parse(b"\xff\x01\x00#abc").unwrap().message, b"#abc");
     // Long texts are cut on a character's border, the stable code stays.
@@ -280,12 +303,14 @@ fn eof_packets() {
 #[test]
 fn column_definitions() {
     for file in [MARIADB, MYSQL] {
-        let payloads = [all(file, "select.column"), all(file, "execute.column"), all(file, "prepare.column")];
+        let payloads =
+            [all(file, "select.column"), all(file, "execute.column"), all(file, "prepare.column")];
         for payload in payloads.iter().flatten() {
             let column = Column::parse(payload).unwrap();
             assert_eq!(written(|out| column.write(out)), *payload);
         }
-        let columns: Vec<_> = payloads[0].iter().map(|payload| Column::parse(payload).unwrap()).collect();
+        let columns: Vec<_> =
+            payloads[0].iter().map(|payload| Column::parse(payload).unwrap()).collect();
         assert_eq!(columns.len(), 23);
         let id = columns[0];
         assert_eq!((id.schema, id.table, id.name), (&b"weir_capture"[..], &b"t"[..], &b"id"[..]));
@@ -298,10 +323,14 @@ fn column_definitions() {
             assert!(column.default.is_some());
             assert_eq!(written(|out| column.write(out)), payload);
         }
-        let rename = Rename { schema: Some(b"shop"), org_table: Some(b"orders"), ..Rename::default() };
+        let rename =
+            Rename { schema: Some(b"shop"), org_table: Some(b"orders"), ..Rename::default() };
         let renamed = written(|out| id.renamed(&rename).write(out));
         let renamed = Column::parse(&renamed).unwrap();
-        assert_eq!((renamed.schema, renamed.table, renamed.org_table), (&b"shop"[..], &b"t"[..], &b"orders"[..]));
+        assert_eq!(
+            (renamed.schema, renamed.table, renamed.org_table),
+            (&b"shop"[..], &b"t"[..], &b"orders"[..])
+        );
         assert_eq!(Column { schema: id.schema, org_table: id.org_table, ..renamed }, id);
     }
 }
@@ -348,18 +377,29 @@ fn commands() {
     assert_eq!(parse(b"\x03SELECT \xff"), Ok(Command::Query(b"SELECT \xff")));
     assert_eq!(parse(b"\x0c\x07\0\0\0"), Ok(Command::ProcessKill(7)));
     assert_eq!(parse(b"\x1b\x01\0"), Ok(Command::SetOption(1)));
-    assert_eq!(parse(b"\x1c\x01\0\0\0\x64\0\0\0"), Ok(Command::StmtFetch { statement: 1, rows: 100 }));
-    assert_eq!(parse(b"\x04t\0wild%\0"), Ok(Command::FieldList { table: b"t", wildcard: b"wild%" }));
+    assert_eq!(
+        parse(b"\x1c\x01\0\0\0\x64\0\0\0"),
+        Ok(Command::StmtFetch { statement: 1, rows: 100 })
+    );
+    assert_eq!(
+        parse(b"\x04t\0wild%\0"),
+        Ok(Command::FieldList { table: b"t", wildcard: b"wild%" })
+    );
     let long = Command::StmtSendLongData { statement: 2, parameter: 3, data: b"xyz" };
     assert_eq!(parse(b"\x18\x02\0\0\0\x03\0xyz"), Ok(long));
-    assert_eq!(written(|out| command::write_long_data(2, 3, b"xyz", out)), b"\x18\x02\0\0\0\x03\0xyz");
+    assert_eq!(
+        written(|out| command::write_long_data(2, 3, b"xyz", out)),
+        b"\x18\x02\0\0\0\x03\0xyz"
+    );
     assert_eq!(written(|out| command::write_fetch(1, 100, out)), b"\x1c\x01\0\0\0\x64\0\0\0");
     assert_eq!(written(|out| command::write_field_list(b"t", b"w", out)), b"\x04t\0w");
     assert_eq!(written(|out| command::write_set_option(1, out)), b"\x1b\x01\0");
     for byte in [0x00, 0x05, 0x08, 0x12, 0x1d, 0x20, 0x60, 0xff] {
         assert_eq!(parse(&[byte]), Ok(Command::Other(byte)));
     }
-    for payload in [&b""[..], b"\x0c\x01", b"\x1b", b"\x17\x01\0\0\0\0", b"\x18\x01\0\0\0", b"\x19\x01"] {
+    for payload in
+        [&b""[..], b"\x0c\x01", b"\x1b", b"\x17\x01\0\0\0\0", b"\x18\x01\0\0\0", b"\x19\x01"]
+    {
         assert_eq!(parse(payload), Err(1835), "{payload:?}");
     }
 }
@@ -375,7 +415,10 @@ fn change_user() {
         attributes: b"\x01a\x01b",
     };
     let payload = written(|out| change.write(CAPTURED, out));
-    assert_eq!(payload, b"\x11u\0\x1412345678901234567890db\0\x2d\0mysql_native_password\0\x04\x01a\x01b");
+    assert_eq!(
+        payload,
+        b"\x11u\0\x1412345678901234567890db\0\x2d\0mysql_native_password\0\x04\x01a\x01b"
+    );
     assert_eq!(Command::parse(&payload, CAPTURED), Ok(Command::ChangeUser(change)));
     let short = ChangeUser::parse(b"\x11u\0\0db\0", CAPTURED).unwrap();
     assert_eq!((short.database, short.collation, short.plugin), (&b"db"[..], None, &b""[..]));
@@ -396,7 +439,9 @@ fn executions() {
     let payload = written(|out| write_execute(9, 1, &parameters, out));
     assert_eq!(
         payload,
-        unhex("17 09000000 01 01000000 08 01 fd00 0880 0c00 fd00 fd00 03616263 0100000000000000 04e8070 21d")
+        unhex(
+            "17 09000000 01 01000000 08 01 fd00 0880 0c00 fd00 fd00 03616263 0100000000000000 04e8070 21d"
+        )
     );
     let execute = Execute::parse(&payload).unwrap();
     assert_eq!((execute.statement, execute.cursor, execute.iterations), (9, 1, 1));
@@ -421,7 +466,10 @@ fn executions() {
         assert!(cut.parameters(5, &[], |index| index == 4).is_err(), "{end}");
         assert!(cut.parameters(65_535, &[], |_| false).is_err());
     }
-    assert_eq!(Execute::parse(&payload[..10]).unwrap().parameters(0, &[], |_| false).unwrap().parameters, []);
+    assert_eq!(
+        Execute::parse(&payload[..10]).unwrap().parameters(0, &[], |_| false).unwrap().parameters,
+        []
+    );
 }
 
 /// Each value of the captured binary rows becomes the text that the server sent for the same row.
@@ -440,11 +488,14 @@ fn binary_rows_become_the_server_s_text() {
             for (index, column) in columns.iter().enumerate() {
                 let column = Column::parse(column).unwrap();
                 let name = String::from_utf8_lossy(column.name).into_owned();
-                assert_eq!(Column::parse(&text_columns[index]).unwrap().field_type, column.field_type);
+                assert_eq!(
+                    Column::parse(&text_columns[index]).unwrap().field_type,
+                    column.field_type
+                );
                 let kind = ColumnKind::of(&column);
-                let got = raws.get(binary, index).map(|raw| {
-                    written(|out| to_text(kind, raw, out).unwrap())
-                });
+                let got = raws
+                    .get(binary, index)
+                    .map(|raw| written(|out| to_text(kind, raw, out).unwrap()));
                 let expected = texts.get(text, index);
                 assert_eq!(got.as_deref(), expected, "{name}");
                 // And back, but for FLOAT, whose text has lost digits.
@@ -453,7 +504,8 @@ fn binary_rows_become_the_server_s_text() {
                     assert_eq!(Some(&back[..]), raws.get(binary, index), "{name}");
                 }
             }
-            let values: Vec<_> = types.iter().enumerate().map(|(i, t)| (*t, raws.get(binary, i))).collect();
+            let values: Vec<_> =
+                types.iter().enumerate().map(|(i, t)| (*t, raws.get(binary, i))).collect();
             assert_eq!(written(|out| write_binary_row(&values, out)), *binary);
             let values = (0..types.len()).map(|i| texts.get(text, i));
             assert_eq!(written(|out| write_text_row(values, out)), *text);
@@ -463,11 +515,13 @@ fn binary_rows_become_the_server_s_text() {
 
 #[test]
 fn floats_are_printed_as_the_servers_print_them() {
-    let lines = include_str!("../data/wire/floats.txt").lines().filter(|line| !line.starts_with('#'));
+    let lines =
+        include_str!("../data/wire/floats.txt").lines().filter(|line| !line.starts_with('#'));
     let mut count = 0;
     for line in lines {
         let mut words = line.split(' ');
-        let (kind, bits, text) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        let (kind, bits, text) =
+            (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
         let bits = u64::from_str_radix(bits, 16).unwrap();
         let got = written(|out| match kind {
             "double" => put_float(f64::from_bits(bits), 31, None, out),
@@ -481,7 +535,8 @@ fn floats_are_printed_as_the_servers_print_them() {
 
 #[test]
 fn values_that_fit_no_type() {
-    let kind = |field_type, unsigned| ColumnKind { field_type, unsigned, zerofill: None, decimals: 0 };
+    let kind =
+        |field_type, unsigned| ColumnKind { field_type, unsigned, zerofill: None, decimals: 0 };
     for (field_type, unsigned, text) in [
         (FieldType::TINY, false, "128"),
         (FieldType::TINY, true, "-1"),
@@ -493,7 +548,10 @@ fn values_that_fit_no_type() {
         (FieldType::TIME, false, "00:60:00"),
         (FieldType::DOUBLE, false, "abc"),
     ] {
-        assert!(from_text(kind(field_type, unsigned), text.as_bytes(), &mut Vec::new()).is_err(), "{text}");
+        assert!(
+            from_text(kind(field_type, unsigned), text.as_bytes(), &mut Vec::new()).is_err(),
+            "{text}"
+        );
     }
     assert!(to_text(kind(FieldType::LONG, false), &[1, 2, 3], &mut Vec::new()).is_err());
     assert!(to_text(kind(FieldType::LONG, false), &[1, 2, 3, 4, 5], &mut Vec::new()).is_err());
@@ -517,7 +575,11 @@ fn proxy_headers() {
         assert_eq!(ProxyHeader::parse(bytes).unwrap(), expected);
         let ProxyHeader::Header { length, .. } = expected else { unreachable!() };
         for end in 0..length {
-            assert_eq!(ProxyHeader::parse(&bytes[..end]).unwrap(), ProxyHeader::Incomplete, "{end}");
+            assert_eq!(
+                ProxyHeader::parse(&bytes[..end]).unwrap(),
+                ProxyHeader::Incomplete,
+                "{end}"
+            );
         }
     }
     let long = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 200]].concat();
@@ -558,7 +620,10 @@ fn the_crate_under_the_control_plane_agrees() {
             let ours = Column::parse(&payload).unwrap();
             assert_eq!((theirs.name_ref(), theirs.org_table_ref()), (ours.name, ours.org_table));
             assert_eq!(theirs.column_type() as u8, ours.field_type.0);
-            assert_eq!((theirs.character_set(), theirs.column_length()), (ours.collation, ours.length));
+            assert_eq!(
+                (theirs.character_set(), theirs.column_length()),
+                (ours.collation, ours.length)
+            );
             assert_eq!((theirs.flags().bits(), theirs.decimals()), (ours.flags.0, ours.decimals));
         }
     }
@@ -649,7 +714,9 @@ proptest! {
 
 #[test]
 fn sealing_splits_at_sixteen_mebibytes() {
-    for (length, chunks) in [(0, 1), (MAX_CHUNK - 1, 1), (MAX_CHUNK, 2), (MAX_CHUNK + 1, 2), (2 * MAX_CHUNK, 3)] {
+    for (length, chunks) in
+        [(0, 1), (MAX_CHUNK - 1, 1), (MAX_CHUNK, 2), (MAX_CHUNK + 1, 2), (2 * MAX_CHUNK, 3)]
+    {
         let mut out = b"before".to_vec();
         out.extend_from_slice(&[0; HEADER_LENGTH]);
         out.resize(out.len() + length, 7);

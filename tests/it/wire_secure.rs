@@ -61,7 +61,11 @@ fn request() -> TlsRequest {
 }
 
 /// Both ends go on in TLS; the client's error is returned.
-async fn upgrade(certificate: &Certificate, tls: &ClientTls, host: &str) -> (weir::error::Result<()>, Stream, Stream) {
+async fn upgrade(
+    certificate: &Certificate,
+    tls: &ClientTls,
+    host: &str,
+) -> (weir::error::Result<()>, Stream, Stream) {
     let (mut server, mut client) = Stream::pair(1 << 20, LIMIT);
     let config = certificate.server();
     let accepting = tokio::spawn(async move {
@@ -152,7 +156,8 @@ async fn a_hello_in_the_request_s_segment_is_tls() {
     outer.read_exact(&mut body).await.unwrap();
     let mut far = far;
     far.write_all(&[first, hello, body].concat()).await.unwrap();
-    let piping = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut far, &mut outer).await });
+    let piping =
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut far, &mut outer).await });
     server.read_packet().await.unwrap().unwrap();
     assert!(server.has_buffered());
     server.accept_tls(certificate.server()).await.unwrap();
@@ -202,7 +207,8 @@ fn compressed(capacity: usize) -> (Stream, Stream) {
 
 #[tokio::test]
 async fn packets_pass_through_zlib() {
-    let noise: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..200_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let payloads =
         [Vec::new(), b"tiny".to_vec(), vec![b'a'; 49], vec![b'a'; 1_000], noise, vec![1; 17 << 20]];
     let (mut a, mut b) = compressed(64 << 20);
@@ -273,7 +279,8 @@ async fn two_compressed_commands_may_arrive_together() {
 #[tokio::test]
 async fn a_dropped_compressed_flush_goes_on() {
     let (mut a, mut b) = compressed(64);
-    let noise: Vec<u8> = (0..5_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..5_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     a.write_packet(&noise);
     let zero = std::time::Duration::ZERO;
     for _ in 0..2_000 {

@@ -12,8 +12,8 @@ use weir::protocol::command::{byte, write_text};
 use weir::protocol::greeting::Greeting;
 use weir::protocol::login::{Login, TlsRequest};
 use weir::protocol::response::Response;
-use weir::protocol::rsa;
 use weir::protocol::row::TextRow;
+use weir::protocol::rsa;
 use weir::wire::stream::{Peer, Stream};
 use weir::wire::tls::{ClientTls, TlsMode};
 
@@ -42,7 +42,8 @@ pub(crate) async fn log_in(
 ) -> Result<Path> {
     let payload = stream.read_packet().await?.unwrap().to_vec();
     let greeting = Greeting::parse(&payload)?;
-    let wanted = Capabilities::WANTED.with(extra) & greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+    let wanted =
+        Capabilities::WANTED.with(extra) & greeting.capabilities.with(Capabilities::LONG_PASSWORD);
     if let Some(tls) = tls {
         let request = TlsRequest { capabilities: wanted, max_packet: 1 << 30, collation: 45 };
         stream.write_with(|out| request.write(out));
@@ -121,7 +122,9 @@ async fn every_path_of_a_login() {
         let user = format!("wire_{}", std::process::id());
         let password = "pass phrase with ümlaut, longer than one digest of SHA-256";
         server.execute(&format!("CREATE USER {user} IDENTIFIED BY '{password}'"));
-        let tls = ClientTls::new(TlsMode::VerifyIdentity, Some(&tls::certificates().authority), None).unwrap();
+        let tls =
+            ClientTls::new(TlsMode::VerifyIdentity, Some(&tls::certificates().authority), None)
+                .unwrap();
         // A wrong password first, so that no cache helps.
         let refused = log_in(&mut tcp(server).await, &user, "wrong", NONE, None).await;
         assert_eq!(refused.unwrap_err().errno, 1045);
@@ -168,11 +171,14 @@ async fn zlib_with_real_servers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_beyond_sixteen_mebibytes_with_real_servers() {
     for kind in Kind::ALL {
-        let Some(server) = started(kind, Options::with(&["--max-allowed-packet=64M"])) else { continue };
+        let Some(server) = started(kind, Options::with(&["--max-allowed-packet=64M"])) else {
+            continue;
+        };
         let mut stream = tcp(&server).await;
         log_in(&mut stream, "weir", "weir", NONE, None).await.unwrap();
         // The statement's frame is 18 bytes: these put the packet below, on and above the border.
-        for length in [(1 << 24) - 1 - 18, (1 << 24) - 18, (1 << 24) + 5, 2 * ((1 << 24) - 1) - 18] {
+        for length in [(1 << 24) - 1 - 18, (1 << 24) - 18, (1 << 24) + 5, 2 * ((1 << 24) - 1) - 18]
+        {
             let sql = [b"SELECT LENGTH('".to_vec(), vec![b'y'; length], b"')".to_vec()].concat();
             assert_eq!(value(&mut stream, &sql).await, length.to_string().as_bytes());
         }

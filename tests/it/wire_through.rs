@@ -72,7 +72,10 @@ async fn several_commands_in_one_segment() {
             assert_eq!(first[0], 0);
             continue;
         }
-        assert_eq!(Response::parse(&first, Capabilities::WANTED).unwrap(), Response::ResultSet { columns: 1 });
+        assert_eq!(
+            Response::parse(&first, Capabilities::WANTED).unwrap(),
+            Response::ResultSet { columns: 1 }
+        );
         stream.read_packet().await.unwrap().unwrap();
         let row = stream.read_packet().await.unwrap().unwrap();
         seen.push(String::from_utf8_lossy(&row[1..]).into_owned());
@@ -86,16 +89,32 @@ async fn no_command_byte_is_answered_with_an_unearned_ok() {
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
     let mut stream = client(rig, NONE).await;
     let served = [
-        byte::QUIT, byte::INIT_DB, byte::QUERY, byte::FIELD_LIST, byte::STATISTICS,
-        byte::PROCESS_INFO, byte::PROCESS_KILL, byte::DEBUG, byte::PING, byte::CHANGE_USER,
-        byte::STMT_PREPARE, byte::STMT_EXECUTE, byte::STMT_SEND_LONG_DATA, byte::STMT_CLOSE,
-        byte::STMT_RESET, byte::SET_OPTION, byte::STMT_FETCH, byte::RESET_CONNECTION,
+        byte::QUIT,
+        byte::INIT_DB,
+        byte::QUERY,
+        byte::FIELD_LIST,
+        byte::STATISTICS,
+        byte::PROCESS_INFO,
+        byte::PROCESS_KILL,
+        byte::DEBUG,
+        byte::PING,
+        byte::CHANGE_USER,
+        byte::STMT_PREPARE,
+        byte::STMT_EXECUTE,
+        byte::STMT_SEND_LONG_DATA,
+        byte::STMT_CLOSE,
+        byte::STMT_RESET,
+        byte::SET_OPTION,
+        byte::STMT_FETCH,
+        byte::RESET_CONNECTION,
     ];
     for command in (0..=255).filter(|command| !served.contains(command)) {
         let reply = answer(&mut stream, &[command, 0, 0, 0, 0]).await;
         assert_ne!(errno(&reply), 0, "{command:#04x}: {reply:?}");
     }
-    for payload in [&b"\x17\x63\0\0\0\0\x01\0\0\0"[..], b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\x01\0\0\0"] {
+    for payload in
+        [&b"\x17\x63\0\0\0\0\x01\0\0\0"[..], b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\x01\0\0\0"]
+    {
         assert_eq!(errno(&answer(&mut stream, payload).await), 1243, "{payload:?}");
     }
     assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
@@ -122,7 +141,8 @@ async fn packets_around_sixteen_mebibytes_pass_as_directly() {
 async fn above_the_limit_comes_error_1153() {
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
     let mut stream = client(rig, NONE).await;
-    let reply = answer(&mut stream, &[b"\x03SELECT '".to_vec(), vec![b'y'; 70 << 20]].concat()).await;
+    let reply =
+        answer(&mut stream, &[b"\x03SELECT '".to_vec(), vec![b'y'; 70 << 20]].concat()).await;
     assert_eq!(errno(&reply), 1153);
     assert_eq!(stream.read_packet().await.unwrap(), None);
 }
@@ -149,7 +169,8 @@ async fn rubbish_ends_its_own_connection_only() {
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         framed(&[&login[..], &[0; 70_000]].concat(), 1),
         // A TLS request with a plain command behind it.
-        [framed(&[&[0x00, 0x0a, 0, 0], &login[4..32]].concat(), 1), framed(b"\x03DROP", 2)].concat(),
+        [framed(&[&[0x00, 0x0a, 0, 0], &login[4..32]].concat(), 1), framed(b"\x03DROP", 2)]
+            .concat(),
     ];
     pieces.extend((0..login.len()).map(|end| framed(&login[..end], 1)));
     for piece in &pieces {
@@ -178,10 +199,12 @@ async fn rubbish_ends_its_own_connection_only() {
         stream.write_raw(piece);
         stream.flush().await.unwrap();
         let _ = stream.shutdown().await;
-        let drained = async { while matches!(stream.fill().await, Ok(count) if count > 0) {
-            let count = stream.buffer().len();
-            stream.consume(count);
-        } };
+        let drained = async {
+            while matches!(stream.fill().await, Ok(count) if count > 0) {
+                let count = stream.buffer().len();
+                stream.consume(count);
+            }
+        };
         let within = tokio::time::timeout(Duration::from_secs(20), drained).await;
         assert!(within.is_ok(), "{piece:?} hangs");
     }
@@ -283,7 +306,8 @@ async fn a_point_select_makes_two_reads_and_two_writes() {
     let rig = Rig::start(&options, &rig::Silent).unwrap();
     let mut stream = client(&rig, NONE).await;
     answer(&mut stream, b"\x02shop").await;
-    let statement = |id: usize| format!("SELECT user_id FROM users WHERE user_id = {}", id % 20 + 1);
+    let statement =
+        |id: usize| format!("SELECT user_id FROM users WHERE user_id = {}", id % 20 + 1);
     for id in 0..50 {
         value(&mut stream, statement(id).as_bytes()).await;
     }
@@ -309,7 +333,9 @@ async fn a_point_select_makes_two_reads_and_two_writes() {
     let worker = worker.split(' ').next().unwrap();
     let count = |calls: &[&str]| {
         let of_worker = trace.lines().filter_map(|line| line.strip_prefix(worker));
-        of_worker.filter(|line| calls.iter().any(|call| line.trim_start().starts_with(call))).count()
+        of_worker
+            .filter(|line| calls.iter().any(|call| line.trim_start().starts_with(call)))
+            .count()
     };
     let reads = count(&["recvfrom(", "recvmsg(", "read(", "readv("]);
     let writes = count(&["sendto(", "sendmsg(", "write(", "writev("]);

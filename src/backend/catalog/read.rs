@@ -5,9 +5,7 @@
 use crate::backend::catalog::Physical;
 use crate::backend::catalog::ask::{Facts, Line};
 use crate::backend::version::Kind;
-use crate::catalog::{
-    Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent,
-};
+use crate::catalog::{Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent};
 use crate::value::types::{Collation, ColumnType};
 
 /// The table named `name` as its physical one is defined; `None` where the server has none.

@@ -32,15 +32,45 @@ fn the_primary_is_the_writable_one_and_a_switch_is_followed() {
     let doubtful = health(Suspect, Some(false), None);
     // What each of two nodes looks like, who was primary, who is.
     let cases: [(&str, [(Declared, &Health); 2], Option<usize>, Option<usize>); 9] = [
-        ("before any probe the declared one", [(Primary, &unknown), (Replica, &unknown)], None, Some(0)),
-        ("a switch done before the start", [(Primary, &follower), (Replica, &writable)], None, Some(1)),
+        (
+            "before any probe the declared one",
+            [(Primary, &unknown), (Replica, &unknown)],
+            None,
+            Some(0),
+        ),
+        (
+            "a switch done before the start",
+            [(Primary, &follower), (Replica, &writable)],
+            None,
+            Some(1),
+        ),
         ("a planned switch", [(Primary, &follower), (Replica, &writable)], Some(0), Some(1)),
         ("a switch half done", [(Primary, &follower), (Replica, &follower)], Some(0), None),
-        ("two writable: the old one stays", [(Primary, &writable), (Replica, &writable)], Some(1), Some(1)),
-        ("the primary died, nobody was promoted", [(Primary, &down), (Replica, &follower)], Some(0), None),
-        ("a writable follower is no primary", [(Primary, &down), (Replica, &open_follower)], Some(0), None),
+        (
+            "two writable: the old one stays",
+            [(Primary, &writable), (Replica, &writable)],
+            Some(1),
+            Some(1),
+        ),
+        (
+            "the primary died, nobody was promoted",
+            [(Primary, &down), (Replica, &follower)],
+            Some(0),
+            None,
+        ),
+        (
+            "a writable follower is no primary",
+            [(Primary, &down), (Replica, &open_follower)],
+            Some(0),
+            None,
+        ),
         ("the promoted one", [(Primary, &down), (Replica, &writable)], Some(0), Some(1)),
-        ("one failed probe changes nothing", [(Primary, &doubtful), (Replica, &follower)], Some(0), Some(0)),
+        (
+            "one failed probe changes nothing",
+            [(Primary, &doubtful), (Replica, &follower)],
+            Some(0),
+            Some(0),
+        ),
     ];
     for (what, nodes, before, expected) in cases {
         let candidates = nodes.map(|(declared, health)| candidate(declared, 1, health));

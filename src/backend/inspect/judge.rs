@@ -214,8 +214,11 @@ pub fn filled(path: &KeyPath, sequence: &SequenceRule, table: &Table, problems: 
     };
     match &sequence.kind {
         SequenceKind::Snowflake { .. } if bits < 64 => problems.push(
-            Problem::error(path, format!("column '{name}' has {bits} bits, and snowflake ids need 64"))
-                .help("make it BIGINT, or declare the sequence as a segment"),
+            Problem::error(
+                path,
+                format!("column '{name}' has {bits} bits, and snowflake ids need 64"),
+            )
+            .help("make it BIGINT, or declare the sequence as a segment"),
         ),
         SequenceKind::Segment { .. } if bits < 64 => problems.push(
             Problem::warning(path, format!("column '{name}' has {bits} bits only"))
@@ -224,9 +227,9 @@ pub fn filled(path: &KeyPath, sequence: &SequenceRule, table: &Table, problems: 
         _ => {}
     }
     let counted = table.auto_increment.and_then(|index| table.columns.get(index));
-    let is_unique = table.unique_keys().any(|key| {
-        key.parts.first().and_then(|part| part.column) == table.column_index(name)
-    });
+    let is_unique = table
+        .unique_keys()
+        .any(|key| key.parts.first().and_then(|part| part.column) == table.column_index(name));
     if counted.is_none() && !is_unique {
         problems.push(
             Problem::warning(path, format!("column '{name}' begins no unique key"))

@@ -15,13 +15,19 @@ use crate::rules::{Rules, Transactions};
 
 /// Whether any schema lets a transaction commit in two phases.
 pub(super) fn needed(rules: &Rules) -> bool {
-    rules.schemas().iter().any(|schema| {
-        schema.transactions == Transactions::Atomic && schema.groups().count() > 1
-    })
+    rules
+        .schemas()
+        .iter()
+        .any(|schema| schema.transactions == Transactions::Atomic && schema.groups().count() > 1)
 }
 
 /// Asks the primary of a group, with the data account.
-pub(super) async fn check(rules: &Rules, group: &Group, path: &KeyPath, problems: &mut Vec<Problem>) {
+pub(super) async fn check(
+    rules: &Rules,
+    group: &Group,
+    path: &KeyPath,
+    problems: &mut Vec<Problem>,
+) {
     let Some(pool) = group.primary() else { return };
     let node = pool.node();
     // An account that can't log in was named before.
@@ -29,14 +35,23 @@ pub(super) async fn check(rules: &Rules, group: &Group, path: &KeyPath, problems
     let database = &*rules.settings.commit_database;
     let user = &node.spec.data.user;
     if let Err(error) = ask(node, &mut conn, "XA RECOVER").await {
-        let text = format!("{}: the data account may not list prepared branches: {}", node.title(), error.message);
-        let help = format!("transactions over groups are recovered with it: GRANT XA_RECOVER_ADMIN ON *.* TO '{user}'");
+        let text = format!(
+            "{}: the data account may not list prepared branches: {}",
+            node.title(),
+            error.message
+        );
+        let help = format!(
+            "transactions over groups are recovered with it: GRANT XA_RECOVER_ADMIN ON *.* TO '{user}'"
+        );
         problems.push(Problem::error(path, text).help(help));
     }
     commit_table(node, &mut conn, database, path, problems).await;
     if ask(node, &mut conn, "SELECT COUNT(*) FROM information_schema.INNODB_TRX").await.is_err() {
-        let text = format!("{}: the data account doesn't see who waits for whose lock", node.title());
-        let help = format!("deadlocks over groups last until innodb_lock_wait_timeout: GRANT PROCESS ON *.* TO '{user}'");
+        let text =
+            format!("{}: the data account doesn't see who waits for whose lock", node.title());
+        let help = format!(
+            "deadlocks over groups last until innodb_lock_wait_timeout: GRANT PROCESS ON *.* TO '{user}'"
+        );
         problems.push(Problem::warning(path, text).help(help));
     }
     let variables = ask(
@@ -58,10 +73,14 @@ pub(super) async fn check(rules: &Rules, group: &Group, path: &KeyPath, problems
             "a lock wait timeout would roll back one group's part of a transaction and not the others': turn it off",
         ));
     }
-    let semi = is("rpl_semi_sync_master_enabled", "ON") && is("rpl_semi_sync_master_wait_point", "AFTER_SYNC")
-        || is("rpl_semi_sync_source_enabled", "ON") && is("rpl_semi_sync_source_wait_point", "AFTER_SYNC");
+    let semi = is("rpl_semi_sync_master_enabled", "ON")
+        && is("rpl_semi_sync_master_wait_point", "AFTER_SYNC")
+        || is("rpl_semi_sync_source_enabled", "ON")
+            && is("rpl_semi_sync_source_wait_point", "AFTER_SYNC");
     let grouped = is("wsrep_on", "ON")
-        || variables.iter().any(|(name, set)| name == "group_replication_group_name" && !set.is_empty());
+        || variables
+            .iter()
+            .any(|(name, set)| name == "group_replication_group_name" && !set.is_empty());
     if group.pools().len() > 1 && !semi && !grouped {
         let text = format!("{}: replication may lose the last commits in a failover", node.title());
         problems.push(Problem::warning(path, text).help(
@@ -79,7 +98,8 @@ async fn commit_table(
     problems: &mut Vec<Problem>,
 ) {
     let quoted = database.replace('`', "``");
-    let found = ask(node, conn, &format!("SELECT `id` FROM `{quoted}`.`weir_commit` LIMIT 1")).await;
+    let found =
+        ask(node, conn, &format!("SELECT `id` FROM `{quoted}`.`weir_commit` LIMIT 1")).await;
     let help = format!(
         "CREATE DATABASE `{quoted}`; GRANT CREATE, SELECT, INSERT, DELETE ON `{quoted}`.* TO '{}'",
         node.spec.data.user

@@ -143,7 +143,9 @@ fn a_value_that_its_charset_may_not_know_is_waited_for() {
     let change = settled(&State::default()).change(&wanted, Kind::MySql);
     assert_eq!(text(&change), "SET @`b`=_utf8mb4 0xFF,@`a`='plain',@`c`=-1.5e3");
     assert_eq!(change.key(), b"SET @`b`=_utf8mb4 0xFF");
-    for (value, plain) in [("1", true), ("'a'", true), ("''", true), ("f()", false), ("'a'||'b'", false)] {
+    for (value, plain) in
+        [("1", true), ("'a'", true), ("''", true), ("f()", false), ("'a'||'b'", false)]
+    {
         assert_eq!(is_plain(value.as_bytes()), plain, "{value}");
     }
 }

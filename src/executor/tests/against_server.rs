@@ -106,10 +106,15 @@ fn keys_have_the_order_that_a_server_gives_the_values() {
                 if let Some((sql_type, last_rank, last_key)) = &last
                     && *sql_type == line[0]
                 {
-                    let expected = if descending { rank.cmp(last_rank).reverse() } else { rank.cmp(last_rank) };
+                    let expected = if descending {
+                        rank.cmp(last_rank).reverse()
+                    } else {
+                        rank.cmp(last_rank)
+                    };
                     assert_eq!(key.cmp(last_key), expected, "{line:?} {format:?} {descending}");
                     if expected.is_ne() {
-                        let with_tail = [&key[..], tail].concat().cmp(&[&last_key[..], &[128]].concat());
+                        let with_tail =
+                            [&key[..], tail].concat().cmp(&[&last_key[..], &[128]].concat());
                         assert_eq!(with_tail, expected, "{line:?} has a key that is a prefix");
                     }
                     checked += 1;
@@ -135,8 +140,13 @@ fn function(name: &str) -> AggregateFunction {
     }
 }
 
-const COUNT_SHAPE: Shape =
-    Shape { field_type: FieldType::LONGLONG, unsigned: false, collation: 63, decimals: 0, labels: false };
+const COUNT_SHAPE: Shape = Shape {
+    field_type: FieldType::LONGLONG,
+    unsigned: false,
+    collation: 63,
+    decimals: 0,
+    labels: false,
+};
 
 #[test]
 fn totals_of_shards_are_what_a_server_says_of_all_rows() {
@@ -172,7 +182,10 @@ fn totals_of_shards_are_what_a_server_says_of_all_rows() {
             let found = total.write(&mut text).unwrap().then_some(text);
             let mut expected = in_format(format, &own, value(line[6]));
             let mut found = found;
-            if format == RowFormat::Binary && own.field_type == FieldType::DOUBLE && own.decimals < 31 {
+            if format == RowFormat::Binary
+                && own.field_type == FieldType::DOUBLE
+                && own.decimals < 31
+            {
                 // The server's text is rounded, its binary form isn't.
                 found = found.map(|bytes| as_text(&own, &bytes));
                 expected = value(line[6]);

@@ -46,13 +46,19 @@ fn encode(format: RowFormat, row: &Row) -> Vec<u8> {
         RowFormat::Text => {
             let k = row.k.map(|k| k.to_string());
             let n = row.n.to_string();
-            let values = [k.as_deref().map(str::as_bytes), Some(row.s.as_bytes()), Some(n.as_bytes()), Some(&weight)];
+            let values = [
+                k.as_deref().map(str::as_bytes),
+                Some(row.s.as_bytes()),
+                Some(n.as_bytes()),
+                Some(&weight),
+            ];
             write_text_row(values, &mut out);
         }
         RowFormat::Binary => {
             let k = row.k.map(i64::to_le_bytes);
             let n = row.n.to_le_bytes();
-            let values = [k.as_ref().map(|k| &k[..]), Some(row.s.as_bytes()), Some(&n[..]), Some(&weight)];
+            let values =
+                [k.as_ref().map(|k| &k[..]), Some(row.s.as_bytes()), Some(&n[..]), Some(&weight)];
             let columns: Vec<_> = shapes().iter().map(|s| s.field_type).zip(values).collect();
             write_binary_row(&columns, &mut out);
         }
@@ -82,7 +88,12 @@ fn key(column: Column, descending: bool) -> SortKey {
 }
 
 /// Runs the merge as the scatter does, without its I/O.
-fn run(gather: &Gather, window: Window, format: RowFormat, shards: &[Vec<Vec<u8>>]) -> Result<Vec<Vec<u8>>> {
+fn run(
+    gather: &Gather,
+    window: Window,
+    format: RowFormat,
+    shards: &[Vec<Vec<u8>>],
+) -> Result<Vec<Vec<u8>>> {
     let memory = Memory::new(Budget::new(1 << 30).empty(), 1 << 20);
     let layout = Layout::new(shapes(), gather.hidden, format)?;
     let mut gathering = Gathering::new(gather, layout, window, memory)?;
@@ -101,7 +112,8 @@ fn run(gather: &Gather, window: Window, format: RowFormat, shards: &[Vec<Vec<u8>
     while let Some(input) = tree.winner() {
         let row = &shards[input][heads[input]];
         let key = tree.key(input).unwrap();
-        if gathering.push(key, row, &indexes[input], |row| out.push(row.to_vec()))? == Flow::Enough {
+        if gathering.push(key, row, &indexes[input], |row| out.push(row.to_vec()))? == Flow::Enough
+        {
             break;
         }
         heads[input] += 1;
@@ -143,7 +155,9 @@ fn window() -> impl Strategy<Value = Option<(u64, u64)>> {
 fn cut<T>(rows: Vec<T>, window: Option<(u64, u64)>) -> Vec<T> {
     match window {
         None => rows,
-        Some((offset, count)) => rows.into_iter().skip(offset as usize).take(count as usize).collect(),
+        Some((offset, count)) => {
+            rows.into_iter().skip(offset as usize).take(count as usize).collect()
+        }
     }
 }
 
@@ -265,14 +279,16 @@ proptest! {
 #[test]
 fn a_shard_that_breaks_its_order_is_an_error_and_not_a_wrong_merge() {
     let row = |k| Row { k: Some(k), s: String::new(), n: 0 };
-    let gather = Gather { hidden: 1, merge_by: vec![key(Column::Visible(0), false)], ..Gather::default() };
+    let gather =
+        Gather { hidden: 1, merge_by: vec![key(Column::Visible(0), false)], ..Gather::default() };
     let shards = encoded(RowFormat::Text, &[vec![row(1), row(3), row(2)], vec![row(2)]]);
     assert!(run(&gather, Window::OPEN, RowFormat::Text, &shards).is_err());
 }
 
 #[test]
 fn what_must_not_be_a_key_is_refused() {
-    let gather = |column| Gather { hidden: 1, merge_by: vec![key(column, false)], ..Gather::default() };
+    let gather =
+        |column| Gather { hidden: 1, merge_by: vec![key(column, false)], ..Gather::default() };
     let error = run(&gather(Column::Visible(1)), Window::OPEN, RowFormat::Text, &[]).unwrap_err();
     assert_eq!(error.code, "internal", "a character string without weights: {error}");
     let layout = |field_type| Layout::new(vec![shape(field_type, 63)], 0, RowFormat::Text).unwrap();

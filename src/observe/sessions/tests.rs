@@ -31,11 +31,13 @@ fn kill_reaches_its_session_only() {
     assert_eq!(a.stop(Watch::InTransaction), Some(Stop::Kill));
     assert_eq!(b.stop(Watch::Statement), None);
 
-    let denied = registry.kill(b.id().into(), Target::Query, |entry| entry.user().is_some()).unwrap_err();
+    let denied =
+        registry.kill(b.id().into(), Target::Query, |entry| entry.user().is_some()).unwrap_err();
     assert_eq!(denied.errno, 1095);
     assert_eq!(b.stop(Watch::Statement), None);
 
-    let stranger = registry.kill((b.id() ^ (1 << LOCAL_BITS)).into(), Target::Query, |_| true).unwrap_err();
+    let stranger =
+        registry.kill((b.id() ^ (1 << LOCAL_BITS)).into(), Target::Query, |_| true).unwrap_err();
     assert_eq!(stranger.errno, 1094);
     assert!(stranger.message.contains("belongs to proxy 6"), "{stranger}");
     for unknown in [u64::from(b.id() + 1), u64::MAX] {

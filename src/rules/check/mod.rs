@@ -290,11 +290,14 @@ impl Check {
         let path = KeyPath::root().key("settings");
         let given = shape.settings.as_ref();
         if let Some(name) = given.and_then(|settings| settings.deployment.as_deref()) {
-            let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            let good =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
             if !(1..=16).contains(&name.len()) || !name.bytes().all(good) {
                 self.error(
                     &path.key("deployment"),
-                    format!("'{name}' can't name a deployment: 1 to 16 letters, digits, '_', '-', '.'"),
+                    format!(
+                        "'{name}' can't name a deployment: 1 to 16 letters, digits, '_', '-', '.'"
+                    ),
                 );
             }
         }

@@ -11,9 +11,7 @@ use crate::rules::check::{Check, Claim, SchemaCheck};
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, suggestion};
 use crate::rules::shape::{KeyShape, TableShape};
-use crate::rules::table::{
-    BindingId, BroadcastTable, Placement, Shard, ShardedTable, SingleTable,
-};
+use crate::rules::table::{BindingId, BroadcastTable, Placement, Shard, ShardedTable, SingleTable};
 
 /// The most shards of one table.
 const MOST_SHARDS: usize = 65_536;
@@ -344,9 +342,10 @@ impl Check {
             name: TableName::from(name),
             table,
             copies: schema.databases.to_vec(),
-            sequence: shape.sequence.as_ref().and_then(|sequence| {
-                self.sequence(schema, name, sequence, &path.key("sequence"))
-            }),
+            sequence: shape
+                .sequence
+                .as_ref()
+                .and_then(|sequence| self.sequence(schema, name, sequence, &path.key("sequence"))),
         })))
     }
 

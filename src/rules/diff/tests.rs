@@ -79,7 +79,10 @@ fn edits_that_move_rows_are_told_from_those_that_do_not() {
         ),
         // A sequence may come and start later, but not count anew.
         (
-            vec![("b: {broadcast: true}", "b: {broadcast: true, sequence: {column: id, kind: segment}}")],
+            vec![(
+                "b: {broadcast: true}",
+                "b: {broadcast: true, sequence: {column: id, kind: segment}}",
+            )],
             "table s.b: changed",
         ),
         (vec![("schemas: [s]", "schemas: ['*']")], "user u: changed"),
@@ -143,7 +146,11 @@ fn sequences_that_would_count_anew_are_refused() {
         (segment, "kind: segment, groups: [g0, g1], table: t2", "another table"),
         (segment, "kind: segment, groups: [g0, g1], name: n", "another name"),
         (segment, "kind: snowflake, groups: [g0]", "another kind"),
-        ("kind: snowflake, groups: [g0]", "kind: snowflake, groups: [g1]", "another table of leases"),
+        (
+            "kind: snowflake, groups: [g0]",
+            "kind: snowflake, groups: [g1]",
+            "another table of leases",
+        ),
         (
             "kind: snowflake, groups: [g0]",
             "kind: snowflake, groups: [g0], worker_bits: 9",

@@ -11,9 +11,9 @@
 use std::any::TypeId;
 
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    UnaryOperator, Value, WindowSpec, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, WindowSpec,
+    WindowType,
 };
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -136,7 +136,8 @@ impl Dialect for Dialected {
     }
 
     fn is_select_item_alias(&self, explicit: bool, kw: &Keyword, parser: &mut Parser) -> bool {
-        explicit || (!is_reserved(*kw) && MySqlDialect {}.is_select_item_alias(explicit, kw, parser))
+        explicit
+            || (!is_reserved(*kw) && MySqlDialect {}.is_select_item_alias(explicit, kw, parser))
     }
 }
 
@@ -145,13 +146,72 @@ fn is_reserved(keyword: Keyword) -> bool {
     use Keyword::*;
     matches!(
         keyword,
-        ALL | AND | AS | ASC | BETWEEN | BY | CASE | CROSS | DEFAULT | DELETE | DESC | DISTINCT
-            | DIV | ELSE | EXISTS | FALSE | FETCH | FOR | FORCE | FROM | GROUP | HAVING | IGNORE
-            | IN | INDEX | INNER | INSERT | INTERVAL | INTO | IS | JOIN | KEY | LATERAL | LEFT
-            | LIKE | LIMIT | LOCK | NATURAL | NOT | NULL | ON | OR | ORDER | OUTER | OVER
-            | PARTITION | REGEXP | RIGHT | RLIKE | SELECT | SET | STRAIGHT_JOIN | TABLE | THEN
-            | TRUE | UNION | UPDATE | USE | USING | VALUES | WHEN | WHERE | WINDOW | WITH | XOR
-            | EXCEPT | INTERSECT
+        ALL | AND
+            | AS
+            | ASC
+            | BETWEEN
+            | BY
+            | CASE
+            | CROSS
+            | DEFAULT
+            | DELETE
+            | DESC
+            | DISTINCT
+            | DIV
+            | ELSE
+            | EXISTS
+            | FALSE
+            | FETCH
+            | FOR
+            | FORCE
+            | FROM
+            | GROUP
+            | HAVING
+            | IGNORE
+            | IN
+            | INDEX
+            | INNER
+            | INSERT
+            | INTERVAL
+            | INTO
+            | IS
+            | JOIN
+            | KEY
+            | LATERAL
+            | LEFT
+            | LIKE
+            | LIMIT
+            | LOCK
+            | NATURAL
+            | NOT
+            | NULL
+            | ON
+            | OR
+            | ORDER
+            | OUTER
+            | OVER
+            | PARTITION
+            | REGEXP
+            | RIGHT
+            | RLIKE
+            | SELECT
+            | SET
+            | STRAIGHT_JOIN
+            | TABLE
+            | THEN
+            | TRUE
+            | UNION
+            | UPDATE
+            | USE
+            | USING
+            | VALUES
+            | WHEN
+            | WHERE
+            | WINDOW
+            | WITH
+            | XOR
+            | EXCEPT
+            | INTERSECT
     )
 }
 
@@ -204,11 +264,7 @@ fn call(parser: &mut Parser) -> Result<Expr, ParserError> {
     arguments(parser, ObjectName::from(vec![name]))
 }
 
-fn function(
-    name: ObjectName,
-    args: FunctionArguments,
-    over: Option<WindowType>,
-) -> Function {
+fn function(name: ObjectName, args: FunctionArguments, over: Option<WindowType>) -> Function {
     Function {
         name,
         uses_odbc_syntax: false,
@@ -225,7 +281,8 @@ fn function(
 /// function's own syntax (`FROM`, `AS type`, `USING charset`, `IN`, `ORDER BY`, `SEPARATOR`).
 fn arguments(parser: &mut Parser, name: ObjectName) -> Result<Expr, ParserError> {
     parser.expect_token(&Token::LParen)?;
-    let mut list = FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] };
+    let mut list =
+        FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] };
     if parser.parse_keyword(Keyword::DISTINCT) {
         list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
     } else {
@@ -316,7 +373,8 @@ fn next_argument(
                     parser.advance_token();
                     let limit = parser.parse_expr()?;
                     list.clauses.push(FunctionArgumentClause::Limit(limit));
-                    if parser.consume_token(&Token::Comma) || parser.parse_keyword(Keyword::OFFSET) {
+                    if parser.consume_token(&Token::Comma) || parser.parse_keyword(Keyword::OFFSET)
+                    {
                         parser.parse_expr()?;
                     }
                 }
@@ -389,11 +447,7 @@ fn match_against(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.expect_token(&Token::RParen)?;
     let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
     let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] };
-    Ok(Expr::Function(function(
-        ObjectName::from(vec![name]),
-        FunctionArguments::List(list),
-        None,
-    )))
+    Ok(Expr::Function(function(ObjectName::from(vec![name]), FunctionArguments::List(list), None)))
 }
 
 /// `INTERVAL expr unit`, or the function INTERVAL(a, b, …).
@@ -415,18 +469,30 @@ fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
     }
     let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
     let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] };
-    Ok(Expr::Function(function(
-        ObjectName::from(vec![name]),
-        FunctionArguments::List(list),
-        None,
-    )))
+    Ok(Expr::Function(function(ObjectName::from(vec![name]), FunctionArguments::List(list), None)))
 }
 
 fn is_unit(word: &str) -> bool {
     const UNITS: [&str; 20] = [
-        "MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
-        "SECOND_MICROSECOND", "MINUTE_MICROSECOND", "MINUTE_SECOND", "HOUR_MICROSECOND",
-        "HOUR_SECOND", "HOUR_MINUTE", "DAY_MICROSECOND", "DAY_SECOND", "DAY_MINUTE", "DAY_HOUR",
+        "MICROSECOND",
+        "SECOND",
+        "MINUTE",
+        "HOUR",
+        "DAY",
+        "WEEK",
+        "MONTH",
+        "QUARTER",
+        "YEAR",
+        "SECOND_MICROSECOND",
+        "MINUTE_MICROSECOND",
+        "MINUTE_SECOND",
+        "HOUR_MICROSECOND",
+        "HOUR_SECOND",
+        "HOUR_MINUTE",
+        "DAY_MICROSECOND",
+        "DAY_SECOND",
+        "DAY_MINUTE",
+        "DAY_HOUR",
         "YEAR_MONTH",
     ];
     UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(word))

@@ -9,9 +9,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Token;
 
 use super::{Context, Unparsed, refuse};
-use crate::sql::analysis::{
-    Arithmetic, Comparison, Expr, Function, Literal, Span, ValueClass,
-};
+use crate::sql::analysis::{Arithmetic, Comparison, Expr, Function, Literal, Span, ValueClass};
 
 type Result<T> = std::result::Result<T, Unparsed>;
 
@@ -33,10 +31,12 @@ impl Context<'_> {
             },
             E::IsNull(inner) => Expr::IsNull { expr: self.boxed(*inner)?, negated: false },
             E::IsNotNull(inner) => Expr::IsNull { expr: self.boxed(*inner)?, negated: true },
-            E::IsTrue(e) | E::IsNotTrue(e) | E::IsFalse(e) | E::IsNotFalse(e)
-            | E::IsUnknown(e) | E::IsNotUnknown(e) => {
-                opaque(vec![self.expression(*e)?], ValueClass::Number)
-            }
+            E::IsTrue(e)
+            | E::IsNotTrue(e)
+            | E::IsFalse(e)
+            | E::IsNotFalse(e)
+            | E::IsUnknown(e)
+            | E::IsNotUnknown(e) => opaque(vec![self.expression(*e)?], ValueClass::Number),
             E::Between { expr, negated, low, high } => Expr::Between {
                 expr: self.boxed(*expr)?,
                 low: self.boxed(*low)?,
@@ -76,9 +76,10 @@ impl Context<'_> {
                 }
                 opaque(parts, ValueClass::Number)
             }
-            E::RLike { expr, pattern, .. } => {
-                opaque(vec![self.expression(*expr)?, self.expression(*pattern)?], ValueClass::Number)
-            }
+            E::RLike { expr, pattern, .. } => opaque(
+                vec![self.expression(*expr)?, self.expression(*pattern)?],
+                ValueClass::Number,
+            ),
             E::AnyOp { left, right, .. } | E::AllOp { left, right, .. } => {
                 opaque(vec![self.expression(*left)?, self.expression(*right)?], ValueClass::Number)
             }
@@ -129,7 +130,9 @@ impl Context<'_> {
         let mut names = vec![];
         let (mut first, mut last) = (None, None);
         for part in function.name.0 {
-            let ObjectNamePart::Identifier(ident) = part else { return refuse("a function in a name") };
+            let ObjectNamePart::Identifier(ident) = part else {
+                return refuse("a function in a name");
+            };
             let index = Self::index(ident.span);
             first = first.or(index);
             last = index;
@@ -222,7 +225,8 @@ fn literal(value: Value) -> Expr {
 
 fn combine(left: Expr, op: &BinaryOperator, right: Expr) -> Expr {
     use BinaryOperator as B;
-    let compare = |op, left, right| Expr::Compare { op, left: Box::new(left), right: Box::new(right) };
+    let compare =
+        |op, left, right| Expr::Compare { op, left: Box::new(left), right: Box::new(right) };
     let arithmetic =
         |op, left, right| Expr::Arithmetic { op, left: Box::new(left), right: Box::new(right) };
     match op {

@@ -86,7 +86,11 @@ fn table(parser: &mut Parser, context: &Context) -> Result<(TableName, usize)> {
     loop {
         let token = parser.next_token();
         let Token::Word(word) = token.token else { return refuse("a table's name is missing") };
-        parts.push(ParserIdent { value: word.value, quote_style: word.quote_style, span: token.span });
+        parts.push(ParserIdent {
+            value: word.value,
+            quote_style: word.quote_style,
+            span: token.span,
+        });
         if !parser.consume_token(&Token::Period) {
             break;
         }
@@ -110,7 +114,8 @@ fn skip_partition(parser: &mut Parser) -> Result<()> {
 
 fn insert(parser: &mut Parser, context: &Context, replace: bool) -> Result<Insert> {
     parser.advance_token();
-    while take(parser, "LOW_PRIORITY") || take(parser, "DELAYED") || take(parser, "HIGH_PRIORITY") {}
+    while take(parser, "LOW_PRIORITY") || take(parser, "DELAYED") || take(parser, "HIGH_PRIORITY") {
+    }
     let ignore = take(parser, "IGNORE");
     take(parser, "INTO");
     let (table, last) = table(parser, context)?;
@@ -133,12 +138,18 @@ fn insert(parser: &mut Parser, context: &Context, replace: bool) -> Result<Inser
     }
     let returning = take(parser, "RETURNING");
     if returning {
-        parser
-            .parse_comma_separated(Parser::parse_select_item)
-            .map_err(|e| unparsed(&e))?;
+        parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
     }
     Ok(Insert {
-        replace, ignore, table, columns, has_columns, source, on_duplicate, returning, row_alias,
+        replace,
+        ignore,
+        table,
+        columns,
+        has_columns,
+        source,
+        on_duplicate,
+        returning,
+        row_alias,
         columns_at,
     })
 }
@@ -224,8 +235,14 @@ fn assignments(parser: &mut Parser, context: &Context) -> Result<Vec<Assignment>
         let mut parts = vec![];
         loop {
             let token = parser.next_token();
-            let Token::Word(word) = token.token else { return refuse("a column's name is missing") };
-            parts.push(ParserIdent { value: word.value, quote_style: word.quote_style, span: token.span });
+            let Token::Word(word) = token.token else {
+                return refuse("a column's name is missing");
+            };
+            parts.push(ParserIdent {
+                value: word.value,
+                quote_style: word.quote_style,
+                span: token.span,
+            });
             if !parser.consume_token(&Token::Period) {
                 break;
             }
@@ -241,11 +258,9 @@ fn assignments(parser: &mut Parser, context: &Context) -> Result<Vec<Assignment>
     }
 }
 
-
 fn tables(parser: &mut Parser, context: &Context) -> Result<Vec<TableTree>> {
-    let from = parser
-        .parse_comma_separated(Parser::parse_table_and_joins)
-        .map_err(|e| unparsed(&e))?;
+    let from =
+        parser.parse_comma_separated(Parser::parse_table_and_joins).map_err(|e| unparsed(&e))?;
     context.trees(from)
 }
 
@@ -275,9 +290,8 @@ fn order_by(parser: &mut Parser, context: &Context) -> Result<Vec<OrderItem>> {
     if !take(parser, "BY") {
         return refuse("ORDER without BY");
     }
-    let items = parser
-        .parse_comma_separated(Parser::parse_order_by_expr)
-        .map_err(|e| unparsed(&e))?;
+    let items =
+        parser.parse_comma_separated(Parser::parse_order_by_expr).map_err(|e| unparsed(&e))?;
     items.into_iter().map(|item| context.order_item(item)).collect()
 }
 
@@ -311,9 +325,7 @@ fn delete(parser: &mut Parser, context: &Context) -> Result<Delete> {
     let limit = limit(parser, context)?;
     let returning = take(parser, "RETURNING");
     if returning {
-        parser
-            .parse_comma_separated(Parser::parse_select_item)
-            .map_err(|e| unparsed(&e))?;
+        parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
     }
     Ok(Delete { ignore, targets, from, filter, order_by, limit, returning })
 }
@@ -328,7 +340,11 @@ fn delete_targets_before(
     let mut n = 0;
     loop {
         match &parser.peek_nth_token_ref(n).token {
-            Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word) => break,
+            Token::Word(found)
+                if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word) =>
+            {
+                break;
+            }
             Token::Word(found) if found.keyword == Keyword::WHERE => return Ok(None),
             Token::Word(_) | Token::Period | Token::Comma | Token::Mul => n += 1,
             _ => return Ok(None),

@@ -41,7 +41,8 @@ impl Context<'_> {
     }
 
     pub(super) fn column_name(&self, mut parts: Vec<ast::Ident>) -> Result<ColumnName> {
-        let (Some(column), table, schema, None) = (parts.pop(), parts.pop(), parts.pop(), parts.pop())
+        let (Some(column), table, schema, None) =
+            (parts.pop(), parts.pop(), parts.pop(), parts.pop())
         else {
             return refuse("a column's name of more than three parts");
         };
@@ -222,7 +223,9 @@ impl Context<'_> {
 
     fn item(&self, item: SelectItem) -> Result<Item> {
         Ok(match item {
-            SelectItem::UnnamedExpr(expr) => Item::Expr { expr: self.expression(expr)?, alias: None },
+            SelectItem::UnnamedExpr(expr) => {
+                Item::Expr { expr: self.expression(expr)?, alias: None }
+            }
             SelectItem::ExprWithAlias { expr, alias } => {
                 Item::Expr { expr: self.expression(expr)?, alias: Some(self.ident(alias)) }
             }
@@ -276,7 +279,12 @@ impl Context<'_> {
         }
     }
 
-    fn constrained(&self, kind: JoinKind, right: Factor, constraint: JoinConstraint) -> Result<Join> {
+    fn constrained(
+        &self,
+        kind: JoinKind,
+        right: Factor,
+        constraint: JoinConstraint,
+    ) -> Result<Join> {
         let mut join = Join { kind, right, on: None, using: vec![], natural: false };
         match constraint {
             JoinConstraint::None => {}

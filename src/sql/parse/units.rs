@@ -8,7 +8,9 @@
 //! as keywords: the parser knows many dialects, and `full`, `top` or `sample` are plain names here.
 
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Location, Span as ParserSpan, Token as ParserToken, TokenWithSpan, Word};
+use sqlparser::tokenizer::{
+    Location, Span as ParserSpan, Token as ParserToken, TokenWithSpan, Word,
+};
 
 use crate::error::{Error, Result};
 use crate::sql::analysis::Span;
@@ -100,7 +102,8 @@ fn raw<'a>(sql: &'a [u8], lexed: &Lexed, dialect: Dialect) -> Result<Vec<Raw<'a>
 pub fn template_tokens(sql: &[u8], lexed: &Lexed, dialect: Dialect) -> Result<Vec<Token>> {
     let text = sql.get(..lexed.end()).unwrap_or(sql);
     let mut scanner = Scanner::new(text, 0, dialect);
-    let mut rows = lexed.slots().iter().filter(|slot| matches!(slot.kind, SlotKind::Rows { .. })).peekable();
+    let mut rows =
+        lexed.slots().iter().filter(|slot| matches!(slot.kind, SlotKind::Rows { .. })).peekable();
     let mut all = Vec::new();
     let mut depth = 0u16;
     while let Some(mut token) = scanner.next_token()? {
@@ -151,8 +154,14 @@ struct Builder<'a> {
 }
 
 const MODIFIERS: [&str; 8] = [
-    "ALL", "HIGH_PRIORITY", "STRAIGHT_JOIN", "SQL_SMALL_RESULT", "SQL_BIG_RESULT",
-    "SQL_BUFFER_RESULT", "SQL_CACHE", "SQL_NO_CACHE",
+    "ALL",
+    "HIGH_PRIORITY",
+    "STRAIGHT_JOIN",
+    "SQL_SMALL_RESULT",
+    "SQL_BIG_RESULT",
+    "SQL_BUFFER_RESULT",
+    "SQL_CACHE",
+    "SQL_NO_CACHE",
 ];
 
 impl<'a> Builder<'a> {
@@ -184,9 +193,16 @@ impl<'a> Builder<'a> {
                 word.quote_style.is_some()
                     || matches!(
                         word.keyword,
-                        Keyword::NoKeyword | Keyword::NULL | Keyword::TRUE | Keyword::FALSE
-                            | Keyword::END | Keyword::VALUE | Keyword::ROW | Keyword::CURRENT_DATE
-                            | Keyword::CURRENT_TIMESTAMP | Keyword::CURRENT_TIME
+                        Keyword::NoKeyword
+                            | Keyword::NULL
+                            | Keyword::TRUE
+                            | Keyword::FALSE
+                            | Keyword::END
+                            | Keyword::VALUE
+                            | Keyword::ROW
+                            | Keyword::CURRENT_DATE
+                            | Keyword::CURRENT_TIMESTAMP
+                            | Keyword::CURRENT_TIME
                     )
             }
             Some(

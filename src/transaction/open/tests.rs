@@ -78,7 +78,11 @@ fn savepoints_before_the_first_statement_are_as_in_mysql() {
 fn a_chained_transaction_keeps_its_characteristics() {
     let mut transaction = Transaction::default();
     transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
-    transaction.begin(b"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_vec(), true, true);
+    transaction.begin(
+        b"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_vec(),
+        true,
+        true,
+    );
     transaction.opened(GroupId(0), None);
     transaction.savepoint("a", b"SAVEPOINT a".to_vec()).unwrap();
     let chained = transaction.chainable();

@@ -122,7 +122,10 @@ impl World {
     fn answer(&mut self, flaw: Flaw, member: usize, answer: Answer) {
         let before = self.round();
         let Some(machine) = &mut self.coordinator else { return };
-        if flaw == Flaw::RefusalTrusted && before == [(0, Step::Commit)] && answer == Answer::Refused {
+        if flaw == Flaw::RefusalTrusted
+            && before == [(0, Step::Commit)]
+            && answer == Answer::Refused
+        {
             self.told = Some(Outcome::RolledBack);
             self.coordinator = None;
             return;
@@ -284,7 +287,8 @@ impl World {
                     world.recoverers[place] = Recoverer::Idle;
                     if world.trx[branch] == Trx::Prepared {
                         let committed = step == Step::CommitPrepared;
-                        world.trx[branch] = if committed { Trx::Committed } else { Trx::RolledBack };
+                        world.trx[branch] =
+                            if committed { Trx::Committed } else { Trx::RolledBack };
                     }
                     found.push(world);
                 }

@@ -116,7 +116,8 @@ fn a_connection_serves_other_workers_from_their_own_threads() {
             let _ = stopped.await;
         });
     });
-    let group = fake::group(told.recv().unwrap(), Limits { max_connections: 3, ..Limits::default() });
+    let group =
+        fake::group(told.recv().unwrap(), Limits { max_connections: 3, ..Limits::default() });
     let finish = std::sync::Arc::new(std::sync::Barrier::new(2));
     let workers = [0, 1].map(|worker| {
         let (group, finish) = (group.clone(), finish.clone());

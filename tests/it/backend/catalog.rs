@@ -74,11 +74,15 @@ fn a_table_is_read_with_all_that_decides_a_plan() {
         let default = |name: &str| table.column(name).unwrap().default.clone();
         assert_eq!(default("id"), DefaultValue::AutoIncrement);
         assert_eq!(default("name"), DefaultValue::Constant("it's".into()));
-        assert!(matches!(default("price"), DefaultValue::Constant(text) if text.starts_with("1.5")));
+        assert!(
+            matches!(default("price"), DefaultValue::Constant(text) if text.starts_with("1.5"))
+        );
         assert_eq!(default("made"), DefaultValue::CurrentTimestamp);
         assert_eq!(default("seen"), DefaultValue::Null);
         assert_eq!(default("note"), DefaultValue::Null);
-        assert!(table.column("seen").unwrap().on_update && !table.column("made").unwrap().on_update);
+        assert!(
+            table.column("seen").unwrap().on_update && !table.column("made").unwrap().on_update
+        );
         assert_eq!(table.column("twice").unwrap().generated, Generated::Stored);
         assert!(!table.column("name").unwrap().nullable && table.column("raw").unwrap().nullable);
         let keys: Vec<_> = table.keys.iter().map(|key| (&*key.name, key.unique)).collect();

@@ -11,14 +11,13 @@ use weir::backend::spec::{Declared, GroupSpec};
 use weir::backend::state::State;
 
 use super::{ask, group, node, rows, run, value};
-use crate::support::servers::{Kind, Options, Server};
 use crate::support;
+use crate::support::servers::{Kind, Options, Server};
 
 const SOON: Duration = Duration::from_secs(30);
 
 fn pair(primary: &Server, replica: &Server) -> GroupSpec {
-    let nodes =
-        vec![node(primary, "a", Declared::Primary), node(replica, "b", Declared::Replica)];
+    let nodes = vec![node(primary, "a", Declared::Primary), node(replica, "b", Declared::Replica)];
     let mut spec = GroupSpec::new("g0", nodes);
     spec.probe_every = Duration::from_millis(200);
     spec.probe_timeout = Duration::from_secs(1);
@@ -93,7 +92,8 @@ fn reads_go_to_the_replica_and_a_planned_switch_is_followed() {
 
 #[test]
 fn a_dead_primary_is_held_for_and_a_restarted_one_is_found_again() {
-    let Some(server) = support::started(Kind::MariaDb, Options { durable: true, ..Options::default() })
+    let Some(server) =
+        support::started(Kind::MariaDb, Options { durable: true, ..Options::default() })
     else {
         return;
     };

@@ -18,7 +18,11 @@ const CASES: &[(&str, Option<Pin>, &str)] = &[
     ("SET SESSION max_error_count = 5", Some(Pin::Variable), "SELECT @@max_error_count"),
     ("SET SESSION TRANSACTION READ ONLY", Some(Pin::Variable), "{READ_ONLY}"),
     ("SET autocommit = 0", Some(Pin::Variable), "SELECT @@autocommit"),
-    ("CREATE TEMPORARY TABLE {db}.leak (a INT)", Some(Pin::TemporaryTable), "SELECT * FROM {db}.leak"),
+    (
+        "CREATE TEMPORARY TABLE {db}.leak (a INT)",
+        Some(Pin::TemporaryTable),
+        "SELECT * FROM {db}.leak",
+    ),
     ("SELECT GET_LOCK('leak', 0)", Some(Pin::Lock), "SELECT IS_USED_LOCK('leak')"),
     ("LOCK TABLES {db}.t WRITE", Some(Pin::TableLock), "SELECT * FROM {db}.other"),
     ("PREPARE leak FROM 'SELECT 1'", Some(Pin::Prepare), "EXECUTE leak"),
@@ -48,7 +52,8 @@ fn the_next_borrower_sees_what_a_fresh_connection_shows() {
         for (leave, pin, look) in CASES {
             run(async {
                 let group = single(server, |_| {});
-                let read_only = if server.version.contains("MariaDB") { "tx" } else { "transaction" };
+                let read_only =
+                    if server.version.contains("MariaDB") { "tx" } else { "transaction" };
                 let text = |sql: &str| {
                     sql.replace("{db}", &database)
                         .replace("{READ_ONLY}", &format!("SELECT @@{read_only}_read_only"))
@@ -92,9 +97,12 @@ fn changes_that_the_server_reports_pin() {
             for quiet in ["SELECT 1", "DO 1", "BEGIN", "COMMIT"] {
                 rows(&mut lent, quiet).await;
             }
-            for (sql, pins) in
-                [("DO 1", false), ("BEGIN", false), ("COMMIT", false), ("SET lock_wait_timeout = 7", true)]
-            {
+            for (sql, pins) in [
+                ("DO 1", false),
+                ("BEGIN", false),
+                ("COMMIT", false),
+                ("SET lock_wait_timeout = 7", true),
+            ] {
                 let ok = lent.simple(sql.as_bytes()).await.unwrap();
                 lent.note_tracked(&ok.session_state);
                 assert_eq!(lent.pins().contains(Pin::Unforeseen), pins, "{sql} {ok:?}");

@@ -55,7 +55,8 @@ fn a_connection_has_the_state_that_was_asked_for_and_loses_it_for_the_next() {
             let mut lent = group.lend(&ask(&plain)).await.unwrap();
             assert_eq!(lent.id, first, "the idle connection is used");
             let shown = rows(&mut lent, SHOWN).await.remove(0);
-            let expected = ["0", "SYSTEM", "NULL", "utf8mb4", "utf8mb4", "utf8mb4_general_ci", "utf8mb4"];
+            let expected =
+                ["0", "SYSTEM", "NULL", "utf8mb4", "utf8mb4", "utf8mb4_general_ci", "utf8mb4"];
             assert_eq!(shown, expected);
             lent.finish().await;
         });
@@ -69,7 +70,12 @@ fn what_a_node_has_accepted_is_pipelined_from_then_on() {
         run(async {
             let group = single(server, |_| {});
             let counters = &node(&group).counters;
-            let counts = || (counters.awaited.load(Ordering::Relaxed), counters.pipelined.load(Ordering::Relaxed));
+            let counts = || {
+                (
+                    counters.awaited.load(Ordering::Relaxed),
+                    counters.pipelined.load(Ordering::Relaxed),
+                )
+            };
             let name = std::sync::Arc::from(&*database);
             let (state, plain) = (berlin().in_database(Some(&name)), State::default());
             for _ in 0..2 {
@@ -191,7 +197,10 @@ fn a_dropped_lend_is_closed_and_a_finished_one_comes_back() {
             let lent = group.lend(&ask(&state)).await.unwrap();
             let first = lent.id;
             drop(lent);
-            assert_eq!((node(&group).open(), node(&group).counters.closed(Closed::Abandoned)), (0, 1));
+            assert_eq!(
+                (node(&group).open(), node(&group).counters.closed(Closed::Abandoned)),
+                (0, 1)
+            );
             // Half an answer read, then "finished": not given back.
             let mut lent = group.lend(&ask(&state)).await.unwrap();
             assert_ne!(lent.id, first);
@@ -346,8 +355,10 @@ fn a_kill_stops_the_statement_and_the_connection_serves_nobody_else() {
             let lent = group.lend(&ask(&state)).await.unwrap();
             assert_ne!(lent.id, killed);
             assert!(!late.kill(Scope::Connection).await.unwrap(), "its lend is over");
-            let rows = server
-                .query(&format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {}", lent.id));
+            let rows = server.query(&format!(
+                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {}",
+                lent.id
+            ));
             assert_eq!(rows.unwrap().len(), 1);
             lent.finish().await;
         });

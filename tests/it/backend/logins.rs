@@ -27,7 +27,9 @@ fn a_connection_knows_its_server_and_says_who_it_is() {
             assert!(lent.version.number > 80_000);
             assert_eq!(value(&mut lent, "SELECT CONNECTION_ID()").await, lent.id.to_string());
             assert!(lent.capabilities.contains(
-                Capabilities::DEPRECATE_EOF | Capabilities::SESSION_TRACK | Capabilities::MULTI_STATEMENTS
+                Capabilities::DEPRECATE_EOF
+                    | Capabilities::SESSION_TRACK
+                    | Capabilities::MULTI_STATEMENTS
             ));
             // For the clients' own LOAD DATA LOCAL: a file asked for at another time ends the
             // connection (tests/it/local_infile.rs).
@@ -140,7 +142,8 @@ fn what_cant_be_logged_into_names_group_node_and_reason_and_rests() {
     for server in support::shared_kinds() {
         run(async {
             let group = single(server, |node| {
-                node.data = Account { user: Arc::from("nobody_here"), password: Arc::from("hunter2") };
+                node.data =
+                    Account { user: Arc::from("nobody_here"), password: Arc::from("hunter2") };
             });
             let state = State::default();
             let mut quick = ask(&state);
@@ -191,9 +194,10 @@ fn a_server_without_room_is_waited_for() {
         }
         let group = single(&server, |_| {});
         let waiting = group.clone();
-        let waiter = tokio::spawn(async move {
-            waiting.lend(&ask(&State::default())).await.map(|lent| lent.id)
-        });
+        let waiter =
+            tokio::spawn(
+                async move { waiting.lend(&ask(&State::default())).await.map(|lent| lent.id) },
+            );
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         assert!(!waiter.is_finished());
         held.pop();

@@ -25,7 +25,9 @@ fn columns() -> Vec<FakeColumn> {
 fn good() -> Answer {
     Answer::Rows {
         columns: columns(),
-        rows: (0..4).map(|id: i64| vec![Some(id.to_string().into_bytes()), Some(vec![b'w'; 20_000])]).collect(),
+        rows: (0..4)
+            .map(|id: i64| vec![Some(id.to_string().into_bytes()), Some(vec![b'w'; 20_000])])
+            .collect(),
         status: StatusFlags::AUTOCOMMIT,
         warnings: 0,
     }
@@ -66,11 +68,15 @@ fn text_row(values: &[&[u8]]) -> Vec<u8> {
 
 /// Answers `q` so, and everything else with OK.
 async fn fake(answer: Answer) -> Fake {
-    Fake::start(move |call: &Call| if call.text() == "q" { answer.clone() } else { Answer::ok() }).await
+    Fake::start(move |call: &Call| if call.text() == "q" { answer.clone() } else { Answer::ok() })
+        .await
 }
 
 /// Merges a good shard with one that answers so.
-async fn beside_a_good_one(answer: Answer, gather: Gather) -> (Result<weir::executor::pass::Summary, Broken>, Received, bool) {
+async fn beside_a_good_one(
+    answer: Answer,
+    gather: Gather,
+) -> (Result<weir::executor::pass::Summary, Broken>, Received, bool) {
     let fakes = [fake(good()).await, fake(answer).await];
     let ports: Vec<u16> = fakes.iter().map(Fake::port).collect();
     let mut lents = lend(&groups(&ports, "weir", "weir")).await;
@@ -130,8 +136,12 @@ fn other_columns_on_one_shard_are_refused() {
     ];
     run(async {
         for columns in variants {
-            let answer =
-                Answer::Rows { columns, rows: vec![], status: StatusFlags::AUTOCOMMIT, warnings: 0 };
+            let answer = Answer::Rows {
+                columns,
+                rows: vec![],
+                status: StatusFlags::AUTOCOMMIT,
+                warnings: 0,
+            };
             let (outcome, received, _) = beside_a_good_one(answer, ordered()).await;
             let error = outcome.unwrap().error.unwrap();
             assert_eq!(error.code, "shards_differ");
@@ -191,7 +201,8 @@ fn rows_in_another_order_than_their_keys_are_never_merged() {
     let answer = payloads(vec![text_row(&[b"5", b"w"]), text_row(&[b"4", b"w"])]);
     run(async {
         for fold in [Fold::Keep, Fold::Distinct] {
-            let (outcome, ..) = beside_a_good_one(answer.clone(), Gather { fold, ..ordered() }).await;
+            let (outcome, ..) =
+                beside_a_good_one(answer.clone(), Gather { fold, ..ordered() }).await;
             let error = outcome.unwrap().error.unwrap();
             assert_eq!(error.code, "merge_disorder");
             assert!(error.message.contains("shard 1") && error.message.contains("g1"), "{error}");
@@ -210,7 +221,8 @@ fn a_client_that_leaves_ends_the_wait() {
         let setup = Setup::default();
         let running = Running::default();
         let (mut client, far) = Stream::pair(1 << 16, 1 << 30);
-        let terms = Terms { own: false,
+        let terms = Terms {
+            own: false,
             client: setup.client,
             status: StatusFlags::default(),
             more: false,

@@ -92,7 +92,8 @@ pub fn named<'p>(names: &'p [Renaming], part: Part<'p>) -> Part<'p> {
 pub fn prepared<'p>(target: usize, sql: &'p str) -> Part<'p> {
     // No cursor, one iteration.
     let arguments = &[0, 1, 0, 0, 0];
-    let command = Command::Execute { key: sql.as_bytes().into(), sql: sql.as_bytes().into(), arguments };
+    let command =
+        Command::Execute { key: sql.as_bytes().into(), sql: sql.as_bytes().into(), arguments };
     Part { command, ..part(target, sql) }
 }
 
@@ -150,10 +151,14 @@ impl Received {
 }
 
 /// Runs a scatter and reads what a client would.
-pub async fn gathered(lanes: &mut [Lane<'_>], setup: &Setup) -> (Result<Summary, Broken>, Received) {
+pub async fn gathered(
+    lanes: &mut [Lane<'_>],
+    setup: &Setup,
+) -> (Result<Summary, Broken>, Received) {
     let (mut client, mut far) = Stream::pair(64 << 10, 1 << 30);
     let running = Running::default();
-    let terms = Terms { own: false,
+    let terms = Terms {
+        own: false,
         client: setup.client,
         status: StatusFlags::default(),
         more: false,
@@ -189,7 +194,8 @@ async fn receive(far: &mut Stream, setup: &Setup) -> Received {
     while let Ok(Some(payload)) = far.read_packet().await {
         if ErrPacket::is_err(payload) {
             let error = ErrPacket::parse(payload).unwrap();
-            received.error = Some((error.errno, String::from_utf8_lossy(error.message).into_owned()));
+            received.error =
+                Some((error.errno, String::from_utf8_lossy(error.message).into_owned()));
             break;
         }
         let Some(count) = announced else {

@@ -63,7 +63,8 @@ async fn child() {
     let gather = Gather { merge_by: vec![by(Column::Visible(0), false)], ..Gather::default() };
     let setup = Setup { gather, ..Setup::default() };
     let running = Running::default();
-    let terms = Terms { own: false,
+    let terms = Terms {
+        own: false,
         client: setup.client,
         status: StatusFlags::default(),
         more: false,

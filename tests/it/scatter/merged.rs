@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use weir::executor::limit::Window;
 use weir::executor::compare::RowFormat;
+use weir::executor::limit::Window;
 use weir::name::{SchemaName, TableName};
 use weir::planner::plan::{Aggregate, AggregateFunction, Column, Fold, Gather, Renaming};
 use weir::protocol::capability::Capabilities;
@@ -76,7 +76,9 @@ fn rows_without_an_order_come_in_the_order_of_the_targets() {
 
 #[test]
 fn ordered_rows_are_merged_for_new_clients_and_old_ones() {
-    for client in [Capabilities::OFFERED, Capabilities::OFFERED.without(Capabilities::DEPRECATE_EOF)] {
+    for client in
+        [Capabilities::OFFERED, Capabilities::OFFERED.without(Capabilities::DEPRECATE_EOF)]
+    {
         run(async {
             let fakes = three().await;
             let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
@@ -89,7 +91,10 @@ fn ordered_rows_are_merged_for_new_clients_and_old_ones() {
             assert_eq!(outcome.unwrap().rows, Some(5));
             assert_eq!(received.lines(), ["2|two", "3|three", "4|four", "5|five", "6|six"]);
             drop(lanes);
-            assert!(lents.iter().all(|lent| lent.is_in_step()), "the rest was short enough to read");
+            assert!(
+                lents.iter().all(|lent| lent.is_in_step()),
+                "the rest was short enough to read"
+            );
         });
     }
 }
@@ -112,9 +117,9 @@ fn shards_that_share_a_connection_are_merged_all_the_same() {
             (vec![], [1, 7, 2, 3, 5, 6, 4]),
         ] {
             let mut lents = lend(&groups).await;
-            let parts =
-                vec![vec![part(0, "a0"), part(1, "a1"), part(3, "a2")], vec![part(2, "b")]];
-            let setup = Setup { gather: Gather { merge_by, ..Gather::default() }, ..Setup::default() };
+            let parts = vec![vec![part(0, "a0"), part(1, "a1"), part(3, "a2")], vec![part(2, "b")]];
+            let setup =
+                Setup { gather: Gather { merge_by, ..Gather::default() }, ..Setup::default() };
             let mut lanes = lanes(&mut lents, parts, false);
             let (outcome, received) = gathered(&mut lanes, &setup).await;
             assert_eq!(outcome.unwrap().error, None);
@@ -143,7 +148,10 @@ fn rows_that_must_wait_are_bounded() {
         assert_eq!(outcome.unwrap().error.unwrap().code, "merge_memory");
         let (errno, text) = received.error.unwrap();
         assert_eq!(errno, 1038);
-        assert!(text.contains("limits.merge_memory") && text.ends_with("[weir:merge_memory]"), "{text}");
+        assert!(
+            text.contains("limits.merge_memory") && text.ends_with("[weir:merge_memory]"),
+            "{text}"
+        );
     });
 }
 
@@ -152,12 +160,17 @@ fn hidden_columns_are_cut_off_and_names_are_logical() {
     run(async {
         let rows = |rows: &[(&str, &str)]| Answer::Rows {
             columns: vec![
-                FakeColumn { table: "t_0001".into(), ..FakeColumn::new("name", FieldType::VAR_STRING) },
+                FakeColumn {
+                    table: "t_0001".into(),
+                    ..FakeColumn::new("name", FieldType::VAR_STRING)
+                },
                 FakeColumn { collation: 63, ..FakeColumn::new("w", FieldType::VAR_STRING) },
             ],
             rows: rows
                 .iter()
-                .map(|(name, weight)| vec![Some(name.as_bytes().to_vec()), Some(weight.as_bytes().to_vec())])
+                .map(|(name, weight)| {
+                    vec![Some(name.as_bytes().to_vec()), Some(weight.as_bytes().to_vec())]
+                })
                 .collect(),
             status: StatusFlags::AUTOCOMMIT,
             warnings: 0,
@@ -176,7 +189,10 @@ fn hidden_columns_are_cut_off_and_names_are_logical() {
         let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
         let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
         let merge_by = vec![by(Column::Hidden(0), false)];
-        let setup = Setup { gather: Gather { hidden: 1, merge_by, ..Gather::default() }, ..Setup::default() };
+        let setup = Setup {
+            gather: Gather { hidden: 1, merge_by, ..Gather::default() },
+            ..Setup::default()
+        };
         let mut lanes = lanes(&mut lents, parts, false);
         let (outcome, received) = gathered(&mut lanes, &setup).await;
         assert_eq!(outcome.unwrap().rows, Some(3));
@@ -191,24 +207,32 @@ fn prepared_statements_are_merged_in_binary() {
     run(async {
         let rows = |ids: &[i64]| Answer::Rows {
             columns: vec![number("n"), number("c")],
-            rows: ids.iter().map(|id| vec![Some(id.to_le_bytes().to_vec()), Some(5_i64.to_le_bytes().to_vec())]).collect(),
+            rows: ids
+                .iter()
+                .map(|id| vec![Some(id.to_le_bytes().to_vec()), Some(5_i64.to_le_bytes().to_vec())])
+                .collect(),
             status: StatusFlags::AUTOCOMMIT,
             warnings: 0,
         };
         let script = move |ids: Vec<i64>| {
             move |call: &Call| match call.command {
-                "Prepare" => Answer::Prepared { parameters: 0, columns: vec![number("n"), number("c")] },
+                "Prepare" => {
+                    Answer::Prepared { parameters: 0, columns: vec![number("n"), number("c")] }
+                }
                 "Execute" => rows(&ids),
                 _ => Answer::ok(),
             }
         };
-        let fakes =
-            vec![Fake::start(script(vec![1, 2, 9])).await, Fake::start(script(vec![2, 9, 10])).await];
+        let fakes = vec![
+            Fake::start(script(vec![1, 2, 9])).await,
+            Fake::start(script(vec![2, 9, 10])).await,
+        ];
         let groups = groups(&ports(&fakes), "weir", "weir");
         for _ in 0..2 {
             let mut lents = lend(&groups).await;
             let parts = (0..2).map(|target| vec![prepared(target, "SELECT n, COUNT(*)")]).collect();
-            let total = Aggregate { column: Column::Visible(1), function: AggregateFunction::Count };
+            let total =
+                Aggregate { column: Column::Visible(1), function: AggregateFunction::Count };
             let gather = Gather {
                 merge_by: vec![by(Column::Visible(0), false)],
                 fold: Fold::Aggregate(vec![total]),
@@ -261,11 +285,16 @@ fn the_first_failure_is_told_and_stops_the_others() {
 fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
     run(async {
         let warning = |text: &str| {
-            Answer::rows(&["Level", "Code", "Message"], &[&[Some("Warning"), Some("1292"), Some(text)]])
+            Answer::rows(
+                &["Level", "Code", "Message"],
+                &[&[Some("Warning"), Some("1292"), Some(text)]],
+            )
         };
         let fakes = vec![
-            fake(vec![("a", pairs(&[(1, "x")])), ("SHOW WARNINGS LIMIT 64", warning("in t_0001"))]).await,
-            fake(vec![("a", pairs(&[(2, "y")])), ("SHOW WARNINGS LIMIT 64", warning("elsewhere"))]).await,
+            fake(vec![("a", pairs(&[(1, "x")])), ("SHOW WARNINGS LIMIT 64", warning("in t_0001"))])
+                .await,
+            fake(vec![("a", pairs(&[(2, "y")])), ("SHOW WARNINGS LIMIT 64", warning("elsewhere"))])
+                .await,
         ];
         let names = [Renaming {
             physical_database: "db".into(),
@@ -278,10 +307,12 @@ fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
             let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
             let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
             let mut lanes = lanes(&mut lents, parts, false);
-            let setup = Setup { gather: Gather { merge_by, ..Gather::default() }, ..Setup::default() };
+            let setup =
+                Setup { gather: Gather { merge_by, ..Gather::default() }, ..Setup::default() };
             let (outcome, _) = gathered(&mut lanes, &setup).await;
             assert_eq!(outcome.unwrap().warnings, 2);
-            let noted: Vec<_> = lanes.iter().flat_map(|lane| &lane.noted).map(|w| &*w.message).collect();
+            let noted: Vec<_> =
+                lanes.iter().flat_map(|lane| &lane.noted).map(|w| &*w.message).collect();
             assert_eq!(noted, ["in t", "elsewhere"]);
         }
     });
@@ -290,15 +321,15 @@ fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
 #[test]
 fn a_satisfied_limit_stops_what_is_long() {
     run(async {
-        let endless = || Answer::Endless {
-            columns: vec![number("id")],
-            row: vec![Some(b"1".to_vec())],
-        };
+        let endless =
+            || Answer::Endless { columns: vec![number("id")], row: vec![Some(b"1".to_vec())] };
         for keep in [false, true] {
-            let fakes = vec![fake(vec![("a", endless())]).await, fake(vec![("a", endless())]).await];
+            let fakes =
+                vec![fake(vec![("a", endless())]).await, fake(vec![("a", endless())]).await];
             let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
             let parts = (0..2).map(|target| vec![part(target, "a")]).collect();
-            let gather = Gather { merge_by: vec![by(Column::Visible(0), false)], ..Gather::default() };
+            let gather =
+                Gather { merge_by: vec![by(Column::Visible(0), false)], ..Gather::default() };
             let setup = Setup { gather, window: Window::new(10, 3), ..Setup::default() };
             let mut lanes = lanes(&mut lents, parts, keep);
             let run = gathered(&mut lanes, &setup);
@@ -317,7 +348,10 @@ fn a_satisfied_limit_stops_what_is_long() {
             assert!(lents.iter().all(|lent| !lent.is_in_step()), "they are to be closed");
             for fake in &fakes {
                 let texts = fake.texts();
-                assert!(texts.iter().any(|text| text.starts_with("KILL QUERY")), "{keep} {texts:?}");
+                assert!(
+                    texts.iter().any(|text| text.starts_with("KILL QUERY")),
+                    "{keep} {texts:?}"
+                );
             }
         }
     });

@@ -5,7 +5,9 @@ use weir::executor::compare::RowFormat;
 use weir::executor::limit::Window;
 use weir::executor::running::Running;
 use weir::executor::write::{Bracket, WriteTerms, write};
-use weir::planner::plan::{Aggregate, AggregateFunction as F, Column, Fold, Gather, SortKey, WriteKind};
+use weir::planner::plan::{
+    Aggregate, AggregateFunction as F, Column, Fold, Gather, SortKey, WriteKind,
+};
 
 use super::kit::{Received, Setup, by, gathered, groups, lanes, lend, part, prepared, run};
 use crate::support;
@@ -37,8 +39,21 @@ fn fill(server: &Server) -> String {
         let x = format!("{}", (draw(4000) as f64 - 2000.0) / 4.0);
         // Floats that read alike as text.
         let f = format!("{}", 1_234_567.0 + draw(9) as f64 / 8.0);
-        let t = format!("'20{:02}-0{}-1{} 0{}:00:00.00000{}'", draw(40), 1 + draw(9), draw(9), draw(9), draw(3));
-        let dur = format!("'{}{}:{:02}:00.{}'", if draw(2) == 0 { "-" } else { "" }, draw(800), draw(60), draw(10));
+        let t = format!(
+            "'20{:02}-0{}-1{} 0{}:00:00.00000{}'",
+            draw(40),
+            1 + draw(9),
+            draw(9),
+            draw(9),
+            draw(3)
+        );
+        let dur = format!(
+            "'{}{}:{:02}:00.{}'",
+            if draw(2) == 0 { "-" } else { "" },
+            draw(800),
+            draw(60),
+            draw(10)
+        );
         let y = 1901 + draw(200);
         let b = draw(1 << 20);
         let e = ["zz", "mm", "aa"][draw(3) as usize];
@@ -98,7 +113,8 @@ fn aggregates(functions: &[(u16, F)]) -> Fold {
 fn totals() -> Vec<Case> {
     let list = "COUNT(*), COUNT(k), SUM(d), AVG(d), MIN(t), MAX(big), SUM(x), AVG(k), MIN(s), \
                 BIT_XOR(id), SUM(id), MAX(dur), AVG(x), MAX(d)";
-    let hidden = "SUM(d), COUNT(d), SUM(k), COUNT(k), WEIGHT_STRING(MIN(s) AS CHAR(20)), SUM(x), COUNT(x)";
+    let hidden =
+        "SUM(d), COUNT(d), SUM(k), COUNT(k), WEIGHT_STRING(MIN(s) AS CHAR(20)), SUM(x), COUNT(x)";
     let functions = [
         F::Count,
         F::Count,
@@ -126,7 +142,9 @@ fn totals() -> Vec<Case> {
         });
         cases.push(Case {
             client: format!("SELECT k, {list} FROM {{t}}{condition} GROUP BY k ORDER BY k DESC"),
-            shard: format!("SELECT k, {list}, {hidden} FROM {{t}}{condition} GROUP BY k ORDER BY k DESC"),
+            shard: format!(
+                "SELECT k, {list}, {hidden} FROM {{t}}{condition} GROUP BY k ORDER BY k DESC"
+            ),
             gather: Gather {
                 hidden: 7,
                 merge_by: vec![by(Column::Visible(0), true)],
@@ -176,7 +194,13 @@ fn cases(kind: Kind) -> Vec<Case> {
     cases
 }
 
-async fn ask(server: &Server, case: &Case, tables: &[String], is_shard: bool, format: RowFormat) -> Received {
+async fn ask(
+    server: &Server,
+    case: &Case,
+    tables: &[String],
+    is_shard: bool,
+    format: RowFormat,
+) -> Received {
     let text = if is_shard { &case.shard } else { &case.client };
     let texts: Vec<String> = tables.iter().map(|table| text.replace("{t}", table)).collect();
     let lanes_wanted = tables.len().min(2);
@@ -193,7 +217,8 @@ async fn ask(server: &Server, case: &Case, tables: &[String], is_shard: bool, fo
     let mut setup = Setup { format, ..Setup::default() };
     if is_shard {
         setup.gather = case.gather.clone();
-        setup.window = case.window.map_or(Window::OPEN, |(offset, count)| Window::new(offset, count));
+        setup.window =
+            case.window.map_or(Window::OPEN, |(offset, count)| Window::new(offset, count));
     }
     let mut lanes = lanes(&mut lents, parts, false);
     let (outcome, received) = gathered(&mut lanes, &setup).await;
@@ -215,7 +240,12 @@ fn merged_shards_are_what_one_table_is() {
                 for format in [RowFormat::Text, RowFormat::Binary] {
                     let expected = ask(server, &case, &whole, false, format).await;
                     let merged = ask(server, &case, &shards, true, format).await;
-                    assert_eq!(merged.lines(), expected.lines(), "{} {format:?} on {server}", case.shard);
+                    assert_eq!(
+                        merged.lines(),
+                        expected.lines(),
+                        "{} {format:?} on {server}",
+                        case.shard
+                    );
                     assert_eq!(merged.columns, expected.columns, "{} on {server}", case.shard);
                 }
             }
@@ -228,12 +258,16 @@ fn a_failed_write_leaves_nothing_in_a_transaction_and_outside_of_one() {
     for server in support::shared_kinds() {
         let db = server.database();
         for shard in 0..3 {
-            server.execute(&format!("CREATE TABLE {db}.w{shard} (id INT PRIMARY KEY) ENGINE=InnoDB"));
+            server
+                .execute(&format!("CREATE TABLE {db}.w{shard} (id INT PRIMARY KEY) ENGINE=InnoDB"));
         }
         server.execute(&format!("INSERT INTO {db}.w2 VALUES (5)"));
-        let sql: Vec<String> = (0..3).map(|shard| format!("INSERT INTO {db}.w{shard} VALUES (4), (5)")).collect();
+        let sql: Vec<String> =
+            (0..3).map(|shard| format!("INSERT INTO {db}.w{shard} VALUES (4), (5)")).collect();
         let counts = || {
-            let count = |shard| server.query(&format!("SELECT COUNT(*) FROM {db}.w{shard}")).unwrap()[0][0].clone();
+            let count = |shard| {
+                server.query(&format!("SELECT COUNT(*) FROM {db}.w{shard}")).unwrap()[0][0].clone()
+            };
             (0..3).map(count).collect::<Vec<_>>()
         };
         run(async {
@@ -241,7 +275,11 @@ fn a_failed_write_leaves_nothing_in_a_transaction_and_outside_of_one() {
             let running = Running::default();
             let mut lents = lend(&groups(&[server.port; 2], "weir", "weir")).await;
             let parts = vec![vec![part(0, &sql[0]), part(1, &sql[1])], vec![part(2, &sql[2])]];
-            let terms = WriteTerms { kind: WriteKind::Split, bracket: Bracket::Transaction, running: &running };
+            let terms = WriteTerms {
+                kind: WriteKind::Split,
+                bracket: Bracket::Transaction,
+                running: &running,
+            };
             let failed = write(&mut lanes(&mut lents, parts, false), &terms).await.unwrap_err();
             assert_eq!(failed.error.errno, 1062, "{server}");
             assert_eq!(counts(), ["0", "0", "1"], "{server}");
@@ -279,7 +317,11 @@ fn a_lock_wait_is_stopped_when_another_shard_fails() {
             let waits = format!("UPDATE {db}.l SET n = 3");
             let fails = format!("UPDATE {db}.missing SET n = 3");
             let running = Running::default();
-            let terms = WriteTerms { kind: WriteKind::Split, bracket: Bracket::Savepoint, running: &running };
+            let terms = WriteTerms {
+                kind: WriteKind::Split,
+                bracket: Bracket::Savepoint,
+                running: &running,
+            };
             for lent in &mut lents[..2] {
                 lent.simple(b"START TRANSACTION").await.unwrap();
             }
@@ -287,9 +329,16 @@ fn a_lock_wait_is_stopped_when_another_shard_fails() {
             let start = std::time::Instant::now();
             let failed = write(&mut lanes(&mut lents[..2], parts, true), &terms).await.unwrap_err();
             assert_eq!((failed.error.errno, failed.transaction_lost), (1146, false), "{server}");
-            assert!(start.elapsed() < std::time::Duration::from_secs(5), "{server}: {:?}", start.elapsed());
+            assert!(
+                start.elapsed() < std::time::Duration::from_secs(5),
+                "{server}: {:?}",
+                start.elapsed()
+            );
             // The stopped one can be used on in its transaction.
-            lents[0].simple(format!("UPDATE {db}.l SET n = 4 WHERE id = 9").as_bytes()).await.unwrap();
+            lents[0]
+                .simple(format!("UPDATE {db}.l SET n = 4 WHERE id = 9").as_bytes())
+                .await
+                .unwrap();
             for lent in &mut lents {
                 assert!(lent.is_in_step());
                 lent.simple(b"ROLLBACK").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir::executor::lane::Part;
 use weir::executor::running::Running;
-use weir::executor::write::{NotWritten, Bracket, WriteTerms, Written, write};
+use weir::executor::write::{Bracket, NotWritten, WriteTerms, Written, write};
 use weir::planner::plan::WriteKind;
 use weir::protocol::status::StatusFlags;
 
@@ -19,13 +19,19 @@ struct Bed {
 }
 
 impl Bed {
-    async fn new(count: usize, script: impl Fn(usize, &str) -> Answer + Send + Sync + Clone + 'static) -> Self {
+    async fn new(
+        count: usize,
+        script: impl Fn(usize, &str) -> Answer + Send + Sync + Clone + 'static,
+    ) -> Self {
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let mut fakes = Vec::new();
         for number in 0..count {
             let (log, script) = (log.clone(), script.clone());
             let fake = move |call: &Call| {
-                if call.command == "Query" && !call.text().starts_with("SE") && !call.text().starts_with("KILL") {
+                if call.command == "Query"
+                    && !call.text().starts_with("SE")
+                    && !call.text().starts_with("KILL")
+                {
                     log.lock().unwrap().push(format!("{number}: {}", call.text()));
                 }
                 script(number, call.text())
@@ -35,7 +41,12 @@ impl Bed {
         Bed { fakes, log }
     }
 
-    async fn write(&self, kind: WriteKind, bracket: Bracket, parts: Vec<Vec<Part<'_>>>) -> (Result<Written, NotWritten>, Vec<bool>) {
+    async fn write(
+        &self,
+        kind: WriteKind,
+        bracket: Bracket,
+        parts: Vec<Vec<Part<'_>>>,
+    ) -> (Result<Written, NotWritten>, Vec<bool>) {
         let ports: Vec<u16> = self.fakes.iter().map(Fake::port).collect();
         let mut lents = lend(&groups(&ports, "weir", "weir")).await;
         self.log.lock().unwrap().clear();
@@ -79,7 +90,9 @@ fn a_split_insert_is_one_answer_and_one_group_gets_a_transaction_of_its_own() {
         assert_eq!(written.info, b"Records: 4  Duplicates: 1  Warnings: 1");
         assert_eq!(in_step, [true, true]);
         let sent = bed.sent();
-        let of = |number: char| sent.iter().filter(|line| line.starts_with(number)).cloned().collect::<Vec<_>>();
+        let of = |number: char| {
+            sent.iter().filter(|line| line.starts_with(number)).cloned().collect::<Vec<_>>()
+        };
         let warnings = "0: SHOW WARNINGS LIMIT 64";
         // Several groups: the session's transaction stands around it.
         assert_eq!(of('0'), ["0: i0", warnings, "0: i2"]);
@@ -105,12 +118,18 @@ fn updates_are_summed_and_one_statement_needs_no_bracket() {
             _ => Answer::ok(),
         })
         .await;
-        let (outcome, _) =
-            bed.write(WriteKind::Split, Bracket::Savepoint, vec![vec![part(0, "u")], vec![part(1, "u")]]).await;
+        let (outcome, _) = bed
+            .write(
+                WriteKind::Split,
+                Bracket::Savepoint,
+                vec![vec![part(0, "u")], vec![part(1, "u")]],
+            )
+            .await;
         let written = outcome.unwrap();
         assert_eq!((written.affected_rows, written.warnings), (4, 2));
         assert_eq!(written.info, b"Rows matched: 5  Changed: 4  Warnings: 2");
-        let (outcome, _) = bed.write(WriteKind::Split, Bracket::None, vec![vec![part(0, "u")]]).await;
+        let (outcome, _) =
+            bed.write(WriteKind::Split, Bracket::None, vec![vec![part(0, "u")]]).await;
         assert_eq!(outcome.unwrap().affected_rows, 1);
         assert_eq!(bed.sent(), ["0: u"]);
     });
@@ -134,7 +153,10 @@ fn a_failure_in_a_transaction_goes_back_to_the_savepoint_and_in_autocommit_to_no
             assert_eq!((failed.error.errno, failed.transaction_lost), (1062, false));
             assert_eq!(in_step, [true, true]);
             let sent = bed.sent();
-            assert!(sent.contains(&format!("0: {undo}")) && sent.contains(&format!("1: {undo}")), "{sent:?}");
+            assert!(
+                sent.contains(&format!("0: {undo}")) && sent.contains(&format!("1: {undo}")),
+                "{sent:?}"
+            );
             assert!(!sent.iter().any(|line| line.contains("COMMIT")), "{sent:?}");
         }
     });
@@ -152,7 +174,8 @@ fn a_deadlock_or_a_lost_connection_loses_the_transaction() {
         })
         .await;
         let parts = || vec![vec![part(0, "u")], vec![part(1, "u")]];
-        let (outcome, in_step) = deadlock.write(WriteKind::Split, Bracket::Savepoint, parts()).await;
+        let (outcome, in_step) =
+            deadlock.write(WriteKind::Split, Bracket::Savepoint, parts()).await;
         let failed = outcome.unwrap_err();
         assert_eq!((failed.error.errno, failed.transaction_lost), (1213, true));
         assert_eq!(in_step, [true, true]);
@@ -172,7 +195,8 @@ fn a_deadlock_or_a_lost_connection_loses_the_transaction() {
 fn a_broadcast_write_goes_to_its_first_group_alone_and_counts_once() {
     run(async {
         let bed = Bed::new(3, |number, text| match (number, text) {
-            (0, "u") => done(2, 0, 0, "Rows matched: 2  Changed: 2  Warnings: 0").late(Duration::from_millis(150)),
+            (0, "u") => done(2, 0, 0, "Rows matched: 2  Changed: 2  Warnings: 0")
+                .late(Duration::from_millis(150)),
             (_, "u") => done(2, 0, 0, "Rows matched: 2  Changed: 2  Warnings: 0"),
             (2, "bad") => Answer::affected(1),
             (_, "bad") => Answer::affected(2),
@@ -207,7 +231,13 @@ fn ddl_stops_at_its_first_error_and_says_how_far_it_came() {
         let (outcome, _) = bed.write(WriteKind::Definition, Bracket::None, parts()).await;
         let error = outcome.unwrap_err().error;
         assert_eq!((error.errno, error.code), (1060, "ddl_partial"));
-        for what in ["Duplicate column name 'c'", "it failed on shard 2 on group 'g1'", "done on 2 of 4", "not tried on 1", "shard 0 on group 'g0'"] {
+        for what in [
+            "Duplicate column name 'c'",
+            "it failed on shard 2 on group 'g1'",
+            "done on 2 of 4",
+            "not tried on 1",
+            "shard 0 on group 'g0'",
+        ] {
             assert!(error.message.contains(what), "{what}: {error}");
         }
         assert_eq!(bed.sent(), ["0: d0", "0: d1", "1: d2"]);
@@ -224,7 +254,12 @@ fn ddl_stops_at_its_first_error_and_says_how_far_it_came() {
 #[test]
 fn what_every_shard_warns_of_is_one_warning_for_ddl_and_many_for_rows() {
     run(async {
-        let note = || Answer::rows(&["Level", "Code", "Message"], &[&[Some("Note"), Some("1050"), Some("exists")]]);
+        let note = || {
+            Answer::rows(
+                &["Level", "Code", "Message"],
+                &[&[Some("Note"), Some("1050"), Some("exists")]],
+            )
+        };
         let bed = Bed::new(2, move |_, text| match text {
             "c" => done(0, 0, 1, ""),
             "SHOW WARNINGS LIMIT 64" => note(),

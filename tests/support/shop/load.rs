@@ -28,9 +28,9 @@ pub fn load(
                 scope.spawn(move || load_group(group, url, layout, scale, progress))
             })
             .collect();
-        loaders
-            .into_iter()
-            .try_for_each(|loader| loader.join().unwrap_or_else(|_| Err("a loader panicked".to_owned())))
+        loaders.into_iter().try_for_each(|loader| {
+            loader.join().unwrap_or_else(|_| Err("a loader panicked".to_owned()))
+        })
     })
 }
 
