@@ -270,6 +270,8 @@ impl Connection {
             Answer::Err(error) => {
                 self.note_error(error);
                 self.in_flight = false;
+                // Of several statements in one text, this one was the last.
+                self.status = self.status.without(StatusFlags::MORE_RESULTS);
             }
             Answer::LocalInfile(_) | Answer::ResultSet { .. } => {}
         }
@@ -285,6 +287,7 @@ impl Connection {
     /// The command has ended with an ERR packet. What speaks against the node is passed on.
     pub fn ended_in_error(&mut self, error: &Error) {
         self.in_flight = false;
+        self.status = self.status.without(StatusFlags::MORE_RESULTS);
         self.note_error(error);
     }
 

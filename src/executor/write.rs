@@ -237,7 +237,11 @@ async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
         undo(lanes, Bracket::Transaction).await;
         return Err(Error::internal("several groups in one plain transaction"));
     };
-    lane.connection.simple(b"COMMIT").await.map(drop)
+    match lane.connection.simple(b"COMMIT").await {
+        Ok(_) => Ok(()),
+        Err(error) if lane.connection.is_in_step() => Err(error),
+        Err(error) => Err(crate::transaction::conclude::unknown(Some(error), None)),
+    }
 }
 
 /// What every copy or shard warned of is one warning.

@@ -23,7 +23,6 @@ use crate::protocol::execute::{Parameter, write_execute};
 use crate::protocol::status::StatusFlags;
 use crate::session::lend::Purpose;
 use crate::session::prepared;
-use crate::session::several::rolls_back;
 use crate::session::{End, Session};
 
 /// Why a statement has no answer of a backend.
@@ -193,12 +192,6 @@ impl Session {
         match &summary.error {
             Some(error) => {
                 lent.ended_in_error(error);
-                let shared = self.transaction.is_shared();
-                if rolls_back(error.errno) && !shared {
-                    // The server has rolled the whole transaction back.
-                    let status = lent.status.without(StatusFlags::IN_TRANSACTION);
-                    lent.ended(status);
-                }
                 self.ctx.recorder.error(error);
             }
             None => lent.ended(summary.status),
@@ -213,10 +206,8 @@ impl Session {
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
         self.settle(job.target.group, lent, job.snapshot).await;
-        if let Some(error) = &summary.error
-            && self.transaction.is_shared()
-        {
-            self.follow_rollback(error.errno).await;
+        if let Some(error) = &summary.error {
+            Box::pin(self.follow_rollback(error.errno)).await;
         }
         Ok(())
     }

@@ -202,6 +202,10 @@ impl Session {
         if purpose.transactional && (self.transaction.is_active() || !self.state.autocommit()) {
             let opened = self.open_transaction(&mut lent, target.group, purpose.writes, snapshot);
             if let Err(error) = Box::pin(opened).await {
+                if !self.transaction.has(target.group) && lent.in_transaction() {
+                    // A part that was opened and is no member: nobody would end it.
+                    lent.condemn();
+                }
                 Box::pin(self.settle(target.group, lent, snapshot)).await;
                 return Err(error);
             }

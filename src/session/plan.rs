@@ -32,7 +32,10 @@ impl Session {
         let schemas = plan.schemas.iter().filter_map(|name| rules.schema(name.as_str()));
         let allowed = schemas.map(|schema| schema.transactions).min().unwrap_or_default();
         self.transaction.allow(allowed);
-        if matches!(plan.kind, StatementKind::Call) { self.check_routine() } else { Ok(()) }
+        match plan.kind {
+            StatementKind::Call | StatementKind::Compound => self.check_routine(),
+            _ => Ok(()),
+        }
     }
 
     /// The plan of a statement under the session's present circumstances.

@@ -293,6 +293,7 @@ impl Session {
                 if plan.facts.commits {
                     Box::pin(self.end_transaction(b"COMMIT")).await?;
                 }
+                self.allow_groups(&snapshot, &plan)?;
                 let passed =
                     self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
                 let (outcome, opened) = match passed {

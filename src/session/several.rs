@@ -28,9 +28,10 @@ pub(super) enum Ending {
 }
 
 /// Whether a server that answers so has rolled its whole transaction back: a deadlock (1213, and
-/// 1614 inside of a branch), or a branch that the server ended (1402, 1613).
+/// 1614 inside of a branch), a full table of locks (1206), or a branch that the server ended (1402,
+/// 1613).
 pub(super) fn rolls_back(errno: u16) -> bool {
-    matches!(errno, 1213 | 1402 | 1613 | 1614)
+    matches!(errno, 1206 | 1213 | 1402 | 1613 | 1614)
 }
 
 impl Session {
@@ -228,9 +229,10 @@ impl Session {
         }
     }
 
-    /// The same after an error of a server, where it says that the server has rolled back.
+    /// The same after an error of a server, where it says that the server has rolled back. Even the
+    /// connection that said it is told ROLLBACK: whatever is left of BEGIN on it is nobody else's.
     pub(super) async fn follow_rollback(&mut self, errno: u16) {
-        if rolls_back(errno) && self.is_in_transaction() {
+        if rolls_back(errno) && self.is_in_transaction() && !self.transaction.is_xa() {
             self.abort_transaction().await;
         }
     }

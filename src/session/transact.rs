@@ -61,7 +61,7 @@ impl Session {
         }
         let Some(group) = self.transaction.group() else {
             self.transaction.end();
-            return Ok(());
+            return self.end_of_servers(word).await;
         };
         let snapshot = self.snapshot();
         self.transaction.end();
@@ -94,6 +94,29 @@ impl Session {
             )),
             Err(error) => Err(error),
         }
+    }
+
+    /// A transaction that a server opened without being asked by BEGIN (a procedure, a compound
+    /// statement) is the client's, too: COMMIT and ROLLBACK mean it.
+    async fn end_of_servers(&mut self, word: &[u8]) -> Result<(), Error> {
+        let snapshot = self.snapshot();
+        for group in self.held.groups() {
+            if !self.held.get(group).is_some_and(|lent| lent.in_transaction()) {
+                continue;
+            }
+            let Some(mut lent) = self.held.take(group) else { continue };
+            let answer = lent.simple(word).await;
+            let in_step = lent.is_in_step();
+            self.settle(group, lent, &snapshot).await;
+            match answer {
+                Ok(_) => {}
+                Err(error) if !in_step && word == b"COMMIT" => {
+                    return Err(crate::transaction::conclude::unknown(Some(error), None));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<(), Error> {

@@ -228,6 +228,17 @@ impl Session {
                 },
                 _ => Step::Server,
             },
+            // Weir's own COMMIT and ROLLBACK would chain or disconnect.
+            "completion_type" => match value {
+                SetValue::Default => Step::Ignored,
+                SetValue::Number(text) if text == "0" => Step::Ignored,
+                _ => {
+                    return Err(Error::refused(
+                        "set_completion_type",
+                        "completion_type stays NO_CHAIN here: say COMMIT AND CHAIN or RELEASE",
+                    ));
+                }
+            },
             // A server that is told DEFAULT reports the time that it is now.
             "timestamp" => match value {
                 SetValue::Default => Step::Local(Local::Clock(None)),

@@ -4,7 +4,7 @@
 //! more than that.
 
 use crate::error::{Error, Fault, Retry};
-use crate::transaction::conclude::Party;
+use crate::transaction::conclude::{self, Party};
 
 /// COMMIT on each group; the first failure rolls back what follows.
 ///
@@ -12,7 +12,7 @@ use crate::transaction::conclude::Party;
 /// The server's own where nothing was committed; otherwise `commit_partial`.
 pub async fn commit(parties: &mut [Party]) -> Result<(), Error> {
     let mut done: Vec<String> = Vec::new();
-    let mut failure: Option<(Error, String)> = None;
+    let mut failure: Option<(Error, String, bool)> = None;
     for party in parties {
         let title = party.lent.node().title();
         if failure.is_some() {
@@ -22,17 +22,22 @@ pub async fn commit(parties: &mut [Party]) -> Result<(), Error> {
         match said(party, b"COMMIT").await {
             Ok(_) => done.push(title),
             Err(error) => {
+                let lost = !party.lent.is_in_step();
                 party.lent.condemn();
-                failure = Some((error, title));
+                failure = Some((error, title, lost));
             }
         }
     }
-    let Some((error, title)) = failure else { return Ok(()) };
+    let Some((error, title, lost)) = failure else { return Ok(()) };
+    if done.is_empty() && lost {
+        return Err(conclude::unknown(Some(error), None));
+    }
     if done.is_empty() {
         return Err(Error { fatal: false, ..error });
     }
+    let there = if lost { "perhaps on" } else { "not on" };
     let text = format!(
-        "The transaction was committed on {} and not on {title} and what follows it: {} \
+        "The transaction was committed on {}, {there} {title}, and not on what follows it: {} \
          (transactions: best_effort)",
         done.join(", "),
         error.message

@@ -24,6 +24,7 @@ mod oracle;
 mod plan;
 mod process;
 mod reload;
+mod rolled_back;
 mod rules;
 mod scatter;
 mod sequence;

@@ -341,5 +341,4 @@ SELECT unknown_function(1);
 SELECT shop.unknown_function(1);
 CALL nothing();
 SELECT @@no_such_variable;
--- refused: not_understood
 SELECT * FROM users WHERE user_id = 7 AND;
