@@ -20,44 +20,39 @@ fn on_each(check: impl AsyncFn(&mut Conn, &Rig)) {
     }
 }
 
-/// A column of the same statement's rows, each copy or shard by itself.
-async fn on_servers(rig: &Rig, statement: &'static str) -> Vec<String> {
-    let urls: Vec<String> = rig.groups.iter().map(|group| group.primary.url("root")).collect();
+/// What a group's server holds, committed or not: nothing of these tests is seen by others.
+async fn uncommitted(rig: &Rig, group: usize, statement: String) -> String {
+    let url = rig.groups[group].primary.url("root");
     let read = move || {
-        let rows = |url: &String| sql::query(url, statement).expect("rows");
-        urls.iter().map(|url| rows(url)[0][0].clone()).collect()
+        sql::blocking(&url, async move |conn| {
+            let say = |error: mysql_async::Error| error.to_string();
+            conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+                .await
+                .map_err(say)?;
+            let value: Option<String> = conn.query_first(&statement).await.map_err(say)?;
+            value.ok_or_else(|| format!("no row of {statement}"))
+        })
     };
-    tokio::task::spawn_blocking(read).await.expect("no panic")
+    tokio::task::spawn_blocking(read).await.expect("no panic").expect("a value")
 }
 
 #[test]
 fn copies_of_a_broadcast_table_store_one_time() {
     on_each(async |conn, rig| {
-        conn.query_drop("INSERT INTO regions VALUES (9100, 'CLOCK', NOW(6), 1)")
-            .await
-            .expect("an insert");
-        let database = on_servers(
-            rig,
-            "SELECT table_schema FROM information_schema.tables WHERE table_name = 'regions' \
-             AND table_schema <> 'shop'",
-        )
-        .await;
-        assert_eq!(database.len(), 2);
+        conn.query_drop("BEGIN").await.expect("BEGIN");
+        let insert = "INSERT INTO regions VALUES (9100, 'CLOCK', NOW(6), 1)";
+        conn.query_drop(insert).await.expect("an insert");
         let mut stored = Vec::new();
-        for (group, database) in rig.groups.iter().zip(database) {
-            let url = group.primary.url("root");
-            let read = move || {
-                sql::query(
-                    &url,
-                    &format!("SELECT name FROM `{database}`.regions WHERE region_id = 9100"),
-                )
-            };
-            let rows = tokio::task::spawn_blocking(read).await.expect("no panic").expect("rows");
-            stored.push(rows[0][0].clone());
+        for group in 0..rig.groups.len() {
+            let find = "SELECT table_schema FROM information_schema.tables WHERE table_name = 'regions' \
+                        AND table_schema <> 'shop'";
+            let database = uncommitted(rig, group, find.to_owned()).await;
+            let read = format!("SELECT name FROM `{database}`.regions WHERE region_id = 9100");
+            stored.push(uncommitted(rig, group, read).await);
         }
+        conn.query_drop("ROLLBACK").await.expect("ROLLBACK");
         assert_eq!(stored[0], stored[1], "each copy has a clock of its own");
         assert!(stored[0].starts_with("20") && stored[0].len() == 26, "{stored:?}");
-        conn.query_drop("DELETE FROM regions WHERE region_id = 9100").await.expect("a delete");
     });
 }
 
@@ -66,17 +61,14 @@ fn rows_of_one_insert_over_shards_have_one_time_and_the_clock_goes_on() {
     on_each(async |conn, _| {
         let insert = "INSERT /*+ weir: scatter_ok */ INTO users (user_id, name, email, region_id, registered_at) VALUES \
                       (9001, NOW(6), 'c', 1, NOW()), (9009, NOW(6), 'c', 1, NOW()), (9014, NOW(6), 'c', 1, NOW())";
+        conn.query_drop("BEGIN").await.expect("BEGIN");
         conn.query_drop(insert).await.expect("an insert");
         let read =
             "SELECT DISTINCT name FROM users WHERE user_id IN (9001, 9009, 9014) ORDER BY user_id";
         let names: Vec<String> = conn.query(read.replace("DISTINCT ", "")).await.expect("rows");
         assert_eq!(names.len(), 3);
         assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
-        conn.query_drop(
-            "DELETE /*+ weir: scatter_ok */ FROM users WHERE user_id IN (9001, 9009, 9014)",
-        )
-        .await
-        .expect("a delete");
+        conn.query_drop("ROLLBACK").await.expect("ROLLBACK");
         // What the connections go back with is the server's own clock.
         for key in [1, 9] {
             let now = format!("SELECT CAST(NOW(6) AS CHAR) FROM users WHERE user_id = {key}");
