@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
-use crate::stage::Stage;
+use crate::stage::{DATABASE, Stage};
 
 /// One figure with its bar.
 pub struct Figure {
@@ -23,6 +23,8 @@ const CONNECTIONS: usize = 10_000;
 /// What each has sent and received before, bytes.
 const SENT: usize = 64 << 10;
 const RECEIVED: usize = 1 << 20;
+/// Shards of the merged result.
+const SHARDS: u32 = 4;
 /// How many of them work at once.
 const AT_ONCE: usize = 16;
 
@@ -32,10 +34,17 @@ pub fn measure(stage: &Stage) -> Result<Vec<Figure>, String> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    // The long result first: memory that closed connections have freed would hide what it takes.
-    let mib = runtime.block_on(unread(&opts(stage, false)?, pid))?;
-    let name = "growth by a 1,000,000-row result that nobody reads".to_owned();
-    let mut figures = vec![Figure { name, unit: "MiB", value: mib, bar: Some(32.0) }];
+    // The long results first: memory that closed connections have freed would hide what they take.
+    fill(stage)?;
+    let mut figures = Vec::new();
+    for (how, sql) in [
+        ("forwarded", "SELECT seq, REPEAT('z', 200) FROM seq_1_to_1000000"),
+        ("merged", "SELECT id, filling FROM wide ORDER BY id"),
+    ] {
+        let mib = runtime.block_on(unread(&opts(stage, false)?, pid, sql))?;
+        let name = format!("growth by a 1,000,000-row result, {how}, that is left standing");
+        figures.push(Figure { name, unit: "MiB", value: mib, bar: Some(32.0) });
+    }
     // Both kinds of connection are held against the same beginning, for the same reason.
     let before = resident(pid)?;
     for (name, tls, bar) in
@@ -45,6 +54,33 @@ pub fn measure(stage: &Stage) -> Result<Vec<Figure>, String> {
         figures.push(Figure { name: name.to_owned(), unit: "KiB", value: kib, bar });
     }
     Ok(figures)
+}
+
+/// The sharded table of the merged result, for the rules.
+pub fn rules(database: &str) -> String {
+    let shards: Vec<_> = (0..SHARDS)
+        .map(|n| format!("{{group: g0, database: {database}, table: wide_{n}}}"))
+        .collect();
+    format!(
+        "      wide:\n        key: [{{column: id}}]\n        algorithm: {{kind: modulo}}\n        \
+         shards: {{list: [{}]}}\n",
+        shards.join(", ")
+    )
+}
+
+/// Its rows, made by the server that holds them.
+fn fill(stage: &Stage) -> Result<(), String> {
+    for n in 0..SHARDS {
+        let last = 999_999 / SHARDS;
+        stage.server.execute_all(&[
+            &format!("CREATE TABLE {DATABASE}.wide_{n} (id INT PRIMARY KEY, filling CHAR(200))"),
+            &format!(
+                "INSERT INTO {DATABASE}.wide_{n} SELECT seq * {SHARDS} + {n}, REPEAT('z', 200) \
+                 FROM {DATABASE}.seq_0_to_{last}"
+            ),
+        ])?;
+    }
+    Ok(())
 }
 
 fn opts(stage: &Stage, tls: bool) -> Result<Opts, String> {
@@ -102,11 +138,10 @@ async fn worked(opts: &Opts) -> Result<Conn, String> {
 }
 
 /// MiB by which the proxy grows while a client leaves a long result standing.
-async fn unread(opts: &Opts, pid: u32) -> Result<f64, String> {
+async fn unread(opts: &Opts, pid: u32, sql: &str) -> Result<f64, String> {
     let mut conn = Conn::new(opts.clone()).await.map_err(|error| error.to_string())?;
     let before = resident(pid)?;
     let mut most = before;
-    let sql = "SELECT seq, REPEAT('z', 200) FROM seq_1_to_1000000";
     let mut result = conn.query_iter(sql).await.map_err(|error| error.to_string())?;
     let mut rows = 0u64;
     while result.next().await.map_err(|error| error.to_string())?.is_some() {

@@ -13,7 +13,7 @@ use crate::support::servers::{Kind, Options, Server};
 use crate::support::{engine, reaper};
 use crate::{Case, Work};
 
-const DATABASE: &str = "sbtest";
+pub const DATABASE: &str = "sbtest";
 const ROWS: u32 = 100_000;
 /// Threads of each proxy.
 const THREADS: u32 = 2;
@@ -236,7 +236,7 @@ fn start_weir(server: &Server) -> Result<Proxy, String> {
          schemas:\n  {DATABASE}:\n    default_group: g0\n    databases:\n      g0: {DATABASE}\n{tables}\
          users:\n  {user}:\n    native: '{verifier}'\n    schemas: ['{DATABASE}']\n",
         server.address(),
-        tables = crate::ids::rules(DATABASE),
+        tables = crate::ids::rules(DATABASE) + &crate::memory::rules(DATABASE),
         user = proxy::USER,
         verifier = proxy::native_verifier(proxy::USER),
     );
