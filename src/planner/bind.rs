@@ -39,7 +39,7 @@ pub struct SessionFacts {
 }
 
 /// One statement's values.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Binding<'a> {
     pub sql: &'a [u8],
     /// Of `sql`, with the template that the plan was made for.

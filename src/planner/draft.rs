@@ -292,11 +292,14 @@ impl<'a> Draft<'a> {
             }
         }
         self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
+        let rules = self.schemas.iter().filter_map(|name| self.input.rules.schema(name.as_str()));
+        let transactions = rules.map(|schema| schema.transactions).min().unwrap_or_default();
         Plan {
             facts: self.facts,
             kind: self.kind,
             traits: self.traits,
             schemas: self.schemas,
+            transactions,
             fill: None,
             action,
             tables: self.tables,

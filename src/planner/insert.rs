@@ -13,7 +13,7 @@ use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::fill::{self, Fill};
 use crate::planner::modify::{deterministic, key_update};
 use crate::planner::narrow::operand;
-use crate::planner::plan::{Access, WriteKind};
+use crate::planner::plan::{Access, Ids, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
@@ -81,6 +81,9 @@ type Made = Result<Option<crate::planner::Plan>>;
 
 /// Into a single table, from tables of its own group.
 fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert) -> Made {
+    if !draft.traits.sets_last_insert_id {
+        draft.facts.ids = ids(insert);
+    }
     let mut tables = named(&mut draft, survey)?;
     let sources: Vec<usize> = crate::planner::query::sharded_uses(survey);
     if !sources.is_empty() {
@@ -99,6 +102,37 @@ fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert)
     Ok(Some(draft.finish(Action::Tables(tables))))
 }
 
+/// Whose an insert id of a single table is.
+fn ids(insert: &Insert) -> Ids {
+    let plain = |value: &Expr| match value {
+        Expr::Slot(_) | Expr::Literal(_) => true,
+        Expr::Function(function) => NO_IDS.contains(&&*function.name),
+        _ => false,
+    };
+    let plain = match &insert.source {
+        InsertSource::Values(rows) => rows.iter().flatten().all(plain),
+        InsertSource::Assignments(all) => all.iter().all(|assignment| plain(&assignment.value)),
+        InsertSource::Query(_) => false,
+    };
+    // A row that is there already shows its own id when it is changed.
+    match plain && insert.on_duplicate.is_empty() {
+        true => Ids::AsWritten,
+        false => Ids::Unknown,
+    }
+}
+
+/// Functions that INSERTs often hold and whose values are no ids.
+const NO_IDS: [&str; 8] = [
+    "now",
+    "current_timestamp",
+    "localtimestamp",
+    "utc_timestamp",
+    "curdate",
+    "current_date",
+    "sysdate",
+    "uuid",
+];
+
 /// Into every copy of a broadcast table.
 fn everywhere<'a>(
     mut draft: Draft<'a>,
@@ -106,7 +140,9 @@ fn everywhere<'a>(
     insert: &'a Insert,
     table: &BroadcastTable,
 ) -> Made {
-    draft.facts.given_ids = !draft.traits.sets_last_insert_id;
+    if !draft.traits.sets_last_insert_id {
+        draft.facts.ids = Ids::Given;
+    }
     deterministic(&draft)?;
     let mut fill = None;
     if let Some(rule) = &table.sequence {
@@ -205,7 +241,9 @@ fn sharded<'a>(
             return Err(key_update(column));
         }
     }
-    draft.facts.given_ids = !draft.traits.sets_last_insert_id;
+    if !draft.traits.sets_last_insert_id {
+        draft.facts.ids = Ids::Given;
+    }
     survey.need(TARGET);
     if !survey.needs.is_empty() {
         return Ok(None);

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
-use crate::rules::Rules;
+use crate::rules::{Rules, Transactions};
 use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::classify::StatementKind;
 use crate::sql::lex::Dialect;
@@ -87,6 +87,8 @@ pub struct Plan {
     pub traits: Traits,
     /// The logical schemas that the statement names or uses: the session checks the user's rights.
     pub schemas: Vec<SchemaName>,
+    /// What all of them allow a transaction over groups to be.
+    pub transactions: Transactions,
     /// Rows may want ids of a sequence: the session asks, and puts them in first.
     pub fill: Option<fill::Fill>,
     pub(crate) action: Action,

@@ -38,9 +38,8 @@ pub struct Facts {
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
-    /// No server makes an id for this INSERT: an insert id in its answer is one that the statement
-    /// gave, which LAST_INSERT_ID() doesn't follow.
-    pub given_ids: bool,
+    /// Who makes the ids of this INSERT's rows.
+    pub ids: Ids,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
     /// definitions are (SHOW CREATE TABLE, SHOW INDEX, EXPLAIN, ANALYZE TABLE).
     pub names_in_rows: bool,
@@ -58,9 +57,31 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             clock: false,
-            given_ids: false,
+            ids: Ids::Servers,
             names_in_rows: false,
         }
+    }
+}
+
+/// Whose an insert id in the answer is: LAST_INSERT_ID() follows one that the server made, and never
+/// one that the statement gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// The server's.
+    #[default]
+    Servers,
+    /// The statement's.
+    Given,
+    /// The statement's if it stands there as a value, otherwise the server's.
+    AsWritten,
+    /// Either: the rows are computed.
+    Unknown,
+}
+
+impl Ids {
+    /// Whether only the server knows.
+    pub fn is_doubtful(self) -> bool {
+        matches!(self, Ids::AsWritten | Ids::Unknown)
     }
 }
 

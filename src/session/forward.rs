@@ -17,6 +17,7 @@ use crate::executor::pass::{self, Broken, Summary, Terms};
 use crate::executor::rename::Names;
 use crate::executor::running::{Interrupt, Running};
 use crate::observe::sessions::{Registration, Stop, Watch};
+use crate::planner::bind::Binding;
 use crate::planner::plan::{Access, Facts, Pin, Renaming, Target};
 use crate::protocol::command;
 use crate::protocol::execute::{Parameter, write_execute};
@@ -50,6 +51,8 @@ pub(super) struct Job<'a> {
     /// Whether another result of the same command follows.
     pub more: bool,
     pub local_infile: bool,
+    /// The client's own statement, where it may hold the ids of its rows.
+    pub written: Option<&'a Binding<'a>>,
 }
 
 /// What a backend is sent.
@@ -131,7 +134,7 @@ impl Session {
                     lent.pin(counters::Pin::Cursor);
                     summary.cursor = Some(handle);
                 }
-                self.relayed(job, lent, &summary).await?;
+                self.relayed(job, lent, &mut summary).await?;
                 Ok(summary)
             }
             Ok(Err(Broken::BackendBefore(error))) => {
@@ -187,7 +190,7 @@ impl Session {
         &mut self,
         job: &Job<'_>,
         mut lent: Lent,
-        summary: &Summary,
+        summary: &mut Summary,
     ) -> Result<(), Attempt> {
         match &summary.error {
             Some(error) => {
@@ -197,13 +200,21 @@ impl Session {
             None => lent.ended(summary.status),
         }
         lent.note_tracked(&summary.session_state);
-        self.last.note(summary);
+        let doubtful = summary.last_insert_id != 0 && job.facts.ids.is_doubtful();
+        if !doubtful {
+            self.last.note(summary);
+        }
         if summary.warnings > 0 && summary.error.is_none() && !job.more {
             self.stream
                 .flush()
                 .await
                 .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
+        }
+        if doubtful {
+            // Behind SHOW WARNINGS, for this clears them.
+            Box::pin(self.doubt_id(job, &mut lent, summary)).await;
+            self.last.note(summary);
         }
         self.settle(job.target.group, lent, job.snapshot).await;
         if let Some(error) = &summary.error {

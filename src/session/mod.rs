@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod field_list;
 mod folded;
 pub mod forward;
+mod given_id;
 pub mod identity;
 mod idle;
 pub mod last;

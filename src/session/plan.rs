@@ -27,11 +27,8 @@ const ROUNDS: usize = 4;
 
 impl Session {
     /// What the statement's schemas say of transactions over groups.
-    pub(super) fn allow_groups(&mut self, snapshot: &Snapshot, plan: &Plan) -> Result<()> {
-        let rules = &snapshot.rules;
-        let schemas = plan.schemas.iter().filter_map(|name| rules.schema(name.as_str()));
-        let allowed = schemas.map(|schema| schema.transactions).min().unwrap_or_default();
-        self.transaction.allow(allowed);
+    pub(super) fn allow_groups(&mut self, plan: &Plan) -> Result<()> {
+        self.transaction.allow(plan.transactions);
         match plan.kind {
             StatementKind::Call | StatementKind::Compound => self.check_routine(),
             _ => Ok(()),

@@ -293,7 +293,7 @@ impl Session {
                 if plan.facts.commits {
                     Box::pin(self.end_transaction(b"COMMIT")).await?;
                 }
-                self.allow_groups(&snapshot, &plan)?;
+                self.allow_groups(&plan)?;
                 let passed =
                     self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
                 let (outcome, opened) = match passed {
@@ -376,6 +376,7 @@ impl Session {
             names: &names,
             more: false,
             local_infile: false,
+            written: Some(binding),
         };
         let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
         let key = self.handle_key(text, &types);

@@ -149,7 +149,7 @@ impl Session {
         if plan.facts.commits {
             Box::pin(self.end_transaction(b"COMMIT")).await?;
         }
-        self.allow_groups(&snapshot, &plan)?;
+        self.allow_groups(&plan)?;
         let way = record::way(&route);
         let outcome = match route {
             Route::Refuse(error) if error.code == NOT_UNDERSTOOD => {
@@ -194,6 +194,11 @@ impl Session {
         refused: Error,
     ) -> Error {
         let sql = sql.get(..lexed.end()).unwrap_or(sql);
+        // A packet that the server finds too long would end the connection, and with it what the
+        // client did in its transaction.
+        if sql.len() > ASKED_SYNTAX {
+            return refused;
+        }
         let Ok(target) = self.home_group(snapshot) else { return refused };
         let Ok(mut lent) = self.lend(snapshot, &target, Purpose::OWN).await else { return refused };
         let asked = lent.prepare(sql, sql, false).await;
@@ -268,6 +273,7 @@ impl Session {
             names: &names,
             more: manner.more,
             local_infile,
+            written: Some(binding),
         };
         let sets_id = plan.traits.sets_last_insert_id && plan.facts.access != Access::Write;
         let assigned = match sets_id {
@@ -439,6 +445,10 @@ impl Session {
 
 /// The planner's refusal of what its parser can't read.
 pub(super) const NOT_UNDERSTOOD: &str = "not_understood";
+
+/// The longest statement, in bytes, that a server is asked about because Weir doesn't understand it:
+/// much more than a person writes, much less than any server's max_allowed_packet.
+const ASKED_SYNTAX: usize = 16 << 10;
 
 /// Rendered texts up to this keep their buffer.
 const KEPT_TEXT: usize = 4 << 10;

@@ -17,7 +17,7 @@ use crate::name::SchemaName;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::fill::{Duplicates, Filled};
-use crate::planner::plan::Facts;
+use crate::planner::plan::{Facts, Ids};
 use crate::planner::splice::Form;
 use crate::session::Session;
 use crate::session::forward::Failure;
@@ -133,7 +133,7 @@ impl Session {
     pub(super) fn insert_id(&self, facts: &Facts) -> InsertId {
         match self.taken {
             Some(taken) => InsertId::Taken(taken),
-            None if facts.given_ids => InsertId::Given,
+            None if facts.ids == Ids::Given => InsertId::Given,
             None => InsertId::Servers,
         }
     }

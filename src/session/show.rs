@@ -132,6 +132,7 @@ impl Session {
             names: &[],
             more: manner.more,
             local_infile: false,
+            written: None,
         };
         let summary = self.run_text(&job, question.as_bytes(), manner).await?;
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })

@@ -278,7 +278,11 @@ async fn ask(terms: &Terms<'_>, parties: &mut [Party]) -> Answer {
     // The table may be another server's than the one that the transaction began on.
     let answer = match store.instance_now().await {
         Ok(Some(instance)) if instance == shared.instance => {
-            store.ask(&shared.id, shared.anchor_connection).await
+            let asked = store.ask(&shared.id, shared.anchor_connection).await;
+            asked.unwrap_or_else(|error| {
+                tracing::info!(id = %shared.id, %error, "no verdict on a transaction yet");
+                Answer::Lost
+            })
         }
         _ => Answer::Lost,
     };

@@ -23,6 +23,9 @@ use crate::transaction::protocol::{self, Step};
 use crate::transaction::store::{OldRow, Prepared, Store};
 use crate::transaction::xid::{BranchId, TransactionId};
 
+/// The row that was to be inserted is locked, by the anchor that is still in flight.
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
+
 /// Old rows looked at in one pass of one group.
 const ROWS: usize = 200;
 /// Rows cleared by one statement.
@@ -167,12 +170,17 @@ impl Recovery {
     ) -> Result<Step> {
         let anchor = self.anchor(branch).await?;
         let Some(store) = self.stores.get_mut(&anchor) else { return Err(unreachable(&anchor)) };
-        let answer = store.ask(&branch.transaction, branch.anchor_connection).await;
+        let answer = match store.ask(&branch.transaction, branch.anchor_connection).await {
+            Err(error) if error.errno == LOCK_WAIT_TIMEOUT => {
+                // Whoever holds the row has had its time: its connection is ended, and the next
+                // pass asks again. No other failure tells that the connection is still the anchor's.
+                store.kill(branch.anchor_connection).await?;
+                return Err(Error::unavailable("no_verdict", "its anchor is still in flight"));
+            }
+            asked => asked?,
+        };
         let Some(step) = protocol::resolution(answer) else {
-            // Whoever holds the row has had its time: its connection is ended, and the next pass
-            // asks again.
-            store.kill(branch.anchor_connection).await?;
-            return Err(Error::unavailable("no_verdict", "its anchor is still in flight"));
+            return Err(Error::unavailable("no_verdict", "its commit row holds no verdict"));
         };
         self.force(group, branch, step).await?;
         let committed = step == Step::CommitPrepared;

@@ -191,19 +191,13 @@ impl Store {
         self.drop_rows(&record::insert_instance(&database, instance)).await.map_err(lacks)
     }
 
-    /// Asks what became of a transaction, by inserting the row that aborts it. No verdict
-    /// ([`Answer::Lost`]) while its anchor holds the row, or where this can't be asked now.
-    pub async fn ask(&mut self, id: &TransactionId, anchor_connection: u64) -> Answer {
-        match self.ask_once(id, anchor_connection).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::info!(%id, group = %self.group, %error, "no verdict on a transaction yet");
-                Answer::Lost
-            }
-        }
-    }
-
-    async fn ask_once(&mut self, id: &TransactionId, anchor_connection: u64) -> Result<Answer> {
+    /// Asks what became of a transaction, by inserting the row that aborts it. [`Answer::Lost`]
+    /// where a row stands that holds no verdict.
+    ///
+    /// # Errors
+    /// 1205 while its anchor is in flight and holds the row; anything else says that this couldn't
+    /// be asked now. Neither is a verdict.
+    pub async fn ask(&mut self, id: &TransactionId, anchor_connection: u64) -> Result<Answer> {
         self.confirm().await?;
         let insert = record::insert_abort(&self.database, id, anchor_connection);
         match self.drop_rows(&insert).await {

@@ -32,7 +32,7 @@ struct Case {
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     Rows { columns: Vec<String>, rows: Vec<Vec<Value>> },
-    Done { affected: u64, info: String },
+    Done { affected: u64, insert_id: Option<u64>, info: String },
     Error { errno: u16, message: String },
 }
 
@@ -83,9 +83,9 @@ async fn run(conn: &mut Conn, case: &Case) -> Answer {
     };
     if result.columns_ref().is_empty() {
         let info = result.info().into_owned();
-        let affected = result.affected_rows();
+        let (affected, insert_id) = (result.affected_rows(), result.last_insert_id());
         return match result.drop_result().await {
-            Ok(()) => Answer::Done { affected, info },
+            Ok(()) => Answer::Done { affected, insert_id, info },
             Err(failure) => error(failure),
         };
     }

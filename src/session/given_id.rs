@@ -1,0 +1,72 @@
+//! Whether the insert id in an OK packet is one that the statement gave itself: LAST_INSERT_ID()
+//! follows only those that the server made.
+//!
+//! Owns: the doubt and the question to the server that ends it. Never: what the client's OK packet
+//! says, which is the server's own (see [`crate::executor::insert_id`] for sequences).
+
+use crate::backend::pool::Lent;
+use crate::executor::pass::Summary;
+use crate::planner::bind::Binding;
+use crate::planner::plan::Ids;
+use crate::session::Session;
+use crate::session::forward::Job;
+use crate::session::own::rows;
+use crate::value::Value;
+
+impl Session {
+    /// Where the answer's insert id may be the statement's own, asks the connection that it came
+    /// from, and takes the id out of `summary` if the server didn't make it.
+    ///
+    /// The connection's value may be another session's, and that one may by chance be the very
+    /// number that this statement gave: then it is taken for generated.
+    pub(super) async fn doubt_id(&mut self, job: &Job<'_>, lent: &mut Lent, summary: &mut Summary) {
+        let id = summary.last_insert_id;
+        let doubtful = match job.facts.ids {
+            Ids::Servers | Ids::Given => false,
+            Ids::AsWritten => job.written.is_none_or(|binding| is_written(binding, id)),
+            Ids::Unknown => true,
+        };
+        if !doubtful || summary.error.is_some() {
+            return;
+        }
+        match rows(lent, b"SELECT LAST_INSERT_ID()").await {
+            Ok(found) => {
+                let made = found.rows.first().and_then(|row| row.first()?.as_deref());
+                if made != Some(id.to_string().as_bytes()) {
+                    summary.last_insert_id = 0;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "LAST_INSERT_ID() was not asked"),
+        }
+    }
+}
+
+/// Whether a value of the statement reads as this number, or could.
+fn is_written(binding: &Binding<'_>, id: u64) -> bool {
+    let literal = |text: &[u8]| {
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\'' || c == '"');
+        match text.parse::<f64>() {
+            Ok(number) => number.round() == id as f64,
+            // Hexadecimal, bits, an introducer: whatever it is, the server is asked.
+            Err(_) => text.starts_with(['0', 'x', 'X', 'b', 'B', '_', 'n', 'N']),
+        }
+    };
+    let parameter = |value: &Value| match value {
+        Value::Null => false,
+        Value::Int(number) => u64::try_from(*number) == Ok(id),
+        Value::UInt(number) => *number == id,
+        Value::Text(text) => literal(&text.bytes),
+        Value::Binary(bytes) => literal(bytes),
+        Value::Date(_) | Value::DateTime(_) | Value::Time(_) => false,
+        Value::Decimal(_) | Value::Double(_) => true,
+    };
+    // TRUE stays in the template.
+    id == 1
+        || binding.parameters.iter().any(parameter)
+        || binding
+            .lexed
+            .all_items()
+            .iter()
+            .any(|item| literal(binding.sql.get(item.source()).unwrap_or_default()))
+}
