@@ -173,6 +173,10 @@ section! {
         live merge_memory: Size = Size::mib(64);
         /// What each shard of a merge may be ahead of the client.
         live merge_window: Size = Size::kib(256);
+        /// Rows that the workbench may gather for one statement; beyond it error 1104.
+        live workbench_rows: u32 = 1_000_000;
+        /// Bytes of these rows; beyond it error 1104.
+        live workbench_bytes: Size = Size::mib(512);
         /// The plan cache of the whole process, shared out among the workers.
         restart plan_cache: Size = Size::mib(64);
         /// Prepared statements that one session may hold; beyond it error 1461.

@@ -26,8 +26,10 @@ pub mod settle;
 pub mod sort;
 pub mod spare;
 pub mod stream;
+pub mod temporary;
 pub mod together;
 pub mod warnings;
+pub mod workbench;
 pub mod write;
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Terms<'a> {
     pub local_infile: bool,
     /// Status flags of the session that no single backend knows.
     pub status: StatusFlags,
+    /// Flags of the backend's that say nothing of the session.
+    pub hidden: StatusFlags,
     /// Whether the client is told of session state that the backend reports.
     pub pass_session_state: bool,
     /// The rows are those of COM_STMT_EXECUTE.
@@ -332,7 +334,7 @@ fn finish_ok(
     }
     summary.warnings = ok.warnings;
     summary.status = ok.status;
-    let mut status = ok.status.with(terms.status);
+    let mut status = ok.status.without(terms.hidden).with(terms.status);
     if terms.more && !follows {
         status = status.with(StatusFlags::MORE_RESULTS);
     }

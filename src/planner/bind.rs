@@ -206,10 +206,18 @@ impl Plan {
             Action::Tables(tables) => {
                 let bound = match &tables.rows {
                     Some(rows) => self.split_rows(tables, rows, binding),
-                    None => self.route(tables, binding),
+                    None => self.routed(tables, binding),
                 };
                 bound.unwrap_or_else(Route::Refuse)
             }
+        }
+    }
+
+    /// A refusal for the statement's shape goes to the workbench where there is one.
+    fn routed<'p>(&'p self, tables: &'p Tables, binding: &Binding) -> Result<Route<'p>, Error> {
+        match (self.route(tables, binding), &tables.bench) {
+            (Err(error), Some(bench)) if is_shape(error.code) => Ok(Route::Workbench(bench)),
+            (route, _) => route,
         }
     }
 
@@ -339,6 +347,9 @@ impl Plan {
             })
         };
         let none = || Error::internal("a plan without a group");
+        if let Some(Many::Refuse(error)) = &tables.many {
+            return Err(error.clone());
+        }
         if let Some(Many::Broadcast | Many::Write { .. }) = &tables.many {
             let write = match &tables.many {
                 Some(Many::Write { write, .. }) => *write,
@@ -583,6 +594,24 @@ fn one_group(tables: &Tables, sets: &[ShardSet]) -> Option<SmallVec<[u32; 2]>> {
             }
         })
         .collect()
+}
+
+/// Whether a refusal is for the shape of a statement, and not for what the rules allow or for what
+/// one of its functions would do.
+fn is_shape(code: &str) -> bool {
+    matches!(
+        code,
+        "cross_group"
+            | "lateral"
+            | "scatter_aggregate"
+            | "scatter_distinct"
+            | "scatter_join"
+            | "scatter_limit"
+            | "scatter_order"
+            | "scatter_subquery"
+            | "scatter_union"
+            | "scatter_window"
+    )
 }
 
 /// The offset and the count of merged rows.

@@ -12,6 +12,7 @@ use crate::planner::plan::{
     Target, WriteKind,
 };
 use crate::planner::splice::Form;
+use crate::planner::workbench::Workbench;
 
 /// The lines of a statement's route. Every text that would be sent is shown as it would be sent.
 ///
@@ -40,6 +41,9 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
         Route::Refuse(error) => writeln!(out, "Refuse {}: {}", error.code, error.message),
         Route::Forward(_) => writeln!(out, "Forward{}", facts(plan)),
         Route::Scatter { targets, .. } => writeln!(out, "Scatter {}{}", targets.len(), facts(plan)),
+        Route::Workbench(bench) => {
+            writeln!(out, "Workbench {}{} {}", bench.references.len(), facts(plan), bench.reason.0)
+        }
         Route::Write { targets, write } => {
             let kind = match write {
                 WriteKind::Split => "split",
@@ -56,6 +60,7 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
             show_gather(gather, binding, &mut out)?;
         }
         Route::Write { targets, .. } => show_targets(plan, targets, binding, &mut out)?,
+        Route::Workbench(bench) => show_workbench(plan, bench, binding, &mut out)?,
         _ => {}
     }
     Ok(out)
@@ -130,13 +135,7 @@ fn place(target: &Target, binding: &Binding) -> String {
 
 fn show_target(plan: &Plan, target: &Target, binding: &Binding, out: &mut String) -> Result<()> {
     let mut text = Vec::new();
-    // Without the values at hand the text is shown as it would be prepared.
-    let form = if (binding.parameters.len() as u32) < binding.lexed.params() {
-        Form::Prepared
-    } else {
-        Form::Text
-    };
-    let rendered = plan.render(target, binding, form, &mut text)?;
+    let rendered = plan.render(target, binding, form(binding), &mut text)?;
     let _ = match rendered {
         crate::planner::plan::Rendered::AsIs => {
             writeln!(out, "  {}: as it is", place(target, binding))
@@ -146,6 +145,34 @@ fn show_target(plan: &Plan, target: &Target, binding: &Binding, out: &mut String
         }
     };
     Ok(())
+}
+
+fn show_workbench(
+    plan: &Plan,
+    bench: &Workbench,
+    binding: &Binding,
+    out: &mut String,
+) -> Result<()> {
+    let form = form(binding);
+    for (index, reference) in bench.references.iter().enumerate() {
+        let mut text = Vec::new();
+        plan.gather_text(bench, index, binding, form, &mut text)?;
+        let _ = writeln!(out, "  {} of {}", reference.temporary, String::from_utf8_lossy(&text));
+    }
+    let mut text = Vec::new();
+    plan.residual_text(bench, binding, form, &mut text)?;
+    let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
+    let _ = writeln!(out, "  because {}", bench.reason.1);
+    Ok(())
+}
+
+/// Without the values at hand a text is shown as it would be prepared.
+fn form(binding: &Binding) -> Form {
+    if (binding.parameters.len() as u32) < binding.lexed.params() {
+        Form::Prepared
+    } else {
+        Form::Text
+    }
 }
 
 fn show_gather(gather: &Gather, binding: &Binding, out: &mut String) -> Result<()> {

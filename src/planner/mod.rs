@@ -15,7 +15,9 @@
 //!    the statement goes there as it is, whatever its shape.
 //! 2. Otherwise all sharded tables must be joined by their keys, so that the rows of each shard
 //!    meet only rows of the same shard, and the answers must be mergeable ([`gather`]).
-//! 3. Everything else is refused with a stable code ([`refuse`]).
+//! 3. Otherwise what each table reference must give is gathered, and MySQL itself runs the statement
+//!    over it ([`workbench`]).
+//! 4. Everything else is refused with a stable code ([`refuse`]).
 
 pub mod bind;
 pub mod cache;
@@ -39,6 +41,7 @@ pub mod splice;
 pub(crate) mod survey;
 pub(crate) mod tokens;
 pub mod view;
+pub mod workbench;
 
 use std::sync::Arc;
 
@@ -127,6 +130,8 @@ pub(crate) struct Tables {
     pub steady: bool,
     /// The rows of an INSERT decide, not conditions.
     pub rows: Option<bind::RowRouting>,
+    /// What answers the statement where its shape would have it refused.
+    pub bench: Option<Box<workbench::Workbench>>,
 }
 
 /// One sharded table of a statement with what its conditions leave of it.

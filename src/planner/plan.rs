@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
+use crate::planner::workbench::Workbench;
 
 /// What a template does, whatever its values are.
 #[derive(Clone, Debug)]
@@ -169,6 +170,8 @@ pub enum Route<'p> {
     Forward(Target),
     /// Several targets, merged.
     Scatter { targets: Vec<Target>, gather: &'p Gather },
+    /// Rows are gathered from where they are, and one server runs the statement over them.
+    Workbench(&'p Workbench),
     /// A statement that changes several targets.
     Write { targets: Vec<Target>, write: WriteKind },
     /// A change of the session, or a question about it.

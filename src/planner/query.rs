@@ -9,7 +9,7 @@ use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::What;
 use crate::planner::survey::{Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
-use crate::planner::{Action, Many, Narrowed, Plan};
+use crate::planner::{Action, Many, Narrowed, Plan, Tables, workbench};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Body, Expr, Parsed, Query, SetOperator, Span};
 use crate::sql::slot::{LiteralKind, SlotKind};
@@ -39,8 +39,16 @@ pub(crate) fn plan<'a>(
         let traits = draft.traits;
         draft.facts.looks_back = traits.last_insert_id || traits.found_rows || traits.row_count;
     }
-    let mut tables = draft.groups(&survey)?;
     let sharded = sharded_uses(&survey);
+    let mut tables = match draft.groups(&survey) {
+        Ok(tables) => tables,
+        Err(error) if draft.explains => return Err(error),
+        Err(error) => {
+            let mut tables = Tables { many: Some(Many::Refuse(error)), ..Tables::default() };
+            tables.sharded = narrow_all(&mut survey, &sharded);
+            return with_workbench(draft, survey, tables, parsed);
+        }
+    };
     if !sharded.is_empty() {
         let mut narrowed = narrow_all(&mut survey, &sharded);
         draft.hinted(&mut narrowed)?;
@@ -61,6 +69,32 @@ pub(crate) fn plan<'a>(
             }
         });
         tables.sharded = narrowed;
+    }
+    with_workbench(draft, survey, tables, parsed)
+}
+
+/// A statement that may turn out to have a shape which isn't answered shard by shard gets a
+/// workbench.
+fn with_workbench(
+    draft: Draft,
+    mut survey: Survey,
+    mut tables: Tables,
+    parsed: &Parsed,
+) -> Result<Outcome> {
+    let reason = match &tables.many {
+        Some(Many::Refuse(error)) => Some((error.code, error.message.clone())),
+        // Its shards may not all lie with its other tables.
+        Some(_) if !tables.groups.is_empty() && !tables.sharded.is_empty() => {
+            Some(("cross_group", "Tables of several groups are joined".to_owned()))
+        }
+        _ => None,
+    };
+    if let Some(reason) = reason
+        && !draft.explains
+        && !parsed.locking
+        && functions(&draft, parsed).is_ok()
+    {
+        tables.bench = workbench::plan(&draft, &mut survey, reason)?.map(Box::new);
     }
     if !survey.needs.is_empty() {
         return Ok(Outcome::Need(survey.needs));

@@ -10,6 +10,7 @@ use crate::name::TableName;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
+use crate::planner::workbench::Workbench;
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode};
@@ -89,7 +90,7 @@ impl Plan {
         form: Form,
         out: &mut Vec<u8>,
     ) -> Result<Rendered> {
-        let writer = Writer { plan: self, target, binding, form };
+        let writer = Writer { plan: self, splices: &self.splices, target, binding, form };
         let literal_parameters = form == Form::Text && binding.lexed.params() > 0;
         let changed = self.always_rendered
             || literal_parameters
@@ -101,6 +102,42 @@ impl Plan {
         let end = binding.lexed.template().len() as u32;
         writer.copy(Span { start: 0, end }, true, out)?;
         Ok(Rendered::Written)
+    }
+
+    /// Writes the statement that gathers one of the workbench's references, in logical names.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub fn gather_text(
+        &self,
+        bench: &Workbench,
+        index: usize,
+        binding: &Binding,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let target = nowhere();
+        let writer = Writer { plan: self, splices: &[], target: &target, binding, form };
+        let reference = bench.references.get(index);
+        let parts = reference.map(|reference| reference.parts(binding)).unwrap_or_default();
+        writer.write_parts(&parts, out)
+    }
+
+    /// Writes the statement that runs over what the workbench has gathered.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub fn residual_text(
+        &self,
+        bench: &Workbench,
+        binding: &Binding,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let target = nowhere();
+        let writer = Writer { plan: self, splices: &bench.splices, target: &target, binding, form };
+        let end = binding.lexed.template().len() as u32;
+        writer.copy(Span { start: 0, end }, true, out)
     }
 
     /// What must be turned back in the answers of a target: nothing where names are equal.
@@ -139,8 +176,14 @@ impl Plan {
     }
 }
 
+/// The target of a text that has only names of its own.
+fn nowhere() -> Target {
+    Target::plain(crate::name::GroupId(0), None)
+}
+
 struct Writer<'a> {
     plan: &'a Plan,
+    splices: &'a [Splice],
     target: &'a Target,
     binding: &'a Binding<'a>,
     form: Form,
@@ -182,7 +225,7 @@ impl Writer<'_> {
     /// Copies a range of the template, with its slots filled in and its splices made.
     fn copy(&self, range: Span, outermost: bool, out: &mut Vec<u8>) -> Result<()> {
         let mut at = range.start;
-        for splice in &self.plan.splices {
+        for splice in self.splices {
             let inside = splice.at.start >= range.start && splice.at.end <= range.end;
             // Ranges that are copied a second time keep only what names need.
             if !inside || splice.at.start < at || (!outermost && splice.scattered) {
@@ -219,14 +262,7 @@ impl Writer<'_> {
             }
             What::Qualifier { index, .. } => quote(physical(*index)?.1, out),
             What::Schema { index, .. } => quote(physical(*index)?.0, out),
-            What::Parts(parts) => {
-                for part in parts {
-                    match part {
-                        Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                        Part::Copy(span) => self.copy(*span, false, out)?,
-                    }
-                }
-            }
+            What::Parts(parts) => self.write_parts(parts, out)?,
             What::Limit(limit) => {
                 let (offset, count) = bind::limit(limit, self.binding)?;
                 out.extend_from_slice(format!("LIMIT {}", offset.saturating_add(count)).as_bytes());
@@ -240,6 +276,16 @@ impl Writer<'_> {
                     }
                     out.extend_from_slice(self.bytes(item.start as usize, item.end as usize)?);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_parts(&self, parts: &[Part], out: &mut Vec<u8>) -> Result<()> {
+        for part in parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Copy(span) => self.copy(*span, false, out)?,
             }
         }
         Ok(())

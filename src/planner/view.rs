@@ -26,6 +26,11 @@ impl Target {
 }
 
 impl Plan {
+    /// The physical database and name of the statement's first table at a target.
+    pub fn first_table(&self, target: &Target) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.physical(0, target)
+    }
+
     /// Whether no server's rows or tables are concerned: rights on kinds of statements don't apply.
     pub fn is_about_session(&self) -> bool {
         matches!(self.action, Action::Session(_) | Action::Reply(_))
@@ -56,7 +61,7 @@ impl Plan {
                     .next()
                     .map(|target| Target { scattered: false, ..target })),
                 Route::Refuse(error) => Err(error),
-                Route::Reply(_) | Route::Session(_) => Ok(None),
+                Route::Reply(_) | Route::Session(_) | Route::Workbench(_) => Ok(None),
             };
         }
         // The first shard that lies with the statement's other tables.

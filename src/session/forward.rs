@@ -117,6 +117,7 @@ impl Session {
             more: job.more,
             local_infile: job.local_infile,
             status,
+            hidden: StatusFlags::default(),
             pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),

@@ -34,6 +34,7 @@ pub mod sql_prepared;
 mod system;
 pub mod transact;
 pub mod variables;
+mod workbench;
 
 use std::sync::Arc;
 

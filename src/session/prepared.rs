@@ -501,6 +501,7 @@ impl Session {
             more: false,
             local_infile: false,
             status: self.mode_flags(),
+            hidden: StatusFlags::default(),
             pass_session_state: false,
             insert_id: InsertId::Servers,
             binary: true,

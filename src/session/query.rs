@@ -166,6 +166,9 @@ impl Session {
                 Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
                     .await
             }
+            Route::Workbench(bench) => {
+                Box::pin(self.workbench(&snapshot, &plan, bench, &binding, manner)).await
+            }
             Route::Write { targets, write } => {
                 Box::pin(self.write_many(&snapshot, &plan, targets, write, &binding, manner)).await
             }

@@ -22,6 +22,7 @@ pub(super) fn way(route: &Route<'_>) -> (RouteLabel, usize) {
         Route::Forward(_) => (RouteLabel::Forward, 1),
         Route::Scatter { targets, .. } => (RouteLabel::Scatter, targets.len()),
         Route::Write { targets, .. } => (RouteLabel::Write, targets.len()),
+        Route::Workbench(bench) => (RouteLabel::Workbench, bench.references.len()),
         Route::Refuse(_) => (RouteLabel::Refused, 0),
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::backend::connection::Pipelining;
 use crate::backend::kill::Scope;
 use crate::backend::pool::{Ask, Lent};
+use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::compare::RowFormat;
@@ -45,7 +46,7 @@ use crate::session::system::has_system_tables;
 use crate::session::{End, Session, look_back};
 
 /// The connections of one statement with their groups, ascending.
-type Lents = Vec<(GroupId, Lent)>;
+pub(super) type Lents = Vec<(GroupId, Lent)>;
 
 /// What became of a merge.
 enum Merged {
@@ -56,16 +57,18 @@ enum Merged {
 }
 
 /// How the parts of a statement run.
-struct Terms<'c> {
-    manner: Manner<'c>,
-    pipelining: Pipelining,
-    keep: bool,
+pub(super) struct Terms<'c> {
+    pub manner: Manner<'c>,
+    pub pipelining: Pipelining,
+    pub keep: bool,
     /// Whether all parts must read the same clock.
-    clock: bool,
+    pub clock: bool,
+    /// What the parts run in, but for their databases.
+    pub state: State,
 }
 
 /// One target's part, before it is given to a lane.
-struct Prepared {
+pub(super) struct Prepared {
     group: GroupId,
     place: usize,
     text: Vec<u8>,
@@ -183,7 +186,8 @@ impl Session {
         let pipelining = self.pipelining(plan);
         let connections = (&mut lents, &mut spares);
         let clock = plan.facts.clock;
-        let terms_of = Terms { manner, pipelining, keep: in_transaction, clock };
+        let state = self.state.clone();
+        let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, parts, targets, terms_of);
         let limit = self.limit(&plan.facts);
         let outcome = {
@@ -231,7 +235,7 @@ impl Session {
         }
     }
 
-    async fn kill_lents(&self, lents: &mut Lents) {
+    pub(super) async fn kill_lents(&self, lents: &mut Lents) {
         for (_, lent) in lents.iter_mut() {
             if !lent.is_in_step() {
                 // It may be gone already: the connection is closed in any case.
@@ -276,7 +280,8 @@ impl Session {
         let connections = (&mut lents, &mut spares);
         // Defaults and ON UPDATE read the clock without a word of it in the statement.
         let clock = parts.len() > 1 && write != WriteKind::Definition;
-        let terms_of = Terms { manner: text, pipelining, keep: in_transaction, clock };
+        let state = self.state.clone();
+        let terms_of = Terms { manner: text, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts);
         let outcome = {
@@ -363,7 +368,7 @@ impl Session {
     }
 
     /// The text and names of each target.
-    fn parts(
+    pub(super) fn parts(
         &self,
         plan: &Plan,
         targets: &[Target],
@@ -397,7 +402,7 @@ impl Session {
     }
 
     /// One connection for each group of the targets, in order.
-    async fn lend_all(
+    pub(super) async fn lend_all(
         &mut self,
         snapshot: &Arc<Snapshot>,
         plan: &Plan,
@@ -440,7 +445,7 @@ impl Session {
     /// Further connections for a read whose targets share groups: with one result at a time, rows
     /// of all but one shard would have to be kept, or come one after the other. Not inside of a
     /// transaction, nor where something of the session's is on its connection.
-    async fn spares(&mut self, plan: &Plan, targets: &[Target], lents: &Lents) -> Lents {
+    pub(super) async fn spares(&mut self, plan: &Plan, targets: &[Target], lents: &Lents) -> Lents {
         let mut spares = Lents::new();
         let is_bound = self.is_in_transaction()
             || !self.state.autocommit()
@@ -469,15 +474,15 @@ impl Session {
         spares
     }
 
-    fn lanes<'c>(
+    pub(super) fn lanes<'c>(
         &self,
         (lents, spares): (&'c mut Lents, &'c mut Lents),
         parts: &'c [Prepared],
         targets: &[Target],
-        Terms { manner, pipelining, keep, clock }: Terms<'c>,
+        Terms { manner, pipelining, keep, clock, state }: Terms<'c>,
     ) -> Vec<Lane<'c>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let base = if clock { self.state.at(now) } else { self.state.clone() };
+        let base = if clock { state.at(now) } else { state };
         let mut spares: Vec<_> = spares.iter_mut().collect();
         let mut lanes = Vec::with_capacity(lents.len() + spares.len());
         for (group, lent) in lents {
@@ -515,14 +520,14 @@ impl Session {
         lanes
     }
 
-    fn pipelining(&self, plan: &Plan) -> Pipelining {
+    pub(super) fn pipelining(&self, plan: &Plan) -> Pipelining {
         match plan.facts.access {
             Access::Read => Pipelining::All,
             _ => Pipelining::Variables,
         }
     }
 
-    async fn settle_all(&mut self, snapshot: &Arc<Snapshot>, lents: Lents) {
+    pub(super) async fn settle_all(&mut self, snapshot: &Arc<Snapshot>, lents: Lents) {
         for (group, lent) in lents {
             self.settle(group, lent, snapshot).await;
         }

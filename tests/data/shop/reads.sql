@@ -74,9 +74,7 @@ SELECT sum(balance), min(balance), max(balance), avg(balance) FROM users;
 SELECT sum(score), avg(score) FROM users WHERE user_id < 0;
 SELECT min(name), max(name) FROM users;
 SELECT min(born), max(born), min(registered_at), max(registered_at) FROM users;
--- refused: scatter_aggregate
 SELECT count(DISTINCT level) FROM users;
--- refused: scatter_aggregate
 SELECT count(DISTINCT region_id) FROM users;
 SELECT sum(quantity), max(counted_at) FROM stock;
 SELECT user_id FROM users ORDER BY user_id LIMIT 5;
@@ -98,23 +96,18 @@ SELECT order_id, total * 2 AS twice FROM orders ORDER BY twice DESC, order_id LI
 SELECT order_id FROM orders ORDER BY total % 7, order_id LIMIT 15;
 SELECT name AS n FROM users ORDER BY n, user_id LIMIT 9;
 SELECT name, user_id FROM users ORDER BY 1, 2 LIMIT 9;
--- refused: scatter_order
 SELECT concat(9 - region_id) AS region_id, user_id FROM users ORDER BY region_id, user_id LIMIT 12;
 SELECT level, count(*) FROM users GROUP BY level ORDER BY level;
 SELECT level, count(*) AS n, sum(balance) FROM users GROUP BY level ORDER BY n DESC, level;
 SELECT region_id, avg(balance) FROM users GROUP BY region_id ORDER BY region_id;
 SELECT status, region_id, count(*), max(total) FROM orders GROUP BY status, region_id ORDER BY status, region_id;
--- refused: scatter_aggregate
 SELECT status, count(*) FROM orders GROUP BY status HAVING count(*) > 60 ORDER BY status;
--- refused: scatter_aggregate
 SELECT status, count(*) AS n FROM orders GROUP BY status HAVING n > 60 ORDER BY n, status;
 SELECT count(*) AS n, min(user_id) AS first FROM users GROUP BY name ORDER BY first;
 SELECT YEAR(created_at) AS y, MONTH(created_at) AS m, count(*) FROM orders GROUP BY y, m ORDER BY y, m;
 SELECT coupon, count(*) FROM orders GROUP BY coupon ORDER BY coupon;
 SELECT status, min(note), max(note) FROM orders GROUP BY status ORDER BY status;
--- refused: scatter_aggregate
 SELECT status, sum(total) / count(*) AS mean FROM orders GROUP BY status ORDER BY status;
--- refused: scatter_aggregate
 SELECT count(*) + 1, sum(total) - 5 FROM orders;
 SELECT region_id, level, count(*) FROM users GROUP BY region_id, level ORDER BY count(*) DESC, region_id, level LIMIT 7;
 SELECT DISTINCT level FROM users ORDER BY level;
@@ -132,22 +125,15 @@ SELECT name FROM users;
 SELECT * FROM stock;
 SELECT item_id FROM items WHERE weight_kg IS NULL ORDER BY item_id;
 SELECT user_id FROM users LIMIT 0;
--- refused: scatter_aggregate
 SELECT count(*) FROM users WHERE level = 'gold' HAVING count(*) > 1000;
--- refused: scatter_union
 SELECT user_id FROM users UNION ALL SELECT user_id FROM users WHERE user_id = 1 ORDER BY user_id LIMIT 8;
--- refused: scatter_union
 SELECT level FROM users UNION SELECT status FROM orders ORDER BY 1;
 -- refused: scatter_function
 SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id LIMIT 3;
--- refused: scatter_aggregate
 SELECT stddev(total) FROM orders;
--- refused: scatter_aggregate
 SELECT GROUP_CONCAT(DISTINCT status ORDER BY status) FROM orders;
 SELECT bit_or(user_id), bit_and(region_id) FROM orders;
--- refused: scatter_aggregate
 SELECT status, count(*) FROM orders GROUP BY status WITH ROLLUP;
--- refused: scatter_window
 SELECT order_id, ROW_NUMBER() OVER (ORDER BY order_id) AS n FROM orders ORDER BY order_id LIMIT 3;
 SELECT any_value(level), count(*) FROM users;
 
@@ -158,18 +144,13 @@ SELECT r.name, sum(o.total) FROM regions r JOIN orders o ON o.region_id = r.regi
 SELECT u.user_id, o.order_id, i.line FROM users u JOIN orders o ON o.user_id = u.user_id JOIN order_items i ON i.user_id = o.user_id AND i.order_id = o.order_id WHERE u.user_id IN (3, 4, 5) ORDER BY 1, 2, 3;
 SELECT u.user_id, r.name FROM users u, regions r WHERE r.region_id = u.region_id AND u.user_id < 12 ORDER BY 1;
 SELECT i.item_id, s.quantity FROM items i JOIN stock s ON s.item_id = i.item_id WHERE i.flash_sale = 1 ORDER BY i.item_id;
--- refused: scatter_join
 SELECT r.name FROM regions r LEFT JOIN users u ON u.region_id = r.region_id WHERE u.user_id IS NULL ORDER BY r.name;
 SELECT u.user_id FROM users u WHERE u.region_id IN (SELECT region_id FROM regions WHERE code LIKE 'CN-%') ORDER BY u.user_id;
 SELECT u.user_id FROM users u WHERE EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.user_id AND o.status = 'new') ORDER BY u.user_id;
--- refused: scatter_subquery
 SELECT u.user_id FROM users u WHERE u.user_id NOT IN (SELECT user_id FROM orders) ORDER BY u.user_id;
 SELECT u.user_id, (SELECT max(o.total) FROM orders o WHERE o.user_id = u.user_id) AS m FROM users u ORDER BY u.user_id LIMIT 6;
--- refused: scatter_join
 SELECT o.order_id, i.title FROM orders o JOIN order_items l ON l.order_id = o.order_id AND l.user_id = o.user_id JOIN items i ON i.item_id = l.item_id WHERE o.user_id = 7 ORDER BY 1, 2;
--- refused: scatter_join
 SELECT a.user_id, b.user_id FROM users a JOIN users b ON b.region_id = a.region_id WHERE a.user_id = 1 AND b.user_id <> 1 ORDER BY 2;
--- refused: scatter_join
 SELECT count(*) FROM orders o JOIN order_items i ON i.order_id = o.order_id;
 
 -- Broadcast and single tables
@@ -179,7 +160,6 @@ SELECT name FROM regions WHERE code = 'DE-BE';
 SELECT * FROM coupons WHERE code = 'SAVE0007';
 SELECT count(*), sum(uses_left) FROM coupons;
 SELECT c.code, r.code FROM coupons c JOIN regions r ON r.region_id = c.percent ORDER BY 1, 2 LIMIT 5;
--- refused: cross_group
 SELECT o.order_id, c.percent FROM orders o JOIN coupons c ON c.code = o.coupon ORDER BY 1 LIMIT 5;
 
 -- Without tables
@@ -200,7 +180,6 @@ SELECT nothing FROM users;
 SELECT * FROM nowhere;
 -- refused: unknown_schema
 SELECT * FROM nowhere.users;
--- refused: scatter_subquery
 SELECT * FROM users WHERE user_id = (SELECT user_id FROM orders WHERE user_id = 7);
 SELECT name FROM users u JOIN regions r ON r.region_id = u.region_id WHERE u.user_id = 7;
 SELECT FROM users;

@@ -1,0 +1,147 @@
+//! A table's definition as that of a temporary table with the same columns.
+//!
+//! Owns: what is taken over of SHOW CREATE TABLE: columns and keys as they are, so that names,
+//! types, character sets, collations and flags are the table's own. Never: asks for it, or changes
+//! a column.
+//!
+//! Left out is what temporary tables can't have or what says nothing of a column: foreign keys,
+//! checks over the whole table, FULLTEXT and SPATIAL keys, partitions, counters, comments.
+
+/// The engines that temporary tables are made with; others' tables are made with the first.
+const ENGINES: [&str; 3] = ["InnoDB", "MyISAM", "Aria"];
+
+/// `CREATE TEMPORARY TABLE` under another name from the text of SHOW CREATE TABLE; `None` where that
+/// has another shape. With `loose` no key is unique: rows of several shards may be equal in keys
+/// that one server would check.
+pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
+    let open = outside_quotes(created, |byte| byte == b'(')?;
+    let body = created.get(open + 1..)?;
+    let close = closing(body)?;
+    let (body, tail) = (body.get(..close)?, body.get(close + 1..)?);
+    let mut kept = Vec::new();
+    for item in items(body) {
+        let item = item.trim();
+        let word = item.split([' ', '(']).next().unwrap_or_default();
+        match word {
+            _ if item.starts_with('`') => kept.push(item.to_owned()),
+            "PRIMARY" | "UNIQUE" if loose && item.contains("AUTO_INCREMENT") => return None,
+            "PRIMARY" if loose => kept.push(item.replacen("PRIMARY KEY", "KEY", 1)),
+            "UNIQUE" if loose => kept.push(item.replacen("UNIQUE KEY", "KEY", 1)),
+            "PRIMARY" | "UNIQUE" | "KEY" => kept.push(item.to_owned()),
+            _ => {}
+        }
+    }
+    let name = name.replace('`', "``");
+    Some(format!("CREATE TEMPORARY TABLE `{name}` ({}){}", kept.join(", "), options(tail)))
+}
+
+/// What of the table's options decides about its columns.
+fn options(tail: &str) -> String {
+    // The comment and the partitions come last, and only the former may look like an option.
+    let tail = tail.split(" COMMENT='").next().unwrap_or(tail);
+    let value = |name: &str| {
+        let (_, rest) = tail.split_once(name)?;
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        rest.get(..end.unwrap_or(rest.len()))
+    };
+    let engine = value("ENGINE=").filter(|engine| ENGINES.contains(engine)).unwrap_or(ENGINES[0]);
+    let mut text = format!(" ENGINE={engine}");
+    for option in ["DEFAULT CHARSET=", "COLLATE="] {
+        if let Some(value) = value(option) {
+            text.push_str(&format!(" {option}{value}"));
+        }
+    }
+    text
+}
+
+/// What stands between the commas that are in no quotes and no parentheses.
+fn items(body: &str) -> Vec<&str> {
+    let mut items = Vec::new();
+    let mut rest = body;
+    loop {
+        let mut depth = 0usize;
+        let comma = outside_quotes(rest, |byte| {
+            match byte {
+                b'(' => depth += 1,
+                b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            byte == b',' && depth == 0
+        });
+        let Some(comma) = comma else {
+            items.push(rest);
+            return items;
+        };
+        let (item, behind) = rest.split_at(comma);
+        items.push(item);
+        rest = behind.get(1..).unwrap_or_default();
+    }
+}
+
+/// The place of the `)` that closes what was opened before.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 1usize;
+    outside_quotes(text, |byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })
+}
+
+/// The first byte that passes a test and stands in no quotes.
+fn outside_quotes(text: &str, mut test: impl FnMut(u8) -> bool) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (place, byte) in text.bytes().enumerate() {
+        match quote {
+            // A doubled quote ends it and begins it again, which comes to the same.
+            Some(_) if escaped => escaped = false,
+            Some(b'\'' | b'"') if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if matches!(byte, b'\'' | b'"' | b'`') => quote = Some(byte),
+            None if test(byte) => return Some(place),
+            None => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_keys_and_charsets_stay_and_the_rest_goes() {
+        let created = "CREATE TABLE `orders_00` (\n  `id` bigint(20) NOT NULL AUTO_INCREMENT,\n  \
+             `kind` enum('a,b','c)','d''') DEFAULT 'a,b' COMMENT 'x, \\' FOREIGN KEY',\n  \
+             `doc` longtext CHECK (json_valid(`doc`)),\n  \
+             `sum` decimal(10,2) GENERATED ALWAYS AS (`id` * (2 + 1)) VIRTUAL,\n  \
+             PRIMARY KEY (`id`),\n  UNIQUE KEY `k` (`kind`(3)),\n  KEY `s` (`sum`),\n  \
+             FULLTEXT KEY `f` (`doc`),\n  \
+             CONSTRAINT `fk` FOREIGN KEY (`id`) REFERENCES `o` (`id`) ON DELETE CASCADE,\n  \
+             CONSTRAINT `ck` CHECK (`id` > 0)\n) ENGINE=InnoDB AUTO_INCREMENT=7 \
+             DEFAULT CHARSET=latin1 COLLATE=latin1_german1_ci COMMENT='ENGINE=x'\n\
+             /*!50100 PARTITION BY HASH (`id`) PARTITIONS 4 */";
+        let made = definition(created, "t", false).unwrap();
+        assert_eq!(
+            made,
+            "CREATE TEMPORARY TABLE `t` (`id` bigint(20) NOT NULL AUTO_INCREMENT, \
+             `kind` enum('a,b','c)','d''') DEFAULT 'a,b' COMMENT 'x, \\' FOREIGN KEY', \
+             `doc` longtext CHECK (json_valid(`doc`)), \
+             `sum` decimal(10,2) GENERATED ALWAYS AS (`id` * (2 + 1)) VIRTUAL, \
+             PRIMARY KEY (`id`), UNIQUE KEY `k` (`kind`(3)), KEY `s` (`sum`)) ENGINE=InnoDB \
+             DEFAULT CHARSET=latin1 COLLATE=latin1_german1_ci"
+        );
+        let loose = definition(created, "t", true).unwrap();
+        assert!(loose.contains(", KEY (`id`), KEY `k` (`kind`(3)), KEY `s`"), "{loose}");
+    }
+
+    #[test]
+    fn what_is_no_table_is_not_taken_for_one() {
+        assert_eq!(definition("CREATE VIEW `v` AS select 1 AS `x`", "t", false), None);
+    }
+}

@@ -1,0 +1,440 @@
+//! SELECTs in shapes that no merge answers: what each table reference must give, and the statement
+//! that MySQL itself runs over what they gave.
+//!
+//! Owns: the columns and the conditions that a reference is gathered by, the text of that gather,
+//! and the residual statement's splices. Never: emulates a function or a comparison: whatever isn't
+//! plainly a condition on one table stays with the residual, which repeats the pushed ones, too.
+//!
+//! A condition may be pushed to a reference if a row that fails it can't matter: it is a conjunct of
+//! WHERE, and the reference is on no inner side of an outer join; or a conjunct of the ON of the
+//! innermost outer join whose inner side the reference is on. And it must be one that gives the
+//! same warnings where it is checked over fewer rows.
+
+use crate::catalog::{Generated, Table};
+use crate::name::SchemaName;
+use crate::planner::bind::Binding;
+use crate::planner::draft::{Draft, Result};
+use crate::planner::splice::{Part, Splice, What, quote};
+use crate::planner::survey::{Conjunct, Leaf, Resolved, Survey, Use, is_system};
+use crate::sql::analysis::{Comparison, Expr, Literal, Span};
+use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
+use crate::value::Value;
+use crate::value::types::ColumnType;
+
+/// What a statement needs of the workbench.
+#[derive(Debug)]
+pub struct Workbench {
+    /// In the statement's order; each has a temporary table of its own.
+    pub references: Vec<Reference>,
+    /// Why no cheaper way answers the statement: the code and the sentence of that refusal.
+    pub reason: (&'static str, String),
+    /// What makes the statement read the temporary tables.
+    pub(crate) splices: Vec<Splice>,
+}
+
+/// A table's name in FROM.
+#[derive(Debug)]
+pub struct Reference {
+    pub schema: SchemaName,
+    /// The logical table.
+    pub table: Box<str>,
+    /// The temporary table that stands for it.
+    pub temporary: String,
+    /// What is gathered, in the gather's order; empty where the table is not known.
+    pub columns: Vec<Moved>,
+    /// The table is a view: the definition of its columns is all there is.
+    pub is_view: bool,
+    /// `SELECT … FROM …`
+    head: Vec<Part>,
+    pushed: Vec<Pushed>,
+    /// Locking clauses.
+    tail: String,
+}
+
+/// A column on its way into a temporary table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub name: Box<str>,
+    pub form: Form,
+}
+
+/// How a value travels so that nothing of it is lost (mysql-traps 22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A number's digits as they are.
+    Digits,
+    /// The number behind an ENUM's label or a SET's labels: 0 has no label of its own.
+    Ordinal,
+    /// The digits of a DOUBLE.
+    Double,
+    /// Bytes in the column's own character set, or in none.
+    Bytes,
+    /// Text of dates, JSON and kinds of columns that are read from text.
+    Text,
+    /// Seconds since 1970, written as a time of UTC.
+    Moment,
+}
+
+/// A condition that the shards check.
+#[derive(Debug)]
+struct Pushed {
+    parts: Vec<Part>,
+    /// Slots that are compared with texts: a parameter there must be a text, too.
+    texts: Vec<u16>,
+}
+
+/// Plans the workbench for a surveyed query. `None` where something of the statement can't be moved.
+pub(crate) fn plan(
+    draft: &Draft,
+    survey: &mut Survey,
+    reason: (&'static str, String),
+) -> Result<Option<Workbench>> {
+    if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
+        return Ok(None);
+    }
+    let mut bench = Workbench { references: vec![], reason, splices: vec![] };
+    for index in 0..survey.uses.len() {
+        survey.need(index);
+        let pushed = pushed(draft, survey, index);
+        let Some(used) = survey.uses.get(index) else { continue };
+        let temporary = format!("weir_wb_{}", index + 1);
+        name_temporary(used, &temporary, &mut bench.splices);
+        bench.references.push(reference(draft, used, temporary, pushed));
+    }
+    for name in &survey.names {
+        // All temporary tables are in one database.
+        if let Some(schema) = &name.schema {
+            let at = Span { start: schema.span.start, end: name.table.span.start };
+            bench.splices.push(Splice { at, what: What::Parts(vec![]), scattered: false });
+        }
+    }
+    // Hints are cut out wherever the statement goes.
+    let hints = draft.splices.iter().filter(|splice| {
+        matches!(&splice.what, What::Parts(parts) if parts.is_empty()) && !splice.scattered
+    });
+    bench.splices.extend(hints.cloned());
+    bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
+    Ok(Some(bench))
+}
+
+/// Two tables of different schemas under one name in one FROM: without their schemas the names
+/// would be the same.
+fn hides_a_name(survey: &Survey) -> bool {
+    let shown = |used: &Use| {
+        (used.block, used.alias.as_ref().unwrap_or(&used.written.table).text.to_lowercase())
+    };
+    survey.uses.iter().enumerate().any(|(index, used)| {
+        survey.uses.iter().skip(index + 1).any(|other| shown(used) == shown(other))
+    })
+}
+
+/// Puts the temporary table's name in the place of the table's.
+fn name_temporary(used: &Use, temporary: &str, splices: &mut Vec<Splice>) {
+    let mut put = |start, end, text: String| {
+        let parts = if text.is_empty() { vec![] } else { vec![Part::Text(text.into())] };
+        let at = Span { start, end };
+        splices.push(Splice { at, what: What::Parts(parts), scattered: false });
+    };
+    let name = used.span();
+    put(name.start, name.end, format!("`{temporary}`"));
+    if used.alias_at > name.end {
+        // PARTITION (…) is for the gather.
+        put(name.end, used.alias_at, String::new());
+    }
+    if used.alias.is_none() {
+        put(used.alias_at, used.alias_at, format!(" AS {}", quoted(&used.written.table.text)));
+    }
+}
+
+fn quoted(name: &str) -> String {
+    let mut out = Vec::new();
+    quote(name, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn shown(used: &Use) -> String {
+    quoted(&used.alias.as_ref().unwrap_or(&used.written.table).text)
+}
+
+fn reference(draft: &Draft, used: &Use, temporary: String, pushed: Vec<Pushed>) -> Reference {
+    let columns = used.table.as_ref().map(|table| moved(table)).unwrap_or_default();
+    let shown = shown(used);
+    let list: Vec<String> = columns.iter().map(|column| column.expression(&shown)).collect();
+    let list = if list.is_empty() { "*".to_owned() } else { list.join(", ") };
+    let hint = if draft.scatter_ok() { "/*+ weir: scatter_ok */ " } else { "" };
+    let (schema, table) = (quoted(used.schema.as_str()), quoted(&used.name));
+    let mut head = vec![Part::Text(format!("SELECT {hint}{list} FROM {schema}.{table}").into())];
+    let name = used.span();
+    if used.alias_at > name.end {
+        head.push(Part::Copy(Span { start: name.end, end: used.alias_at }));
+    }
+    head.push(Part::Text(format!(" AS {shown}").into()));
+    Reference {
+        schema: used.schema.clone(),
+        table: used.name.clone(),
+        temporary,
+        columns,
+        is_view: used.table.as_ref().is_some_and(|table| table.is_view),
+        head,
+        pushed,
+        tail: String::new(),
+    }
+}
+
+/// The columns of a table that are gathered: what is generated is generated again.
+fn moved(table: &Table) -> Vec<Moved> {
+    let stored = table.columns.iter().filter(|column| column.generated == Generated::No);
+    stored.map(|column| Moved { name: column.name.clone(), form: form(&column.kind) }).collect()
+}
+
+fn form(kind: &ColumnType) -> Form {
+    use ColumnType as T;
+    match kind {
+        T::Int { .. } | T::Decimal { .. } | T::Year => Form::Digits,
+        T::Enum { .. } | T::Set { .. } => Form::Ordinal,
+        T::Float { .. } | T::Double { .. } => Form::Double,
+        T::Date | T::Time { .. } | T::DateTime { .. } | T::Json => Form::Text,
+        T::Timestamp { .. } => Form::Moment,
+        T::Other(name) if matches!(&**name, "uuid" | "inet4" | "inet6") => Form::Text,
+        _ => Form::Bytes,
+    }
+}
+
+impl Moved {
+    /// What a shard is asked for.
+    fn expression(&self, table: &str) -> String {
+        let column = format!("{table}.{}", quoted(&self.name));
+        match self.form {
+            Form::Double => format!("{column} * 1e0"),
+            Form::Moment => format!("UNIX_TIMESTAMP({column})"),
+            Form::Ordinal => format!("CAST({column} AS UNSIGNED)"),
+            Form::Digits | Form::Bytes | Form::Text => column,
+        }
+    }
+}
+
+/// The conditions on one reference alone that rows without a part in the result fail.
+fn pushed(draft: &Draft, survey: &mut Survey, used: usize) -> Vec<Pushed> {
+    let Some(home) = survey.uses.get(used).map(|used| used.block) else { return vec![] };
+    let Some(block) = survey.blocks.get(home) else { return vec![] };
+    let leaf = block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == used));
+    let Some(leaf) = leaf else { return vec![] };
+    let outer = block.locals.iter().filter(|local| !local.promoted);
+    let innermost =
+        outer.filter(|local| local.leaves.contains(&leaf)).min_by_key(|local| local.leaves.len());
+    let conjuncts: Vec<Conjunct> = match innermost {
+        Some(local) => local.on.clone(),
+        None => block.global.clone(),
+    };
+    let mut found = vec![];
+    for conjunct in conjuncts {
+        let Conjunct::Expr(expr) = conjunct else { continue };
+        let mut writer = Writer { draft, survey, block: home, used, texts: vec![] };
+        let mut parts = vec![];
+        if writer.condition(expr, &mut parts).is_some() {
+            let texts = writer.texts;
+            found.push(Pushed { parts, texts });
+        }
+    }
+    found
+}
+
+/// Writes a condition as it was, out of its columns and literals; `None` for anything that could
+/// mean something else, or warn, or differ from one time to the next.
+struct Writer<'d, 'i, 's, 'a> {
+    draft: &'d Draft<'i>,
+    survey: &'s mut Survey<'a>,
+    block: usize,
+    used: usize,
+    texts: Vec<u16>,
+}
+
+impl Writer<'_, '_, '_, '_> {
+    fn condition(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<()> {
+        match expr {
+            Expr::And(all) => self.chain(all, " AND ", out),
+            Expr::Or(all) => self.chain(all, " OR ", out),
+            Expr::Not(inner) => {
+                text("NOT (", out);
+                self.condition(inner, out)?;
+                text(")", out);
+                Some(())
+            }
+            Expr::Compare { op, left, right } => {
+                let (column, constant, turned) = match (&**left, &**right) {
+                    (Expr::Column(_), _) => (left, right, false),
+                    (_, Expr::Column(_)) => (right, left, true),
+                    _ => return None,
+                };
+                let kind = self.column(column, out)?;
+                text(operator(*op, turned), out);
+                self.constant(constant, &kind, out)
+            }
+            Expr::Between { expr, low, high, negated } => {
+                let kind = self.column(expr, out)?;
+                text(if *negated { " NOT BETWEEN " } else { " BETWEEN " }, out);
+                self.constant(low, &kind, out)?;
+                text(" AND ", out);
+                self.constant(high, &kind, out)
+            }
+            Expr::InList { expr, list, negated } => {
+                let kind = self.column(expr, out)?;
+                text(if *negated { " NOT IN (" } else { " IN (" }, out);
+                for (place, item) in list.iter().enumerate() {
+                    if place > 0 {
+                        text(", ", out);
+                    }
+                    self.constant(item, &kind, out)?;
+                }
+                text(")", out);
+                Some(())
+            }
+            Expr::IsNull { expr, negated } => {
+                self.column(expr, out)?;
+                text(if *negated { " IS NOT NULL" } else { " IS NULL" }, out);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn chain(&mut self, all: &[Expr], word: &str, out: &mut Vec<Part>) -> Option<()> {
+        for (place, expr) in all.iter().enumerate() {
+            text(if place == 0 { "(" } else { word }, out);
+            text("(", out);
+            self.condition(expr, out)?;
+            text(")", out);
+        }
+        text(")", out);
+        Some(())
+    }
+
+    /// A column of the reference; answers its type.
+    fn column(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<ColumnType> {
+        let Expr::Column(column) = expr else { return None };
+        if self.survey.resolve(self.block, column) != Resolved::Use(self.used) {
+            return None;
+        }
+        let used = self.survey.uses.get(self.used)?;
+        let known = used.table.as_ref()?.column(&column.column.text)?;
+        text(&format!("{}.{}", shown(used), quoted(&known.name)), out);
+        Some(known.kind.clone())
+    }
+
+    fn constant(&mut self, expr: &Expr, kind: &ColumnType, out: &mut Vec<Part>) -> Option<()> {
+        match expr {
+            Expr::Slot(index) => {
+                let slot = self.draft.input.lexed.slots().get(usize::from(*index))?;
+                let plain = matches!(slot.kind, SlotKind::Literal | SlotKind::List);
+                if !plain || !slot.kinds.iter().all(|literal| fits(kind, literal)) {
+                    return None;
+                }
+                if slot.kinds.contains(LiteralKind::Param) && is_text(kind) {
+                    self.texts.push(*index);
+                }
+                out.push(Part::Copy(Span { start: slot.at, end: slot.at + slot.width }));
+                Some(())
+            }
+            Expr::Negate(inner) => {
+                let Expr::Slot(index) = &**inner else { return None };
+                let slot = self.draft.input.lexed.slots().get(usize::from(*index))?;
+                let numbers = [LiteralKind::Integer, LiteralKind::Decimal, LiteralKind::Float];
+                if !numbers.iter().any(|kind| slot.kinds == KindSet::of(*kind)) {
+                    return None;
+                }
+                text("- ", out);
+                self.constant(inner, kind, out)
+            }
+            Expr::Literal(Literal::Null) => {
+                text("NULL", out);
+                Some(())
+            }
+            Expr::Literal(Literal::Bool(value)) if fits(kind, LiteralKind::Boolean) => {
+                text(if *value { "TRUE" } else { "FALSE" }, out);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn text(text: &str, out: &mut Vec<Part>) {
+    out.push(Part::Text(text.into()));
+}
+
+fn operator(op: Comparison, turned: bool) -> &'static str {
+    use Comparison as C;
+    match (op, turned) {
+        (C::Equal, _) => " = ",
+        (C::NullSafe, _) => " <=> ",
+        (C::NotEqual, _) => " <> ",
+        (C::Less, false) | (C::Greater, true) => " < ",
+        (C::LessEqual, false) | (C::GreaterEqual, true) => " <= ",
+        (C::Greater, false) | (C::Less, true) => " > ",
+        (C::GreaterEqual, false) | (C::LessEqual, true) => " >= ",
+    }
+}
+
+fn is_text(kind: &ColumnType) -> bool {
+    use ColumnType as T;
+    kind.is_character()
+        || matches!(kind, T::Binary { .. } | T::VarBinary { .. } | T::Blob { .. })
+        || matches!(kind, T::Enum { .. } | T::Set { .. })
+}
+
+/// Whether a comparison of the two warns of no row: the literal is made a value of the column's kind
+/// once, and no row's value is made another kind's.
+fn fits(kind: &ColumnType, literal: LiteralKind) -> bool {
+    use ColumnType as T;
+    use LiteralKind as L;
+    match kind {
+        T::Int { .. } | T::Decimal { .. } | T::Float { .. } | T::Double { .. } | T::Year => {
+            matches!(
+                literal,
+                L::Integer | L::Decimal | L::Float | L::String | L::Param | L::Null | L::Boolean
+            )
+        }
+        T::Date | T::Time { .. } | T::DateTime { .. } | T::Timestamp { .. } => {
+            matches!(literal, L::String | L::Date | L::Time | L::Timestamp | L::Param | L::Null)
+        }
+        _ if is_text(kind) => {
+            matches!(literal, L::String | L::Introduced | L::Hex | L::Param | L::Null)
+        }
+        _ => false,
+    }
+}
+
+impl Reference {
+    /// The statement that asks for the reference's rows, in logical names: it is planned and run as
+    /// any client's.
+    pub(crate) fn parts(&self, binding: &Binding) -> Vec<Part> {
+        let mut parts = self.head.clone();
+        let mut word = " WHERE ";
+        for pushed in self.pushed.iter().filter(|pushed| pushed.holds_for(binding)) {
+            text(word, &mut parts);
+            word = " AND ";
+            text("(", &mut parts);
+            parts.extend(pushed.parts.iter().cloned());
+            text(")", &mut parts);
+        }
+        if !self.tail.is_empty() {
+            text(&self.tail, &mut parts);
+        }
+        parts
+    }
+}
+
+impl Pushed {
+    /// A text column that is compared with a number is read as a number, row by row, with warnings.
+    /// Without the values at hand it isn't known.
+    fn holds_for(&self, binding: &Binding) -> bool {
+        self.texts.iter().all(|index| {
+            let Some(slot) = binding.lexed.slots().get(usize::from(*index)) else { return false };
+            binding.lexed.items(slot).iter().all(|item| {
+                let value = binding.parameters.get(item.param as usize);
+                item.kind != LiteralKind::Param
+                    || matches!(value, None | Some(Value::Text(_) | Value::Binary(_) | Value::Null))
+            })
+        })
+    }
+}

@@ -1,0 +1,466 @@
+//! Statements that one server runs over rows gathered from many.
+//!
+//! Owns: the workbench's connection, its temporary tables, and the order of things: definitions,
+//! tables, gathers, the residual statement, and clearing up. Never: decides what is gathered (the
+//! planner does) or turns values into literals (the executor does).
+//!
+//! The workbench has a connection of its own, outside of the client's transaction (mysql-traps 23).
+//! Its tables go when the answer is through; wherever something is in doubt, the connection is
+//! closed, and they go with it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::backend::choose::Role;
+use crate::backend::connection::Pipelining;
+use crate::backend::counters::{Closed, Pin};
+use crate::backend::pool::{Ask, Lent};
+use crate::backend::state::{Charset, State};
+use crate::context::Snapshot;
+use crate::error::{Error, Result};
+use crate::executor::pass::{self, Broken, Summary, Terms as PassTerms};
+use crate::executor::rename::Names;
+use crate::executor::settle::settle;
+use crate::executor::temporary;
+use crate::executor::workbench::{Moving, load};
+use crate::name::{GroupId, TableName};
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::{Renaming, Route, Target};
+use crate::planner::splice::Form;
+use crate::planner::workbench::{Reference, Workbench};
+use crate::protocol::capability::Capabilities;
+use crate::protocol::command;
+use crate::protocol::status::StatusFlags;
+use crate::session::forward::{Failure, watched};
+use crate::session::lend::Purpose;
+use crate::session::own::rows;
+use crate::session::query::{Manner, Outcome};
+use crate::session::scatter::{Prepared, Terms};
+use crate::session::{End, Session, look_back, prepared};
+use crate::sql::lex::ServerKind;
+use crate::sql::template::Lexed;
+
+/// The modes that rows are loaded in: nothing is refused, and 0 stays 0 (mysql-traps 22).
+const LOADING_MODE: &[u8] = b"'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
+
+/// MariaDB's error for a privilege that is missing.
+const ACCESS_DENIED: u16 = 1227;
+
+/// Where one reference's rows are.
+struct Gathering<'w> {
+    reference: &'w Reference,
+    plan: Arc<Plan>,
+    targets: Vec<Target>,
+    parts: Vec<Prepared>,
+}
+
+/// The workbench's connection.
+struct Bench {
+    lent: Lent,
+    database: Arc<str>,
+    /// The state that rows are loaded in.
+    loading: State,
+}
+
+impl Session {
+    /// Gathers what the statement's references must give, and relays what a server makes of it.
+    pub(super) async fn workbench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        bench: &Workbench,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let mut gatherings = Vec::with_capacity(bench.references.len());
+        for (index, reference) in bench.references.iter().enumerate() {
+            let mut text = Vec::new();
+            plan.gather_text(bench, index, binding, Form::Text, &mut text)?;
+            gatherings.push(self.gathering(snapshot, reference, &text).await?);
+        }
+        let held = self.held.groups();
+        let targets: Vec<Target> =
+            gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
+        let is_own = self.begin_consistent(&targets);
+        let mut text = Vec::new();
+        let form = if manner.arguments.is_some() { Form::Prepared } else { Form::Text };
+        plan.residual_text(bench, binding, form, &mut text)?;
+        let outcome = self.on_workbench(snapshot, plan, &gatherings, text, manner).await;
+        if is_own && self.is_in_transaction() {
+            self.abandon_own(&held).await;
+        }
+        let summary = outcome?;
+        self.last.note(&summary);
+        Ok(match &summary.error {
+            Some(error) => {
+                self.ctx.recorder.error(error);
+                Outcome::Failed
+            }
+            None => Outcome::Good,
+        })
+    }
+
+    /// Plans a gather as any client's statement.
+    async fn gathering<'w>(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        reference: &'w Reference,
+        text: &[u8],
+    ) -> Result<Gathering<'w>, Failure> {
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(text, &self.dialect, &mut lexed)?;
+        let plan = self.plan(snapshot, text, &lexed).await?;
+        let session = self.facts();
+        let binding = Binding {
+            sql: text,
+            lexed: &lexed,
+            dialect: self.dialect,
+            parameters: &[],
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        let targets = match plan.bind(&binding) {
+            Route::Forward(target) => vec![target],
+            Route::Scatter { targets, .. } => targets,
+            Route::Refuse(error) => return Err(error.into()),
+            _ => return Err(Error::internal("a gather that is no plain read").into()),
+        };
+        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+        let parts = self.parts(&plan, &targets, &binding, manner)?;
+        Ok(Gathering { reference, plan, targets, parts })
+    }
+
+    async fn on_workbench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        gatherings: &[Gathering<'_>],
+        residual: Vec<u8>,
+        manner: Manner<'_>,
+    ) -> Result<Summary, Failure> {
+        let mut definitions = Vec::with_capacity(gatherings.len());
+        for gathering in gatherings {
+            definitions.push(self.definition(snapshot, gathering).await?);
+        }
+        let place = gatherings.iter().flat_map(|gathering| &gathering.targets);
+        let (group, database) = place
+            .filter_map(|target| Some((target.group, target.database.clone()?)))
+            .next()
+            .ok_or_else(|| Error::internal("rows without a database"))?;
+        let mut bench = self.open_bench(snapshot, group, &database).await?;
+        for definition in &definitions {
+            bench.lent.simple(definition.as_bytes()).await?;
+        }
+        let config = self.ctx.shared.config();
+        let limits = &config.limits;
+        let moving = Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0);
+        for gathering in gatherings {
+            self.gather(snapshot, gathering, &mut bench, &moving).await?;
+        }
+        let names: Vec<Renaming> = gatherings
+            .iter()
+            .map(|gathering| Renaming {
+                physical_database: bench.database.clone(),
+                physical_table: Arc::from(&*gathering.reference.temporary),
+                schema: gathering.reference.schema.clone(),
+                table: TableName::new(&gathering.reference.table),
+                in_rows: false,
+            })
+            .collect();
+        self.residual(plan, bench, &names, residual, manner).await
+    }
+
+    /// The statement that makes a reference's temporary table.
+    async fn definition(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        gathering: &Gathering<'_>,
+    ) -> Result<String, Failure> {
+        let reference = gathering.reference;
+        let unknown = || {
+            Error::internal(format!("the definition of '{}' has no known shape", reference.table))
+        };
+        let target = gathering.targets.first().ok_or_else(unknown)?;
+        let (database, table) = gathering.plan.first_table(target).ok_or_else(unknown)?;
+        let quoted = |name: &str| name.replace('`', "``");
+        let question = format!("SHOW CREATE TABLE `{}`.`{}`", quoted(database), quoted(table));
+        let mut lent = self.lend(snapshot, target, Purpose::OWN).await?;
+        let mut plain = self.state.in_database(target.database.as_ref());
+        plain.set_charset(Charset::default());
+        plain.set_variable("sql_mode", Some(b"''"));
+        plain.set_variable("sql_quote_show_create", None);
+        let found = match lent.enter(&plain, Pipelining::All).await {
+            Ok(()) => rows(&mut lent, question.as_bytes()).await,
+            Err(error) => Err(error),
+        };
+        self.settle(target.group, lent, snapshot).await;
+        let names = gathering.plan.renamings(target);
+        let found = found.map_err(|error| Names(&names).error(error))?;
+        let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
+        let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+        let made = text.and_then(|text| temporary::definition(&text, &reference.temporary, false));
+        Ok(made.ok_or_else(unknown)?)
+    }
+
+    /// A connection for the workbench, in the state that rows are loaded in.
+    async fn open_bench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        group: GroupId,
+        database: &Arc<str>,
+    ) -> Result<Bench, Failure> {
+        let mut loading = State::default();
+        loading.set_database(Some(database.clone()));
+        loading.set_variable("time_zone", Some(b"'+00:00'"));
+        loading.set_variable("sql_mode", Some(LOADING_MODE));
+        let is_mariadb = self.dialect.server == ServerKind::MariaDb;
+        if is_mariadb {
+            loading.set_variable("check_constraint_checks", Some(b"0"));
+            loading.set_variable("binlog_format", Some(b"'ROW'"));
+        }
+        let lent = match self.lend_bench(snapshot, group, &loading).await {
+            // Without the right the rows go to the binary log, where MariaDB writes one that isn't
+            // by rows already.
+            Err(error) if is_mariadb && error.errno == ACCESS_DENIED => {
+                loading.set_variable("binlog_format", None);
+                self.lend_bench(snapshot, group, &loading).await?
+            }
+            lent => lent?,
+        };
+        let mut bench = Bench { lent, database: database.clone(), loading };
+        bench.lent.pin(Pin::TemporaryTable);
+        self.running.add(bench.lent.kill_handle());
+        Ok(bench)
+    }
+
+    async fn lend_bench(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        group: GroupId,
+        state: &State,
+    ) -> Result<Lent> {
+        let config = self.ctx.shared.config();
+        let ask = Ask {
+            worker: self.ctx.index,
+            role: Role::Primary,
+            state,
+            found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
+            pipelining: Pipelining::Nothing,
+            deadline: Instant::now() + config.timeouts.pool_wait.0,
+        };
+        snapshot.topology.group(group)?.lend(&ask).await
+    }
+
+    /// Brings a reference's rows into its temporary table.
+    async fn gather(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        gathering: &Gathering<'_>,
+        bench: &mut Bench,
+        moving: &Moving,
+    ) -> Result<(), Failure> {
+        let plan = &gathering.plan;
+        let mut lents = self.lend_all(snapshot, plan, &gathering.targets).await?;
+        let mut spares = self.spares(plan, &gathering.targets, &lents).await;
+        let in_transaction = self.is_in_transaction();
+        let terms = Terms {
+            manner: Manner { parameters: &[], arguments: None, binary: false, more: false },
+            pipelining: self.pipelining(plan),
+            keep: in_transaction,
+            clock: false,
+            state: self.gathering_state(),
+        };
+        let running = self.running.clone();
+        let limit = self.limit(&plan.facts);
+        let ctx = self.ctx.clone();
+        let (outcome, failed) = {
+            let connections = (&mut lents, &mut spares);
+            let mut lanes = self.lanes(connections, &gathering.parts, &gathering.targets, terms);
+            for lane in &lanes {
+                running.add(lane.connection.kill_handle());
+            }
+            let budget = &ctx.shared.budget;
+            let reference = gathering.reference;
+            let outcome = {
+                let work = pin!(load(
+                    &mut self.stream,
+                    &mut bench.lent,
+                    &mut lanes,
+                    reference,
+                    moving,
+                    budget
+                ));
+                watched(work, &self.registration, &running, limit).await
+            };
+            let failed = !matches!(outcome, Ok(Ok(())));
+            if failed {
+                settle(&mut lanes, true).await;
+            }
+            (outcome, failed)
+        };
+        running.end();
+        running.add(bench.lent.kill_handle());
+        if failed {
+            self.kill_lents(&mut lents).await;
+            bench.lent.condemn();
+        }
+        self.settle_all(snapshot, lents).await;
+        for (_, spare) in spares {
+            spare.finish().await;
+        }
+        match outcome {
+            Ok(Ok(())) => Ok(()),
+            Err(stop) => Err(Failure::Session(End::Stopped(stop))),
+            Ok(Err(error)) if error.code == "client_gone" => {
+                Err(Failure::Session(End::Error(error.fatal())))
+            }
+            Ok(Err(error)) => {
+                let error = Error { fatal: false, ..running.explain(error) };
+                self.follow_rollback(error.errno).await;
+                Err(Failure::Statement(error))
+            }
+        }
+    }
+
+    /// What shards are asked for rows in: the session's state, since conditions are read in it, but
+    /// each text comes in its column's own character set, and all rows come.
+    fn gathering_state(&self) -> State {
+        let mut state = self.state.clone();
+        let charset = Charset { results: None, ..state.charset().clone() };
+        state.set_charset(charset);
+        state.set_variable("sql_select_limit", None);
+        state
+    }
+
+    /// Runs the statement over what was gathered, and clears up.
+    async fn residual(
+        &mut self,
+        plan: &Plan,
+        mut bench: Bench,
+        names: &[Renaming],
+        mut text: Vec<u8>,
+        manner: Manner<'_>,
+    ) -> Result<Summary, Failure> {
+        if plan.facts.looks_back {
+            let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
+            if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
+                text = resolved;
+            }
+            self.last.begin();
+        }
+        let state = self.residual_state(&bench);
+        let lent = &mut bench.lent;
+        if let Err(error) = lent.enter(&state, Pipelining::Nothing).await {
+            return Err(Names(names).error(error).into());
+        }
+        let key = self.handle_key(&text, manner.arguments.map_or(&[], |given| given.types));
+        if let Err(error) = start(lent, &key, &text, manner).await {
+            let is_servers = lent.is_in_step();
+            if is_servers {
+                self.clear_bench(bench, names, &key).await;
+            }
+            return Err(Names(names).error(error).into());
+        }
+        let running = self.running.clone();
+        let terms = PassTerms {
+            client: self.capabilities,
+            backend: lent.capabilities,
+            names: Names(names),
+            more: manner.more,
+            local_infile: false,
+            status: self.status(),
+            hidden: StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION),
+            pass_session_state: false,
+            binary: manner.binary,
+            cursor: false,
+            running: &running,
+            insert_id: self.insert_id(&plan.facts),
+        };
+        let limit = self.limit(&plan.facts);
+        let outcome = {
+            let relay = pin!(pass::relay(&mut self.stream, &mut lent.stream, &terms));
+            watched(relay, &self.registration, &running, limit).await
+        };
+        running.end();
+        match outcome {
+            Ok(Ok(summary)) => {
+                match &summary.error {
+                    Some(error) => lent.ended_in_error(error),
+                    None => lent.ended(summary.status),
+                }
+                if !manner.more {
+                    // What follows only tidies up: the client needn't wait for it.
+                    let flushed = self.stream.flush().await;
+                    flushed.map_err(|error| Failure::Session(End::Error(error)))?;
+                }
+                if summary.warnings > 0 && summary.error.is_none() {
+                    self.fetch_diagnostics(lent, names).await;
+                }
+                self.clear_bench(bench, names, &key).await;
+                Ok(summary)
+            }
+            Ok(Err(Broken::BackendBefore(error))) => {
+                lent.condemn();
+                let error = running.explain(error);
+                Err(Failure::Statement(Error { fatal: false, ..error }))
+            }
+            Ok(Err(broken)) => Err(Failure::Session(End::Error(broken.error().clone().fatal()))),
+            Err(stop) => Err(Failure::Session(End::Stopped(stop))),
+        }
+    }
+
+    /// The session's state, outside of its transaction.
+    fn residual_state(&self, bench: &Bench) -> State {
+        let mut state = self.state.in_database(Some(&bench.database));
+        state.set_autocommit(true);
+        state.set_read_only(false);
+        state.set_isolation(None);
+        // It can't be changed while there are temporary tables.
+        state.set_variable("binlog_format", bench.loading.variable("binlog_format"));
+        state
+    }
+
+    /// Drops the temporary tables and gives the connection back; it is closed where that fails.
+    async fn clear_bench(&mut self, mut bench: Bench, names: &[Renaming], key: &[u8]) {
+        let lent = &mut bench.lent;
+        lent.unprepare(key);
+        let tables: Vec<String> =
+            names.iter().map(|name| format!("`{}`", name.physical_table)).collect();
+        let drop = format!("DROP TEMPORARY TABLE {}", tables.join(", "));
+        match lent.simple(drop.as_bytes()).await {
+            Ok(_) => {
+                lent.unpin(Pin::TemporaryTable);
+                bench.lent.finish().await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the workbench's tables were not dropped");
+                bench.lent.close(Closed::Unclean);
+            }
+        }
+    }
+}
+
+/// Sends the residual statement.
+async fn start(lent: &mut Lent, key: &[u8], text: &[u8], manner: Manner<'_>) -> Result<()> {
+    let mut payload = Vec::with_capacity(text.len() + 1);
+    if manner.binary {
+        let handle = prepared::handle(lent, key, text).await?;
+        command::write_number(command::byte::STMT_EXECUTE, handle, &mut payload);
+        payload.push(NO_CURSOR);
+        // One execution, and no parameters.
+        const BARE: &[u8] = &[1, 0, 0, 0];
+        let arguments = manner.arguments.and_then(|given| given.bytes.get(1..));
+        payload.extend_from_slice(arguments.unwrap_or(BARE));
+    } else {
+        command::write_text(command::byte::QUERY, text, &mut payload);
+    }
+    lent.send_command(&payload).await?;
+    lent.flush().await?;
+    lent.absorb().await
+}
+
+/// COM_STMT_EXECUTE's flags.
+const NO_CURSOR: u8 = 0;
