@@ -39,6 +39,7 @@ fn planner(criterion: &mut Criterion) {
     let session = SessionFacts {
         assign: assign::Context::new(assign::ServerKind::MySql, &settings.sql_mode, Some(0)),
         charset: CharsetClass::Utf8,
+        insert_id: 0,
         prefer: None,
         turn: 0,
     };

@@ -100,6 +100,7 @@ fn routed(rules: &Rules, arguments: &Arguments) -> Result<String, Failure> {
     let session = SessionFacts {
         assign: assign::Context::new(server, &arguments.sql_mode, Some(0)),
         charset: CharsetClass::Utf8,
+        insert_id: 0,
         prefer: None,
         turn: 0,
     };

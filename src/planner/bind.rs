@@ -31,6 +31,8 @@ pub struct SessionFacts {
     pub assign: assign::Context,
     /// Of `character_set_client`: what text literals and parameters are in.
     pub charset: CharsetClass,
+    /// LAST_INSERT_ID().
+    pub insert_id: u64,
     /// A group that the open transaction already has a connection to: taken where any group would
     /// do.
     pub prefer: Option<GroupId>,
@@ -58,9 +60,6 @@ pub struct Binding<'a> {
 pub(crate) struct RowRouting {
     /// For each shape of rows, what each key's value is.
     pub shapes: Vec<Vec<Operand>>,
-    /// For each shape, what the AUTO_INCREMENT column is given: NULL and 0 would let the shard
-    /// count.
-    pub counted: Vec<Option<Operand>>,
     /// Errors become warnings: the stored value differs.
     pub ignore: bool,
 }
@@ -106,6 +105,7 @@ impl<'a> Values<'a> {
     pub fn operand(&self, operand: &Operand) -> Option<Value> {
         match operand {
             Operand::Value(value) => Some(value.clone()),
+            Operand::InsertId => Some(Value::whole(i128::from(self.session.insert_id))),
             Operand::Slot(slot) => self.slot(*slot),
             Operand::Negate(inner) => match self.operand(inner)? {
                 Value::Null => Some(Value::Null),
@@ -204,6 +204,11 @@ impl Plan {
             Action::Refuse(error) => Route::Refuse(error.clone()),
             Action::Fill => Route::Refuse(Error::internal("a statement without its ids")),
             Action::Tables(tables) => {
+                if let Some(counted) = &tables.counted
+                    && let Err(error) = counted.check(binding)
+                {
+                    return Route::Refuse(error);
+                }
                 let bound = match &tables.rows {
                     Some(rows) => self.split_rows(tables, rows, binding),
                     None => self.routed(tables, binding),
@@ -489,19 +494,6 @@ fn row_shard(
         .shapes
         .get(shape)
         .ok_or_else(|| Error::internal("a row of a shape that was not planned"))?;
-    if let Some(Some(operand)) = routing.counted.get(shape) {
-        if let Some(Value::Null | Value::Int(0)) = values.operand(operand) {
-            return Err(refuse(
-                "auto_increment",
-                format!(
-                    "Row {} leaves the AUTO_INCREMENT column of the sharded table '{}' to its shard, and each \
-                 shard would count for itself: give the value",
-                    number + 1,
-                    narrowed.table.name,
-                ),
-            ));
-        }
-    }
     let mut context = binding.session.assign;
     if routing.ignore {
         context = context.ignoring();

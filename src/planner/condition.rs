@@ -53,6 +53,8 @@ pub(crate) enum Test {
 pub(crate) enum Operand {
     Slot(u16),
     Value(Value),
+    /// LAST_INSERT_ID(), which is the session's: 0 before the first one.
+    InsertId,
     Negate(Box<Operand>),
     Arithmetic(Arithmetic, Box<Operand>, Box<Operand>),
 }

@@ -21,7 +21,7 @@ use crate::planner::workbench::Workbench;
 pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
     let mut out = String::new();
     if let Some(fill) = &plan.fill {
-        let wanted = match fill.wanted(binding, true) {
+        let wanted = match fill.wanted(binding) {
             Ok(rows) => rows.len(),
             Err(error) => {
                 let _ = writeln!(out, "Refuse {}: {}", error.code, error.message);

@@ -13,15 +13,13 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::name::SchemaName;
 use crate::planner::bind::{Binding, Values};
-use crate::planner::condition::Operand;
-use crate::planner::narrow::operand;
+use crate::planner::counted::{self, Asks, Cell, counts};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Form, quote};
 use crate::rules::sequence::SequenceRule;
 use crate::sql::analysis::{Assignment, Expr, Insert, InsertSource, Literal, Span};
 use crate::sql::slot::{Item, LiteralKind};
 use crate::value::Value;
-use crate::value::assign::{Stored, assign};
 use crate::value::types::ColumnType;
 
 /// How an INSERT's rows get ids from a sequence.
@@ -73,17 +71,6 @@ enum List {
     Whole(u32),
 }
 
-/// What stands in the column's place.
-#[derive(Debug)]
-enum Cell {
-    Slot(u16),
-    /// A value that is no single literal: it may not ask for an id.
-    Known(Operand),
-    Unknown,
-    /// Not known before the row is sent, and not asked.
-    Any,
-}
-
 /// A statement with ids in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filled {
@@ -125,24 +112,16 @@ pub(crate) fn plan(
     sets_id: bool,
 ) -> Result<Fill> {
     let column = known.and_then(|known| known.column(&rule.column));
-    let counted = known
-        .and_then(|known| known.columns.get(known.auto_increment?))
-        .is_some_and(|column| column.name.eq_ignore_ascii_case(&rule.column));
+    let counted =
+        counts(known).is_some_and(|column| column.name.eq_ignore_ascii_case(&rule.column));
     let place = columns.iter().position(|name| *name == rule.column.to_lowercase());
-    let cell = |expr: &Expr| match expr {
-        Expr::Slot(slot) => Cell::Slot(*slot),
-        other => match operand(other) {
-            Some(operand) => Cell::Known(operand),
-            None if counted && !is_remembered(other) => Cell::Unknown,
-            None => Cell::Any,
-        },
-    };
+    let cell = |expr: Option<&Expr>| expr.map_or(Cell::Absent, Cell::of);
     let places = match (&insert.source, place) {
         (InsertSource::Query(_), _) => {
             return Err(Error::internal("rows of a SELECT can't be filled"));
         }
         (InsertSource::Values(rows), Some(place)) => {
-            Places::Cells(rows.iter().map(|row| row.get(place).map_or(Cell::Any, cell)).collect())
+            Places::Cells(rows.iter().map(|row| cell(row.get(place))).collect())
         }
         (InsertSource::Values(rows), None) => Places::Behind {
             list: list(insert, template)?,
@@ -162,7 +141,7 @@ pub(crate) fn plan(
                     )
                 })?)
             }
-            other => Places::Value(other.map_or(Cell::Any, |assignment| cell(&assignment.value))),
+            other => Places::Value(cell(other.map(|assignment| &assignment.value))),
         },
     };
     let duplicates = if !insert.on_duplicate.is_empty() {
@@ -184,16 +163,6 @@ pub(crate) fn plan(
 }
 
 const BIGINT: ColumnType = ColumnType::Int { bits: 64, unsigned: false };
-
-/// `LAST_INSERT_ID()` and variables are somebody's id, and applications do write them.
-fn is_remembered(expr: &Expr) -> bool {
-    match expr {
-        Expr::Function(function) => {
-            function.name == "last_insert_id" && function.arguments.is_empty()
-        }
-        _ => false,
-    }
-}
 
 fn list(insert: &Insert, template: &[u8]) -> Result<List> {
     if let Some(last) = insert.columns.last() {
@@ -257,25 +226,25 @@ impl Fill {
         matches!(self.places, Places::Behind { .. } | Places::Assigned(_) | Places::Over(_))
     }
 
-    /// The rows that get an id, ascending. `zero`: 0 asks for one (no NO_AUTO_VALUE_ON_ZERO).
+    /// The rows that get an id, ascending.
     ///
     /// # Errors
     /// A refusal where it isn't known whether a row's value would make the shard count for itself.
-    pub fn wanted(&self, binding: &Binding, zero: bool) -> Result<Vec<u32>> {
+    pub fn wanted(&self, binding: &Binding) -> Result<Vec<u32>> {
         let count = u32::try_from(binding.lexed.rows().len().max(1)).unwrap_or(u32::MAX);
         match &self.places {
             Places::Behind { .. } => Ok((0..count).collect()),
             Places::Assigned(_) | Places::Over(_) => Ok(vec![0]),
             Places::Value(cell) => {
                 let values = Values::new(binding);
-                Ok(if self.asks(cell, &values, zero, 0)? { vec![0] } else { vec![] })
+                Ok(if self.asks(cell, &values, 0)? { vec![0] } else { vec![] })
             }
             Places::Cells(cells) => {
                 let mut wanted = vec![];
                 for number in 0..count {
                     let (values, shape) = Values::of_row(binding, number as usize);
-                    let cell = cells.get(shape).unwrap_or(&Cell::Any);
-                    if self.asks(cell, &values, zero, number)? {
+                    let cell = cells.get(shape).unwrap_or(&Cell::Unknown);
+                    if self.asks(cell, &values, number)? {
                         wanted.push(number);
                     }
                 }
@@ -284,47 +253,14 @@ impl Fill {
         }
     }
 
-    fn asks(&self, cell: &Cell, values: &Values, zero: bool, row: u32) -> Result<bool> {
-        match cell {
-            Cell::Any => Ok(false),
-            Cell::Unknown => Err(self.refused(row, "it is an expression")),
-            Cell::Known(operand) => match values.operand(operand) {
-                Some(value) if self.value_asks(&value, values, zero, row)? => {
-                    Err(self.refused(row, "it is computed"))
-                }
-                Some(_) => Ok(false),
-                None if self.counted => Err(self.refused(row, "it is an expression")),
-                None => Ok(false),
-            },
-            Cell::Slot(slot) => {
-                let kind = values.item_of(*slot).map(|item| item.kind);
-                if matches!(kind, Some(LiteralKind::Null | LiteralKind::Default)) {
-                    return Ok(true);
-                }
-                match values.operand(&Operand::Slot(*slot)) {
-                    Some(value) => self.value_asks(&value, values, zero, row),
-                    None => Ok(false),
-                }
-            }
-        }
-    }
-
-    fn value_asks(&self, value: &Value, values: &Values, zero: bool, row: u32) -> Result<bool> {
-        match value {
-            Value::Null => return Ok(true),
-            _ if !zero => return Ok(false),
-            Value::Int(number) => return Ok(*number == 0),
-            _ if !matches!(self.kind, ColumnType::Int { .. }) => return Ok(false),
-            _ => {}
-        }
-        let mut context = values.session.assign;
-        if self.duplicates == Duplicates::Skipped {
-            context = context.ignoring();
-        }
-        match assign(value, &self.kind, context) {
-            Stored::Value(stored) => Ok(matches!(stored, Value::Int(0) | Value::UInt(0))),
-            Stored::Unsure(why) if self.counted => Err(self.refused(row, why)),
-            Stored::Unsure(_) => Ok(false),
+    fn asks(&self, cell: &Cell, values: &Values, row: u32) -> Result<bool> {
+        let ignore = self.duplicates == Duplicates::Skipped;
+        match counted::asks(cell, &self.kind, values, ignore) {
+            Asks::Yes => Ok(true),
+            Asks::No => Ok(false),
+            Asks::Computed => Err(self.refused(row, "it is computed")),
+            Asks::Perhaps(why) if self.counted => Err(self.refused(row, why)),
+            Asks::Perhaps(_) => Ok(false),
         }
     }
 
@@ -422,7 +358,7 @@ impl Fill {
             Places::Cells(cells) => ids
                 .map(|(id, row)| {
                     let (values, shape) = Values::of_row(binding, *row as usize);
-                    let item = item_of(cells.get(shape).unwrap_or(&Cell::Any), &values)?;
+                    let item = item_of(cells.get(shape).unwrap_or(&Cell::Unknown), &values)?;
                     Ok(over(item, id))
                 })
                 .collect(),

@@ -161,7 +161,7 @@ fn has_window(select: &Select, query: &Query) -> bool {
         || query.order_by.iter().any(|item| any(&item.expr, &is_window))
 }
 
-fn is_aggregate(function: &Function) -> bool {
+pub(crate) fn is_aggregate(function: &Function) -> bool {
     !function.window && !function.qualified && AGGREGATES.contains(&function.name.as_str())
 }
 
@@ -169,7 +169,7 @@ fn is_window(function: &Function) -> bool {
     function.window
 }
 
-fn item_any(item: &Item, test: &dyn Fn(&Function) -> bool) -> bool {
+pub(crate) fn item_any(item: &Item, test: &dyn Fn(&Function) -> bool) -> bool {
     matches!(item, Item::Expr { expr, .. } if any(expr, test))
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::catalog;
 use crate::planner::bind::RowRouting;
 use crate::planner::condition::Operand;
+use crate::planner::counted::{Counted, counts};
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::fill::{self, Fill};
 use crate::planner::modify::{deterministic, key_update};
@@ -22,7 +23,7 @@ use crate::planner::{Action, Many, Narrowed, Tables};
 use crate::rules::sequence::SequenceRule;
 use crate::rules::table::{BroadcastTable, Placement, ShardedTable};
 use crate::sql::analysis::{Expr, Insert, InsertSource, Item, Literal, Query, Span};
-use crate::sql::slot::{LiteralKind, SlotKind};
+use crate::sql::slot::SlotKind;
 use crate::value::Value;
 
 /// The use of the table that rows go into.
@@ -144,25 +145,43 @@ fn everywhere<'a>(
         draft.facts.ids = Ids::Given;
     }
     deterministic(&draft)?;
-    let mut fill = None;
-    if let Some(rule) = &table.sequence {
-        survey.need(TARGET);
-        if !survey.needs.is_empty() {
-            return Ok(None);
-        }
-        let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
-        fill = filled(&draft, survey, insert, rule, &columns)?;
+    survey.need(TARGET);
+    if !survey.needs.is_empty() {
+        return Ok(None);
     }
-    broadcast(survey, insert, fill.is_some())?;
+    broadcast(survey, insert)?;
+    let counts = counts(target(survey)).is_some() && !draft.explains;
+    let (mut fill, mut counted) = (None, None);
+    if counts || table.sequence.is_some() {
+        let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
+        if let Some(rule) = &table.sequence {
+            fill = filled(&draft, survey, insert, rule, &columns)?;
+        }
+        if counts && fill.is_none() {
+            counted = Counted::plan(survey, insert, &columns, TARGET)?;
+        }
+    }
+    if counted.is_some() && opaque(&draft) {
+        return Err(too_many_shapes());
+    }
+    if !survey.needs.is_empty() {
+        return Ok(None);
+    }
     let mut tables = named(&mut draft, survey)?;
     tables.many = Some(Many::Broadcast);
+    tables.counted = counted;
     let certain = fill.as_ref().is_some_and(Fill::is_certain);
     let mut plan = draft.finish(if certain { Action::Fill } else { Action::Tables(tables) });
     plan.fill = fill;
     Ok(Some(plan))
 }
 
-fn broadcast(survey: &Survey, insert: &Insert, fills: bool) -> Result<()> {
+/// What the catalog has of the table that rows go into.
+fn target<'s>(survey: &'s Survey) -> Option<&'s catalog::Table> {
+    survey.uses.get(TARGET).and_then(|used| used.table.as_deref())
+}
+
+fn broadcast(survey: &Survey, insert: &Insert) -> Result<()> {
     if insert.returning {
         return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
     }
@@ -186,18 +205,6 @@ fn broadcast(survey: &Survey, insert: &Insert, fills: bool) -> Result<()> {
     let Some(table) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
         return Ok(());
     };
-    if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
-        if !fills && !given(insert, table, &column.name) {
-            return Err(refuse(
-                "auto_increment",
-                format!(
-                    "Column '{}' of the broadcast table '{}' is AUTO_INCREMENT, and its copies could count \
-                 differently: write its value, or declare a sequence for it",
-                    column.name, table.name,
-                ),
-            ));
-        }
-    }
     let differs = |column: &&catalog::Column| {
         matches!(column.default, catalog::DefaultValue::Expression(_))
             && !given(insert, table, &column.name)
@@ -256,7 +263,10 @@ fn sharded<'a>(
     };
     // EXPLAIN makes no row, so nothing is counted.
     if fill.is_none() && !draft.explains {
-        auto_increment(&draft, survey, insert, table, &columns)?;
+        tables.counted = Counted::plan(survey, insert, &columns, TARGET)?;
+        if !survey.needs.is_empty() {
+            return Ok(None);
+        }
     }
     if let InsertSource::Query(query) = &insert.source {
         from_query(&draft, survey, query, table, &columns, &mut tables)?;
@@ -270,11 +280,7 @@ fn sharded<'a>(
         ));
     }
     if opaque(&draft) {
-        return Err(refuse(
-            "insert_rows",
-            "The rows of the INSERT are of too many different shapes to be \
-             split over shards: use the same kinds of values in each row, or several statements",
-        ));
+        return Err(too_many_shapes());
     }
     if fill.as_ref().is_some_and(Fill::is_certain) {
         let mut plan = draft.finish(Action::Fill);
@@ -287,9 +293,7 @@ fn sharded<'a>(
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
     tables.sharded = narrowed;
-    let counted =
-        if fill.is_some() || draft.explains { vec![] } else { counted(survey, insert, &columns) };
-    tables.rows = Some(RowRouting { shapes, counted, ignore: insert.ignore });
+    tables.rows = Some(RowRouting { shapes, ignore: insert.ignore });
     tables.many = Some(Many::Write { write: WriteKind::Split, allowed });
     if let Some(rows) = rows_span(&draft) {
         draft.splice(rows, What::Rows, false);
@@ -327,15 +331,14 @@ fn filled(
     rule: &SequenceRule,
     columns: &[String],
 ) -> Result<Option<Fill>> {
-    let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
-    let counted = known.and_then(|known| known.columns.get(known.auto_increment?));
-    let other = counted.is_some_and(|column| !column.name.eq_ignore_ascii_case(&rule.column));
+    let known = target(survey);
+    let other = counts(known).is_some_and(|column| !column.name.eq_ignore_ascii_case(&rule.column));
     if other || draft.explains || matches!(insert.source, InsertSource::Query(_)) || opaque(draft) {
         return Ok(None);
     }
     let template = draft.input.lexed.template();
     let sets_id = draft.traits.sets_last_insert_id;
-    fill::plan(rule, insert, columns, known.map(|known| &**known), template, sets_id).map(Some)
+    fill::plan(rule, insert, columns, known, template, sets_id).map(Some)
 }
 
 /// `user_id = VALUES(user_id)` and `user_id = user_id` keep the row where it is.
@@ -389,68 +392,12 @@ fn columns(
     Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
 }
 
-/// A column that each shard would count for itself (mysql-traps 21).
-fn auto_increment(
-    draft: &Draft,
-    survey: &Survey,
-    insert: &Insert,
-    table: &ShardedTable,
-    columns: &[String],
-) -> Result<()> {
-    let Some(known) = survey.uses.get(TARGET).and_then(|used| used.table.as_ref()) else {
-        return Ok(());
-    };
-    let Some(column) = known.auto_increment.and_then(|index| known.columns.get(index)) else {
-        return Ok(());
-    };
-    let refused = || {
-        refuse(
-            "auto_increment",
-            format!(
-                "Column '{}' of the sharded table '{}' is AUTO_INCREMENT, and each shard would count for \
-             itself: give the value{}",
-                column.name,
-                table.name,
-                match &table.sequence {
-                    Some(_) => " (a sequence is declared, but not for a statement like this one)",
-                    None => ", or declare a sequence for it",
-                },
-            ),
-        )
-    };
-    let Some(place) = columns.iter().position(|name| *name == column.name.to_lowercase()) else {
-        return Err(refused());
-    };
-    // NULL, DEFAULT and 0 ask the server to count as well.
-    let counts = |expr: &Expr| match expr {
-        Expr::Literal(Literal::Null | Literal::Default) => true,
-        Expr::Slot(slot) => draft.input.lexed.slots().get(usize::from(*slot)).is_some_and(|slot| {
-            slot.kinds.contains(LiteralKind::Null) || slot.kinds.contains(LiteralKind::Default)
-        }),
-        _ => false,
-    };
-    let asked = match &insert.source {
-        InsertSource::Values(rows) => rows.iter().any(|row| row.get(place).is_some_and(counts)),
-        InsertSource::Assignments(all) => all.get(place).is_some_and(|a| counts(&a.value)),
-        InsertSource::Query(_) => false,
-    };
-    if asked { Err(refused()) } else { Ok(()) }
-}
-
-/// What each shape of rows gives the AUTO_INCREMENT column.
-fn counted(survey: &Survey, insert: &Insert, columns: &[String]) -> Vec<Option<Operand>> {
-    let known = survey.uses.get(TARGET).and_then(|used| used.table.as_ref());
-    let column = known.and_then(|known| known.columns.get(known.auto_increment?));
-    let place = column
-        .and_then(|column| columns.iter().position(|name| *name == column.name.to_lowercase()));
-    let Some(place) = place else { return vec![] };
-    match &insert.source {
-        InsertSource::Values(rows) => {
-            rows.iter().map(|row| row.get(place).and_then(operand)).collect()
-        }
-        InsertSource::Assignments(all) => vec![all.get(place).and_then(|a| operand(&a.value))],
-        InsertSource::Query(_) => vec![],
-    }
+fn too_many_shapes() -> crate::error::Error {
+    refuse(
+        "insert_rows",
+        "The rows of the INSERT are of too many different shapes to be told apart: use the same \
+         kinds of values in each row, or several statements",
+    )
 }
 
 fn opaque(draft: &Draft) -> bool {

@@ -23,6 +23,7 @@ pub mod bind;
 pub mod cache;
 pub(crate) mod condition;
 pub(crate) mod control;
+pub(crate) mod counted;
 pub(crate) mod draft;
 pub mod explain;
 pub mod fill;
@@ -132,6 +133,8 @@ pub(crate) struct Tables {
     pub rows: Option<bind::RowRouting>,
     /// What answers the statement where its shape would have it refused.
     pub bench: Option<Box<workbench::Workbench>>,
+    /// An AUTO_INCREMENT column that no server may count.
+    pub counted: Option<counted::Counted>,
 }
 
 /// One sharded table of a statement with what its conditions leave of it.

@@ -408,6 +408,11 @@ fn operand_within(expr: &Expr, rest: usize) -> Option<Operand> {
         Expr::Literal(Literal::Null) => Operand::Value(Value::Null),
         Expr::Literal(Literal::Bool(value)) => Operand::Value(Value::Int(i64::from(*value))),
         Expr::Literal(Literal::Number(text)) => Operand::Value(number(text)?),
+        Expr::Function(function)
+            if function.name == "last_insert_id" && function.arguments.is_empty() =>
+        {
+            Operand::InsertId
+        }
         Expr::Negate(inner) => Operand::Negate(Box::new(operand_within(inner, rest)?)),
         Expr::Arithmetic { op, left, right } => Operand::Arithmetic(
             *op,

@@ -163,6 +163,7 @@ impl Session {
         SessionFacts {
             assign: self.assign,
             charset: self.charset_class,
+            insert_id: self.last.insert_id,
             prefer: self.transaction.group().or_else(|| self.held.groups().first().copied()),
             turn: self.turn,
         }

@@ -43,7 +43,7 @@ impl Session {
         let Some(fill) = plan.fill.as_ref().filter(|_| self.taken.is_none()) else {
             return Ok(None);
         };
-        let rows = fill.wanted(binding, self.zero_asks())?;
+        let rows = fill.wanted(binding)?;
         let Ok(count) = u32::try_from(rows.len()) else {
             return Err(Error::internal("more rows than a statement can have"));
         };
@@ -138,18 +138,6 @@ impl Session {
         }
     }
 
-    /// Whether 0 asks for an id: sql_mode has no NO_AUTO_VALUE_ON_ZERO.
-    fn zero_asks(&self) -> bool {
-        const KEEPS: &str = "NO_AUTO_VALUE_ON_ZERO";
-        let has = |modes: &str| {
-            modes.trim_matches('\'').split(',').any(|mode| mode.trim().eq_ignore_ascii_case(KEEPS))
-        };
-        match self.state.variable("sql_mode") {
-            Some(modes) => !has(&String::from_utf8_lossy(modes)),
-            None => !has(&self.ctx.shared.front.announced().sql_mode),
-        }
-    }
-
     /// The statement behind EXPLAIN ROUTE as it would be with ids, which nobody loses: from 1 on.
     pub(super) async fn explain_filled(
         &mut self,
@@ -158,7 +146,7 @@ impl Session {
         binding: &Binding<'_>,
     ) -> Result<Option<String>> {
         let Some(fill) = &plan.fill else { return Ok(None) };
-        let rows = fill.wanted(binding, self.zero_asks())?;
+        let rows = fill.wanted(binding)?;
         if rows.is_empty() {
             return Ok(None);
         }

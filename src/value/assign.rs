@@ -25,6 +25,8 @@ pub struct Context {
     /// The values reach the server as parameters of a prepared statement, not as literals. MySQL
     /// compares a text parameter with a BIGINT as doubles, but a text literal exactly.
     pub parameters: bool,
+    /// 0 makes an AUTO_INCREMENT column count, as NULL does: no NO_AUTO_VALUE_ON_ZERO.
+    pub zero_counts: bool,
 }
 
 /// The kinds of servers that store some values differently.
@@ -48,6 +50,7 @@ impl Context {
             offset,
             other_fraction: has("TIME_TRUNCATE_FRACTIONAL") || has("TIME_ROUND_FRACTIONAL"),
             parameters: false,
+            zero_counts: !has("NO_AUTO_VALUE_ON_ZERO"),
         }
     }
 

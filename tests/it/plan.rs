@@ -1,7 +1,7 @@
 //! Golden plans: SQL and the route that it takes, in `tests/data/plan/*.test`.
 //!
 //! A case is a block of lines that ends with an empty one: directives (`@mode`, `@params`,
-//! `@schema`, `@server`), the statement, and the plan, indented by two blanks. Run with
+//! `@schema`, `@server`, `@insert_id`), the statement, and the plan, indented by two blanks. Run with
 //! `WEIR_UPDATE_GOLDEN=1` to write what the planner says now; read the difference before it is kept.
 
 use std::fmt::Write as _;
@@ -86,6 +86,8 @@ pub struct Settings {
     pub sql_mode: String,
     pub schema: Option<String>,
     pub parameters: Vec<Value>,
+    /// LAST_INSERT_ID().
+    pub insert_id: u64,
 }
 
 impl Case {
@@ -95,6 +97,7 @@ impl Case {
             sql_mode: "STRICT_TRANS_TABLES".to_string(),
             schema: Some("shop".to_string()),
             parameters: vec![],
+            insert_id: 0,
         };
         for directive in &self.directives {
             let (name, value) = directive.split_once(' ').unwrap_or((directive, ""));
@@ -108,6 +111,7 @@ impl Case {
                     settings.dialect.server = ServerKind::MariaDb;
                     settings.dialect.version = 101_100;
                 }
+                "@insert_id" => settings.insert_id = value.parse().expect("a number"),
                 "@params" => settings.parameters = value.split(", ").map(parameter).collect(),
                 other => panic!("unknown directive {other}"),
             }
@@ -178,6 +182,7 @@ pub fn explained(
     let session = SessionFacts {
         assign: assign::Context::new(server, &settings.sql_mode, Some(0)),
         charset: CharsetClass::Utf8,
+        insert_id: settings.insert_id,
         prefer: None,
         turn: 0,
     };
@@ -190,8 +195,7 @@ pub fn explained(
         session: &session,
     };
     let text = explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"));
-    let wanted =
-        plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding, true).ok()?)));
+    let wanted = plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding).ok()?)));
     let Some((fill, rows)) = wanted.filter(|(_, rows)| !rows.is_empty()) else { return text };
     // The ids from 7001 on, and then as any other statement.
     let form = if settings.parameters.is_empty() { Form::Text } else { Form::Prepared };

@@ -1,6 +1,7 @@
 //! Sequences against real servers of both kinds.
 
 mod clock;
+mod counted;
 mod groups;
 mod insert;
 mod many;

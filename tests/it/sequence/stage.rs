@@ -1,4 +1,4 @@
-//! Two tables with sequences of their own, on the servers of the shared rig: nobody else reads them.
+//! Tables with sequences of their own, and two without, on the servers of the shared rig: nobody else reads them.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,15 @@ const LINES: &str = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, order_id BI
 
 const TAXES: &str = "(id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL)";
 
+const MARKS: &str = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, user_id BIGINT NOT NULL)";
+
 pub struct Stage {
     pub proxies: Vec<Proxy>,
     plain: String,
     /// The copies of the broadcast table, group by group.
     pub taxes: [String; 2],
+    /// Those of the one without a sequence.
+    pub rates: [String; 2],
 }
 
 impl Stage {
@@ -39,12 +43,14 @@ impl Stage {
         for (group, server) in servers.iter().enumerate() {
             server.execute(&format!("CREATE DATABASE {name}_{group}"));
             server.execute(&format!("CREATE TABLE {name}_{group}.taxes {TAXES}"));
+            server.execute(&format!("CREATE TABLE {name}_{group}.rates {TAXES}"));
         }
         for shard in 0..SHARDS {
             let server = servers[shard * 2 / SHARDS];
             let database = database(shard);
             server.execute(&format!("CREATE TABLE {database}.users_{shard} {USERS}"));
             server.execute(&format!("CREATE TABLE {database}.order_items_{shard} {LINES}"));
+            server.execute(&format!("CREATE TABLE {database}.marks_{shard} {MARKS}"));
         }
         servers[0].execute(&format!("CREATE TABLE {name}.users {USERS}"));
         servers[0]
@@ -55,7 +61,8 @@ impl Stage {
         let port = servers[0].port;
         let plain = format!("mysql://root:root@127.0.0.1:{port}/{name}?prefer_socket=false");
         let taxes = [0, 1].map(|group| format!("{name}_{group}.taxes"));
-        Stage { proxies, plain, taxes }
+        let rates = [0, 1].map(|group| format!("{name}_{group}.rates"));
+        Stage { proxies, plain, taxes, rates }
     }
 
     pub fn on(rig: &Rig, proxies: usize) -> Stage {
@@ -115,11 +122,18 @@ schemas:
         scatter_writes: true
         sequence: {{column: id, kind: snowflake}}
       taxes: {{broadcast: true, sequence: {{column: id, kind: segment, name: tax, start: 500}}}}
+      marks:
+        key: [{{column: user_id}}]
+        algorithm: {{kind: modulo}}
+        shards: {}
+        scatter_writes: true
+      rates: {{broadcast: true}}
 ",
         servers[0].address(),
         servers[1].address(),
         native_verifier(USER),
         shards("users"),
         shards("order_items"),
+        shards("marks"),
     )
 }
