@@ -24,13 +24,16 @@ impl<'a> Names<'a> {
     /// the client gave stays.
     pub fn column(self, column: Column<'a>) -> Column<'a> {
         let found = self.0.iter().find(|renaming| {
+            // Columns of derived tables have no schema on MariaDB, but their source's name.
             column.org_table == renaming.physical_table.as_bytes()
-                && column.schema == renaming.physical_database.as_bytes()
+                && (column.schema.is_empty()
+                    || column.schema == renaming.physical_database.as_bytes())
         });
         if let Some(renaming) = found {
             let is_own = column.table == renaming.physical_table.as_bytes();
+            let schema = renaming.schema.as_str().as_bytes();
             return column.renamed(&Rename {
-                schema: Some(renaming.schema.as_str().as_bytes()),
+                schema: (!column.schema.is_empty()).then_some(schema),
                 table: is_own.then(|| renaming.table.as_str().as_bytes()),
                 org_table: Some(renaming.table.as_str().as_bytes()),
                 name: None,

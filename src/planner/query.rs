@@ -11,7 +11,7 @@ use crate::planner::splice::What;
 use crate::planner::survey::{Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
 use crate::planner::{Action, Many, Narrowed, Plan, Tables, workbench};
 use crate::rules::table::Placement;
-use crate::sql::analysis::{Body, Expr, Parsed, Query, SetOperator, Span};
+use crate::sql::analysis::{Body, Expr, Item, Parsed, Query, SetOperator, Span};
 use crate::sql::slot::{LiteralKind, SlotKind};
 
 /// What planning a parsed statement gives: a plan, or the tables that must be known first.
@@ -29,6 +29,7 @@ pub(crate) fn plan<'a>(
     let mut survey = Survey::new(draft.input);
     let blocks = survey.query(query, None, Role::Top)?;
     draft.name_tables(&survey, |_| Naming::Alias);
+    label_items(&mut draft, query, parsed);
     // information_schema is shown under logical names.
     let system = |used: &crate::planner::survey::Use| {
         is_system(used.schema.as_str())
@@ -100,6 +101,30 @@ fn with_workbench(
         return Ok(Outcome::Need(survey.needs));
     }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Items without an alias whose text may change keep their names.
+fn label_items(draft: &mut Draft, query: &Query, parsed: &Parsed) {
+    let mut first = query;
+    while let Body::Set { parts, .. } = &first.body
+        && let Some(part) = parts.first()
+    {
+        first = part;
+    }
+    let Body::Select(select) = &first.body else { return };
+    let spans = &parsed.layout.named_items;
+    if spans.len() != select.items.len() {
+        return;
+    }
+    for (item, span) in select.items.iter().zip(spans) {
+        let Item::Expr { expr, alias: None } = item else { continue };
+        let changes = draft.splices.iter().any(|splice| {
+            splice.at.start >= span.start && splice.at.end <= span.end && !splice.scattered
+        });
+        if changes && !matches!(expr, Expr::Column(_)) {
+            draft.splice(Span { start: span.end, end: span.end }, What::Label(*span), false);
+        }
+    }
 }
 
 /// Lists of key values that are conditions of the outermost SELECT: each shard gets its own part,
@@ -328,7 +353,7 @@ fn union_all(survey: &mut Survey, blocks: &[usize]) -> Result<()> {
 /// Derived tables and CTEs whose rows depend on more than one shard's.
 fn derived_blocks(survey: &mut Survey) -> Result<()> {
     for (index, block) in survey.blocks.iter().enumerate() {
-        if block.role == Role::Lateral && holds_shards(survey, index) {
+        if block.role == Role::Lateral && reaches_shards(survey, index) {
             return Err(refuse(
                 "lateral",
                 "LATERAL over several shards is not supported: narrow the \
@@ -338,10 +363,7 @@ fn derived_blocks(survey: &mut Survey) -> Result<()> {
     }
     for block in 0..survey.blocks.len() {
         let Some(opened) = survey.blocks.get(block) else { continue };
-        let has_sharded = survey
-            .uses
-            .iter()
-            .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)));
+        let has_sharded = reaches_shards(survey, block);
         match opened.role {
             Role::Derived if has_sharded => gather::local_rows(survey, block)
                 .map_err(|error| refuse("scatter_subquery", error.message))?,
@@ -360,7 +382,7 @@ fn derived_blocks(survey: &mut Survey) -> Result<()> {
 fn derived_beside(survey: &Survey, block: usize) -> Result<()> {
     let Some(opened) = survey.blocks.get(block) else { return Ok(()) };
     let over_shards = |leaf: &Leaf| match leaf {
-        Leaf::Derived { blocks, .. } => blocks.iter().any(|inner| holds_shards(survey, *inner)),
+        Leaf::Derived { blocks, .. } => blocks.iter().any(|inner| reaches_shards(survey, *inner)),
         Leaf::Table(_) => false,
     };
     let derived = opened.leaves.iter().filter(|leaf| over_shards(leaf)).count();
@@ -385,6 +407,16 @@ fn derived_beside(survey: &Survey, block: usize) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a block has rows of shards, be it by way of derived tables.
+fn reaches_shards(survey: &Survey, block: usize) -> bool {
+    let derived = |leaf: &Leaf| match leaf {
+        Leaf::Derived { blocks, .. } => blocks.iter().any(|inner| reaches_shards(survey, *inner)),
+        Leaf::Table(_) => false,
+    };
+    holds_shards(survey, block)
+        || survey.blocks.get(block).is_some_and(|block| block.leaves.iter().any(derived))
 }
 
 fn holds_shards(survey: &Survey, block: usize) -> bool {

@@ -60,6 +60,9 @@ pub(crate) enum What {
         written: Box<str>,
     },
     Parts(Vec<Part>),
+    /// Behind a select item whose text other splices change: it names its column by the text that
+    /// the client wrote.
+    Label(Span),
     /// `LIMIT offset + count`.
     Limit(Limit),
     /// The rows of VALUES: those of the target.
@@ -181,6 +184,9 @@ fn nowhere() -> Target {
     Target::plain(crate::name::GroupId(0), None)
 }
 
+/// Characters of the longest alias of a column that servers take.
+const LONGEST_ALIAS: usize = 256;
+
 struct Writer<'a> {
     plan: &'a Plan,
     splices: &'a [Splice],
@@ -218,6 +224,10 @@ impl Writer<'_> {
             What::Schema { index, written } => {
                 physical(*index).is_some_and(|(database, _)| **database != **written)
             }
+            What::Label(item) => self.splices.iter().any(|other| {
+                let inside = other.at.start >= item.start && other.at.end <= item.end;
+                inside && !matches!(other.what, What::Label(_)) && self.changes(other)
+            }),
             What::Parts(_) | What::Limit(_) | What::Rows | What::List { .. } => true,
         }
     }
@@ -263,6 +273,7 @@ impl Writer<'_> {
             What::Qualifier { index, .. } => quote(physical(*index)?.1, out),
             What::Schema { index, .. } => quote(physical(*index)?.0, out),
             What::Parts(parts) => self.write_parts(parts, out)?,
+            What::Label(item) => self.label(*item, out)?,
             What::Limit(limit) => {
                 let (offset, count) = bind::limit(limit, self.binding)?;
                 out.extend_from_slice(format!("LIMIT {}", offset.saturating_add(count)).as_bytes());
@@ -277,6 +288,21 @@ impl Writer<'_> {
                     out.extend_from_slice(self.bytes(item.start as usize, item.end as usize)?);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The name that a server gives an item without an alias: its text as it was written.
+    fn label(&self, item: Span, out: &mut Vec<u8>) -> Result<()> {
+        let mut text = Vec::new();
+        Writer { form: Form::Prepared, ..*self }.verbatim(item, &mut text)?;
+        let length = String::from_utf8_lossy(&text).chars().count();
+        if length <= LONGEST_ALIAS {
+            out.extend_from_slice(b" AS `");
+            for byte in text {
+                out.extend(std::iter::repeat_n(byte, 1 + usize::from(byte == b'`')));
+            }
+            out.push(b'`');
         }
         Ok(())
     }

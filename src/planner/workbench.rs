@@ -108,11 +108,13 @@ pub(crate) fn plan(
             bench.splices.push(Splice { at, what: What::Parts(vec![]), scattered: false });
         }
     }
-    // Hints are cut out wherever the statement goes.
-    let hints = draft.splices.iter().filter(|splice| {
-        matches!(&splice.what, What::Parts(parts) if parts.is_empty()) && !splice.scattered
+    // Hints are cut out and columns keep their names wherever the statement goes.
+    let kept = draft.splices.iter().filter(|splice| match &splice.what {
+        What::Parts(parts) => parts.is_empty() && !splice.scattered,
+        What::Label(_) => true,
+        _ => false,
     });
-    bench.splices.extend(hints.cloned());
+    bench.splices.extend(kept.cloned());
     bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     Ok(Some(bench))
 }

@@ -360,6 +360,8 @@ pub struct Layout {
     pub select: Span,
     /// The select list's items, in order.
     pub items: Vec<Span>,
+    /// The items of the first SELECT of a UNION, which name the columns; those of the only SELECT.
+    pub named_items: Vec<Span>,
     /// The keys of GROUP BY and ORDER BY, without ASC and DESC.
     pub group_items: Vec<Span>,
     pub order_items: Vec<Span>,

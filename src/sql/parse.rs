@@ -215,7 +215,10 @@ impl Walk<'_> {
             ("UNION" | "EXCEPT" | "INTERSECT", _) => {
                 self.leave_items();
                 self.layout.select = Span::default();
-                self.layout.items.clear();
+                let items = std::mem::take(&mut self.layout.items);
+                if self.layout.named_items.is_empty() {
+                    self.layout.named_items = items;
+                }
                 self.layout.group_items.clear();
                 self.layout.group_by = None;
                 self.clause = Clause::Middle;
@@ -291,6 +294,9 @@ impl Walk<'_> {
 
     fn finish(&mut self) {
         self.leave_items();
+        if self.layout.named_items.is_empty() {
+            self.layout.named_items = self.layout.items.clone();
+        }
         if self.layout.limit.is_none() {
             self.layout.before_limit = self.end;
             if self.layout.order_by.is_none() {

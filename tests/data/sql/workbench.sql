@@ -1,5 +1,148 @@
 -- Shapes that no merge answers: the rows are gathered, and MySQL runs the statement over them.
+
+-- Joins
 SELECT a.order_id, b.order_id FROM orders a JOIN orders b ON a.total = b.total AND a.order_id < b.order_id ORDER BY a.order_id, b.order_id;
-SELECT level, count(DISTINCT region_id) FROM users GROUP BY level ORDER BY level;
-SELECT user_id, row_number() OVER (ORDER BY balance, user_id) AS n FROM users ORDER BY user_id;
+SELECT o.order_id, l.line, l.item_id FROM orders o JOIN order_items l ON l.order_id = o.order_id WHERE o.user_id < 9 ORDER BY o.order_id, l.line;
+SELECT o.order_id, i.title FROM orders o JOIN order_items l ON l.order_id = o.order_id JOIN items i ON i.item_id = l.item_id WHERE o.status = 'paid' ORDER BY o.order_id, l.line;
+SELECT i.item_id, i.title, count(l.id) AS n FROM items i LEFT JOIN order_items l ON l.item_id = i.item_id GROUP BY i.item_id, i.title ORDER BY n DESC, i.item_id;
+SELECT i.item_id, l.id FROM items i LEFT JOIN order_items l ON l.item_id = i.item_id AND l.quantity > 3 WHERE i.category = 'tea' ORDER BY i.item_id, l.id;
+SELECT l.id, i.title FROM items i RIGHT JOIN order_items l ON l.item_id = i.item_id AND i.category = 'book' ORDER BY l.id LIMIT 40;
+SELECT i.item_id FROM items i LEFT JOIN order_items l ON l.item_id = i.item_id WHERE l.id IS NULL ORDER BY i.item_id;
+SELECT u.name, o.order_id, i.title FROM users u LEFT JOIN (orders o JOIN order_items l ON l.order_id = o.order_id JOIN items i ON i.item_id = l.item_id) ON o.user_id = u.user_id AND i.category = 'lamp' WHERE u.user_id < 30 ORDER BY u.user_id, o.order_id, l.line;
+SELECT u.user_id, v.user_id FROM users u, users v WHERE u.region_id = v.region_id AND u.user_id < v.user_id AND u.level = 'diamond' AND v.level = 'diamond' ORDER BY 1, 2;
+SELECT count(*) FROM users u CROSS JOIN stock s WHERE u.user_id < 10 AND s.item_id < 10;
+SELECT u.name, i.title FROM users u STRAIGHT_JOIN items i ON i.item_id = u.user_id WHERE u.user_id BETWEEN 5 AND 25 ORDER BY u.user_id;
+SELECT order_id, line, status FROM orders JOIN order_items USING (order_id) WHERE order_id < 40 ORDER BY order_id, line;
+SELECT * FROM orders NATURAL JOIN order_items WHERE order_id < 12 ORDER BY order_id, line;
+SELECT orders.*, items.title FROM orders JOIN order_items ON order_items.order_id = orders.order_id JOIN items ON items.item_id = order_items.item_id WHERE orders.order_id = 17 ORDER BY order_items.line;
+SELECT shop.orders.order_id, shop.items.title FROM shop.orders JOIN shop.order_items ON shop.order_items.order_id = shop.orders.order_id JOIN shop.items USING (item_id) WHERE shop.orders.total > 200 ORDER BY shop.orders.order_id, shop.order_items.line;
+SELECT o.order_id, c.percent FROM orders o JOIN coupons c ON c.code = o.coupon ORDER BY o.order_id LIMIT 9;
+SELECT o.order_id, c.percent, r.name FROM orders o LEFT JOIN coupons c ON c.code = o.coupon AND c.percent > 10 JOIN regions r ON r.region_id = o.region_id WHERE o.total < 60 ORDER BY o.order_id;
+SELECT r.name, c.code FROM regions r JOIN coupons c ON c.percent = r.region_id JOIN users u ON u.user_id = r.region_id ORDER BY 1, 2;
+SELECT r.name, u.name FROM regions r LEFT JOIN users u ON u.region_id = r.region_id AND u.level = 'gold' ORDER BY r.region_id, u.user_id;
+SELECT s.item_id, s.quantity, x.sold FROM stock s JOIN (SELECT item_id, sum(quantity) AS sold FROM order_items GROUP BY item_id) x ON x.item_id = s.item_id ORDER BY x.sold DESC, s.item_id LIMIT 15;
+SELECT a.user_id, b.user_id FROM users a JOIN users b ON b.region_id = a.region_id WHERE a.user_id = 1 AND b.user_id <> 1 ORDER BY 2;
+SELECT a.name, b.name FROM users a JOIN users b ON a.name = b.name AND a.user_id <> b.user_id ORDER BY a.user_id, b.user_id;
+SELECT u.user_id FROM users u JOIN orders o ON o.user_id = u.user_id + 1 WHERE o.total > 150 ORDER BY u.user_id, o.order_id;
+SELECT a.item_id, b.item_id FROM items a LEFT JOIN items b ON b.price = a.price AND b.item_id > a.item_id ORDER BY a.item_id, b.item_id LIMIT 30;
+
+-- Subqueries
 SELECT name FROM users WHERE user_id IN (SELECT user_id FROM orders WHERE total > 100) ORDER BY name, user_id;
+SELECT user_id FROM users WHERE user_id NOT IN (SELECT user_id FROM orders WHERE status <> 'new') ORDER BY user_id;
+SELECT item_id FROM items i WHERE EXISTS (SELECT 1 FROM order_items l WHERE l.item_id = i.item_id AND l.quantity >= 3) ORDER BY item_id;
+SELECT item_id FROM items i WHERE NOT EXISTS (SELECT * FROM order_items l WHERE l.item_id = i.item_id) ORDER BY item_id;
+SELECT order_id, total FROM orders WHERE total = (SELECT max(total) FROM orders);
+SELECT order_id, total FROM orders WHERE total > (SELECT avg(total) FROM orders) ORDER BY total DESC, order_id LIMIT 10;
+SELECT order_id, total FROM orders o WHERE total > (SELECT avg(p.total) FROM orders p WHERE p.region_id = o.region_id) ORDER BY order_id LIMIT 20;
+SELECT user_id, (SELECT count(*) FROM order_items l WHERE l.item_id = u.user_id) AS n FROM users u ORDER BY user_id LIMIT 20;
+SELECT user_id, (SELECT count(*) FROM orders), (SELECT max(item_id) FROM items) AS m FROM users ORDER BY user_id LIMIT 2;
+SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM regions);
+SELECT EXISTS (SELECT 1 FROM orders WHERE total > 100000) AS any_order, EXISTS (SELECT 1 FROM users WHERE level = 'gold');
+SELECT order_id FROM orders WHERE (user_id, region_id) IN (SELECT user_id, region_id FROM users WHERE level = 'silver') ORDER BY order_id;
+SELECT order_id FROM orders WHERE total >= ALL (SELECT total FROM orders WHERE status = 'cancelled') ORDER BY order_id;
+SELECT order_id FROM orders WHERE total < ANY (SELECT price FROM items WHERE category = 'tea') ORDER BY order_id;
+SELECT name FROM users WHERE user_id = (SELECT user_id FROM orders ORDER BY total DESC, order_id LIMIT 1);
+SELECT * FROM users WHERE user_id = (SELECT user_id FROM orders WHERE user_id = 7);
+SELECT x.level, x.n FROM (SELECT level, count(*) AS n FROM users GROUP BY level) x WHERE x.n > 10 ORDER BY x.level;
+SELECT avg(x.n), max(x.n) FROM (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id) x;
+SELECT count(*) FROM (SELECT DISTINCT region_id, status FROM orders) x;
+SELECT * FROM (SELECT order_id, total FROM orders ORDER BY total DESC, order_id LIMIT 5) x ORDER BY order_id;
+SELECT y.m FROM (SELECT max(x.s) AS m FROM (SELECT user_id, sum(total) AS s FROM orders GROUP BY user_id) x) y;
+SELECT a.n, b.n FROM (SELECT count(*) AS n FROM users) a, (SELECT count(*) AS n FROM orders) b;
+SELECT region_id, name FROM regions r WHERE region_id IN (SELECT region_id FROM users GROUP BY region_id HAVING count(*) > 3) ORDER BY region_id;
+SELECT user_id FROM users ORDER BY (SELECT count(*) FROM orders o WHERE o.user_id = users.user_id) DESC, user_id LIMIT 10;
+SELECT level, count(*) AS n FROM users GROUP BY level HAVING n > (SELECT count(*) FROM regions) ORDER BY level;
+SELECT CASE WHEN EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.user_id) THEN 'buyer' ELSE 'visitor' END AS kind, count(*) FROM users u GROUP BY kind ORDER BY kind;
+
+-- UNION, EXCEPT, INTERSECT
+SELECT user_id FROM users UNION SELECT user_id FROM orders ORDER BY user_id;
+SELECT region_id FROM users UNION ALL SELECT region_id FROM regions ORDER BY region_id;
+SELECT user_id, name FROM users WHERE user_id < 5 UNION ALL SELECT item_id, title FROM items WHERE item_id < 5 ORDER BY 1, 2;
+SELECT level FROM users UNION SELECT status FROM orders ORDER BY 1;
+SELECT user_id FROM users EXCEPT SELECT user_id FROM orders ORDER BY 1;
+SELECT item_id FROM items INTERSECT SELECT item_id FROM order_items ORDER BY 1;
+(SELECT order_id, total FROM orders ORDER BY total DESC, order_id LIMIT 3) UNION ALL (SELECT order_id, total FROM orders ORDER BY total, order_id LIMIT 3) ORDER BY total, order_id;
+SELECT 'user' AS kind, count(*) FROM users UNION ALL SELECT 'order', count(*) FROM orders UNION ALL SELECT 'region', count(*) FROM regions ORDER BY kind;
+SELECT count(*) FROM (SELECT user_id FROM users UNION SELECT item_id FROM items) x;
+SELECT user_id FROM users WHERE user_id IN (SELECT user_id FROM orders UNION SELECT item_id FROM items WHERE item_id < 3) ORDER BY user_id LIMIT 20;
+SELECT user_id AS id FROM users UNION SELECT item_id FROM items ORDER BY id DESC LIMIT 5 OFFSET 2;
+
+-- Common table expressions
+WITH big AS (SELECT * FROM orders WHERE total > 120) SELECT order_id, total FROM big ORDER BY total DESC, order_id;
+WITH sold AS (SELECT item_id, sum(quantity) AS q FROM order_items GROUP BY item_id) SELECT i.title, s.q FROM sold s JOIN items i ON i.item_id = s.item_id ORDER BY s.q DESC, i.item_id LIMIT 12;
+WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 6) SELECT n.i, count(o.order_id) FROM n LEFT JOIN orders o ON o.user_id = n.i GROUP BY n.i ORDER BY n.i;
+WITH RECURSIVE chain AS (SELECT user_id, 1 AS depth FROM users WHERE user_id = 1 UNION ALL SELECT u.user_id, c.depth + 1 FROM users u JOIN chain c ON u.user_id = c.user_id * 2) SELECT * FROM chain ORDER BY depth;
+WITH c (id, label) AS (SELECT user_id, name FROM users) SELECT label FROM c WHERE id IN (SELECT user_id FROM orders WHERE total > 180) ORDER BY id;
+WITH users AS (SELECT item_id AS user_id FROM items) SELECT count(*) FROM users;
+
+-- Windows
+SELECT user_id, row_number() OVER (ORDER BY balance, user_id) AS n FROM users ORDER BY user_id;
+SELECT order_id, region_id, rank() OVER (PARTITION BY region_id ORDER BY total DESC, order_id) AS r FROM orders ORDER BY order_id LIMIT 30;
+SELECT order_id, sum(total) OVER (ORDER BY order_id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM orders ORDER BY order_id LIMIT 30;
+SELECT order_id, lag(total) OVER w, lead(total, 2) OVER w FROM orders WINDOW w AS (ORDER BY order_id) ORDER BY order_id LIMIT 15;
+SELECT level, balance, first_value(user_id) OVER (PARTITION BY level ORDER BY balance, user_id) AS f FROM users ORDER BY user_id LIMIT 20;
+SELECT * FROM (SELECT item_id, category, price, dense_rank() OVER (PARTITION BY category ORDER BY price DESC, item_id) AS d FROM items) x WHERE d <= 2 ORDER BY category, d, item_id;
+SELECT level, count(*) AS n, sum(count(*)) OVER (ORDER BY level) AS running FROM users GROUP BY level ORDER BY level;
+SELECT user_id, ntile(4) OVER (ORDER BY user_id) AS q, percent_rank() OVER (ORDER BY user_id) AS p FROM users ORDER BY user_id LIMIT 12;
+
+-- Aggregates and groups
+SELECT level, count(DISTINCT region_id) FROM users GROUP BY level ORDER BY level;
+SELECT count(DISTINCT user_id), count(DISTINCT region_id, status), sum(DISTINCT region_id) FROM orders;
+SELECT status, count(*) AS n FROM orders GROUP BY status HAVING n > 20 ORDER BY n DESC, status;
+SELECT region_id, sum(total) FROM orders GROUP BY region_id HAVING sum(total) > 500 AND count(*) > 3 ORDER BY 2 DESC, 1;
+SELECT status, sum(total) / count(*) AS mean, max(total) - min(total) FROM orders GROUP BY status ORDER BY status;
+SELECT round(avg(total), 3), concat('n=', count(*)) FROM orders;
+SELECT stddev(total), variance(total), std(total) FROM orders WHERE user_id < 50;
+SELECT status, group_concat(order_id ORDER BY order_id SEPARATOR ';') FROM orders WHERE user_id < 20 GROUP BY status ORDER BY status;
+SELECT group_concat(DISTINCT level ORDER BY level DESC) FROM users;
+SELECT status, region_id, count(*) FROM orders WHERE region_id < 4 GROUP BY status, region_id WITH ROLLUP;
+SELECT status, grouping(status), sum(total) FROM orders GROUP BY status WITH ROLLUP;
+SELECT sum(total) FROM orders GROUP BY region_id ORDER BY sum(total) DESC LIMIT 3;
+SELECT min(level), max(level) FROM users;
+SELECT min(status), max(status) FROM orders WHERE user_id < 40;
+SELECT json_arrayagg(x.region_id) FROM (SELECT DISTINCT region_id FROM users WHERE region_id < 4 ORDER BY region_id) x;
+SELECT sum(total * region_id), sum(CASE WHEN status = 'paid' THEN 1 ELSE 0 END) + 1 FROM orders;
+SELECT ifnull(max(note), 'none') FROM orders WHERE user_id = -5 OR total > 1e9;
+SELECT year(created_at), month(created_at), count(DISTINCT user_id) FROM orders GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT length(name) AS l, count(*) FROM users GROUP BY l HAVING count(*) > 1 ORDER BY l;
+SELECT DISTINCT u.level, o.status FROM users u JOIN orders o ON o.region_id = u.region_id ORDER BY u.level, o.status;
+SELECT count(*) FROM users HAVING count(*) > 1000000;
+
+-- Order by values that don't merge
+SELECT user_id, profile FROM users WHERE user_id < 40 ORDER BY json_extract(profile, '$.a'), user_id;
+SELECT item_id FROM items ORDER BY attributes, item_id LIMIT 10;
+SELECT user_id FROM users ORDER BY concat(level, name), user_id LIMIT 10;
+SELECT user_id FROM users ORDER BY name COLLATE utf8mb4_bin DESC, user_id LIMIT 10;
+SELECT user_id FROM users ORDER BY field(level, 'gold', 'plain', 'silver', 'diamond'), user_id LIMIT 10;
+SELECT concat(9 - region_id) AS region_id, user_id FROM users ORDER BY region_id, user_id LIMIT 12;
+SELECT DISTINCT name FROM users WHERE user_id < 30 ORDER BY upper(name), name;
+SELECT *, total * 2 FROM orders ORDER BY 1 LIMIT 5;
+
+-- All kinds of columns as they are
+SELECT u.*, o.* FROM users u JOIN orders o ON o.region_id = u.region_id AND o.order_id = u.user_id ORDER BY u.user_id;
+SELECT i.*, s.* FROM items i JOIN stock s ON s.item_id = i.item_id + 1 ORDER BY i.item_id LIMIT 20;
+SELECT c.*, r.* FROM coupons c JOIN regions r ON r.region_id = c.percent JOIN users u ON u.user_id = r.region_id ORDER BY c.code;
+SELECT sum(score), avg(score), min(score), max(score) FROM users u JOIN items i ON i.item_id = u.user_id;
+SELECT hex(picture), weight_kg FROM items i JOIN users u ON u.user_id = i.item_id ORDER BY i.item_id LIMIT 20;
+SELECT u.name = v.name, u.level = v.level FROM users u JOIN users v ON v.user_id = u.user_id + 1 ORDER BY u.user_id LIMIT 10;
+
+-- Functions of the session
+SELECT count(DISTINCT region_id), database(), now() > '2000-01-01', connection_id() > 0 FROM users;
+SELECT count(DISTINCT region_id), found_rows() >= 0 FROM users;
+SELECT count(DISTINCT u.region_id) AS n, last_insert_id() AS l FROM users u;
+SELECT count(DISTINCT level) FROM users WHERE registered_at < now();
+SELECT count(DISTINCT level) + 0 FROM users WHERE user_id > length(uuid());
+SELECT max(rand() < 2), count(DISTINCT level) FROM users;
+
+-- Warnings and errors
+SELECT count(DISTINCT 1 / (user_id - 5)) FROM users;
+SELECT nosuch, count(DISTINCT level) FROM users;
+SELECT count(DISTINCT u.nosuch) FROM users u;
+SELECT user_id FROM users u JOIN orders o ON o.region_id = u.region_id ORDER BY 1 LIMIT 1;
+SELECT x.user_id FROM users u JOIN orders o ON o.region_id = u.region_id;
+SELECT count(DISTINCT level) FROM nosuch;
+SELECT a.name FROM users a JOIN nosuch b ON a.name = b.name;
+SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM orders);
+SELECT group_concat(user_id) FROM users GROUP BY nosuch;
+SELECT abs(-9223372036854775807 - user_id) FROM users UNION SELECT 1 ORDER BY 1;
+SELECT user_id FROM users WHERE (user_id, name) = (SELECT user_id FROM orders LIMIT 1);
