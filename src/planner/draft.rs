@@ -46,6 +46,17 @@ pub(crate) enum Naming {
     Rename,
 }
 
+/// Whether a statement of this kind reads or sets LAST_INSERT_ID() where its text doesn't show it, or
+/// its OK packet doesn't tell.
+fn lends_id(kind: StatementKind, traits: Traits) -> bool {
+    use StatementKind as K;
+    match kind {
+        K::Call | K::LoadData { .. } | K::LoadXml { .. } | K::Compound => true,
+        K::Select | K::With | K::Do | K::Values | K::Table => traits.sets_last_insert_id,
+        _ => false,
+    }
+}
+
 impl<'a> Draft<'a> {
     pub fn new(input: &'a PlanInput<'a>, classified: &Classified, hints: Hints) -> Self {
         let traits = classified.traits;
@@ -65,6 +76,7 @@ impl<'a> Draft<'a> {
                 || traits.row_count
                 || traits.session_function,
             clock: traits.clock,
+            lends_id: lends_id(classified.kind, traits),
             ..Facts::default()
         };
         for hint in &hints.hints {

@@ -112,8 +112,21 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
     }
 }
 
-fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome, Error> {
+fn definitions(
+    mut draft: Draft,
+    classified: &Classified,
+    tokens: &[Token],
+) -> Result<Outcome, Error> {
     use StatementKind as K;
+    let sql = draft.input.sql;
+    let selects = || tokens.iter().any(|token| token.is_word(sql, "SELECT"));
+    match classified.kind {
+        // Rows that are made now.
+        K::CreateTable { .. } if selects() => {}
+        K::LoadData { .. } | K::LoadXml { .. } => {}
+        // What is defined asks whoever uses it later.
+        _ => draft.facts.looks_back = false,
+    }
     match classified.kind {
         K::CreateTable { .. }
         | K::AlterTable
@@ -133,7 +146,6 @@ fn definitions(draft: Draft, classified: &Classified, tokens: &[Token]) -> Resul
             control::database(draft, classified, tokens)
         }
         K::CreateView | K::AlterView | K::DropView | K::Routine | K::Sequence => {
-            let mut draft = draft;
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
             tokens::whole(

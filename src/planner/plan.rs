@@ -39,6 +39,9 @@ pub struct Facts {
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
+    /// The server itself reads LAST_INSERT_ID() or sets it, unseen: the connection is given the
+    /// session's value before the statement, and what it has then becomes the session's.
+    pub lends_id: bool,
     /// Who makes the ids of this INSERT's rows.
     pub ids: Ids,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
@@ -58,6 +61,7 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             clock: false,
+            lends_id: false,
             ids: Ids::Servers,
             names_in_rows: false,
         }

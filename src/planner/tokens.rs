@@ -40,6 +40,13 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
     let mut group = None;
     let mut database = None;
     for mention in mentioned_names(draft.input.sql, tokens) {
+        let of_servers = match &mention.schema {
+            Some(schema) => is_system(schema) || is_physical(&draft, schema),
+            None => draft.input.schema.is_some_and(is_system),
+        };
+        if of_servers && draft.kind != StatementKind::Help {
+            return Err(not_understood(construct, &mention.name));
+        }
         if let Some(schema) =
             mention.schema.as_deref().and_then(|name| draft.input.rules.schema(name))
         {
@@ -73,6 +80,21 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
         None => home(&draft, &mut tables)?,
     }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Whether a database of that name is behind Weir under another name.
+fn is_physical(draft: &Draft, name: &str) -> bool {
+    let rules = draft.input.rules;
+    let holds = |placement: &Placement| match placement {
+        Placement::Sharded(table) => table.shards.iter().any(|shard| *shard.database == *name),
+        Placement::Broadcast(table) => table.copies.iter().any(|(_, database)| **database == *name),
+        Placement::Single(table) => *table.database == *name,
+    };
+    rules.schema(name).is_none()
+        && rules.schemas().iter().any(|schema| {
+            schema.databases.iter().any(|(_, database)| **database == *name)
+                || schema.tables().into_iter().any(|(_, placement)| holds(placement))
+        })
 }
 
 fn not_understood(construct: &str, table: &str) -> Error {

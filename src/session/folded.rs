@@ -44,67 +44,147 @@ pub fn references(
     tokens: &[Token],
     inside: bool,
 ) -> (Vec<Reference>, Vec<Range<usize>>) {
-    let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-    let name = |place: usize| {
-        tokens.get(place).filter(|token| token.is_name()).map(|token| name_of(sql, token))
-    };
-    let point = |place: usize| tokens.get(place).is_some_and(|token| token.is_symbol(sql, "."));
+    let significant: Vec<Token> =
+        tokens.iter().filter(|token| !token.kind.is_trivia()).copied().collect();
     let (mut found, mut cut) = (Vec::new(), Vec::new());
     let shows =
-        tokens.first().is_some_and(|token| token.is_any(sql, &["SHOW", "DESCRIBE", "DESC"]));
+        significant.first().is_some_and(|token| token.is_any(sql, &["SHOW", "DESCRIBE", "DESC"]));
     if shows {
         return (found, cut);
     }
-    let mut from: Option<u16> = None;
+    let point =
+        |place: usize| significant.get(place).is_some_and(|token| token.is_symbol(sql, "."));
+    let mut places: Vec<(usize, usize)> = Vec::new();
     let mut place = 0;
-    while let Some(token) = tokens.get(place) {
-        let expects_table = match from {
-            _ if token.is_any(sql, &["FROM", "JOIN", "STRAIGHT_JOIN"]) => {
-                from = Some(token.depth);
-                false
-            }
-            Some(depth) if token.is_symbol(sql, ",") && token.depth == depth => false,
-            Some(depth) if token.depth == depth && token.is_any(sql, &CLAUSES) => {
-                from = None;
-                false
-            }
-            Some(depth) => {
-                let before = place.checked_sub(1).and_then(|before| tokens.get(before));
-                token.depth == depth
-                    && before.is_some_and(|before| {
-                        before.is_symbol(sql, ",")
-                            || before.is_any(sql, &["FROM", "JOIN", "STRAIGHT_JOIN"])
-                    })
-            }
-            None => false,
-        };
+    while let Some(token) = significant.get(place) {
+        let after_point = place > 0 && point(place - 1);
         let of_schema = token.is_name()
+            && !after_point
             && name_of(sql, token).eq_ignore_ascii_case("information_schema")
             && point(place + 1);
-        let (first, last) = match (of_schema, name(place + 2), name(place)) {
-            (true, Some(table), _) if point(place + 3) => {
-                let _ = table;
-                let end =
-                    tokens.get(place + 2).map_or(token.range().end, |table| table.range().start);
-                cut.push(token.range().start..end);
-                place += 3;
-                continue;
+        let table = significant.get(place + 2).filter(|table| of_schema && table.is_name());
+        match table {
+            Some(table) if point(place + 3) => cut.push(token.range().start..table.range().start),
+            Some(_) => places.push((place, place + 2)),
+            None => {}
+        }
+        place += if table.is_some() { 3 } else { 1 };
+    }
+    if inside {
+        let common = common_tables(sql, &significant);
+        for place in unqualified(sql, &significant) {
+            let name = significant.get(place).map(|token| name_of(sql, token)).unwrap_or_default();
+            if !common.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                places.push((place, place));
             }
-            (true, Some(table), _) => (table, place + 2),
-            (false, _, Some(table)) if inside && expects_table && !point(place + 1) => {
-                (table, place)
-            }
-            _ => {
-                place += 1;
-                continue;
-            }
+        }
+        places.sort_unstable();
+    }
+    for (first, last) in places {
+        let (Some(begin), Some(table)) = (significant.get(first), significant.get(last)) else {
+            continue;
         };
-        let end = tokens.get(last).map_or(token.range().end, |token| token.range().end);
-        let bare = !tokens.get(last + 1).is_some_and(|next| is_alias(sql, next));
-        found.push(Reference { range: token.range().start..end, name: first, bare });
-        place = last + 1;
+        let bare = !significant.get(last + 1).is_some_and(|next| is_alias(sql, next));
+        let range = begin.range().start..table.range().end;
+        found.push(Reference { range, name: name_of(sql, table), bare });
     }
     (found, cut)
+}
+
+/// The tokens that are tables without a schema, wherever FROM lists them.
+fn unqualified(sql: &[u8], tokens: &[Token]) -> Vec<usize> {
+    /// What a parenthesis holds.
+    #[derive(Clone, Copy, Default)]
+    struct Level {
+        /// A query, whose FROM lists tables: `EXTRACT(YEAR FROM d)` is none.
+        query: bool,
+        /// The list of tables has begun and isn't over.
+        lists: bool,
+        /// A table comes next.
+        expects: bool,
+    }
+    let mut levels = vec![Level { query: true, ..Level::default() }];
+    let mut found = Vec::new();
+    for (place, token) in tokens.iter().enumerate() {
+        let next = tokens.get(place + 1);
+        let inner = levels.len() > 1;
+        let Some(level) = levels.last_mut() else { break };
+        match token.symbol(sql) {
+            b"(" => {
+                let opened =
+                    Level { query: level.expects, lists: level.expects, expects: level.expects };
+                level.expects = false;
+                levels.push(opened);
+                continue;
+            }
+            b")" if inner => {
+                levels.pop();
+                continue;
+            }
+            b"," => {
+                level.expects = level.lists;
+                continue;
+            }
+            _ => {}
+        }
+        if token.is_any(sql, &["SELECT", "WITH", "VALUES"]) {
+            *level = Level { query: true, ..Level::default() };
+        } else if token.is_word(sql, "FROM") && level.query {
+            *level = Level { lists: true, expects: true, ..*level };
+        } else if token.is_any(sql, &["JOIN", "STRAIGHT_JOIN"]) && level.lists {
+            level.expects = true;
+        } else if level.expects && !token.is_word(sql, "LATERAL") {
+            level.expects = false;
+            let other =
+                next.is_some_and(|next| next.is_symbol(sql, ".") || next.is_symbol(sql, "("));
+            if token.is_name() && !other {
+                found.push(place);
+            }
+        } else if token.is_any(sql, &ENDS_FROM) {
+            level.lists = false;
+        }
+    }
+    found
+}
+
+/// Behind these no more tables are listed; ON and USING belong to one of them.
+const ENDS_FROM: [&str; 10] = [
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "UNION",
+    "WINDOW",
+    "EXCEPT",
+    "INTERSECT",
+    "INTO",
+];
+
+/// The names that WITH gives: `name AS (` or `name (columns) AS (`.
+fn common_tables(sql: &[u8], tokens: &[Token]) -> Vec<String> {
+    let mut names = Vec::new();
+    if !tokens.iter().any(|token| token.is_word(sql, "WITH")) {
+        return names;
+    }
+    for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.is_name()) {
+        let before = place.checked_sub(1).and_then(|before| tokens.get(before));
+        let begins = before.is_some_and(|before| {
+            before.is_any(sql, &["WITH", "RECURSIVE"]) || before.is_symbol(sql, ",")
+        });
+        let mut next = place + 1;
+        if tokens.get(next).is_some_and(|token| token.is_symbol(sql, "(")) {
+            let inside = |token: &&Token| token.depth > tokens.get(place).map_or(0, |t| t.depth);
+            next += 1 + tokens.iter().skip(next + 1).take_while(inside).count();
+            next += usize::from(tokens.get(next).is_some_and(|token| token.is_symbol(sql, ")")));
+        }
+        let defined = tokens.get(next).is_some_and(|token| token.is_word(sql, "AS"))
+            && tokens.get(next + 1).is_some_and(|token| token.is_symbol(sql, "("));
+        if begins && defined {
+            names.push(name_of(sql, token));
+        }
+    }
+    names
 }
 
 const CLAUSES: [&str; 13] = [
@@ -345,6 +425,24 @@ mod tests {
         );
         assert_eq!(found("SELECT table_name FROM tables, columns c WHERE a, b", true).0.len(), 2);
         assert_eq!(found("SELECT table_name FROM tables", false).0.len(), 0);
+        for sql in [
+            "SELECT info FROM (processlist)",
+            "SELECT info FROM ((processlist))",
+            "SELECT info FROM tables JOIN (processlist) ON 1",
+            "SELECT info FROM (tables, processlist)",
+            "SELECT info FROM tables t, (SELECT 1 FROM columns) AS c, processlist",
+            "SELECT (SELECT info FROM processlist LIMIT 1), EXTRACT(YEAR FROM now()) FROM tables",
+            "SELECT info FROM tables LEFT JOIN columns USING (a), processlist AS p",
+            "SELECT 1 UNION (SELECT info FROM processlist)",
+            "WITH x AS (SELECT info FROM processlist) SELECT info FROM x",
+        ] {
+            let (names, _) = found(sql, true);
+            assert!(names.iter().any(|(name, _)| name == "processlist"), "{sql}: {names:?}");
+            assert!(!names.iter().any(|(name, _)| name == "x"), "{sql}: {names:?}");
+        }
+        let (names, _) =
+            found("WITH a AS (SELECT 1), b (c, d) AS (SELECT 1, 2) SELECT * FROM a, b", true);
+        assert_eq!(names, vec![]);
         assert_eq!(found("SELECT name FROM shop.users WHERE user_id = 7", true).0.len(), 0);
         assert_eq!(found("SHOW COLUMNS FROM information_schema.tables", false).0.len(), 0);
     }

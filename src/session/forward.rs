@@ -92,11 +92,17 @@ impl Session {
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let purpose = Purpose::of(job.facts, in_transaction, self.transaction.is_read_only());
         let mut lent = self.lend(job.snapshot, job.target, purpose).await.map_err(Attempt::from)?;
-        if let Some(pin) = job.facts.pins {
+        // FOUND_ROWS() is asked at once.
+        if let Some(pin) = job.facts.pins.filter(|pin| *pin != Pin::FoundRows) {
             lent.pin(pin_of(pin));
         }
-        let free = !in_transaction && lent.pins().is_empty();
-        let led = lent.has_lead() && lent.pins().is_empty();
+        if job.facts.lends_id
+            && let Err(error) = Box::pin(self.lend_id(&mut lent)).await
+        {
+            return Err(Box::pin(self.broke(job, lent, error, (false, false))).await);
+        }
+        let unpinned = lent.pins().is_empty();
+        let (free, led) = (!in_transaction && unpinned, lent.has_lead() && unpinned);
         let handle = match self.send(&mut lent, payload, job.local_infile).await {
             Ok(handle) => handle,
             // The server's own error of PREPARE: the connection is well.
@@ -108,7 +114,6 @@ impl Session {
         };
         self.running.add(lent.kill_handle());
         let running = self.running.clone();
-        let status = self.mode_flags();
         let limit = self.limit(job.facts);
         let terms = Terms {
             client: self.capabilities,
@@ -116,7 +121,7 @@ impl Session {
             names: Names(job.names),
             more: job.more,
             local_infile: job.local_infile,
-            status,
+            status: self.mode_flags(),
             hidden: StatusFlags::default(),
             pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
@@ -131,11 +136,7 @@ impl Session {
         self.running.end();
         match outcome {
             Ok(Ok(mut summary)) => {
-                if summary.status.contains(StatusFlags::CURSOR_EXISTS) && summary.error.is_none() {
-                    lent.pin(counters::Pin::Cursor);
-                    summary.cursor = Some(handle);
-                }
-                self.relayed(job, lent, &mut summary).await?;
+                self.relayed(job, lent, handle, &mut summary).await?;
                 Ok(summary)
             }
             Ok(Err(Broken::BackendBefore(error))) => {
@@ -191,8 +192,13 @@ impl Session {
         &mut self,
         job: &Job<'_>,
         mut lent: Lent,
+        handle: u32,
         summary: &mut Summary,
     ) -> Result<(), Attempt> {
+        if summary.status.contains(StatusFlags::CURSOR_EXISTS) && summary.error.is_none() {
+            lent.pin(counters::Pin::Cursor);
+            summary.cursor = Some(handle);
+        }
         match &summary.error {
             Some(error) => {
                 lent.ended_in_error(error);
@@ -212,8 +218,14 @@ impl Session {
                 .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
+        // The questions stand behind SHOW WARNINGS, for they clear them.
+        if job.facts.pins == Some(Pin::FoundRows) && summary.error.is_none() {
+            Box::pin(self.take_found_rows(&mut lent)).await;
+        }
+        if job.facts.lends_id {
+            Box::pin(self.take_id(&mut lent)).await;
+        }
         if doubtful {
-            // Behind SHOW WARNINGS, for this clears them.
             Box::pin(self.doubt_id(job, &mut lent, summary)).await;
             self.last.note(summary);
         }

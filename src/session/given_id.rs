@@ -1,10 +1,11 @@
-//! Whether the insert id in an OK packet is one that the statement gave itself: LAST_INSERT_ID()
-//! follows only those that the server made.
+//! LAST_INSERT_ID() where the answer alone doesn't tell it: an OK packet may name an id that the
+//! statement gave, which LAST_INSERT_ID() doesn't follow; a procedure sets it and names none.
 //!
-//! Owns: the doubt and the question to the server that ends it. Never: what the client's OK packet
-//! says, which is the server's own (see [`crate::executor::insert_id`] for sequences).
+//! Owns: the doubt, and the questions to the connection that end it. Never: what the client's OK
+//! packet says, which is the server's own (see [`crate::executor::insert_id`] for sequences).
 
 use crate::backend::pool::Lent;
+use crate::error::{Error, Result};
 use crate::executor::pass::Summary;
 use crate::planner::bind::Binding;
 use crate::planner::plan::Ids;
@@ -29,16 +30,45 @@ impl Session {
         if !doubtful || summary.error.is_some() {
             return;
         }
-        match rows(lent, b"SELECT LAST_INSERT_ID()").await {
-            Ok(found) => {
-                let made = found.rows.first().and_then(|row| row.first()?.as_deref());
-                if made != Some(id.to_string().as_bytes()) {
-                    summary.last_insert_id = 0;
-                }
-            }
+        match asked(lent).await {
+            Ok(made) if made != id => summary.last_insert_id = 0,
+            Ok(_) => {}
             Err(error) => tracing::debug!(%error, "LAST_INSERT_ID() was not asked"),
         }
     }
+
+    /// Makes the session's LAST_INSERT_ID() the connection's.
+    pub(super) async fn lend_id(&self, lent: &mut Lent) -> Result<()> {
+        let sql = format!("SET last_insert_id = {}", self.last.insert_id);
+        lent.simple(sql.as_bytes()).await.map(drop)
+    }
+
+    /// Makes the connection's LAST_INSERT_ID() the session's.
+    pub(super) async fn take_id(&mut self, lent: &mut Lent) {
+        match asked(lent).await {
+            Ok(id) => self.last.insert_id = id,
+            Err(error) => tracing::debug!(%error, "LAST_INSERT_ID() was not asked"),
+        }
+    }
+
+    /// Asks how many rows the statement with SQL_CALC_FOUND_ROWS found.
+    pub(super) async fn take_found_rows(&mut self, lent: &mut Lent) {
+        match number(lent, b"SELECT FOUND_ROWS()").await {
+            Ok(found) => self.last.found_rows = found,
+            Err(error) => tracing::debug!(%error, "FOUND_ROWS() was not asked"),
+        }
+    }
+}
+
+async fn asked(lent: &mut Lent) -> Result<u64> {
+    number(lent, b"SELECT LAST_INSERT_ID()").await
+}
+
+async fn number(lent: &mut Lent, sql: &[u8]) -> Result<u64> {
+    let found = rows(lent, sql).await?;
+    let text = found.rows.first().and_then(|row| row.first()?.as_deref());
+    let number = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    number.ok_or_else(|| Error::internal("a server answered a question for a number without one"))
 }
 
 /// Whether a value of the statement reads as this number, or could.

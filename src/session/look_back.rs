@@ -8,9 +8,10 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sql::lex::{self, Dialect, Limits};
 use crate::sql::token::{Token, TokenKind};
+use crate::sql::traits::is_last_id;
 
 /// The session's values.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +51,12 @@ pub fn resolve(
     if edits.is_empty() {
         return Ok(None);
     }
-    for item in select_items(sql, &tokens) {
+    // Nobody sees the names of what INSERT … SELECT inserts, and there an alias isn't allowed before
+    // ON DUPLICATE KEY.
+    const UNNAMED: [&str; 8] =
+        ["INSERT", "REPLACE", "UPDATE", "DELETE", "SET", "DO", "CALL", "LOAD"];
+    let named = !tokens.first().is_some_and(|first| first.is_any(sql, &UNNAMED));
+    for item in select_items(sql, &tokens).into_iter().filter(|_| named) {
         let holds_value =
             edits.iter().any(|(range, _)| item.start <= range.start && range.end <= item.end);
         let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
@@ -58,6 +64,36 @@ pub fn resolve(
             edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
         }
     }
+    Ok(Some(edited(sql, edits)))
+}
+
+/// The statement with its items that hold a `?` named as they are written, which values in the place
+/// of `?` would rename; `None` where there are none.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn named(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<Vec<u8>>> {
+    let mut tokens = lex::tokens(sql, dialect, limits)?;
+    tokens.retain(|token| !token.kind.is_trivia());
+    if !tokens.first().is_some_and(|first| first.is_any(sql, &["SELECT", "WITH"])) {
+        return Ok(None);
+    }
+    let parameters: Vec<usize> = tokens
+        .iter()
+        .filter(|token| token.kind == TokenKind::Param)
+        .map(|token| token.range().start)
+        .collect();
+    let mut edits = Vec::new();
+    for item in select_items(sql, &tokens) {
+        let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
+        if parameters.iter().any(|at| item.contains(at)) && name.chars().count() <= LONGEST_ALIAS {
+            edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
+        }
+    }
+    Ok((!edits.is_empty()).then(|| edited(sql, edits)))
+}
+
+fn edited(sql: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let mut out = Vec::with_capacity(sql.len() + 64);
     let mut at = 0;
@@ -67,7 +103,7 @@ pub fn resolve(
         at = range.end;
     }
     out.extend_from_slice(sql.get(at..).unwrap_or_default());
-    Ok(Some(out))
+    out
 }
 
 /// A longer name of a column would be an error as an alias.
@@ -153,6 +189,15 @@ fn value_of(
     values: &Remembered,
 ) -> Option<(String, usize)> {
     let token = tokens.get(place)?;
+    if token.kind == TokenKind::SystemVariable && is_last_id(token.bytes(sql)) {
+        let assigned = tokens.first().is_some_and(|first| first.is_word(sql, "SET"))
+            && token.depth == 0
+            && matches!(text(sql, tokens, place.checked_sub(1)?), Some(before) if before == b"," || before.eq_ignore_ascii_case(b"SET"));
+        let own = String::from_utf8_lossy(token.bytes(sql)).into_owned();
+        // The variable may be NULL, as far as the column's flags go.
+        let value = format!("IF(TRUE, CAST({} AS UNSIGNED), {own})", values.last_insert_id);
+        return (!assigned).then_some((value, 1));
+    }
     if token.kind != TokenKind::Word {
         return None;
     }
@@ -183,34 +228,6 @@ fn value_of(
         _ => return None,
     };
     Some((value, length))
-}
-
-/// What a SELECT makes of LAST_INSERT_ID by `LAST_INSERT_ID(number)`.
-///
-/// # Errors
-/// A refusal of anything but a whole number there: only the server that ran it would know.
-pub fn assigned(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<u64>> {
-    let mut tokens = lex::tokens(sql, dialect, limits)?;
-    tokens.retain(|token| !token.kind.is_trivia());
-    let mut found = None;
-    for place in 0..tokens.len() {
-        let called = tokens.get(place).is_some_and(|token| token.is_word(sql, "LAST_INSERT_ID"))
-            && text(sql, &tokens, place + 1) == Some(b"(");
-        let argument = text(sql, &tokens, place + 2).unwrap_or_default();
-        if !called || argument == b")" {
-            continue;
-        }
-        let alone = text(sql, &tokens, place + 3) == Some(b")");
-        let number = std::str::from_utf8(argument).ok().and_then(|digits| digits.parse().ok());
-        found = Some(number.filter(|_| alone).ok_or_else(|| {
-            Error::refused(
-                "last_insert_id_expression",
-                "LAST_INSERT_ID(expression) in a SELECT takes a whole number here: use it in an UPDATE or \
-                 INSERT, or SET @@last_insert_id",
-            )
-        })?);
-    }
-    Ok(found)
 }
 
 /// A text as the function's own value, which may be NULL.
@@ -283,10 +300,20 @@ mod tests {
                 "SELECT `a`, concat(`b`, NULLIF(COALESCE('app@10.0.0.1', USER()),'')) AS `concat(``b``, user())` UNION SELECT 1, 2"
             )
         );
-        let assigned = |sql: &str| assigned(sql.as_bytes(), Dialect::default(), &Limits::default());
-        assert_eq!(assigned("SELECT LAST_INSERT_ID(12), 1").unwrap(), Some(12));
-        assert_eq!(assigned("SELECT LAST_INSERT_ID()").unwrap(), None);
-        assert!(assigned("SELECT LAST_INSERT_ID(id + 1) FROM t").is_err());
+        assert_eq!(
+            resolved("SET @a = LAST_INSERT_ID(), @@identity = 5, @b = @@identity").as_deref(),
+            Some(
+                "SET @a = COALESCE(CAST(7 AS UNSIGNED), LAST_INSERT_ID()), @@identity = 5, \
+                 @b = IF(TRUE, CAST(7 AS UNSIGNED), @@identity)"
+            )
+        );
+        assert_eq!(
+            resolved("INSERT INTO t SELECT ROW_COUNT() ON DUPLICATE KEY UPDATE a = 1").as_deref(),
+            Some(
+                "INSERT INTO t SELECT COALESCE(CAST(-1 AS SIGNED), ROW_COUNT()) \
+                 ON DUPLICATE KEY UPDATE a = 1"
+            )
+        );
         assert_eq!(resolved("SELECT t.user, last_insert_id(5), 'database()' FROM t"), None);
     }
 }

@@ -19,8 +19,8 @@ const MAX_ROWS: usize = 10_000;
 /// A result in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    /// Type and collation of each column.
-    pub columns: Vec<(FieldType, u16)>,
+    /// Type and collation of each column, and whether it is unsigned.
+    pub columns: Vec<(FieldType, u16, bool)>,
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
 }
 
@@ -46,7 +46,8 @@ pub async fn rows(lent: &mut Lent, sql: &[u8]) -> Result<Rows> {
     for _ in 0..columns {
         let payload = lent.read_packet().await?;
         let column = Column::parse(payload)?;
-        found.columns.push((column.field_type, column.collation));
+        let unsigned = column.is_unsigned();
+        found.columns.push((column.field_type, column.collation, unsigned));
     }
     let capabilities = lent.capabilities;
     if !capabilities.contains(Capabilities::DEPRECATE_EOF) {

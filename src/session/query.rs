@@ -278,18 +278,7 @@ impl Session {
             local_infile,
             written: Some(binding),
         };
-        let sets_id = plan.traits.sets_last_insert_id && plan.facts.access != Access::Write;
-        let assigned = match sets_id {
-            true => {
-                let own = binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql);
-                look_back::assigned(own, self.dialect, self.ctx.lexer.limits())?
-            }
-            false => None,
-        };
         let summary = self.run_text(&job, sql, manner).await?;
-        if let (Some(id), None) = (assigned, &summary.error) {
-            self.last.insert_id = id;
-        }
         let stale = summary.error.as_ref().is_some_and(|error| is_stale(error.errno));
         if stale || plan.facts.access == Access::Definition {
             self.forget_tables(snapshot, plan);
@@ -382,7 +371,7 @@ impl Session {
                 self.reply_ok(0, "", manner.more);
             }
             SessionAction::Set => {
-                self.set(sql, &tokens, manner).await?;
+                self.set_resolved(sql, &tokens, manner).await?;
                 self.reply_ok(0, "", manner.more);
             }
             SessionAction::SetStatement => return self.set_statement(sql, &tokens, manner).await,
@@ -424,6 +413,23 @@ impl Session {
             }
         }
         Ok(Outcome::Good)
+    }
+
+    /// SET, the functions in it that ask for the session's values resolved.
+    async fn set_resolved(
+        &mut self,
+        sql: &[u8],
+        tokens: &[Token],
+        manner: Manner<'_>,
+    ) -> Result<()> {
+        let limits = self.ctx.lexer.limits();
+        match look_back::resolve(sql, self.dialect, limits, &self.remembered())? {
+            Some(resolved) => {
+                let (tokens, _) = self.classified(&resolved)?;
+                self.set(&resolved, &tokens, manner).await
+            }
+            None => self.set(sql, tokens, manner).await,
+        }
     }
 
     pub(super) fn classified(&self, sql: &[u8]) -> Result<(Vec<Token>, Classified)> {

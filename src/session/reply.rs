@@ -74,6 +74,7 @@ impl Session {
     /// Appends an OK packet.
     pub(super) fn reply_ok(&mut self, affected_rows: u64, info: &str, more: bool) {
         let status = self.final_status(more);
+        self.last.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
         let ok = OkPacket {
             affected_rows,
             status,

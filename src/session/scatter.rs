@@ -116,9 +116,6 @@ impl Session {
                 Window::new(offset, count)
             }
         };
-        if plan.traits.sets_last_insert_id {
-            look_back::assigned(binding.sql, self.dialect, self.ctx.lexer.limits())?;
-        }
         if has_system_tables(plan) {
             return Err(Error::refused(
                 "information_schema",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::error::{Error, Fault, Result};
 use crate::session::Session;
 use crate::session::forward::Failure;
+use crate::session::look_back;
 use crate::session::query::{Manner, Outcome};
 use crate::sql::classify::Classified;
 use crate::sql::lex::Dialect;
@@ -57,6 +58,8 @@ impl Session {
         self.check_rights(&plan)?;
         // A server judges the text, as it does for the binary protocol.
         self.describe(&snapshot, &plan, &text, &lexed).await?;
+        let named = look_back::named(&text, self.dialect, self.ctx.lexer.limits())?;
+        let text = named.unwrap_or(text);
         self.named.insert(name, Arc::from(text));
         Ok(())
     }
@@ -123,6 +126,9 @@ impl Session {
     }
 }
 
+/// What stands around a number that is unsigned, in a text as `backend::state` keeps it.
+pub(super) const UNSIGNED: (&str, &str) = ("CAST(", " AS UNSIGNED)");
+
 /// The value of a text as `backend::state` keeps it: a number, a quoted text, or hex digits with an
 /// introducer.
 fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Value> {
@@ -143,6 +149,10 @@ fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Va
         }
         number => {
             let number = std::str::from_utf8(number).ok()?;
+            let number = number
+                .strip_prefix(UNSIGNED.0)
+                .and_then(|number| number.strip_suffix(UNSIGNED.1))
+                .unwrap_or(number);
             if let Ok(whole) = number.parse::<i128>() {
                 return Some(Value::whole(whole));
             }
@@ -174,6 +184,7 @@ mod tests {
             value_of(text.as_bytes(), CharsetClass::of("utf8mb4"), &Dialect::default())
         };
         assert_eq!(read("5"), Some(Value::Int(5)));
+        assert_eq!(read("CAST(5 AS UNSIGNED)"), Some(Value::Int(5)));
         assert_eq!(read("'abc'"), Some(Value::text("abc")));
         assert_eq!(read("_utf8mb4 0x6127"), Some(Value::text("a'")));
         assert_eq!(read("_binary 0x00FF"), Some(Value::Binary(vec![0, 255].into())));

@@ -44,6 +44,14 @@ impl Session {
         let inside = self.schema.as_ref().is_some_and(|schema| is_information(schema.as_str()));
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let (references, qualifiers) = folded::references(sql, &tokens, inside);
+        let named = plan.table_names().filter(|(schema, _)| is_information(schema)).count();
+        if references.len() < named {
+            return Err(Error::refused(
+                "information_schema",
+                "A table of information_schema stands where it isn't recognised: write the statement with \
+                 plain references in FROM",
+            ));
+        }
         let mut edits: Vec<(Range<usize>, String)> =
             qualifiers.into_iter().map(|range| (range, String::new())).collect();
         if references.is_empty() {

@@ -21,6 +21,7 @@ use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
+use crate::session::sql_prepared;
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
@@ -281,7 +282,21 @@ impl Session {
         let target = self.home_group(&snapshot)?;
         let purpose = Purpose { pipelining: Pipelining::Nothing, ..Purpose::OWN };
         let mut lent = self.lend(&snapshot, &target, purpose).await?;
+        let names_id = {
+            let text = sql.to_ascii_lowercase();
+            ["last_insert_id", "identity"]
+                .iter()
+                .any(|name| text.windows(name.len()).any(|part| part == name.as_bytes()))
+        };
+        if names_id && let Err(error) = self.lend_id(&mut lent).await {
+            lent.condemn();
+            self.settle(target.group, lent, &snapshot).await;
+            return Err(error);
+        }
         let outcome = assigned(&mut lent, sql, assignments, state).await;
+        if names_id {
+            self.take_id(&mut lent).await;
+        }
         if outcome.is_ok() {
             // The connection's state was changed behind its back: say it again, so that both agree.
             let wanted = state.in_database(target.database.as_ref());
@@ -357,10 +372,13 @@ async fn user_values(lent: &mut Lent, names: &[String], state: &mut State) -> Re
     let found = rows(lent, format!("SELECT {}", list.join(",")).as_bytes()).await?;
     let Some(row) = found.rows.first() else { return Ok(()) };
     for (place, name) in names.iter().enumerate() {
-        let (field_type, collation) =
-            found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63));
+        let (field_type, collation, unsigned) =
+            found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63, false));
         let text = row.get(place).and_then(|value| value.as_deref()).map(|value| {
-            if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
+            if field_type.is_integer() && unsigned {
+                let (before, behind) = sql_prepared::UNSIGNED;
+                [before.as_bytes(), value, behind.as_bytes()].concat()
+            } else if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
                 value.to_vec()
             } else {
                 let charset =

@@ -22,7 +22,7 @@ pub struct Traits {
     pub reads_system_variable: bool,
     /// GET_LOCK, RELEASE_LOCK, IS_FREE_LOCK and kin.
     pub user_lock: bool,
-    /// LAST_INSERT_ID().
+    /// LAST_INSERT_ID(), @@last_insert_id or @@identity.
     pub last_insert_id: bool,
     /// LAST_INSERT_ID(expr), which sets it.
     pub sets_last_insert_id: bool,
@@ -71,7 +71,10 @@ impl Traits {
                 TokenKind::UserVariable if near.before(1, "INTO") => traits.into_variable = true,
                 TokenKind::UserVariable if near.symbol(1, ":=") => traits.assigns_variable = true,
                 TokenKind::UserVariable => traits.reads_variable = true,
-                TokenKind::SystemVariable => traits.reads_system_variable = true,
+                TokenKind::SystemVariable => {
+                    traits.reads_system_variable = true;
+                    traits.last_insert_id |= is_last_id(token.bytes(sql));
+                }
                 TokenKind::Word => traits.word(token.bytes(sql), &near),
                 _ => {}
             }
@@ -163,4 +166,13 @@ impl Near<'_> {
     fn symbol(&self, n: usize, symbol: &str) -> bool {
         self.tokens.get(self.at + n).is_some_and(|token| token.is_symbol(self.sql, symbol))
     }
+}
+
+/// Whether a system variable is LAST_INSERT_ID() under another name: `@@identity`,
+/// `@@session.last_insert_id`.
+pub fn is_last_id(variable: &[u8]) -> bool {
+    let name = variable.rsplit(|byte| matches!(byte, b'.' | b'@')).next().unwrap_or_default();
+    let name = name.trim_ascii();
+    let name = name.strip_prefix(b"`").and_then(|name| name.strip_suffix(b"`")).unwrap_or(name);
+    name.eq_ignore_ascii_case(b"last_insert_id") || name.eq_ignore_ascii_case(b"identity")
 }

@@ -1,0 +1,19 @@
+-- information_schema where no name says so: nothing of the servers is seen.
+USE information_schema;
+SELECT count(*) AS n FROM tables WHERE table_schema = 'shop' AND table_name = 'orders';
+SELECT count(t.table_name) AS n FROM (tables t JOIN columns AS c USING (table_schema, table_name)) WHERE table_schema = 'shop' AND table_name = 'regions';
+SELECT count(*) AS n FROM schemata AS s, tables AS t WHERE schema_name = 'shop' AND table_schema = schema_name AND table_name LIKE 'orders%';
+SELECT (SELECT count(*) FROM tables AS t WHERE table_schema = 'shop' AND table_name LIKE 'orders%') AS n;
+-- refused: information_schema
+SELECT info FROM (processlist);
+-- refused: information_schema
+SELECT info FROM (tables JOIN processlist);
+-- refused: information_schema
+SELECT info FROM tables, (processlist);
+-- refused: information_schema
+SELECT 1 FROM tables WHERE EXISTS (SELECT 1 FROM (schemata JOIN processlist));
+USE shop;
+-- refused: not_understood
+CREATE VIEW peeping AS SELECT info FROM information_schema.processlist;
+-- refused: not_understood
+CREATE PROCEDURE peeping() SELECT info FROM information_schema.processlist;
