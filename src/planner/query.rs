@@ -92,10 +92,10 @@ fn with_workbench(
     };
     if let Some(reason) = reason
         && !draft.explains
-        && !parsed.locking
         && functions(&draft, parsed).is_ok()
     {
-        tables.bench = workbench::plan(&draft, &mut survey, reason)?.map(Box::new);
+        let bench = workbench::plan(&draft, &mut survey, parsed.locking, reason)?;
+        tables.bench = bench.map(Box::new);
     }
     if !survey.needs.is_empty() {
         return Ok(Outcome::Need(survey.needs));

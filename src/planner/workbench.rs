@@ -15,9 +15,11 @@ use crate::name::SchemaName;
 use crate::planner::bind::Binding;
 use crate::planner::draft::{Draft, Result};
 use crate::planner::splice::{Part, Splice, What, quote};
-use crate::planner::survey::{Conjunct, Leaf, Resolved, Survey, Use, is_system};
+use crate::planner::survey::{Conjunct, Leaf, Resolved, Role, Survey, Use, is_system};
 use crate::sql::analysis::{Comparison, Expr, Literal, Span};
+use crate::sql::parse;
 use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
+use crate::sql::token::TokenKind;
 use crate::value::Value;
 use crate::value::types::ColumnType;
 
@@ -87,8 +89,11 @@ struct Pushed {
 pub(crate) fn plan(
     draft: &Draft,
     survey: &mut Survey,
+    locking: bool,
     reason: (&'static str, String),
 ) -> Result<Option<Workbench>> {
+    let lock = if locking { lock_clause(draft)? } else { Some(String::new()) };
+    let Some(lock) = lock else { return Ok(None) };
     if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
         return Ok(None);
     }
@@ -99,7 +104,13 @@ pub(crate) fn plan(
         let Some(used) = survey.uses.get(index) else { continue };
         let temporary = format!("weir_wb_{}", index + 1);
         name_temporary(used, &temporary, &mut bench.splices);
-        bench.references.push(reference(draft, used, temporary, pushed));
+        let mut reference = reference(draft, used, temporary, pushed);
+        // Rows of subqueries and derived tables aren't locked.
+        let role = survey.blocks.get(used.block).map(|block| block.role);
+        if matches!(role, Some(Role::Top | Role::Part)) {
+            reference.tail.clone_from(&lock);
+        }
+        bench.references.push(reference);
     }
     for name in &survey.names {
         // All temporary tables are in one database.
@@ -117,6 +128,38 @@ pub(crate) fn plan(
     bench.splices.extend(kept.cloned());
     bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     Ok(Some(bench))
+}
+
+/// The statement's one locking clause, for the gathers; `None` where it has several, or one that
+/// names tables or stands in parentheses.
+fn lock_clause(draft: &Draft) -> Result<Option<String>> {
+    let input = draft.input;
+    let mut tokens = parse::units::template_tokens(input.sql, input.lexed, input.dialect)?;
+    tokens.retain(|token| !token.kind.is_trivia());
+    let is = |place: usize, word: &str| {
+        tokens.get(place).is_some_and(|token| token.is_word(input.sql, word))
+    };
+    let begins = |place: usize| {
+        is(place, "FOR") && (is(place + 1, "UPDATE") || is(place + 1, "SHARE"))
+            || is(place, "LOCK") && is(place + 1, "IN") && is(place + 2, "SHARE")
+    };
+    let mut found = (0..tokens.len()).filter(|place| begins(*place));
+    let (Some(first), None) = (found.next(), found.next()) else { return Ok(None) };
+    if tokens.get(first).is_none_or(|token| token.depth > 0) {
+        return Ok(None);
+    }
+    const WORDS: [&str; 10] =
+        ["FOR", "UPDATE", "SHARE", "LOCK", "IN", "MODE", "NOWAIT", "SKIP", "LOCKED", "WAIT"];
+    let mut text = String::new();
+    for token in tokens.iter().skip(first) {
+        let known = WORDS.iter().any(|word| token.is_word(input.sql, word));
+        if !known && token.kind != TokenKind::Integer {
+            return Ok(None);
+        }
+        text.push(' ');
+        text.push_str(&String::from_utf8_lossy(token.bytes(input.sql)));
+    }
+    Ok(Some(text))
 }
 
 /// Two tables of different schemas under one name in one FROM: without their schemas the names

@@ -339,7 +339,7 @@ pub(super) async fn watched<T>(
 }
 
 /// Closing the connection doesn't stop a statement that has sent nothing yet.
-async fn stop_statement(lent: &Lent) {
+pub(super) async fn stop_statement(lent: &Lent) {
     if let Err(error) = lent.kill_handle().kill(Scope::Connection).await {
         tracing::debug!(%error, "the statement of a client that left was not killed");
     }

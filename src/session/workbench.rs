@@ -34,7 +34,7 @@ use crate::planner::workbench::{Reference, Workbench};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
-use crate::session::forward::{Failure, watched};
+use crate::session::forward::{Failure, stop_statement, watched};
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
@@ -407,7 +407,10 @@ impl Session {
                 let error = running.explain(error);
                 Err(Failure::Statement(Error { fatal: false, ..error }))
             }
-            Ok(Err(broken)) => Err(Failure::Session(End::Error(broken.error().clone().fatal()))),
+            Ok(Err(broken)) => {
+                stop_statement(lent).await;
+                Err(Failure::Session(End::Error(broken.error().clone().fatal())))
+            }
             Err(stop) => Err(Failure::Session(End::Stopped(stop))),
         }
     }

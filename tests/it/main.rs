@@ -40,3 +40,4 @@ mod wire_packets;
 mod wire_secure;
 mod wire_servers;
 mod wire_through;
+mod workbench;

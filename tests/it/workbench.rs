@@ -1,0 +1,379 @@
+//! The workbench against real servers: values that travel, transactions, locks, bounds, and what it
+//! leaves behind.
+//!
+//! Owns: what the differential's statements don't show. Never: asks for shapes one by one
+//! (`tests/data/sql/workbench.sql` does).
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, Row, Value};
+
+use crate::support::rig::{self, Rig};
+use crate::support::servers::Kind;
+use crate::support::sql::{self, blocking};
+
+/// What makes any statement one for the workbench.
+const ACROSS: &str = "(SELECT count(DISTINCT status) AS c FROM orders) x";
+
+async fn connect(url: &str) -> Conn {
+    Conn::new(Opts::from_url(url).expect("a URL")).await.expect("a connection")
+}
+
+fn code(error: &mysql_async::Error) -> (u16, String) {
+    match error {
+        mysql_async::Error::Server(error) => (error.code, error.message.clone()),
+        other => panic!("not a server's error: {other}"),
+    }
+}
+
+/// Every kind of column with its extremes.
+fn kinds(kind: Kind) -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut all = vec![
+        ("tinyint", vec!["-128", "127", "0"]),
+        ("tinyint unsigned zerofill", vec!["255", "0", "7"]),
+        ("bigint", vec!["-9223372036854775808", "9223372036854775807", "0"]),
+        ("bigint unsigned", vec!["18446744073709551615", "0", "1"]),
+        (
+            "decimal(65,30)",
+            vec![
+                "-99999999999999999999999999999999999.999999999999999999999999999999",
+                "0.000000000000000000000000000001",
+                "0",
+            ],
+        ),
+        ("float", vec!["1234567.9", "-3.4028234e38", "1.17549435e-38"]),
+        ("float(7,4)", vec!["123.4567", "-999.9999", "0.1"]),
+        ("double", vec!["1.7976931348623157e308", "-2.2250738585072014e-308", "0.1"]),
+        ("double(10,2)", vec!["12345678.91", "-0.01", "0"]),
+        ("bit(1)", vec!["b'1'", "b'0'", "b'1'"]),
+        ("bit(64)", vec!["x'FFFFFFFFFFFFFFFF'", "x'8000000000000027'", "0"]),
+        ("year", vec!["1901", "2155", "0"]),
+        ("date", vec!["'0000-00-00'", "'9999-12-31'", "'2023-02-31'"]),
+        ("time(6)", vec!["'-838:59:59.000000'", "'838:59:59'", "'00:00:00.000001'"]),
+        ("datetime(6)", vec!["'0000-00-00'", "'9999-12-31 23:59:59.999999'", "'1000-01-01'"]),
+        (
+            "timestamp(6) NULL",
+            vec!["'0000-00-00'", "'2024-10-27 02:30:00.5'", "'1970-01-02 03:04:05'"],
+        ),
+        ("char(5)", vec!["'a '", "''", "'été'"]),
+        ("varchar(20) CHARACTER SET latin1", vec!["'naïve '", "'ÿ'", "'\\'\\\\'"]),
+        (
+            "varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            vec!["'😀 x  '", "'\\0a'", "'%\\n'"],
+        ),
+        ("varchar(20) CHARACTER SET gbk", vec!["'中文'", "'\\\\'", "'a'"]),
+        ("text CHARACTER SET ucs2", vec!["'中a'", "''", "'Ω '"]),
+        ("varchar(9) CHARACTER SET utf16", vec!["'😀'", "'a'", "' '"]),
+        ("tinytext", vec!["repeat('x', 255)", "''", "'tiny '"]),
+        ("mediumtext", vec!["repeat('é', 70000)", "''", "'m'"]),
+        ("binary(4)", vec!["x'00270000'", "x'FF'", "''"]),
+        ("varbinary(8)", vec!["x'005C27FF'", "''", "x'20'"]),
+        ("longblob", vec!["repeat(x'00FF275C', 300000)", "''", "x'00'"]),
+        ("enum('a','b,c','d''e','')", vec!["'d''e'", "''", "'nosuch'"]),
+        ("set('a','b','c d')", vec!["'a,c d'", "''", "'b'"]),
+        (
+            "json",
+            vec!["'{\"a\": [1, 2.50, \"x\\\\\"y\", null, true]}'", "'\"\\\\\\\\ \\'\"'", "'[]'"],
+        ),
+        (
+            "point",
+            vec!["ST_GeomFromText('POINT(1 -2.5)')", "ST_GeomFromText('POINT(0 0)')", "NULL"],
+        ),
+        (
+            "geometry",
+            vec![
+                "ST_GeomFromText('LINESTRING(0 0,1 1,2 5)')",
+                "NULL",
+                "ST_GeomFromText('POINT(3 4)', 4326)",
+            ],
+        ),
+    ];
+    if kind == Kind::MariaDb {
+        all.push((
+            "uuid",
+            vec![
+                "'123e4567-e89b-12d3-a456-426655440000'",
+                "NULL",
+                "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+            ],
+        ));
+        all.push(("inet6", vec!["'2001:db8::ff00:42:8329'", "'::'", "NULL"]));
+    } else {
+        all.push((
+            "vector(3)",
+            vec!["STRING_TO_VECTOR('[1,2.5,-3]')", "NULL", "STRING_TO_VECTOR('[0,0,0]')"],
+        ));
+    }
+    all
+}
+
+/// The statements that make a table of all kinds, each column also as NULL.
+fn table_of_kinds(kind: Kind, name: &str) -> Vec<String> {
+    let kinds = kinds(kind);
+    let columns: Vec<String> =
+        kinds.iter().enumerate().map(|(place, (text, _))| format!("c{place} {text}")).collect();
+    let mut all = vec![
+        "SET sql_mode = 'ALLOW_INVALID_DATES'".to_owned(),
+        "SET time_zone = '+00:00', NAMES utf8mb4".to_owned(),
+        format!("DROP TABLE IF EXISTS {name}"),
+        format!(
+            "CREATE TABLE {name} (id int NOT NULL PRIMARY KEY, {}, \
+             twice bigint AS (id * 2) VIRTUAL, thrice bigint AS (id * 3) STORED, \
+             later timestamp NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, \
+             KEY (c12), UNIQUE KEY u (c2, id)) DEFAULT CHARSET = utf8mb4",
+            columns.join(", "),
+        ),
+        format!("INSERT INTO {name} (id, later) VALUES (0, '2024-01-01')"),
+    ];
+    for row in 0..3 {
+        let values: Vec<&str> = kinds.iter().map(|(_, values)| values[row]).collect();
+        let names: Vec<String> = (0..kinds.len()).map(|place| format!("c{place}")).collect();
+        all.push(format!(
+            "INSERT INTO {name} (id, {}, later) VALUES ({}, {}, '2001-02-03 04:05:06')",
+            names.join(", "),
+            row + 1,
+            values.join(", "),
+        ));
+    }
+    all
+}
+
+async fn asked(conn: &mut Conn, sql: &str, prepared: bool) -> (Vec<String>, Vec<Vec<Value>>) {
+    let described = |columns: &[mysql_async::Column]| {
+        let one = |column: &mysql_async::Column| {
+            format!(
+                "{} {}.{} {:?} {} {:?} {} {}",
+                column.schema_str(),
+                column.org_table_str(),
+                column.name_str(),
+                column.column_type(),
+                column.column_length(),
+                column.flags(),
+                column.character_set(),
+                column.decimals(),
+            )
+        };
+        columns.iter().map(one).collect::<Vec<_>>()
+    };
+    let rows = |rows: Vec<Row>| rows.into_iter().map(Row::unwrap).collect();
+    if prepared {
+        let mut result = conn.exec_iter(sql, ()).await.unwrap_or_else(|e| panic!("{e} in {sql}"));
+        (described(result.columns_ref()), rows(result.collect().await.expect("rows")))
+    } else {
+        let mut result = conn.query_iter(sql).await.unwrap_or_else(|e| panic!("{e} in {sql}"));
+        (described(result.columns_ref()), rows(result.collect().await.expect("rows")))
+    }
+}
+
+#[test]
+fn no_value_changes_on_its_way() {
+    for rig in rig::shared_kinds() {
+        let kind = rig.groups[0].primary.kind;
+        let url = rig.groups[0].primary.url("root");
+        for database in ["shop", "shop_0000"] {
+            let statements = table_of_kinds(kind, &format!("{database}.kinds"));
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            sql::execute(&url, &statements).expect("a table of all kinds");
+        }
+        let plain_url = rig.plain_url();
+        blocking(&rig.url(), async move |weir| {
+            let mut plain = connect(&plain_url).await;
+            for zone in ["+00:00", "-07:00"] {
+                for conn in [&mut *weir, &mut plain] {
+                    conn.query_drop(format!("SET time_zone = '{zone}'")).await.expect("a zone");
+                }
+                let sql = format!("SELECT k.*, x.c FROM kinds k JOIN {ACROSS} ORDER BY k.id");
+                for prepared in [false, true] {
+                    let expected = asked(&mut plain, &sql, prepared).await;
+                    let found = asked(weir, &sql, prepared).await;
+                    assert_eq!(found.0, expected.0, "{kind} prepared {prepared}");
+                    for (row, (found, expected)) in found.1.iter().zip(&expected.1).enumerate() {
+                        for (column, (found, expected)) in found.iter().zip(expected).enumerate() {
+                            assert!(found == expected, "{kind} {zone} prepared {prepared} row {row} \
+                                 column {column}: {found:?} for {expected:?}");
+                        }
+                    }
+                }
+                let sum = "SELECT sum(crc32(concat_ws('|', id, c0, c5, c7, hex(c8), c27 + 0, c28 + 0, \
+                           hex(c24), ST_AsText(c30)))), max(x.c) FROM kinds k JOIN ";
+                let sum = format!("{sum}{ACROSS} WHERE k.id > 0");
+                assert_eq!(asked(weir, &sum, false).await.1, asked(&mut plain, &sum, false).await.1);
+            }
+            let _ = plain.disconnect().await;
+            Ok(())
+        })
+        .expect("both can be asked");
+    }
+}
+
+#[test]
+fn a_transaction_sees_its_own_rows_and_goes_on() {
+    for rig in rig::shared_kinds() {
+        blocking(&rig.url(), async |conn| {
+            let count = "SELECT count(DISTINCT u.name), count(DISTINCT o.note) FROM users u \
+                         JOIN orders o ON o.region_id = u.region_id + 5000 WHERE u.user_id > 930000";
+            let fails = |error: mysql_async::Error| error.to_string();
+            conn.query_drop("BEGIN").await.map_err(fails)?;
+            for (user, order) in [(930_001, 930_002), (930_009, 930_010)] {
+                conn.query_drop(format!(
+                    "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES \
+                     ({user}, 'n{user}', 'x', 7, '2024-01-01')"
+                ))
+                .await
+                .map_err(fails)?;
+                conn.query_drop(format!(
+                    "INSERT INTO orders (order_id, user_id, region_id, total, created_at, note) VALUES \
+                     ({order}, {order}, 5007, 1, '2024-01-01', 'o{order}')"
+                ))
+                .await
+                .map_err(fails)?;
+            }
+            for _ in 0..2 {
+                let found: Option<(u64, u64)> = conn.query_first(count).await.map_err(fails)?;
+                assert_eq!(found, Some((2, 2)), "its own rows");
+                let sql = format!("{count} AND o.total < ?");
+                let found: Option<(u64, u64)> = conn.exec_first(sql, (5,)).await.map_err(fails)?;
+                assert_eq!(found, Some((2, 2)), "prepared");
+            }
+            let mut other = connect(&rig.url()).await;
+            let found: Option<(u64, u64)> = other.query_first(count).await.map_err(fails)?;
+            assert_eq!(found, Some((0, 0)), "nobody else's");
+            conn.query_drop("ROLLBACK").await.map_err(fails)?;
+            let found: Option<(u64, u64)> = conn.query_first(count).await.map_err(fails)?;
+            assert_eq!(found, Some((0, 0)), "rolled back");
+            conn.query_drop("SET autocommit = 0").await.map_err(fails)?;
+            let found: Option<(u64, u64)> = conn.query_first(count).await.map_err(fails)?;
+            assert_eq!(found, Some((0, 0)));
+            conn.query_drop("COMMIT").await.map_err(fails)?;
+            let _ = other.disconnect().await;
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn locking_clauses_lock_the_gathered_rows() {
+    for rig in rig::shared_kinds() {
+        blocking(&rig.url(), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let sql = "SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id \
+                       WHERE u.user_id = 77 AND i.item_id = 77 FOR UPDATE";
+            conn.query_drop("BEGIN").await.map_err(fails)?;
+            let found: Vec<(u64, u64)> = conn.query(sql).await.map_err(fails)?;
+            assert_eq!(found, [(77, 77)]);
+            let mut other = connect(&rig.url()).await;
+            other.query_drop("SET SESSION innodb_lock_wait_timeout = 1").await.map_err(fails)?;
+            for table in ["users SET level = level WHERE user_id", "items SET price = price WHERE item_id"] {
+                let update = format!("UPDATE {table} = 77");
+                let error = other.query_drop(&update).await.expect_err("it is locked");
+                assert_eq!(code(&error).0, 1205, "{update}");
+            }
+            conn.query_drop("ROLLBACK").await.map_err(fails)?;
+            other.query_drop("UPDATE users SET level = level WHERE user_id = 77").await.map_err(fails)?;
+            let _ = other.disconnect().await;
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn a_bound_is_an_error_that_says_what_would_help_and_leaves_nothing() {
+    for rig in rig::shared_kinds() {
+        let settings = [("limits", "workbench_rows: 150".to_owned())];
+        let (proxy, _rules) = rig.another(&settings).expect("another Weir");
+        let url = proxy.url("shop");
+        blocking(&url, async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            for _ in 0..3 {
+                let error = conn
+                    .query_drop("SELECT count(DISTINCT status) FROM orders")
+                    .await
+                    .expect_err("400 orders are more than 150");
+                let (errno, message) = code(&error);
+                assert_eq!(errno, 1104, "{message}");
+                for word in
+                    ["'orders'", "150 rows", "limits.workbench_rows", "[weir:workbench_limit]"]
+                {
+                    assert!(message.contains(word), "{message}");
+                }
+                let few = "SELECT count(DISTINCT status) FROM orders WHERE order_id < 100";
+                let found: Option<u64> = conn.query_first(few).await.map_err(fails)?;
+                assert!(found.is_some());
+            }
+            conn.query_drop("BEGIN").await.map_err(fails)?;
+            conn.query_drop("UPDATE users SET score = score WHERE user_id IN (1, 9)")
+                .await
+                .map_err(fails)?;
+            let sql = "SELECT count(DISTINCT status) FROM orders";
+            let error = conn.query_drop(sql).await.expect_err("too many");
+            assert_eq!(code(&error).0, 1104);
+            conn.query_drop("UPDATE users SET score = score WHERE user_id = 2")
+                .await
+                .map_err(fails)?;
+            conn.query_drop("ROLLBACK").await.map_err(fails)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(left_over(rig), 0, "temporary tables are left");
+    }
+}
+
+/// How many temporary tables of the workbench stand on the primaries, where a server tells.
+fn left_over(rig: &Rig) -> usize {
+    let is_mysql = rig.groups[0].primary.kind == Kind::MySql;
+    let ask = "SELECT COUNT(*) FROM information_schema.INNODB_TEMP_TABLE_INFO";
+    let count = |group: &rig::Group| -> usize {
+        // Answers under way elsewhere in this binary may have some for a moment.
+        (0..100)
+            .map(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                let found = sql::query(&group.primary.url("root"), ask).expect("a count");
+                found[0][0].parse::<usize>().expect("a number")
+            })
+            .min()
+            .unwrap_or_default()
+    };
+    if is_mysql { rig.groups.iter().map(count).sum() } else { 0 }
+}
+
+#[test]
+fn a_killed_statement_and_a_lost_client_leave_nothing() {
+    for rig in rig::shared_kinds() {
+        let slow = "SELECT count(DISTINCT u.level), sum(sleep(0.02)) FROM users u JOIN items i \
+                    ON i.price < u.balance + 1e9";
+        blocking(&rig.url(), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let id: u64 = conn.query_first("SELECT connection_id()").await.map_err(fails)?.unwrap();
+            let mut killer = connect(&rig.url()).await;
+            let killed = async {
+                tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+                killer.query_drop(format!("KILL QUERY {id}")).await
+            };
+            let (outcome, kill) = tokio::join!(conn.query_drop(slow), killed);
+            kill.map_err(fails)?;
+            match outcome {
+                Err(error) => assert_eq!(code(&error).0, 1317),
+                // Sleeping servers answer 1 and go on to the end where they were woken.
+                Ok(()) => panic!("it was not stopped"),
+            }
+            let found: Option<u64> =
+                conn.query_first("SELECT count(DISTINCT level) FROM users").await.map_err(fails)?;
+            assert_eq!(found, Some(4), "the session goes on");
+            let lost = connect(&rig.url()).await;
+            let gone = async move {
+                let mut lost = lost;
+                let _ = tokio::time::timeout(
+                    std::time::Duration::from_millis(500),
+                    lost.query_drop(slow),
+                )
+                .await;
+                drop(lost);
+            };
+            gone.await;
+            let _ = killer.disconnect().await;
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(left_over(rig), 0, "temporary tables are left");
+    }
+}
