@@ -386,22 +386,7 @@ impl Session {
         };
         running.end();
         match outcome {
-            Ok(Ok(summary)) => {
-                match &summary.error {
-                    Some(error) => lent.ended_in_error(error),
-                    None => lent.ended(summary.status),
-                }
-                if !manner.more {
-                    // What follows only tidies up: the client needn't wait for it.
-                    let flushed = self.stream.flush().await;
-                    flushed.map_err(|error| Failure::Session(End::Error(error)))?;
-                }
-                if summary.warnings > 0 && summary.error.is_none() {
-                    self.fetch_diagnostics(lent, names).await;
-                }
-                self.clear_bench(bench, names, &key).await;
-                Ok(summary)
-            }
+            Ok(Ok(summary)) => self.answered(bench, names, &key, manner, summary).await,
             Ok(Err(Broken::BackendBefore(error))) => {
                 lent.condemn();
                 let error = running.explain(error);
@@ -413,6 +398,31 @@ impl Session {
             }
             Err(stop) => Err(Failure::Session(End::Stopped(stop))),
         }
+    }
+
+    /// The answer is through.
+    async fn answered(
+        &mut self,
+        mut bench: Bench,
+        names: &[Renaming],
+        key: &[u8],
+        manner: Manner<'_>,
+        summary: Summary,
+    ) -> Result<Summary, Failure> {
+        match &summary.error {
+            Some(error) => bench.lent.ended_in_error(error),
+            None => bench.lent.ended(summary.status),
+        }
+        if !manner.more {
+            // What follows only tidies up: the client needn't wait for it.
+            let flushed = self.stream.flush().await;
+            flushed.map_err(|error| Failure::Session(End::Error(error)))?;
+        }
+        if summary.warnings > 0 && summary.error.is_none() {
+            self.fetch_diagnostics(&mut bench.lent, names).await;
+        }
+        self.clear_bench(bench, names, key).await;
+        Ok(summary)
     }
 
     /// The session's state, outside of its transaction.
