@@ -30,6 +30,12 @@ pub fn sum<'i>(infos: impl IntoIterator<Item = &'i [u8]>) -> Option<Vec<u8>> {
     Some(texts.join("  ").into_bytes())
 }
 
+/// The rows that an INSERT replaced or changed; `None` where no info says so.
+pub fn duplicates(info: &[u8]) -> Option<u64> {
+    let parts = parse(info)?;
+    parts.iter().find(|(label, _)| *label == "Duplicates").map(|(_, number)| *number)
+}
+
 /// What one INSERT did on one shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inserted {

@@ -325,7 +325,8 @@ fn finish_ok(
         summary.session_state.extend_from_slice(ok.session_state);
     }
     summary.affected_rows = ok.affected_rows;
-    let (last_insert_id, adopted) = terms.insert_id.of(ok.affected_rows, ok.last_insert_id);
+    let (last_insert_id, adopted) =
+        terms.insert_id.of(ok.affected_rows, ok.last_insert_id, ok.info);
     if adopted != 0 {
         summary.last_insert_id = adopted;
     }

@@ -343,7 +343,7 @@ impl Session {
 
     fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
         let last_insert_id =
-            self.insert_id(facts).of(written.affected_rows, written.last_insert_id);
+            self.insert_id(facts).of(written.affected_rows, written.last_insert_id, &written.info);
         if last_insert_id.1 != 0 {
             self.last.insert_id = last_insert_id.1;
         }

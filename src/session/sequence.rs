@@ -19,6 +19,7 @@ use crate::planner::bind::Binding;
 use crate::planner::fill::{Duplicates, Filled};
 use crate::planner::plan::{Facts, Ids};
 use crate::planner::splice::Form;
+use crate::protocol::capability::Capabilities;
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::query::{Manner, Outcome};
@@ -62,6 +63,7 @@ impl Session {
                 Duplicates::Updated { sets_id } => Repeated::Update { sets_id },
             },
             counted: fill.counted,
+            found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
         });
         Ok(Some(filled))
     }
