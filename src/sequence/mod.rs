@@ -40,6 +40,10 @@ use snowflake::{Lack, Maker};
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(2);
 
+/// How a segment sequence gets longer ranges.
+const LARGER_STEP: &str = "declare the sequence anew: another 'name', a larger 'step', and a 'start' \
+                           above every id that there is";
+
 /// All sequences of the running rules.
 #[derive(Debug)]
 pub struct Sequences {
@@ -369,7 +373,11 @@ impl Sequence {
                     Err(Lack::NoLease | Lack::LeaseOver) => Ok(None),
                     Err(Lack::TooMany) => {
                         let most = maker.layout().per_millisecond();
-                        Err(self.too_many(count, u64::from(most), "raise sequence_bits"))
+                        Err(self.too_many(
+                            count,
+                            u64::from(most),
+                            "raise sequence_bits in the rules",
+                        ))
                     }
                     Err(Lack::TimeOver) => Err(Error::unavailable(
                         "sequence_exhausted",
@@ -379,7 +387,7 @@ impl Sequence {
             }
             Source::Segment(segment) => {
                 if u64::from(count) > segment.spec.step {
-                    return Err(self.too_many(count, segment.spec.step, "raise step"));
+                    return Err(self.too_many(count, segment.spec.step, LARGER_STEP));
                 }
                 let mut state = segment.state();
                 let first = state.ranges.take(u64::from(count.max(1)));
@@ -396,7 +404,7 @@ impl Sequence {
             "sequence_rows",
             format!(
                 "The statement needs {count} ids of sequence '{}', and {most} are the most that follow \
-                 each other: insert fewer rows at a time, or {help} in the rules",
+                 each other: insert fewer rows at a time, or {help} ",
                 self.title()
             ),
         )

@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::rules::algorithm::hash::xxh64;
+
 /// One group's place in a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lattice {
@@ -43,9 +45,10 @@ pub enum Stuck {
 impl Lattice {
     /// The place of group number `index` of `groups`; `None` where the numbers don't fit.
     pub fn new(index: usize, groups: usize, step: u64, start: u64) -> Option<Self> {
-        let step = i64::try_from(step).ok().filter(|step| *step > 0)?;
+        let step = i64::try_from(step).ok().filter(|step| (1..MOST_STEP).contains(step))?;
         let index = i64::try_from(index).ok().filter(|_| index < groups)?;
-        let outer = step.checked_mul(i64::try_from(groups).ok()?)?;
+        let groups = i64::try_from(groups).ok().filter(|groups| *groups < SHAPE_GROUPS)?;
+        let outer = step.checked_mul(groups)?;
         Some(Lattice { index, step, outer, start: i64::try_from(start).ok()? })
     }
 
@@ -109,10 +112,28 @@ impl Lattice {
         fits().ok_or(Stuck::Exhausted)
     }
 
+    /// The step, the number of groups and this one's place among them as one number: what a group
+    /// notes beside its value, so that ranges are never cut out of it in another way.
+    pub fn shape(&self) -> i64 {
+        self.step * SHAPE_GROUPS * SHAPE_GROUPS + self.outer / self.step * SHAPE_GROUPS + self.index
+    }
+
     /// The difference between two neighbouring values of this place: TDDL's outer step.
     pub fn outer(&self) -> i64 {
         self.outer
     }
+}
+
+/// The number of groups and a group's place have three digits each in a shape.
+const SHAPE_GROUPS: i64 = 1000;
+
+/// The least step that is too large for a shape.
+const MOST_STEP: i64 = i64::MAX / (SHAPE_GROUPS * SHAPE_GROUPS);
+
+/// The step, the number of groups and the group's place that a noted shape says.
+pub fn parts_of_shape(shape: i64) -> (i64, i64, i64) {
+    let groups = shape / SHAPE_GROUPS % SHAPE_GROUPS;
+    (shape / (SHAPE_GROUPS * SHAPE_GROUPS), groups, shape % SHAPE_GROUPS)
 }
 
 /// The ranges that a process holds of one sequence.
@@ -190,44 +211,79 @@ impl Ranges {
     }
 }
 
-/// A group's table of sequences: TDDL's, so that its rows can be taken over.
+/// A group's table of sequences: TDDL's, so that its rows can be taken over. Beside a sequence's
+/// value stands its shape, in a row of its own.
 #[derive(Clone, Debug)]
 pub struct Texts {
     pub create: String,
+    /// The value, if there is one, and the shape, if it is noted.
     pub select: String,
     name: String,
+    shape: String,
     table: String,
 }
 
 impl Texts {
     pub fn new(database: &str, table: &str, name: &str) -> Self {
         let table = format!("{}.{}", quoted(database), quoted(table));
-        let name = literal(name);
+        let (name, shape) = (literal(name), literal(&shape_name(name)));
         Texts {
             create: format!(
                 "CREATE TABLE IF NOT EXISTS {table} (\
                  name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, \
                  value BIGINT NOT NULL, gmt_modified DATETIME NOT NULL) ENGINE=InnoDB"
             ),
-            select: format!("SELECT value FROM {table} WHERE name = {name}"),
+            select: format!(
+                "SELECT (SELECT value FROM {table} WHERE name = {name}), \
+                 (SELECT value FROM {table} WHERE name = {shape})"
+            ),
             name,
+            shape,
             table,
         }
     }
 
     pub fn insert(&self, value: i64) -> String {
-        let Texts { name, table, .. } = self;
+        self.insert_row(&self.name, value)
+    }
+
+    pub fn insert_shape(&self, shape: i64) -> String {
+        self.insert_row(&self.shape, shape)
+    }
+
+    fn insert_row(&self, name: &str, value: i64) -> String {
+        let table = &self.table;
         format!("INSERT INTO {table} (name, value, gmt_modified) VALUES ({name}, {value}, NOW())")
     }
 
     /// Changes one row where nobody was quicker, otherwise none.
     pub fn compare_and_set(&self, before: i64, after: i64) -> String {
-        let Texts { name, table, .. } = self;
+        self.change(&self.name, before, after)
+    }
+
+    /// The same for the shape.
+    pub fn reshape(&self, before: i64, after: i64) -> String {
+        self.change(&self.shape, before, after)
+    }
+
+    fn change(&self, name: &str, before: i64, after: i64) -> String {
+        let table = &self.table;
         format!(
             "UPDATE {table} SET value = {after}, gmt_modified = NOW() \
              WHERE name = {name} AND value = {before}"
         )
     }
+}
+
+/// The name of a sequence's second row; the column has 64 characters.
+fn shape_name(name: &str) -> String {
+    const SUFFIX: &str = "#shape";
+    if name.chars().count() + SUFFIX.len() <= 64 {
+        return format!("{name}{SUFFIX}");
+    }
+    let begin: String = name.chars().take(41).collect();
+    let hash = xxh64(name.as_bytes());
+    format!("{begin}#{hash:016x}{SUFFIX}")
 }
 
 /// A name in backticks.
@@ -327,6 +383,20 @@ mod tests {
             ranges.pace(Duration::from_secs(60));
         }
         assert_eq!(ranges.missing(), 1);
+    }
+
+    #[test]
+    fn a_shape_says_how_ranges_are_cut() {
+        let lattice = Lattice::new(1, 2, 1000, 1).unwrap();
+        assert_eq!(lattice.shape(), 1_000_002_001);
+        assert_eq!(parts_of_shape(1_000_002_001), (1000, 2, 1));
+        assert_eq!(Lattice::new(0, 1000, 1, 1), None);
+        assert_eq!(Lattice::new(0, 1, 1 << 50, 1), None);
+        assert_eq!(shape_name("orders"), "orders#shape");
+        let long = "ä".repeat(60);
+        let name = shape_name(&long);
+        assert_eq!((name.chars().count(), name.ends_with("#shape")), (64, true));
+        assert_ne!(name, shape_name(&format!("{long}a")));
     }
 
     #[test]

@@ -107,21 +107,92 @@ fn a_value_off_the_lattice_is_refused_or_adjusted() {
             all_new(&[&process], 30, &mut seen).await;
             drop(process);
             for server in &servers {
-                server.execute("UPDATE seq.weir_sequence SET value = value + 3");
+                server.execute("UPDATE seq.weir_sequence SET value = value + 3 WHERE name = 't'");
             }
             let process = Process::start(&servers, declaration).await;
             let error = process.take_within(1, Duration::from_secs(2)).await.unwrap_err();
             assert!(error.message.contains("adjust: true"), "{}", error.message);
             // The same table under other steps: everything moves above all that was stored.
-            let highest = servers
-                .iter()
-                .map(|server| number(server, "SELECT MAX(value) FROM seq.weir_sequence"));
+            let highest = servers.iter().map(|server| {
+                number(server, "SELECT value FROM seq.weir_sequence WHERE name = 't'")
+            });
             let highest = highest.max().unwrap();
             process.adopt(2, "kind: segment, step: 25, adjust: true");
             let mut new = HashSet::new();
             all_new(&[&process], 60, &mut new).await;
             assert!(new.iter().all(|id| *id as i64 > highest));
             assert!(new.is_disjoint(&seen));
+        });
+    }
+}
+
+/// 600 and 700 can have been stored under either step: group 0's next range would be one that group 1
+/// has handed out.
+#[test]
+fn another_step_is_noticed_where_the_values_fit_it() {
+    for servers in pairs() {
+        run(async {
+            let old = Process::start(&servers, "kind: segment, step: 100").await;
+            let mut seen = HashSet::new();
+            all_new(&[&old], 150, &mut seen).await;
+            for (server, value) in servers.iter().zip([6000, 6100]) {
+                let sql = format!("UPDATE seq.weir_sequence SET value = {value} WHERE name = 't'");
+                server.execute(&sql);
+                let noted = "SELECT value FROM seq.weir_sequence WHERE name = 't#shape'";
+                assert_eq!(number(server, noted) / 1000, 100_002);
+            }
+            all_new(&[&old], 60, &mut seen).await;
+            for (groups, declaration) in [
+                (2, "kind: segment, step: 50"),
+                (1, "kind: segment, step: 100"),
+                (1, "kind: segment, step: 200"),
+            ] {
+                let new = Process::start(&servers[..groups], declaration).await;
+                for _ in 0..5 {
+                    let patience = Duration::from_millis(300);
+                    let error = new.take_within(1, patience).await.unwrap_err();
+                    assert!(error.message.contains("cut in another way"), "{}", error.message);
+                }
+            }
+            // Moved on purpose, it goes on above everything that the old step has given.
+            let new = Process::start(&servers, "kind: segment, step: 50, adjust: true").await;
+            let highest = seen.iter().copied().max().unwrap();
+            let mut later = HashSet::new();
+            all_new(&[&new], 100, &mut later).await;
+            assert!(later.iter().all(|id| *id > highest), "{highest}");
+            // Who still goes by the old rules gets no further range.
+            let error = loop {
+                match old.take_within(50, Duration::from_secs(1)).await {
+                    // What it still held.
+                    Ok(first) => assert!((first..first + 50).all(|id| later.insert(id))),
+                    Err(error) => break error,
+                }
+            };
+            assert!(error.message.contains("cut in another way"), "{}", error.message);
+        });
+    }
+}
+
+/// TDDL's rows have no shape beside them: all groups are looked at before one is used.
+#[test]
+fn values_without_a_shape_are_compared_with_the_other_groups() {
+    for servers in pairs() {
+        run(async {
+            let old = Process::start(&servers, "kind: segment, step: 100").await;
+            old.take(1).await.unwrap();
+            drop(old);
+            for (server, value) in servers.iter().zip([6000, 6100]) {
+                server.execute("DELETE FROM seq.weir_sequence");
+                let row = format!("('t', {value}, NOW())");
+                server.execute(&format!("INSERT INTO seq.weir_sequence VALUES {row}"));
+            }
+            let new = Process::start(&servers, "kind: segment, step: 50").await;
+            for _ in 0..5 {
+                let error = new.take_within(1, Duration::from_millis(300)).await.unwrap_err();
+                assert!(error.message.contains("stored value 6100"), "{}", error.message);
+            }
+            let same = Process::start(&servers, "kind: segment, step: 100").await;
+            assert!(same.take(1).await.unwrap() > 6200);
         });
     }
 }
@@ -137,7 +208,7 @@ fn a_group_that_lost_its_row_begins_above_the_others() {
             servers[1].execute("DROP TABLE seq.weir_sequence");
             let other = Process::start(&servers, declaration).await;
             all_new(&[&process, &other], 60, &mut seen).await;
-            let value = number(&servers[1], "SELECT value FROM seq.weir_sequence");
+            let value = number(&servers[1], "SELECT value FROM seq.weir_sequence WHERE name = 't'");
             assert!(value > 100, "{value}");
         });
     }

@@ -340,7 +340,7 @@ async fn numbers_come_without_a_row() {
         let rows = vec!["('x')"; 1001].join(",");
         match conn.query_drop(format!("INSERT INTO taxes (name) VALUES {rows}")).await {
             Err(mysql_async::Error::Server(error)) => {
-                assert!(error.message.contains("raise step"), "{error}");
+                assert!(error.message.contains("a larger 'step'"), "{error}");
             }
             other => panic!("{other:?}"),
         }
