@@ -2,7 +2,9 @@
 //!
 //! Owns: this command. Never: used by anything newer.
 
+use crate::backend::pool::Lent;
 use crate::error::Error;
+use crate::executor::lane::parse_end;
 use crate::executor::rename::Names;
 use crate::planner::bind::Binding;
 use crate::planner::splice::Form;
@@ -56,28 +58,53 @@ impl Session {
         let names = plan.renamings(&target);
         let physical = names.first().map_or(table, |renaming| renaming.physical_table.as_bytes());
         let mut lent = self.lend(&snapshot, &target, Purpose::OWN).await?;
-        lent.begin(|out| command::write_field_list(physical, wildcard, out));
-        lent.flush().await?;
-        lent.absorb().await?;
-        for _ in 0..=MAX_COLUMNS {
-            let payload = lent.read_packet().await?;
-            if ErrPacket::is_err(payload) {
-                let error = Names(&names).error(ErrPacket::parse(payload)?.to_error());
-                lent.ended_in_error(&error);
-                self.settle(target.group, lent, &snapshot).await;
-                return Err(error.into());
-            }
-            if EofPacket::is_eof(payload) {
-                let status = lent.status;
-                lent.ended(status);
-                self.settle(target.group, lent, &snapshot).await;
-                let eof = EofPacket { warnings: 0, status: self.status() };
-                self.stream.write_with(|out| eof.write(self.capabilities, out));
-                return Ok(());
-            }
-            let column = Names(&names).column(Column::parse(payload)?);
-            self.stream.write_with(|out| column.write(out));
+        let asked = definitions(&mut lent, physical, wildcard, Names(&names)).await;
+        if !lent.is_in_step() {
+            lent.condemn();
         }
-        Err(Error::internal("a table with too many columns").into())
+        self.settle(target.group, lent, &snapshot).await;
+        // A server that broke off is no reason to end the session.
+        for definition in asked.map_err(|error| Error { fatal: false, ..error })? {
+            self.stream.write_with(|out| out.extend_from_slice(&definition));
+        }
+        let eof = EofPacket { warnings: 0, status: self.status() };
+        self.stream.write_with(|out| eof.write(self.capabilities, out));
+        Ok(())
+    }
+}
+
+/// The column definitions of a table, under logical names.
+async fn definitions(
+    lent: &mut Lent,
+    table: &[u8],
+    wildcard: &[u8],
+    names: Names<'_>,
+) -> Result<Vec<Vec<u8>>, Error> {
+    lent.begin(|out| command::write_field_list(table, wildcard, out));
+    lent.flush().await?;
+    lent.absorb().await?;
+    let capabilities = lent.capabilities;
+    let mut found = Vec::new();
+    loop {
+        let payload = lent.read_packet().await?;
+        if ErrPacket::is_err(payload) {
+            let error = ErrPacket::parse(payload)?.to_error();
+            lent.ended_in_error(&error);
+            return Err(names.error(error));
+        }
+        // What ends them may carry changes of the session, and be as long as a definition is.
+        if payload.first() == Some(&0xfe) {
+            let end = parse_end(payload, capabilities)?;
+            lent.ended(end.status);
+            lent.note_tracked(&end.session_state);
+            return Ok(found);
+        }
+        if found.len() >= MAX_COLUMNS {
+            lent.condemn();
+            return Err(Error::internal("a table with too many columns"));
+        }
+        let mut definition = Vec::with_capacity(payload.len());
+        names.column(Column::parse(payload)?).write(&mut definition);
+        found.push(definition);
     }
 }

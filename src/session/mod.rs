@@ -239,6 +239,12 @@ impl Session {
 
     /// Tells the client why, gives the connections back or up, and closes.
     async fn farewell(&mut self, end: End) {
+        let connection = self.registration.id();
+        match &end {
+            End::Client => tracing::debug!(connection, "the client left"),
+            End::Error(error) => tracing::info!(connection, %error, "a session ends by an error"),
+            End::Stopped(stop) => tracing::debug!(connection, ?stop, "a session is ended"),
+        }
         let error = match end {
             End::Client => None,
             End::Error(error) => Some(error),
