@@ -155,6 +155,10 @@ fn show_workbench(
 ) -> Result<()> {
     let form = form(binding);
     for (index, reference) in bench.references.iter().enumerate() {
+        if let Some(of) = reference.copy_of.and_then(|of| bench.references.get(of)) {
+            let _ = writeln!(out, "  {} of {}", reference.temporary, of.temporary);
+            continue;
+        }
         let mut text = Vec::new();
         plan.gather_text(bench, index, binding, form, &mut text)?;
         let _ = writeln!(out, "  {} of {}", reference.temporary, String::from_utf8_lossy(&text));

@@ -79,6 +79,8 @@ pub(crate) enum Part {
     Text(Box<str>),
     /// The same bytes as there.
     Copy(Span),
+    /// The same bytes as there, without what splices make of them.
+    Raw(Span),
 }
 
 impl Plan {
@@ -312,6 +314,7 @@ impl Writer<'_> {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Part::Copy(span) => self.copy(*span, false, out)?,
+                Part::Raw(span) => self.verbatim(*span, out)?,
             }
         }
         Ok(())

@@ -27,7 +27,23 @@ pub(crate) struct Survey<'a> {
     pub needs: Vec<(SchemaName, String)>,
     /// Qualifiers of columns and stars.
     pub names: Vec<Qualified>,
-    ctes: Vec<(String, Vec<usize>)>,
+    /// The names of common table expressions where they are defined, in the statement's order.
+    pub cte_definitions: Vec<Span>,
+    pub cte_references: Vec<CteReference>,
+    /// Those that are known where the survey stands, with their blocks and definitions.
+    ctes: Vec<(String, Vec<usize>, usize)>,
+}
+
+/// A name in FROM that stands for a common table expression.
+pub(crate) struct CteReference {
+    /// Its place among the definitions.
+    pub definition: usize,
+    pub written: Span,
+    pub shown: Box<str>,
+    pub aliased: bool,
+    pub alias_at: u32,
+    /// It stands inside of its own definition.
+    pub recursive: bool,
 }
 
 /// A physical table's name in the statement.
@@ -122,7 +138,16 @@ type Result<T> = std::result::Result<T, Error>;
 
 impl<'a> Survey<'a> {
     pub fn new(input: &'a PlanInput<'a>) -> Self {
-        Survey { input, uses: vec![], blocks: vec![], needs: vec![], names: vec![], ctes: vec![] }
+        Survey {
+            input,
+            uses: vec![],
+            blocks: vec![],
+            needs: vec![],
+            names: vec![],
+            cte_definitions: vec![],
+            cte_references: vec![],
+            ctes: vec![],
+        }
     }
 
     /// Surveys a query and answers its blocks: one, or each part of a UNION.
@@ -134,12 +159,17 @@ impl<'a> Survey<'a> {
     ) -> Result<Vec<usize>> {
         let known = self.ctes.len();
         for cte in &query.with {
+            let definition = self.cte_definitions.len();
+            self.cte_definitions.push(cte.name.span);
             if query.recursive {
                 // It may name itself; the rows of that are its own.
-                self.ctes.push((cte.name.text.to_lowercase(), vec![]));
+                self.ctes.push((cte.name.text.to_lowercase(), vec![], definition));
             }
             let blocks = self.query(&cte.query, None, Role::Derived)?;
-            self.ctes.push((cte.name.text.to_lowercase(), blocks));
+            if query.recursive {
+                self.ctes.pop();
+            }
+            self.ctes.push((cte.name.text.to_lowercase(), blocks, definition));
         }
         let blocks = match &query.body {
             Body::Select(select) => vec![self.select(select, query, parent, role)?],
@@ -342,8 +372,17 @@ impl<'a> Survey<'a> {
     fn table(&mut self, block: usize, table: &'a TableRef) -> Result<Leaf> {
         if table.name.schema.is_none() {
             let name = table.name.table.text.to_lowercase();
-            if let Some((_, blocks)) = self.ctes.iter().rev().find(|(known, _)| *known == name) {
+            let known = self.ctes.iter().rev().find(|(known, ..)| *known == name);
+            if let Some((_, blocks, definition)) = known {
                 let blocks = blocks.clone();
+                self.cte_references.push(CteReference {
+                    definition: *definition,
+                    written: table.name.table.span,
+                    shown: table.name.table.text.as_str().into(),
+                    aliased: table.alias.is_some(),
+                    alias_at: table.alias_at,
+                    recursive: blocks.is_empty(),
+                });
                 let outputs = self.outputs(&blocks);
                 let shown = table.alias.as_ref().unwrap_or(&table.name.table).text.clone();
                 return Ok(Leaf::Derived { name: Some(shown), blocks, outputs });

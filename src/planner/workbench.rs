@@ -10,6 +10,8 @@
 //! innermost outer join whose inner side the reference is on. And it must be one that gives the
 //! same warnings where it is checked over fewer rows.
 
+mod copies;
+
 use crate::catalog::{Generated, Table};
 use crate::name::SchemaName;
 use crate::planner::bind::Binding;
@@ -17,6 +19,7 @@ use crate::planner::draft::{Draft, Result};
 use crate::planner::splice::{Part, Splice, What, quote};
 use crate::planner::survey::{Conjunct, Leaf, Resolved, Role, Survey, Use, is_system};
 use crate::sql::analysis::{Comparison, Expr, Literal, Span};
+use crate::sql::lex::ServerKind;
 use crate::sql::parse;
 use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
 use crate::sql::token::TokenKind;
@@ -30,6 +33,8 @@ pub struct Workbench {
     pub references: Vec<Reference>,
     /// Why no cheaper way answers the statement: the code and the sentence of that refusal.
     pub reason: (&'static str, String),
+    /// The statement's text repeats parameters, so that they are written into it.
+    pub as_text: bool,
     /// What makes the statement read the temporary tables.
     pub(crate) splices: Vec<Splice>,
 }
@@ -46,6 +51,8 @@ pub struct Reference {
     pub columns: Vec<Moved>,
     /// The table is a view: the definition of its columns is all there is.
     pub is_view: bool,
+    /// Its rows are those of this reference: they are taken from there.
+    pub copy_of: Option<usize>,
     /// `SELECT … FROM …`
     head: Vec<Part>,
     pushed: Vec<Pushed>,
@@ -97,7 +104,7 @@ pub(crate) fn plan(
     if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
         return Ok(None);
     }
-    let mut bench = Workbench { references: vec![], reason, splices: vec![] };
+    let mut bench = Workbench { references: vec![], reason, as_text: false, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
         let pushed = pushed(draft, survey, index);
@@ -126,6 +133,9 @@ pub(crate) fn plan(
         _ => false,
     });
     bench.splices.extend(kept.cloned());
+    if draft.input.dialect.server == ServerKind::MySql && !copies::add(draft, survey, &mut bench)? {
+        return Ok(None);
+    }
     bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     Ok(Some(bench))
 }
@@ -220,6 +230,7 @@ fn reference(draft: &Draft, used: &Use, temporary: String, pushed: Vec<Pushed>) 
         temporary,
         columns,
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
+        copy_of: None,
         head,
         pushed,
         tail: String::new(),

@@ -76,7 +76,8 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let mut gatherings = Vec::with_capacity(bench.references.len());
-        for (index, reference) in bench.references.iter().enumerate() {
+        let gathered = bench.references.iter().filter(|reference| reference.copy_of.is_none());
+        for (index, reference) in gathered.enumerate() {
             let mut text = Vec::new();
             plan.gather_text(bench, index, binding, Form::Text, &mut text)?;
             gatherings.push(self.gathering(snapshot, reference, &text).await?);
@@ -86,9 +87,10 @@ impl Session {
             gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
         let is_own = self.begin_consistent(&targets);
         let mut text = Vec::new();
+        let manner = Manner { arguments: manner.arguments.filter(|_| !bench.as_text), ..manner };
         let form = if manner.arguments.is_some() { Form::Prepared } else { Form::Text };
         plan.residual_text(bench, binding, form, &mut text)?;
-        let outcome = self.on_workbench(snapshot, plan, &gatherings, text, manner).await;
+        let outcome = self.on_workbench(snapshot, plan, bench, &gatherings, text, manner).await;
         if is_own && self.is_in_transaction() {
             self.abandon_own(&held).await;
         }
@@ -137,6 +139,7 @@ impl Session {
         &mut self,
         snapshot: &Arc<Snapshot>,
         plan: &Plan,
+        asked: &Workbench,
         gatherings: &[Gathering<'_>],
         residual: Vec<u8>,
         manner: Manner<'_>,
@@ -160,13 +163,19 @@ impl Session {
         for gathering in gatherings {
             self.gather(snapshot, gathering, &mut bench, &moving).await?;
         }
-        let names: Vec<Renaming> = gatherings
+        for reference in &asked.references {
+            if let Some(of) = reference.copy_of.and_then(|of| asked.references.get(of)) {
+                bench.copy(reference, of).await?;
+            }
+        }
+        let names: Vec<Renaming> = asked
+            .references
             .iter()
-            .map(|gathering| Renaming {
+            .map(|reference| Renaming {
                 physical_database: bench.database.clone(),
-                physical_table: Arc::from(&*gathering.reference.temporary),
-                schema: gathering.reference.schema.clone(),
-                table: TableName::new(&gathering.reference.table),
+                physical_table: Arc::from(&*reference.temporary),
+                schema: reference.schema.clone(),
+                table: TableName::new(&reference.table),
                 in_rows: false,
             })
             .collect();
@@ -453,6 +462,23 @@ impl Session {
                 bench.lent.close(Closed::Unclean);
             }
         }
+    }
+}
+
+impl Bench {
+    /// Gives a reference the rows of another one.
+    async fn copy(&mut self, reference: &Reference, of: &Reference) -> Result<()> {
+        let (to, from) = (&reference.temporary, &of.temporary);
+        let names: Vec<String> = reference
+            .columns
+            .iter()
+            .map(|column| format!("`{}`", column.name.replace('`', "``")))
+            .collect();
+        let names = names.join(", ");
+        let made = format!("CREATE TEMPORARY TABLE `{to}` LIKE `{from}`");
+        let filled = format!("INSERT INTO `{to}` ({names}) SELECT {names} FROM `{from}`");
+        self.lent.simple(made.as_bytes()).await?;
+        self.lent.simple(filled.as_bytes()).await.map(drop)
     }
 }
 

@@ -74,6 +74,13 @@ WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 6) SE
 WITH RECURSIVE chain AS (SELECT user_id, 1 AS depth FROM users WHERE user_id = 1 UNION ALL SELECT u.user_id, c.depth + 1 FROM users u JOIN chain c ON u.user_id = c.user_id * 2) SELECT * FROM chain ORDER BY depth;
 WITH c (id, label) AS (SELECT user_id, name FROM users) SELECT label FROM c WHERE id IN (SELECT user_id FROM orders WHERE total > 180) ORDER BY id;
 WITH users AS (SELECT item_id AS user_id FROM items) SELECT count(*) FROM users;
+WITH a AS (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id), b AS (SELECT max(n) AS m FROM a) SELECT a.user_id FROM a JOIN b ON a.n = b.m ORDER BY a.user_id;
+WITH per AS (SELECT region_id, sum(total) AS s FROM orders GROUP BY region_id) SELECT x.region_id, y.region_id FROM per x JOIN per y ON x.s < y.s AND x.region_id = y.region_id - 1 ORDER BY 1, 2;
+WITH per AS (SELECT region_id, sum(total) AS s FROM orders GROUP BY region_id) SELECT region_id FROM per WHERE s = (SELECT max(s) FROM per) OR s = (SELECT min(s) FROM per) ORDER BY region_id;
+WITH a AS (SELECT user_id, region_id FROM users WHERE level = 'gold'), b AS (SELECT region_id, count(*) AS n FROM a GROUP BY region_id), c AS (SELECT a.user_id, b.n FROM a JOIN b ON a.region_id = b.region_id) SELECT x.user_id, y.user_id, x.n FROM c x JOIN c y ON x.n = y.n AND x.user_id < y.user_id ORDER BY 1, 2 LIMIT 20;
+WITH k (id, t) AS (SELECT i.item_id, i.title FROM items AS i WHERE i.price > 50) SELECT k.id, other.t FROM k JOIN k AS other ON other.id = k.id + 1 ORDER BY k.id;
+WITH RECURSIVE chain AS (SELECT user_id, 1 AS depth FROM users WHERE user_id = 1 UNION ALL SELECT u.user_id, c.depth + 1 FROM users u JOIN chain c ON u.user_id = c.user_id * 2) SELECT x.user_id, y.depth FROM chain x JOIN chain y ON y.depth = x.depth + 1 ORDER BY 1, 2;
+WITH s AS (SELECT status FROM orders) SELECT count(*) FROM s UNION ALL SELECT count(DISTINCT status) FROM s UNION ALL SELECT count(*) FROM s WHERE status = 'new' ORDER BY 1;
 
 -- Windows
 SELECT user_id, row_number() OVER (ORDER BY balance, user_id) AS n FROM users ORDER BY user_id;
