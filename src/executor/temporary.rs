@@ -24,7 +24,6 @@ pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
         let word = item.split([' ', '(']).next().unwrap_or_default();
         match word {
             _ if item.starts_with('`') => kept.push(item.to_owned()),
-            "PRIMARY" | "UNIQUE" if loose && item.contains("AUTO_INCREMENT") => return None,
             "PRIMARY" if loose => kept.push(item.replacen("PRIMARY KEY", "KEY", 1)),
             "UNIQUE" if loose => kept.push(item.replacen("UNIQUE KEY", "KEY", 1)),
             "PRIMARY" | "UNIQUE" | "KEY" => kept.push(item.to_owned()),

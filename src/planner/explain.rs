@@ -164,7 +164,9 @@ fn show_workbench(
         let _ = writeln!(out, "  {} of {}", reference.temporary, String::from_utf8_lossy(&text));
     }
     let mut text = Vec::new();
-    plan.residual_text(bench, binding, form, &mut text)?;
+    let sources: Vec<String> =
+        bench.references.iter().map(|reference| format!("`{}`", reference.temporary)).collect();
+    plan.residual_text(bench, &sources, binding, form, &mut text)?;
     let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
     let _ = writeln!(out, "  because {}", bench.reason.1);
     Ok(())

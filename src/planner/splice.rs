@@ -81,6 +81,8 @@ pub(crate) enum Part {
     Copy(Span),
     /// The same bytes as there, without what splices make of them.
     Raw(Span),
+    /// What stands for a reference of the workbench: its temporary table, or the table itself.
+    Source(usize),
 }
 
 impl Plan {
@@ -95,7 +97,8 @@ impl Plan {
         form: Form,
         out: &mut Vec<u8>,
     ) -> Result<Rendered> {
-        let writer = Writer { plan: self, splices: &self.splices, target, binding, form };
+        let writer =
+            Writer { plan: self, splices: &self.splices, sources: &[], target, binding, form };
         let literal_parameters = form == Form::Text && binding.lexed.params() > 0;
         let changed = self.always_rendered
             || literal_parameters
@@ -122,25 +125,29 @@ impl Plan {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let target = nowhere();
-        let writer = Writer { plan: self, splices: &[], target: &target, binding, form };
+        let (splices, sources) = (&[], &[]);
+        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
         let reference = bench.references.get(index);
         let parts = reference.map(|reference| reference.parts(binding)).unwrap_or_default();
         writer.write_parts(&parts, out)
     }
 
-    /// Writes the statement that runs over what the workbench has gathered.
+    /// Writes the statement that runs over what the workbench has gathered; `sources` are the
+    /// quoted names that stand for its references.
     ///
     /// # Errors
     /// As [`Plan::render`].
     pub fn residual_text(
         &self,
         bench: &Workbench,
+        sources: &[String],
         binding: &Binding,
         form: Form,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let target = nowhere();
-        let writer = Writer { plan: self, splices: &bench.splices, target: &target, binding, form };
+        let splices = &bench.splices;
+        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
         let end = binding.lexed.template().len() as u32;
         writer.copy(Span { start: 0, end }, true, out)
     }
@@ -192,6 +199,7 @@ const LONGEST_ALIAS: usize = 256;
 struct Writer<'a> {
     plan: &'a Plan,
     splices: &'a [Splice],
+    sources: &'a [String],
     target: &'a Target,
     binding: &'a Binding<'a>,
     form: Form,
@@ -315,6 +323,10 @@ impl Writer<'_> {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Part::Copy(span) => self.copy(*span, false, out)?,
                 Part::Raw(span) => self.verbatim(*span, out)?,
+                Part::Source(index) => match self.sources.get(*index) {
+                    Some(source) => out.extend_from_slice(source.as_bytes()),
+                    None => return Err(Error::internal("a reference without a source")),
+                },
             }
         }
         Ok(())

@@ -541,6 +541,11 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// What a name in front of `.*` means.
+    pub fn named_leaf(&self, block: usize, name: &TableName) -> Option<Resolved> {
+        self.qualified(block, name.schema.as_ref(), &name.table)
+    }
+
     /// The table that a name among DELETE's targets means; its qualifier is noted.
     pub fn qualified_name(&mut self, block: usize, name: &TableName) -> Option<usize> {
         match self.qualified(block, name.schema.as_ref(), &name.table)? {

@@ -9,6 +9,7 @@ use crate::name::GroupId;
 use crate::planner::bind::{Binding, SessionFacts};
 use crate::planner::plan::{Route, Rows, Target};
 use crate::planner::{Action, Plan};
+use crate::rules::table::Placement;
 use std::sync::Arc;
 
 impl Target {
@@ -26,6 +27,14 @@ impl Target {
 }
 
 impl Plan {
+    /// The groups that hold all rows of the statement's first table, with the physical database.
+    pub fn copies(&self) -> &[(GroupId, Arc<str>)] {
+        match self.tables.first().map(|used| &used.placement) {
+            Some(Placement::Broadcast(table)) => &table.copies,
+            _ => &[],
+        }
+    }
+
     /// The physical database and name of the statement's first table at a target.
     pub fn first_table(&self, target: &Target) -> Option<(&Arc<str>, &Arc<str>)> {
         self.physical(0, target)

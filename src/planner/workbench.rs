@@ -10,9 +10,9 @@
 //! innermost outer join whose inner side the reference is on. And it must be one that gives the
 //! same warnings where it is checked over fewer rows.
 
+mod columns;
 mod copies;
 
-use crate::catalog::{Generated, Table};
 use crate::name::SchemaName;
 use crate::planner::bind::Binding;
 use crate::planner::draft::{Draft, Result};
@@ -51,13 +51,15 @@ pub struct Reference {
     pub columns: Vec<Moved>,
     /// The table is a view: the definition of its columns is all there is.
     pub is_view: bool,
+    /// Only some of the table's partitions are asked for.
+    pub partitioned: bool,
     /// Its rows are those of this reference: they are taken from there.
     pub copy_of: Option<usize>,
     /// `SELECT … FROM …`
     head: Vec<Part>,
     pushed: Vec<Pushed>,
     /// Locking clauses.
-    tail: String,
+    pub tail: String,
 }
 
 /// A column on its way into a temporary table.
@@ -104,19 +106,23 @@ pub(crate) fn plan(
     if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
         return Ok(None);
     }
+    let named = columns::named(draft, survey)?;
     let mut bench = Workbench { references: vec![], reason, as_text: false, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
         let pushed = pushed(draft, survey, index);
         let Some(used) = survey.uses.get(index) else { continue };
+        name_temporary(used, index, &mut bench.splices);
+        let columns = used.table.as_ref().map(|table| columns::moved(table, &named, index));
         let temporary = format!("weir_wb_{}", index + 1);
-        name_temporary(used, &temporary, &mut bench.splices);
-        let mut reference = reference(draft, used, temporary, pushed);
+        let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
         // Rows of subqueries and derived tables aren't locked.
         let role = survey.blocks.get(used.block).map(|block| block.role);
         if matches!(role, Some(Role::Top | Role::Part)) {
             reference.tail.clone_from(&lock);
         }
+        reference.copy_of =
+            bench.references.iter().position(|earlier| earlier.has_rows_of(&reference));
         bench.references.push(reference);
     }
     for name in &survey.names {
@@ -184,20 +190,20 @@ fn hides_a_name(survey: &Survey) -> bool {
 }
 
 /// Puts the temporary table's name in the place of the table's.
-fn name_temporary(used: &Use, temporary: &str, splices: &mut Vec<Splice>) {
-    let mut put = |start, end, text: String| {
-        let parts = if text.is_empty() { vec![] } else { vec![Part::Text(text.into())] };
+fn name_temporary(used: &Use, index: usize, splices: &mut Vec<Splice>) {
+    let mut put = |start, end, parts: Vec<Part>| {
         let at = Span { start, end };
         splices.push(Splice { at, what: What::Parts(parts), scattered: false });
     };
     let name = used.span();
-    put(name.start, name.end, format!("`{temporary}`"));
+    put(name.start, name.end, vec![Part::Source(index)]);
     if used.alias_at > name.end {
         // PARTITION (…) is for the gather.
-        put(name.end, used.alias_at, String::new());
+        put(name.end, used.alias_at, vec![]);
     }
     if used.alias.is_none() {
-        put(used.alias_at, used.alias_at, format!(" AS {}", quoted(&used.written.table.text)));
+        let alias = format!(" AS {}", quoted(&used.written.table.text));
+        put(used.alias_at, used.alias_at, vec![Part::Text(alias.into())]);
     }
 }
 
@@ -211,8 +217,13 @@ fn shown(used: &Use) -> String {
     quoted(&used.alias.as_ref().unwrap_or(&used.written.table).text)
 }
 
-fn reference(draft: &Draft, used: &Use, temporary: String, pushed: Vec<Pushed>) -> Reference {
-    let columns = used.table.as_ref().map(|table| moved(table)).unwrap_or_default();
+fn reference(
+    draft: &Draft,
+    used: &Use,
+    temporary: String,
+    columns: Vec<Moved>,
+    pushed: Vec<Pushed>,
+) -> Reference {
     let shown = shown(used);
     let list: Vec<String> = columns.iter().map(|column| column.expression(&shown)).collect();
     let list = if list.is_empty() { "*".to_owned() } else { list.join(", ") };
@@ -230,42 +241,11 @@ fn reference(draft: &Draft, used: &Use, temporary: String, pushed: Vec<Pushed>) 
         temporary,
         columns,
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
+        partitioned: used.alias_at > name.end,
         copy_of: None,
         head,
         pushed,
         tail: String::new(),
-    }
-}
-
-/// The columns of a table that are gathered: what is generated is generated again.
-fn moved(table: &Table) -> Vec<Moved> {
-    let stored = table.columns.iter().filter(|column| column.generated == Generated::No);
-    stored.map(|column| Moved { name: column.name.clone(), form: form(&column.kind) }).collect()
-}
-
-fn form(kind: &ColumnType) -> Form {
-    use ColumnType as T;
-    match kind {
-        T::Int { .. } | T::Decimal { .. } | T::Year => Form::Digits,
-        T::Enum { .. } | T::Set { .. } => Form::Ordinal,
-        T::Float { .. } | T::Double { .. } => Form::Double,
-        T::Date | T::Time { .. } | T::DateTime { .. } | T::Json => Form::Text,
-        T::Timestamp { .. } => Form::Moment,
-        T::Other(name) if matches!(&**name, "uuid" | "inet4" | "inet6") => Form::Text,
-        _ => Form::Bytes,
-    }
-}
-
-impl Moved {
-    /// What a shard is asked for.
-    fn expression(&self, table: &str) -> String {
-        let column = format!("{table}.{}", quoted(&self.name));
-        match self.form {
-            Form::Double => format!("{column} * 1e0"),
-            Form::Moment => format!("UNIX_TIMESTAMP({column})"),
-            Form::Ordinal => format!("CAST({column} AS UNSIGNED)"),
-            Form::Digits | Form::Bytes | Form::Text => column,
-        }
     }
 }
 
@@ -461,6 +441,18 @@ fn fits(kind: &ColumnType, literal: LiteralKind) -> bool {
 }
 
 impl Reference {
+    /// Whether another reference needs just the rows and columns that this one has: they are read
+    /// once.
+    fn has_rows_of(&self, other: &Reference) -> bool {
+        let whole = |reference: &Reference| reference.pushed.is_empty() && !reference.partitioned;
+        self.copy_of.is_none()
+            && (&self.schema, &self.table) == (&other.schema, &other.table)
+            && self.columns == other.columns
+            && self.tail == other.tail
+            && whole(self)
+            && whole(other)
+    }
+
     /// The statement that asks for the reference's rows, in logical names: it is planned and run as
     /// any client's.
     pub(crate) fn parts(&self, binding: &Binding) -> Vec<Part> {

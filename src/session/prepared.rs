@@ -160,7 +160,16 @@ impl Session {
             }
             return Ok((0, Vec::new()));
         }
-        let Some(target) = plan.sample(&binding)? else { return Ok((0, Vec::new())) };
+        let target = match (plan.sample(&binding), plan.bind(&binding)) {
+            (Ok(Some(target)), _) => target,
+            (_, Route::Workbench(bench)) => {
+                return Box::pin(self.describe_on_workbench(snapshot, plan, bench, &binding)).await;
+            }
+            (sample, _) => match sample? {
+                Some(target) => target,
+                None => return Ok((0, Vec::new())),
+            },
+        };
         let mut text = Vec::new();
         let text = match plan.render(&target, &binding, Form::Prepared, &mut text)? {
             Rendered::AsIs => sql,

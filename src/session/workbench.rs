@@ -19,7 +19,7 @@ use crate::backend::counters::{Closed, Pin};
 use crate::backend::pool::{Ask, Lent};
 use crate::backend::state::{Charset, State};
 use crate::context::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::executor::pass::{self, Broken, Summary, Terms as PassTerms};
 use crate::executor::rename::Names;
 use crate::executor::settle::settle;
@@ -32,6 +32,7 @@ use crate::planner::plan::{Renaming, Route, Target};
 use crate::planner::splice::Form;
 use crate::planner::workbench::{Reference, Workbench};
 use crate::protocol::capability::Capabilities;
+use crate::protocol::column::Column;
 use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, stop_statement, watched};
@@ -46,15 +47,31 @@ use crate::sql::template::Lexed;
 /// The modes that rows are loaded in: nothing is refused, and 0 stays 0 (mysql-traps 22).
 const LOADING_MODE: &[u8] = b"'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
 
+/// What a unique key answers.
+const DUPLICATE: u16 = 1062;
+
 /// MariaDB's error for a privilege that is missing.
 const ACCESS_DENIED: u16 = 1227;
 
 /// Where one reference's rows are.
 struct Gathering<'w> {
+    /// Its place among the references.
+    index: usize,
     reference: &'w Reference,
     plan: Arc<Plan>,
     targets: Vec<Target>,
     parts: Vec<Prepared>,
+}
+
+/// A physical table: database and name.
+type Physical = (Arc<str>, Arc<str>);
+
+/// What stands for the references, and where.
+struct Layout {
+    group: GroupId,
+    database: Arc<str>,
+    /// For each reference the table itself, where it is read as it is.
+    direct: Vec<Option<Physical>>,
 }
 
 /// The workbench's connection.
@@ -63,6 +80,20 @@ struct Bench {
     database: Arc<str>,
     /// The state that rows are loaded in.
     loading: State,
+    /// The temporary tables that were made.
+    made: Vec<String>,
+}
+
+/// One statement on the workbench.
+#[derive(Clone, Copy)]
+struct Work<'w> {
+    snapshot: &'w Arc<Snapshot>,
+    plan: &'w Plan,
+    bench: &'w Workbench,
+    binding: &'w Binding<'w>,
+    manner: Manner<'w>,
+    /// No key of a temporary table is unique.
+    loose: bool,
 }
 
 impl Session {
@@ -75,26 +106,25 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        let mut gatherings = Vec::with_capacity(bench.references.len());
-        let gathered = bench.references.iter().filter(|reference| reference.copy_of.is_none());
-        for (index, reference) in gathered.enumerate() {
-            let mut text = Vec::new();
-            plan.gather_text(bench, index, binding, Form::Text, &mut text)?;
-            gatherings.push(self.gathering(snapshot, reference, &text).await?);
-        }
-        let held = self.held.groups();
-        let targets: Vec<Target> =
-            gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
-        let is_own = self.begin_consistent(&targets);
-        let mut text = Vec::new();
         let manner = Manner { arguments: manner.arguments.filter(|_| !bench.as_text), ..manner };
-        let form = if manner.arguments.is_some() { Form::Prepared } else { Form::Text };
-        plan.residual_text(bench, binding, form, &mut text)?;
-        let outcome = self.on_workbench(snapshot, plan, bench, &gatherings, text, manner).await;
-        if is_own && self.is_in_transaction() {
-            self.abandon_own(&held).await;
-        }
-        let summary = outcome?;
+        let mut work = Work { snapshot, plan, bench, binding, manner, loose: false };
+        let mut tries = 0;
+        let summary = loop {
+            tries += 1;
+            let again = tries == 1 && plan.facts.retry && !self.is_in_transaction();
+            match self.consistently(&work).await {
+                // Rows of several shards are equal in a key that no server checks over all of them.
+                Err(Failure::Statement(error)) if error.errno == DUPLICATE && !work.loose => {
+                    work.loose = true;
+                }
+                // Connections that were idle may have died unseen; nothing was sent to the client.
+                Err(Failure::Statement(error))
+                    if again
+                        && error.fault == Fault::Unavailable
+                        && self.running.interrupted().is_none() => {}
+                outcome => break outcome?,
+            }
+        };
         self.last.note(&summary);
         Ok(match &summary.error {
             Some(error) => {
@@ -105,10 +135,71 @@ impl Session {
         })
     }
 
-    /// Plans a gather as any client's statement.
+    /// In a transaction of its own where reads must be consistent.
+    async fn consistently(&mut self, work: &Work<'_>) -> Result<Summary, Failure> {
+        let gatherings = self.gatherings(work, Form::Text).await?;
+        let held = self.held.groups();
+        let targets: Vec<Target> =
+            gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
+        let is_own = self.begin_consistent(&targets);
+        let outcome = self.on_workbench(work, &gatherings).await;
+        if is_own && self.is_in_transaction() {
+            self.abandon_own(&held).await;
+        }
+        outcome
+    }
+
+    /// The column definitions of a statement that no one place can prepare: those of the residual
+    /// statement over empty tables.
+    pub(super) async fn describe_on_workbench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        bench: &Workbench,
+        binding: &Binding<'_>,
+    ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
+        let manner = Manner { parameters: &[], arguments: None, binary: true, more: false };
+        let work = Work { snapshot, plan, bench, binding, manner, loose: false };
+        let gatherings = self.gatherings(&work, Form::Prepared).await?;
+        let layout = self.layout(&work, &gatherings)?;
+        let mut opened = self.make_tables(&work, &layout, &gatherings).await?;
+        let names = layout.renamings(bench, &opened);
+        let mut text = Vec::new();
+        plan.residual_text(bench, &layout.sources(bench), binding, Form::Prepared, &mut text)?;
+        let state = self.residual_state(&opened);
+        opened.lent.enter(&state, Pipelining::Nothing).await?;
+        let prepared = opened.lent.prepare(&text, &text, true).await;
+        self.clear_bench(opened, &text).await;
+        let (prepared, definitions) = prepared.map_err(|error| Names(&names).error(error))?;
+        let renamed = definitions.iter().map(|definition| {
+            let mut out = Vec::with_capacity(definition.len());
+            Names(&names).column(Column::parse(definition)?).write(&mut out);
+            Ok(out)
+        });
+        Ok((prepared.columns, renamed.collect::<Result<_>>()?))
+    }
+
+    /// Plans each gather as any client's statement.
+    async fn gatherings<'w>(
+        &mut self,
+        work: &Work<'w>,
+        form: Form,
+    ) -> Result<Vec<Gathering<'w>>, Failure> {
+        let mut gatherings = Vec::with_capacity(work.bench.references.len());
+        for (index, reference) in work.bench.references.iter().enumerate() {
+            if reference.copy_of.is_none() {
+                let mut text = Vec::new();
+                work.plan.gather_text(work.bench, index, work.binding, form, &mut text)?;
+                gatherings.push(self.gathering(work.snapshot, index, reference, &text).await?);
+            }
+        }
+        Ok(gatherings)
+    }
+
     async fn gathering<'w>(
         &mut self,
         snapshot: &Arc<Snapshot>,
+        index: usize,
         reference: &'w Reference,
         text: &[u8],
     ) -> Result<Gathering<'w>, Failure> {
@@ -131,63 +222,116 @@ impl Session {
             _ => return Err(Error::internal("a gather that is no plain read").into()),
         };
         let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
-        let parts = self.parts(&plan, &targets, &binding, manner)?;
-        Ok(Gathering { reference, plan, targets, parts })
+        let parts = match lexed.params() {
+            0 => self.parts(&plan, &targets, &binding, manner)?,
+            // It is only described.
+            _ => Vec::new(),
+        };
+        Ok(Gathering { index, reference, plan, targets, parts })
+    }
+
+    /// Where the statement runs: where most tables can be read as they are, then where most shards
+    /// are. Inside of a transaction only its own connections see its rows: nothing is read directly.
+    fn layout(&self, work: &Work<'_>, gatherings: &[Gathering<'_>]) -> Result<Layout> {
+        let may_direct = !self.is_in_transaction() && self.state.autocommit();
+        let mut places: Vec<(GroupId, Arc<str>)> = Vec::new();
+        for gathering in gatherings {
+            let targets = gathering.targets.iter();
+            let own = targets.filter_map(|target| Some((target.group, target.database.clone()?)));
+            for place in gathering.plan.copies().iter().cloned().chain(own) {
+                if !places.iter().any(|(group, _)| *group == place.0) {
+                    places.push(place);
+                }
+            }
+        }
+        let score = |group: GroupId| {
+            let direct =
+                gatherings.iter().filter(|one| may_direct && one.directly(group).is_some());
+            let shards = gatherings.iter().flat_map(|gathering| &gathering.targets);
+            (direct.count(), shards.filter(|target| target.group == group).count())
+        };
+        let best = places.into_iter().rev().max_by_key(|(group, _)| score(*group));
+        let (group, database) = best.ok_or_else(|| Error::internal("rows without a database"))?;
+        let mut direct = vec![None; work.bench.references.len()];
+        for gathering in gatherings.iter().filter(|_| may_direct) {
+            if let Some(place) = direct.get_mut(gathering.index) {
+                *place = gathering.directly(group);
+            }
+        }
+        for (index, reference) in work.bench.references.iter().enumerate() {
+            let of = reference.copy_of.and_then(|of| direct.get(of).cloned().flatten());
+            if let (Some(of), Some(place)) = (of, direct.get_mut(index)) {
+                *place = Some(of);
+            }
+        }
+        Ok(Layout { group, database, direct })
+    }
+
+    /// The workbench's connection with the temporary tables that are needed, empty.
+    async fn make_tables(
+        &mut self,
+        work: &Work<'_>,
+        layout: &Layout,
+        gatherings: &[Gathering<'_>],
+    ) -> Result<Bench, Failure> {
+        let mut definitions = Vec::with_capacity(gatherings.len());
+        for gathering in gatherings {
+            if layout.is_moved(gathering.index) {
+                definitions.push(self.definition(work, gathering).await?);
+            }
+        }
+        let mut bench = self.open_bench(work.snapshot, layout).await?;
+        for definition in &definitions {
+            bench.lent.simple(definition.as_bytes()).await?;
+        }
+        for (index, reference) in work.bench.references.iter().enumerate() {
+            if !layout.is_moved(index) {
+                continue;
+            }
+            if let Some(of) = reference.copy_of.and_then(|of| work.bench.references.get(of)) {
+                let (to, from) = (&reference.temporary, &of.temporary);
+                let made = format!("CREATE TEMPORARY TABLE `{to}` LIKE `{from}`");
+                bench.lent.simple(made.as_bytes()).await?;
+            }
+            bench.made.push(reference.temporary.clone());
+        }
+        Ok(bench)
     }
 
     async fn on_workbench(
         &mut self,
-        snapshot: &Arc<Snapshot>,
-        plan: &Plan,
-        asked: &Workbench,
+        work: &Work<'_>,
         gatherings: &[Gathering<'_>],
-        residual: Vec<u8>,
-        manner: Manner<'_>,
     ) -> Result<Summary, Failure> {
-        let mut definitions = Vec::with_capacity(gatherings.len());
-        for gathering in gatherings {
-            definitions.push(self.definition(snapshot, gathering).await?);
-        }
-        let place = gatherings.iter().flat_map(|gathering| &gathering.targets);
-        let (group, database) = place
-            .filter_map(|target| Some((target.group, target.database.clone()?)))
-            .next()
-            .ok_or_else(|| Error::internal("rows without a database"))?;
-        let mut bench = self.open_bench(snapshot, group, &database).await?;
-        for definition in &definitions {
-            bench.lent.simple(definition.as_bytes()).await?;
-        }
+        let layout = self.layout(work, gatherings)?;
+        let mut bench = self.make_tables(work, &layout, gatherings).await?;
         let config = self.ctx.shared.config();
         let limits = &config.limits;
         let moving = Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0);
-        for gathering in gatherings {
-            self.gather(snapshot, gathering, &mut bench, &moving).await?;
+        for gathering in gatherings.iter().filter(|one| layout.is_moved(one.index)) {
+            self.gather(work.snapshot, gathering, &mut bench, &moving).await?;
         }
-        for reference in &asked.references {
-            if let Some(of) = reference.copy_of.and_then(|of| asked.references.get(of)) {
+        for (index, reference) in work.bench.references.iter().enumerate() {
+            let of = reference.copy_of.and_then(|of| work.bench.references.get(of));
+            if let Some(of) = of.filter(|_| layout.is_moved(index)) {
                 bench.copy(reference, of).await?;
             }
         }
-        let names: Vec<Renaming> = asked
-            .references
-            .iter()
-            .map(|reference| Renaming {
-                physical_database: bench.database.clone(),
-                physical_table: Arc::from(&*reference.temporary),
-                schema: reference.schema.clone(),
-                table: TableName::new(&reference.table),
-                in_rows: false,
-            })
-            .collect();
-        self.residual(plan, bench, &names, residual, manner).await
+        let mut text = Vec::new();
+        let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
+        let sources = layout.sources(work.bench);
+        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
+        let names = layout.renamings(work.bench, &bench);
+        self.residual(work.plan, bench, &names, text, work.manner).await
     }
 
     /// The statement that makes a reference's temporary table.
     async fn definition(
         &mut self,
-        snapshot: &Arc<Snapshot>,
+        work: &Work<'_>,
         gathering: &Gathering<'_>,
     ) -> Result<String, Failure> {
+        let snapshot = work.snapshot;
         let reference = gathering.reference;
         let unknown = || {
             Error::internal(format!("the definition of '{}' has no known shape", reference.table))
@@ -210,7 +354,8 @@ impl Session {
         let found = found.map_err(|error| Names(&names).error(error))?;
         let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
         let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-        let made = text.and_then(|text| temporary::definition(&text, &reference.temporary, false));
+        let made =
+            text.and_then(|text| temporary::definition(&text, &reference.temporary, work.loose));
         Ok(made.ok_or_else(unknown)?)
     }
 
@@ -218,9 +363,9 @@ impl Session {
     async fn open_bench(
         &mut self,
         snapshot: &Arc<Snapshot>,
-        group: GroupId,
-        database: &Arc<str>,
+        layout: &Layout,
     ) -> Result<Bench, Failure> {
+        let (group, database) = (layout.group, &layout.database);
         let mut loading = State::default();
         loading.set_database(Some(database.clone()));
         loading.set_variable("time_zone", Some(b"'+00:00'"));
@@ -239,7 +384,7 @@ impl Session {
             }
             lent => lent?,
         };
-        let mut bench = Bench { lent, database: database.clone(), loading };
+        let mut bench = Bench { lent, database: database.clone(), loading, made: Vec::new() };
         bench.lent.pin(Pin::TemporaryTable);
         self.running.add(bench.lent.kill_handle());
         Ok(bench)
@@ -369,7 +514,7 @@ impl Session {
         if let Err(error) = start(lent, &key, &text, manner).await {
             let is_servers = lent.is_in_step();
             if is_servers {
-                self.clear_bench(bench, names, &key).await;
+                self.clear_bench(bench, &key).await;
             }
             return Err(Names(names).error(error).into());
         }
@@ -430,7 +575,7 @@ impl Session {
         if summary.warnings > 0 && summary.error.is_none() {
             self.fetch_diagnostics(&mut bench.lent, names).await;
         }
-        self.clear_bench(bench, names, key).await;
+        self.clear_bench(bench, key).await;
         Ok(summary)
     }
 
@@ -446,11 +591,15 @@ impl Session {
     }
 
     /// Drops the temporary tables and gives the connection back; it is closed where that fails.
-    async fn clear_bench(&mut self, mut bench: Bench, names: &[Renaming], key: &[u8]) {
+    async fn clear_bench(&mut self, mut bench: Bench, key: &[u8]) {
         let lent = &mut bench.lent;
         lent.unprepare(key);
-        let tables: Vec<String> =
-            names.iter().map(|name| format!("`{}`", name.physical_table)).collect();
+        if bench.made.is_empty() {
+            lent.unpin(Pin::TemporaryTable);
+            bench.lent.finish().await;
+            return;
+        }
+        let tables: Vec<String> = bench.made.iter().map(|name| format!("`{name}`")).collect();
         let drop = format!("DROP TEMPORARY TABLE {}", tables.join(", "));
         match lent.simple(drop.as_bytes()).await {
             Ok(_) => {
@@ -465,6 +614,56 @@ impl Session {
     }
 }
 
+impl Gathering<'_> {
+    /// The table itself, where it stands in a group with all the rows that the gather would bring.
+    fn directly(&self, group: GroupId) -> Option<Physical> {
+        if !self.reference.tail.is_empty() || self.reference.partitioned {
+            return None;
+        }
+        let target = match self.targets.as_slice() {
+            _ if self.plan.copies().iter().any(|(of, _)| *of == group) => {
+                Target::plain(group, None)
+            }
+            [only] if only.group == group => only.clone(),
+            _ => return None,
+        };
+        self.plan.first_table(&target).map(|(database, table)| (database.clone(), table.clone()))
+    }
+}
+
+impl Layout {
+    fn is_moved(&self, index: usize) -> bool {
+        self.direct.get(index).is_none_or(Option::is_none)
+    }
+
+    /// The quoted names that stand for the references.
+    fn sources(&self, bench: &Workbench) -> Vec<String> {
+        let quoted = |name: &str| name.replace('`', "``");
+        let sources = bench.references.iter().zip(&self.direct);
+        let source = |(reference, direct): (&Reference, &Option<Physical>)| match direct {
+            Some((database, table)) => format!("`{}`.`{}`", quoted(database), quoted(table)),
+            None => format!("`{}`", reference.temporary),
+        };
+        sources.map(source).collect()
+    }
+
+    /// How their names are turned back.
+    fn renamings(&self, asked: &Workbench, bench: &Bench) -> Vec<Renaming> {
+        let renaming = |(reference, direct): (&Reference, &Option<Physical>)| {
+            let temporary = || (bench.database.clone(), Arc::from(&*reference.temporary));
+            let (physical_database, physical_table) = direct.clone().unwrap_or_else(temporary);
+            Renaming {
+                physical_database,
+                physical_table,
+                schema: reference.schema.clone(),
+                table: TableName::new(&reference.table),
+                in_rows: false,
+            }
+        };
+        asked.references.iter().zip(&self.direct).map(renaming).collect()
+    }
+}
+
 impl Bench {
     /// Gives a reference the rows of another one.
     async fn copy(&mut self, reference: &Reference, of: &Reference) -> Result<()> {
@@ -475,9 +674,7 @@ impl Bench {
             .map(|column| format!("`{}`", column.name.replace('`', "``")))
             .collect();
         let names = names.join(", ");
-        let made = format!("CREATE TEMPORARY TABLE `{to}` LIKE `{from}`");
         let filled = format!("INSERT INTO `{to}` ({names}) SELECT {names} FROM `{from}`");
-        self.lent.simple(made.as_bytes()).await?;
         self.lent.simple(filled.as_bytes()).await.map(drop)
     }
 }

@@ -197,6 +197,7 @@ fn differences(rig: &Rig, path: &Path) -> Vec<String> {
 
 fn check(kind: Kind) {
     let Some(rig) = rig::shared(kind) else { return };
+    let _quiet = rig::quiet();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sql");
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of cases")

@@ -185,6 +185,7 @@ fn text_reads_equal_those_of_one_server() {
     let text = std::fs::read_to_string(READS).unwrap();
     let all = statements(&text);
     let mut reports = String::new();
+    let _quiet = rig::quiet();
     for rig in rig::shared_kinds() {
         let (report, refusals) = compare(rig, &all, false);
         if std::env::var_os("WEIR_BLESS").is_some() {
@@ -203,6 +204,7 @@ fn text_reads_equal_those_of_one_server() {
 fn prepared_reads_equal_those_of_one_server() {
     let text = std::fs::read_to_string(READS).unwrap();
     let mut reports = String::new();
+    let _quiet = rig::quiet();
     for rig in rig::shared_kinds() {
         let (report, _) = compare(rig, &statements(&text), true);
         if !report.is_empty() {

@@ -237,6 +237,15 @@ fn a_transaction_sees_its_own_rows_and_goes_on() {
             let mut other = connect(&rig.url()).await;
             let found: Option<(u64, u64)> = other.query_first(count).await.map_err(fails)?;
             assert_eq!(found, Some((0, 0)), "nobody else's");
+            // One server would refuse the key; over shards nobody checks it, and nothing breaks.
+            conn.query_drop(
+                "INSERT INTO orders (order_id, user_id, region_id, total, created_at, note) VALUES \
+                 (930002, 930010, 5007, 1, '2024-01-01', 'again')",
+            )
+            .await
+            .map_err(fails)?;
+            let found: Option<(u64, u64)> = conn.query_first(count).await.map_err(fails)?;
+            assert_eq!(found, Some((2, 3)), "equal keys of two shards");
             conn.query_drop("ROLLBACK").await.map_err(fails)?;
             let found: Option<(u64, u64)> = conn.query_first(count).await.map_err(fails)?;
             assert_eq!(found, Some((0, 0)), "rolled back");
@@ -375,5 +384,71 @@ fn a_killed_statement_and_a_lost_client_leave_nothing() {
         })
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(left_over(rig), 0, "temporary tables are left");
+    }
+}
+
+/// Two single tables of two groups: nothing is sharded, and no group could even prepare it.
+#[test]
+fn tables_of_two_groups_meet() {
+    for rig in rig::shared_kinds() {
+        let database = ["shop_0000", "shop_0002"];
+        for (group, database) in rig.groups.iter().zip(database) {
+            let name = if database == "shop_0000" { "near_by" } else { "far_off" };
+            let statements = [
+                format!(
+                    "CREATE TABLE IF NOT EXISTS {database}.{name} (id int PRIMARY KEY, v varchar(9))"
+                ),
+                format!("REPLACE INTO {database}.{name} VALUES (1, '{name}'), (2, 'x'), (3, NULL)"),
+            ];
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            sql::execute(&group.primary.url("root"), &statements).expect("a single table");
+        }
+        let (proxy, rules) = rig.another(&[]).expect("another Weir");
+        let path = rules.join("tables.yaml");
+        let text = std::fs::read_to_string(&path).expect("the rules");
+        let more =
+            "      coupons: {group: g0}\n      near_by: {group: g0}\n      far_off: {group: g1}\n";
+        let edited = text.replace("      coupons: {group: g0}\n", more);
+        assert_ne!(text, edited);
+        std::fs::write(&path, edited).expect("edited rules");
+        blocking(&proxy.url("shop"), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let sql = "SELECT n.id, f.v, n.v AS near FROM near_by n JOIN far_off f ON f.id = n.id \
+                       WHERE n.id < 3 ORDER BY n.id";
+            for _ in 0..100 {
+                if conn.query_drop(sql).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            let expected =
+                [(1, "far_off".to_owned(), "near_by".to_owned()), (2, "x".into(), "x".into())];
+            let found: Vec<(i64, String, String)> = conn.query(sql).await.map_err(fails)?;
+            assert_eq!(found, expected);
+            let statement = conn.prep(sql.replace('3', "?")).await.map_err(fails)?;
+            let names: Vec<String> = statement
+                .columns()
+                .iter()
+                .map(|column| {
+                    format!(
+                        "{}.{}.{}",
+                        column.schema_str(),
+                        column.org_table_str(),
+                        column.name_str()
+                    )
+                })
+                .collect();
+            assert_eq!(names, ["shop.near_by.id", "shop.far_off.v", "shop.near_by.near"]);
+            assert_eq!(statement.num_params(), 1);
+            let found: Vec<(i64, String, String)> =
+                conn.exec(&statement, (3,)).await.map_err(fails)?;
+            assert_eq!(found, expected);
+            let union = "SELECT v FROM near_by UNION SELECT v FROM far_off ORDER BY v";
+            let found: Vec<Option<String>> = conn.query(union).await.map_err(fails)?;
+            let some = |text: &str| Some(text.to_owned());
+            assert_eq!(found, [None, some("far_off"), some("near_by"), some("x")]);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
     }
 }

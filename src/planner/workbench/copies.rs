@@ -209,13 +209,12 @@ impl Copying<'_, '_> {
             base.iter().filter(|splice| within(splice.at, range)).cloned().collect();
         for edit in &mut edits {
             if let What::Parts(parts) = &mut edit.what
-                && let [Part::Text(text)] = parts.as_mut_slice()
-                && let Some(of) = bench.references.iter().position(|reference| {
-                    reference.copy_of.is_none() && **text == *quoted(&reference.temporary)
-                })
+                && let [Part::Source(index)] = parts.as_mut_slice()
             {
-                let temporary = format!("weir_wb_{}", bench.references.len() + 1);
-                *text = quoted(&temporary).into();
+                let of = bench.references.get(*index).and_then(|one| one.copy_of);
+                let of = of.unwrap_or(*index);
+                *index = bench.references.len();
+                let temporary = format!("weir_wb_{}", *index + 1);
                 if let Some(copy) = bench.references.get(of).map(|one| one.copied(of, temporary)) {
                     bench.references.push(copy);
                 }
@@ -251,6 +250,7 @@ impl Reference {
             temporary,
             columns: self.columns.clone(),
             is_view: self.is_view,
+            partitioned: false,
             copy_of: Some(of),
             head: vec![],
             pushed: vec![],

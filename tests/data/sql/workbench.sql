@@ -151,5 +151,5 @@ SELECT count(DISTINCT level) FROM nosuch;
 SELECT a.name FROM users a JOIN nosuch b ON a.name = b.name;
 SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM orders);
 SELECT group_concat(user_id) FROM users GROUP BY nosuch;
-SELECT abs(-9223372036854775807 - user_id) FROM users UNION SELECT 1 ORDER BY 1;
+SELECT -9223372036854775807 - user_id * 5 FROM users UNION SELECT 1 ORDER BY 1;
 SELECT user_id FROM users WHERE (user_id, name) = (SELECT user_id FROM orders LIMIT 1);
