@@ -35,6 +35,15 @@ impl<'a> Frame<'a> {
         Some(Frame { sequence: *sequence, plain_length, content: rest.get(..length)? })
     }
 
+    /// How long the frame at the front of `bytes` is as a whole, as its header says; 0 before that
+    /// has arrived.
+    pub fn whole(bytes: &[u8]) -> usize {
+        match bytes {
+            [a, b, c, ..] => HEADER_LENGTH + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
+            _ => 0,
+        }
+    }
+
     /// Bytes of the frame, header included.
     pub const fn length(&self) -> usize {
         HEADER_LENGTH + self.content.len()

@@ -4,14 +4,18 @@
 //! arithmetic ([`crate::protocol::compress`] does).
 
 use crate::error::Result;
+use crate::observe::budget::Reservation;
 use crate::protocol::compress;
 use crate::protocol::error_code;
 use crate::protocol::framing::{HEADER_LENGTH, Header};
+use crate::wire::stream::LARGE_BUFFER;
 
 /// The state of a compressed stream.
 #[derive(Debug, Default)]
 pub(super) struct Compression {
     inbox: Vec<u8>,
+    /// What the inbox has of the process's budget.
+    reserved: Vec<Reservation>,
     outbox: Vec<u8>,
     /// Bytes of the outbox that have gone.
     sent: usize,
@@ -25,10 +29,39 @@ impl Compression {
 
     /// Where the socket's bytes go, with room for some.
     pub(super) fn inbox(&mut self, room: usize) -> &mut Vec<u8> {
-        if self.inbox.capacity() - self.inbox.len() < room / 2 {
-            self.inbox.reserve(room);
-        }
+        let growth = self.growth(room);
+        self.inbox.reserve_exact(growth);
         &mut self.inbox
+    }
+
+    /// By how many bytes the inbox must grow before a read: by no more than what has arrived, and
+    /// by less where the frame lacks less. 0 where there is room for some.
+    pub(super) fn growth(&self, room: usize) -> usize {
+        if self.inbox.capacity() - self.inbox.len() >= room / 2 {
+            return 0;
+        }
+        let missing = compress::Frame::whole(&self.inbox).saturating_sub(self.inbox.len());
+        self.inbox.len().min(missing).max(room)
+    }
+
+    /// What the inbox takes up and will take up, beyond what is counted already or not at all.
+    pub(super) fn uncounted(&self, growth: usize, free: usize) -> usize {
+        (self.inbox.len() + growth).saturating_sub(self.inbox.capacity().max(free))
+    }
+
+    pub(super) fn reserved(&mut self, reservation: Reservation) {
+        self.reserved.push(reservation);
+    }
+
+    /// What the inbox's first frame can unpack to, if it is whole: what it announces, and no more
+    /// than zlib makes of so few bytes.
+    pub(super) fn next_length(&self) -> usize {
+        const MOST_RATIO: usize = 1040;
+        let Some(frame) = compress::Frame::parse(&self.inbox) else { return 0 };
+        match frame.plain_length {
+            0 => frame.content.len(),
+            plain => plain.min(frame.content.len().saturating_mul(MOST_RATIO)),
+        }
     }
 
     /// Bytes of the inbox.
@@ -49,6 +82,11 @@ impl Compression {
         self.sequence = self.sequence.wrapping_add(1);
         let used = frame.length();
         self.inbox.drain(..used);
+        // The next frame is mostly of another size.
+        if self.inbox.capacity() > 2 * LARGE_BUFFER && self.inbox.len() <= LARGE_BUFFER {
+            self.inbox.shrink_to(LARGE_BUFFER);
+            self.reserved = Vec::new();
+        }
         Ok(plain.len() - before)
     }
 
@@ -87,6 +125,7 @@ impl Compression {
     pub(super) fn release(&mut self) {
         if self.inbox.is_empty() {
             self.inbox = Vec::new();
+            self.reserved = Vec::new();
         }
         if self.outbox.is_empty() {
             self.outbox = Vec::new();

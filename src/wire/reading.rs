@@ -239,21 +239,60 @@ impl Stream {
         let limit = self.max_packet.saturating_add(HEADER_LENGTH);
         self.read.drain(..self.start);
         self.start = 0;
-        while let Some(compression) = &mut self.compression {
+        while let Some(compression) = &self.compression {
+            self.make_plain_room(compression.next_length()).await?;
+            let Some(compression) = &mut self.compression else { break };
             let unpacked = compression.unpack(&mut self.read, limit);
             let unpacked = unpacked.map_err(|error| self.blame(error))?;
             if unpacked > 0 {
                 return Ok(unpacked);
             }
             let Some(compression) = &mut self.compression else { break };
+            let missing = compression.uncounted(compression.growth(self.appetite), UNCOUNTED);
+            if let Some(budget) = &self.budget
+                && missing > 0
+            {
+                let reserved = budget.reserve_within(missing as u64, BUDGET_PATIENCE).await?;
+                compression.reserved(reserved);
+            }
             let inbox = compression.inbox(self.appetite);
             let is_border = inbox.is_empty();
+            let room = inbox.capacity() - inbox.len();
             let count = self.transport.read_buf(inbox).await;
-            if self.received(count)? == 0 {
+            let count = self.received(count)?;
+            if count == 0 {
                 return if is_border { Ok(0) } else { Err(self.blame(error_code::read_broken())) };
+            }
+            if count == room {
+                self.appetite = (self.appetite * 4).min(LARGE_BUFFER);
             }
         }
         Ok(0)
+    }
+
+    /// Makes room for so many unpacked bytes, out of the process's budget as in
+    /// [`Stream::make_room`].
+    async fn make_plain_room(&mut self, growth: usize) -> Result<()> {
+        if self.read.capacity() - self.read.len() >= growth {
+            return Ok(());
+        }
+        let growth = growth.max(self.appetite);
+        self.reserve_for(growth).await?;
+        self.read.reserve_exact(growth);
+        Ok(())
+    }
+
+    /// Reserves what the read buffer will take up beyond what it does.
+    async fn reserve_for(&mut self, growth: usize) -> Result<()> {
+        let length = self.read.len();
+        let uncounted = self.read.capacity().max(UNCOUNTED);
+        if let Some(budget) = &self.budget
+            && length + growth > uncounted
+        {
+            let bytes = (length + growth - uncounted) as u64;
+            self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
+        }
+        Ok(())
     }
 
     /// Makes room for a read: moves what is unread to the front, and grows by no more than what has
@@ -270,13 +309,7 @@ impl Stream {
             return Ok(());
         }
         let growth = length.min(self.missing()).max(self.appetite);
-        let uncounted = self.read.capacity().max(UNCOUNTED);
-        if let Some(budget) = &self.budget
-            && length + growth > uncounted
-        {
-            let bytes = (length + growth - uncounted) as u64;
-            self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
-        }
+        self.reserve_for(growth).await?;
         self.read.reserve_exact(growth);
         Ok(())
     }

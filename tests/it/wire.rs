@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use weir::protocol::compress;
 use weir::protocol::framing::{HEADER_LENGTH, Header, MAX_CHUNK, RowWalk, RunEnd, seal};
 use weir::wire::stream::{Peer, Stream};
 use weir::wire::transport::Socket;
@@ -331,6 +332,71 @@ async fn long_packets_come_out_of_the_budget() {
     // Above the whole budget: at once.
     first_peer.write_all(&framed(&pattern(4 << 20), 0)).await.unwrap();
     assert_eq!(first.read_command_into(&mut text).await.unwrap_err().errno, 1038);
+}
+
+/// As zlib frames, of which a stream holds the packed and the plain bytes.
+fn packed(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    compress::pack(&framed(payload, 0), 0, &mut out).unwrap();
+    out
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_compressed_packets_come_out_of_the_budget() {
+    let budget = weir::observe::budget::Budget::new(3 << 20);
+    let open = || {
+        let (mut stream, peer) = raw(Peer::Client, LIMIT);
+        stream.set_budget(budget.clone());
+        stream.enable_compression();
+        (stream, peer)
+    };
+    let (mut first, mut first_peer) = open();
+    let mut text = Vec::new();
+    first_peer.write_all(&packed(&pattern(60_000))).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    assert_eq!(budget.used(), 0);
+    // Two megabytes that are hardly any as zlib, and as many that don't shrink.
+    let zeros = vec![7; 2 << 20];
+    let mut state = 88_172_645_463_325_252_u64;
+    let noise: Vec<u8> = (0..1 << 20)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        })
+        .collect();
+    for payload in [&zeros, &noise] {
+        let frames = packed(payload);
+        let (sent, read) =
+            tokio::join!(first_peer.write_all(&frames), first.read_command_into(&mut text));
+        sent.unwrap();
+        assert!(read.unwrap());
+        assert!(text == *payload);
+        let (used, held) = (budget.used(), payload.len() as u64);
+        assert!(held - (200 << 10) < used && used < held + (200 << 10), "{used}");
+        first.release();
+    }
+    let zeros = packed(&zeros);
+    let mut other = Vec::new();
+    first_peer.write_all(&zeros).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    let (mut second, mut second_peer) = open();
+    second_peer.write_all(&zeros).await.unwrap();
+    assert_eq!(second.read_command_into(&mut other).await.unwrap_err().errno, 1038);
+    drop(second);
+    // What is on its way counts before it is whole.
+    let (mut third, mut third_peer) = open();
+    let frames = packed(&noise);
+    first_peer.write_all(&packed(b"x")).await.unwrap();
+    assert!(first.read_command_into(&mut text).await.unwrap());
+    assert_eq!(budget.used(), 0);
+    third_peer.write_all(&frames[..800 << 10]).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_secs(1), third.read_command_into(&mut other));
+    assert!(waits.await.is_err());
+    assert!(budget.used() > 400 << 10, "{}", budget.used());
+    drop(third);
+    assert_eq!(budget.used(), 0);
 }
 
 #[tokio::test]
