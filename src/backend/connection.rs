@@ -15,6 +15,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -38,6 +39,9 @@ use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
 
 mod lead;
+
+/// How long a server's reason for closing is waited for, once a write has failed.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What a login gives.
 #[derive(Debug)]
@@ -70,6 +74,8 @@ pub struct Connection {
     lead: Option<Cow<'static, str>>,
     in_flight: bool,
     broken: bool,
+    /// The server has said why it closes: nothing more is sent.
+    last_word: bool,
     kill: Arc<KillCell>,
     opened: Instant,
     /// When it last came back; also its age before the first lend.
@@ -121,6 +127,7 @@ impl Connection {
             lead: None,
             in_flight: false,
             broken: false,
+            last_word: false,
             kill: Arc::default(),
             opened: now,
             idle_since: now,
@@ -172,14 +179,35 @@ impl Connection {
     pub async fn send_command(&mut self, payload: &[u8]) -> Result<()> {
         self.in_flight = true;
         self.stream.reset_sequence();
-        let sent = self.stream.send_packet(payload).await;
-        sent.map_err(|error| self.break_off(&error))
+        match self.stream.send_packet(payload).await {
+            Ok(()) => Ok(()),
+            Err(error) => Box::pin(self.not_sent(error)).await,
+        }
     }
 
     /// Sends what waits.
     pub async fn flush(&mut self) -> Result<()> {
-        let sent = self.stream.flush().await;
-        sent.map_err(|error| self.break_off(&error))
+        if self.last_word {
+            return Ok(());
+        }
+        match self.stream.flush().await {
+            Ok(()) => Ok(()),
+            Err(error) => Box::pin(self.not_sent(error)).await,
+        }
+    }
+
+    /// A server that refuses a command while it is on its way (1153, of a long one) says so and
+    /// closes: what it said stands in the stream, as the command's answer. It was the last one.
+    async fn not_sent(&mut self, error: Error) -> Result<()> {
+        let closed = matches!(error.code, "io" | "disconnected");
+        let said = self.stream.last_word(self.expected.len());
+        let said = tokio::time::timeout(LAST_WORD, said).await;
+        if closed && matches!(said, Ok(Some(1153))) {
+            self.broken = true;
+            self.last_word = true;
+            return Ok(());
+        }
+        Err(self.break_off(&error))
     }
 
     // ---- reading -------------------------------------------------------------------------------
@@ -303,6 +331,8 @@ impl Connection {
             1053 => self.node.doubt(&error.message),
             // The connection was killed, or dropped for idling.
             1927 | 4031 => self.broken = true,
+            // Behind a command that is too long for it the server closes.
+            1153 => self.broken = true,
             _ => {}
         }
     }

@@ -18,10 +18,12 @@ use tokio::io::AsyncReadExt;
 use crate::error::{Error, Result};
 use crate::protocol::error_code;
 use crate::protocol::framing::{HEADER_LENGTH, Header, MAX_CHUNK};
-use crate::wire::stream::{LARGE_BUFFER, SMALL_BUFFER, Stream, UNCOUNTED, is_disconnect};
+use crate::wire::stream::{LARGE_BUFFER, Peer, SMALL_BUFFER, Stream, UNCOUNTED, is_disconnect};
 
 /// How long a long packet waits for memory before it is refused.
 const BUDGET_PATIENCE: Duration = Duration::from_secs(5);
+/// An ERR packet's first byte.
+const ERR: u8 = 0xff;
 /// How much of pipelined commands is read ahead while a statement runs.
 const READ_AHEAD: usize = 64 << 10;
 
@@ -154,7 +156,10 @@ impl Stream {
             };
             // Inside zlib the ids of the inner packets mean nothing: servers and clients differ.
             if header.sequence != self.sequence && self.compression.is_none() {
-                return Err(self.blame(error_code::packets_out_of_order()));
+                let Some(is_early) = self.is_early_error(at, header) else { return Ok(None) };
+                if !is_early {
+                    return Err(self.blame(error_code::packets_out_of_order()));
+                }
             }
             if self.joined + header.length > self.max_packet {
                 return Err(self.blame(error_code::packet_too_large(self.max_packet)));
@@ -177,6 +182,38 @@ impl Stream {
                 self.lent = self.joined;
                 self.joined = 0;
                 return Ok(Some(self.start..self.start + self.lent));
+            }
+        }
+    }
+
+    /// Whether a packet under too low an id is the ERR of a server that refused a command of several
+    /// chunks before it had read all of them; `None` where that isn't seen yet.
+    fn is_early_error(&self, at: usize, header: Header) -> Option<bool> {
+        let may_be = self.peer == Peer::Backend
+            && self.sequence == self.asked
+            && (1..self.asked).contains(&header.sequence)
+            && header.length > 0
+            && !self.in_split;
+        if !may_be {
+            return Some(false);
+        }
+        self.read.get(at + HEADER_LENGTH).map(|first| *first == ERR)
+    }
+
+    /// After a write failed: the number of the ERR that the peer sent before it closed, behind so
+    /// many other packets. It stays to be read. The caller bounds the time.
+    pub async fn last_word(&mut self, behind: usize) -> Option<u16> {
+        loop {
+            let mut rest = self.buffer();
+            for _ in 0..behind {
+                let whole = Header::parse(rest).map_or(rest.len(), |h| h.length + HEADER_LENGTH);
+                rest = rest.get(whole..).unwrap_or_default();
+            }
+            if let Some([ERR, low, high, ..]) = rest.get(HEADER_LENGTH..) {
+                return Some(u16::from_le_bytes([*low, *high]));
+            }
+            if !matches!(self.fill().await, Ok(1..)) {
+                return None;
             }
         }
     }

@@ -32,7 +32,7 @@ pub enum Peer {
 #[derive(Debug)]
 pub struct Stream {
     pub(super) transport: Transport,
-    peer: Peer,
+    pub(super) peer: Peer,
     /// Bytes read; those before `start` are consumed.
     pub(super) read: Vec<u8>,
     pub(super) start: usize,
@@ -50,6 +50,8 @@ pub struct Stream {
     /// True while a direct write is under way: if its future is dropped, half a packet is out.
     pub(super) torn: bool,
     pub(super) sequence: u8,
+    /// The id behind the last packet that was written, which is that of its answer.
+    pub(super) asked: u8,
     pub(super) max_packet: usize,
     pub(super) compression: Option<Box<Compression>>,
     client_address: Option<SocketAddr>,
@@ -76,6 +78,7 @@ impl Stream {
             written: 0,
             torn: false,
             sequence: 0,
+            asked: 0,
             max_packet,
             compression: None,
             client_address: None,

@@ -22,6 +22,7 @@ impl Stream {
         self.write.extend_from_slice(&[0; HEADER_LENGTH]);
         let result = build(&mut self.write);
         self.sequence = seal(&mut self.write, start, self.sequence);
+        self.asked = self.sequence;
         result
     }
 
@@ -35,6 +36,7 @@ impl Stream {
         match build(&mut self.write) {
             Ok(result) => {
                 self.sequence = seal(&mut self.write, start, self.sequence);
+                self.asked = self.sequence;
                 Ok(result)
             }
             Err(error) => {
@@ -122,6 +124,7 @@ impl Stream {
             let (chunk, tail) = rest.split_at(rest.len().min(MAX_CHUNK));
             let header = Header { length: chunk.len(), sequence: self.sequence };
             self.sequence = self.sequence.wrapping_add(1);
+            self.asked = self.sequence;
             self.write.extend_from_slice(&header.bytes());
             self.send_direct(chunk).await?;
             rest = tail;

@@ -334,6 +334,38 @@ async fn long_packets_come_out_of_the_budget() {
     assert_eq!(first.read_command_into(&mut text).await.unwrap_err().errno, 1038);
 }
 
+/// A server that refuses a long command says so before it has read all of it, under the id that is
+/// next for it.
+#[tokio::test]
+async fn an_error_comes_while_a_long_command_is_sent() {
+    for (chunks, id) in [(1, 1), (2, 1), (3, 1), (3, 2), (3, 3)] {
+        let (mut stream, mut peer) = raw(Peer::Backend, LIMIT);
+        stream.reset_sequence();
+        stream.send_packet(&pattern((chunks - 1) * MAX_CHUNK + 5)).await.unwrap();
+        let refused = b"\xff\x81\x04#08S01Got a packet bigger than 'max_allowed_packet' bytes";
+        let bytes = framed(refused, id);
+        // Byte by byte: what it is shows in the fifth.
+        peer.write_all(&bytes[..4]).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(20), stream.read_packet()).await;
+        assert!(early.is_err(), "{early:?}");
+        peer.write_all(&bytes[4..]).await.unwrap();
+        assert_eq!(stream.read_packet().await.unwrap().unwrap(), refused);
+    }
+    // Nothing else may come so early, and nothing behind the answer's beginning.
+    let out_of_order = |error: weir::error::Error| error.code == "backend_protocol";
+    let (mut stream, mut peer) = raw(Peer::Backend, LIMIT);
+    stream.reset_sequence();
+    stream.send_packet(&pattern(2 * MAX_CHUNK)).await.unwrap();
+    peer.write_all(&framed(b"\x00\x00\x00\x02\x00\x00\x00", 1)).await.unwrap();
+    assert!(out_of_order(stream.read_packet().await.unwrap_err()));
+    let (mut stream, mut peer) = raw(Peer::Backend, LIMIT);
+    stream.reset_sequence();
+    stream.send_packet(&pattern(2 * MAX_CHUNK)).await.unwrap();
+    peer.write_all(&[framed(b"\x01", 3), framed(b"\xff\x81\x04", 1)].concat()).await.unwrap();
+    stream.read_packet().await.unwrap();
+    assert!(out_of_order(stream.read_packet().await.unwrap_err()));
+}
+
 /// As zlib frames, of which a stream holds the packed and the plain bytes.
 fn packed(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();

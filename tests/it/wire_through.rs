@@ -137,6 +137,36 @@ async fn packets_around_sixteen_mebibytes_pass_as_directly() {
     }
 }
 
+/// MariaDB's limit is 16 MiB: its error comes while later chunks of the statement are on their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn above_the_server_s_limit_comes_its_own_error() {
+    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
+    for (extra, lengths) in [(NONE, &[17, 20, 20, 33][..]), (Capabilities::COMPRESS, &[20])] {
+        for &megabytes in lengths {
+            let mut stream = client(rig, extra).await;
+            let sql = [b"\x03SELECT '".to_vec(), vec![b'y'; megabytes << 20], b"'".to_vec()];
+            let reply = answer(&mut stream, &sql.concat()).await;
+            let text = String::from_utf8_lossy(&reply[..reply.len().min(400)]).into_owned();
+            assert_eq!(errno(&reply), 1153, "{megabytes} {text}");
+            // The session goes on, and the node is none the worse.
+            assert_eq!(value(&mut stream, b"SELECT 5 + 6").await, b"11");
+        }
+        // The server closes its connection, and with it ends a transaction.
+        let mut stream = client(rig, extra).await;
+        answer(&mut stream, b"\x03BEGIN").await;
+        assert_eq!(value(&mut stream, b"SELECT user_id FROM users WHERE user_id = 1").await, b"1");
+        let sql = [b"\x03SELECT user_id, '".to_vec(), vec![b'y'; 20 << 20]];
+        let sql = [sql.concat(), b"' FROM users WHERE user_id = 1".to_vec()].concat();
+        assert_eq!(errno(&answer(&mut stream, &sql).await), 1153);
+        // As the server itself does: the session ends, so that nothing runs outside of it.
+        let mut rest = Vec::new();
+        while let Ok(Some(packet)) = stream.read_packet().await {
+            rest.push(packet.to_vec());
+        }
+        assert!(rest.iter().all(|packet| packet.first() == Some(&0xff)), "{rest:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn above_the_limit_comes_error_1153() {
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
