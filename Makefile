@@ -5,6 +5,7 @@
 # make foreign    test suites of drivers, with Weir in between (ONLY="name …" for some)
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
+# make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql)
 # make check      formatting and clippy
 #
 # SERVERS=docker runs the tests against containers (WEIR_MYSQL_IMAGE, WEIR_MARIADB_IMAGE).
@@ -13,7 +14,7 @@ SERVERS ?=
 export WEIR_SERVERS := $(SERVERS)
 CARGO ?= cargo
 
-.PHONY: test test-all demo bench faults check install drivers foreign
+.PHONY: test test-all demo bench faults oracle check install drivers foreign
 
 test: install
 	@rm -f target/skipped.txt
@@ -42,6 +43,11 @@ faults:
 	@tests/support/install.sh
 	$(CARGO) build --locked --bin weir --example faults
 	@WEIR_SERVERS= target/debug/examples/faults
+
+oracle:
+	@tests/support/install.sh
+	$(CARGO) build --locked --bin weir --example oracle
+	@WEIR_SERVERS= target/debug/examples/oracle
 
 check:
 	$(CARGO) fmt --check

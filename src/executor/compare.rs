@@ -15,6 +15,7 @@
 //! | FLOAT, DOUBLE | eight bytes, negative ones inverted |
 //! | DATE, DATETIME, TIMESTAMP | year, month … microsecond in eight bytes |
 //! | TIME | microseconds in eight bytes |
+//! | weights of texts | see `put_weights` |
 //! | binary strings | the bytes, `00` as `00 FF`, ended by `00 00` |
 //!
 //! A descending column's bytes are inverted, so NULL comes last there.
@@ -68,7 +69,9 @@ impl Shape {
 /// How the values of one column compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    Integer { unsigned: bool },
+    Integer {
+        unsigned: bool,
+    },
     Bit,
     Decimal,
     Float,
@@ -76,6 +79,10 @@ pub enum Order {
     Date,
     Time,
     Bytes,
+    /// Weights of so many bytes each, of which the last one is a blank's.
+    Weights {
+        unit: u8,
+    },
 }
 
 impl Order {
@@ -159,6 +166,7 @@ impl Order {
                 let micros = time(format, value)?;
                 out.extend_from_slice(&((micros as u64) ^ 1 << 63).to_be_bytes());
             }
+            Order::Weights { unit } => put_weights(value, unit, out)?,
             Order::Bytes => {
                 for part in value.split_inclusive(|&byte| byte == 0) {
                     out.extend_from_slice(part);
@@ -171,6 +179,32 @@ impl Order {
         }
         Ok(())
     }
+}
+
+/// The weights of a text with a blank behind it, so that texts which differ in trailing blanks alone
+/// have one key, and every other text compares as if blanks without end stood behind it: before each
+/// weight stands how the rest compares with nothing but blanks (1 below, 3 above), behind the last
+/// that isn't a trailing blank's stands 2.
+fn put_weights(value: &[u8], unit: u8, out: &mut Vec<u8>) -> Result<()> {
+    let unit = usize::from(unit).max(1);
+    let weights: Vec<&[u8]> = value.chunks_exact(unit).collect();
+    let Some(blank) = weights.last().filter(|_| value.len() % unit == 0) else {
+        return Err(not_a("text's weights", value));
+    };
+    let sides: Vec<std::cmp::Ordering> = weights.iter().map(|weight| weight.cmp(blank)).collect();
+    let mut at = 0;
+    while let Some(ahead) =
+        sides.get(at..).and_then(|rest| rest.iter().position(|side| side.is_ne()))
+    {
+        let is_below = sides.get(at + ahead).is_some_and(|side| side.is_lt());
+        for weight in weights.iter().skip(at).take(ahead + 1) {
+            out.push(if is_below { 1 } else { 3 });
+            out.extend_from_slice(weight);
+        }
+        at += ahead + 1;
+    }
+    out.push(2);
+    Ok(())
 }
 
 /// Reads an integer of up to 64 bits.

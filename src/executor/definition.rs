@@ -24,13 +24,13 @@ pub(super) async fn run(lanes: &mut [Lane<'_>], running: &Running) -> Result<Wri
                 Ok(None) => break,
                 Ok(Some((part, Begun::Done(info)))) => {
                     lane.fetch_warnings().await;
-                    answers.push((part.target, part.inserted, info));
+                    answers.push((part.target, None, info));
                     done.push(place);
                 }
                 // ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE answer with rows.
                 Ok(Some((part, Begun::Rows(_)))) => match lane.drain(usize::MAX).await {
                     Ok(_) => {
-                        answers.push((part.target, part.inserted, Default::default()));
+                        answers.push((part.target, None, Default::default()));
                         done.push(place);
                     }
                     Err(error) => {

@@ -34,8 +34,9 @@ pub struct Lane<'c> {
     pub warnings: u32,
     /// The warnings themselves, at most [`warnings::MOST`].
     pub noted: Vec<Warning>,
-    /// The last answer's warnings, and the names they are told under, where they weren't fetched.
-    unfetched: Option<&'c [Renaming]>,
+    /// Of the last answer's warnings, where they weren't fetched: the names that they are told under,
+    /// and the rows of a split INSERT that they count from 1.
+    unfetched: Option<(&'c [Renaming], Option<&'c [u32]>)>,
     stage: Stage,
 }
 
@@ -50,8 +51,8 @@ pub struct Part<'p> {
     pub state: State,
     pub pipelining: Pipelining,
     pub command: Command<'p>,
-    /// How many rows of a split INSERT go here; `None` for other statements.
-    pub inserted: Option<u32>,
+    /// Which rows of a split INSERT go here, by their place in it; `None` for other statements.
+    pub inserted: Option<&'p [u32]>,
     /// Physical names in answers and what becomes of them.
     pub names: &'p [Renaming],
 }
@@ -135,13 +136,17 @@ impl<'c> Lane<'c> {
     /// The server's own error, under logical names: the lane is idle again. Anything else leaves the
     /// connection out of step.
     pub async fn begin(&mut self) -> Result<Option<(Part<'c>, Begun)>> {
+        // The next command would clear what the last one warned of.
+        if !self.parts.is_empty() {
+            self.fetch_warnings().await;
+        }
         let Some(part) = self.parts.pop_front() else { return Ok(None) };
         self.stage = Stage::Head;
         self.unfetched = None;
         let warnings = self.warnings;
         let begun = self.begin_part(&part).await;
         if self.warnings > warnings {
-            self.unfetched = Some(part.names);
+            self.unfetched = Some((part.names, part.inserted));
         }
         self.stage = match &begun {
             Ok(Begun::Rows(_)) => Stage::Rows,
@@ -151,7 +156,13 @@ impl<'c> Lane<'c> {
         };
         match begun {
             Ok(begun) => Ok(Some((part, begun))),
-            Err(error) if error.fault == Fault::Backend => Err(Names(part.names).error(error)),
+            Err(error) if error.fault == Fault::Backend => {
+                let mut error = Names(part.names).error(error);
+                if let Some(rows) = part.inserted {
+                    error.message = warnings::of_whole(&error.message, rows);
+                }
+                Err(error)
+            }
             Err(error) => Err(self.place(&part, error)),
         }
     }
@@ -248,7 +259,7 @@ impl<'c> Lane<'c> {
             }
         };
         if end.as_ref().is_ok_and(|end| end.warnings > 0) {
-            self.unfetched = Some(names);
+            self.unfetched = Some((names, None));
         }
         self.finish(end)
     }
@@ -256,9 +267,13 @@ impl<'c> Lane<'c> {
     /// Fetches the warnings of the answer that was just read to its end, before the next command
     /// clears them.
     pub async fn fetch_warnings(&mut self) {
-        let Some(names) = self.unfetched.take() else { return };
+        let Some((names, rows)) = self.unfetched.take() else { return };
         if self.stage == Stage::Idle && self.noted.len() < warnings::MOST {
-            let more = warnings::fetch(self.connection, names).await;
+            let mut more = warnings::fetch(self.connection, names).await;
+            if let Some(rows) = rows {
+                more.iter_mut()
+                    .for_each(|one| one.message = warnings::of_whole(&one.message, rows));
+            }
             self.noted.extend(more);
             self.noted.truncate(warnings::MOST);
         }

@@ -136,7 +136,10 @@ impl Keys {
             let column = key.column.index(layout.columns().len(), layout.hidden());
             let shape = layout.columns().get(column);
             let shape = shape.ok_or_else(|| Error::internal("a sort key names no column"))?;
-            let order = Order::of_key(shape, layout.format())?;
+            let order = match (Order::of_key(shape, layout.format())?, key.unit) {
+                (Order::Bytes, unit) if unit > 0 => Order::Weights { unit },
+                (order, _) => order,
+            };
             Ok(Part { column, order, descending: key.descending })
         };
         Ok(Keys { parts: keys.iter().map(part).collect::<Result<_>>()? })

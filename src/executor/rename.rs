@@ -39,13 +39,20 @@ impl<'a> Names<'a> {
                 name: None,
             });
         }
-        // Columns of derived tables have a schema on some servers and no table of ours.
+        // Columns of derived tables: some servers tell their schema and no table, some the table
+        // that they came from and no schema.
         let schema = self
             .0
             .iter()
             .find(|renaming| column.schema == renaming.physical_database.as_bytes())
             .map(|renaming| renaming.schema.as_str().as_bytes());
-        column.renamed(&Rename { schema, ..Rename::default() })
+        let org_table = self
+            .0
+            .iter()
+            .filter(|_| column.schema.is_empty())
+            .find(|renaming| column.org_table == renaming.physical_table.as_bytes())
+            .map(|renaming| renaming.table.as_str().as_bytes());
+        column.renamed(&Rename { schema, org_table, ..Rename::default() })
     }
 
     /// Whether values of rows are to be looked through as well.
@@ -183,6 +190,11 @@ mod tests {
         );
         let alias = Names(&names).column(column(b"shop_0001", b"o", b"orders_0012"));
         assert_eq!((alias.table, alias.org_table), (&b"o"[..], &b"orders"[..]));
+        let derived = Names(&names).column(column(b"", b"d", b"orders_0012"));
+        assert_eq!(
+            (derived.schema, derived.table, derived.org_table),
+            (&b""[..], &b"d"[..], &b"orders"[..])
+        );
         let other = Names(&names).column(column(b"other", b"x", b"x"));
         assert_eq!((other.schema, other.org_table), (&b"other"[..], &b"x"[..]));
     }

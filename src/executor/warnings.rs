@@ -19,6 +19,17 @@ pub struct Warning {
     pub message: String,
 }
 
+/// A message with its row's number (`… at row 2`) as the whole INSERT counts it: a part counts its own
+/// rows, which stand at these places of the statement, from 0.
+pub fn of_whole(message: &str, rows: &[u32]) -> String {
+    let renumbered = || {
+        let (text, number) = message.rsplit_once(" at row ")?;
+        let place = number.parse::<usize>().ok()?.checked_sub(1)?;
+        Some(format!("{text} at row {}", u64::from(*rows.get(place)?) + 1))
+    };
+    renumbered().unwrap_or_else(|| message.to_owned())
+}
+
 /// Asks the server for the warnings of the statement before. A failure only loses them: the
 /// statement was answered.
 pub async fn fetch(connection: &mut Connection, names: &[Renaming]) -> Vec<Warning> {
@@ -39,4 +50,22 @@ pub async fn fetch(connection: &mut Connection, names: &[Renaming]) -> Vec<Warni
         Warning { level: text(0), errno, message: Names(names).text(&text(2)) }
     };
     rows.into_iter().map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_whole;
+
+    #[test]
+    fn rows_are_counted_by_the_whole_statement() {
+        assert_eq!(
+            of_whole("Out of range for 'a' at row 2", &[0, 4]),
+            "Out of range for 'a' at row 5"
+        );
+        for message in
+            ["Field 'a' doesn't have a default value", "x at row 3", "x at row 0", " at row x"]
+        {
+            assert_eq!(of_whole(message, &[0, 4]), message);
+        }
+    }
 }

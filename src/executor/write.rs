@@ -153,7 +153,7 @@ async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
         match begun {
             Begun::Done(info) => {
                 lane.fetch_warnings().await;
-                answers.push((part.target, part.inserted, info));
+                answers.push((part.target, part.inserted.map(count), info));
             }
             Begun::Rows(_) => {
                 lane.drain(usize::MAX).await?;
@@ -166,6 +166,11 @@ async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
         }
     }
     Ok(answers)
+}
+
+/// How many rows a part has; a statement has no more than the lexer's limit.
+pub(super) fn count(rows: &[u32]) -> u32 {
+    u32::try_from(rows.len()).unwrap_or(u32::MAX)
 }
 
 /// All copies of a broadcast table must have changed alike.
@@ -244,7 +249,7 @@ async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
     }
 }
 
-/// What every copy or shard warned of is one warning.
+/// What every shard warned of is one warning.
 fn tell_once(lanes: &mut [Lane<'_>]) {
     let mut seen: Vec<Warning> = Vec::new();
     for lane in lanes {
@@ -261,8 +266,11 @@ fn tell_once(lanes: &mut [Lane<'_>]) {
 /// One answer out of many.
 pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answered>) -> Written {
     let mut written = Written::default();
-    if kind != WriteKind::Split {
-        tell_once(lanes);
+    match kind {
+        WriteKind::Split => {}
+        // What the first copy warned of, the others do too.
+        WriteKind::Broadcast => lanes.iter_mut().skip(1).for_each(|lane| lane.noted.clear()),
+        WriteKind::Definition => tell_once(lanes),
     }
     for lane in lanes {
         let status = lane.connection.status.without(StatusFlags::SESSION_STATE_CHANGED);

@@ -395,7 +395,7 @@ impl Plan {
         let Some(shard) = first.and_then(|(narrowed, shard)| narrowed.table.shard(*shard)) else {
             return Err(Error::internal("a shard beyond the table's"));
         };
-        if !tables.groups.is_empty() && !tables.groups.contains(&shard.group) {
+        if !tables.lie_on(shard.group) {
             return Err(refuse(
                 "cross_group",
                 format!(

@@ -11,10 +11,11 @@ use crate::planner::plan::{
     Aggregate, AggregateFunction, Column, Fold, Gather, PreparedForm, SortKey,
 };
 use crate::planner::refuse::refuse;
+use crate::planner::selected::{group_index, item_index};
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
-use crate::sql::analysis::{Expr, Function, Item, Layout, Literal, OrderItem, Query, Select, Span};
+use crate::sql::analysis::{Expr, Function, Item, Layout, OrderItem, Query, Select, Span};
 
 /// Functions that fold rows.
 const AGGREGATES: [&str; 26] = [
@@ -55,6 +56,8 @@ struct Merge<'d, 'i, 's, 'a> {
     layout: &'a Layout,
     /// Hidden columns: their texts.
     hidden: Vec<Vec<Part>>,
+    /// Those that are weights, and how many bytes one has.
+    units: Vec<(Column, u8)>,
 }
 
 /// One SELECT over shards.
@@ -84,7 +87,7 @@ pub(crate) fn select<'a>(
              DISTINCT or aggregates: leave the outer parentheses out",
         ));
     }
-    let mut merge = Merge { draft, survey, block, select, layout, hidden: vec![] };
+    let mut merge = Merge { draft, survey, block, select, layout, hidden: vec![], units: vec![] };
     let mut gather = if !plain {
         merge.aggregated(query)?
     } else if distinct {
@@ -93,6 +96,10 @@ pub(crate) fn select<'a>(
         merge.rows(query)?
     };
     gather.hidden = merge.hidden.len();
+    for key in gather.merge_by.iter_mut().chain(&mut gather.sort) {
+        let unit = merge.units.iter().find(|(column, _)| *column == key.column);
+        key.unit = unit.map_or(0, |(_, unit)| *unit);
+    }
     merge.write_hidden();
     Ok(gather)
 }
@@ -262,49 +269,6 @@ fn names_key(survey: &mut Survey, block: usize, exprs: &[&Expr]) -> bool {
     })
 }
 
-/// The select item that an ordinal or an alias of ORDER BY or GROUP BY means.
-fn item_index(select: &Select, expr: &Expr, alias_first: bool) -> Option<usize> {
-    match expr {
-        Expr::Literal(Literal::Number(number)) => {
-            let index = number.parse::<usize>().ok()?.checked_sub(1)?;
-            let star =
-                select.items.iter().take(index + 1).any(|item| !matches!(item, Item::Expr { .. }));
-            (!star && index < select.items.len()).then_some(index)
-        }
-        Expr::Column(column) if column.table.is_none() => {
-            let alias = select.items.iter().position(|item| {
-                matches!(item, Item::Expr { alias: Some(alias), .. } if alias.is(&column.column.text))
-            });
-            let same = same_column(select, column.column.text.as_str());
-            if alias_first { alias.or(same) } else { same.or(alias) }
-        }
-        Expr::Column(column) => select.items.iter().position(|item| {
-            matches!(item, Item::Expr { expr: Expr::Column(other), .. }
-            if other.column.is(&column.column.text)
-                && other.table.as_ref().is_some_and(|t| {
-                    column.table.as_ref().is_some_and(|u| u.text == t.text)
-                }))
-        }),
-        _ => None,
-    }
-}
-
-fn same_column(select: &Select, name: &str) -> Option<usize> {
-    select.items.iter().position(|item| {
-        matches!(item, Item::Expr { expr: Expr::Column(other), alias: None } if other.column.is(name))
-    })
-}
-
-/// The select item that a key of GROUP BY means: there a table's own column goes before an alias.
-fn group_index(survey: &mut Survey, block: usize, select: &Select, expr: &Expr) -> Option<usize> {
-    if let Expr::Column(column) = expr {
-        if column.table.is_none() && matches!(survey.resolve(block, column), Resolved::Use(_)) {
-            return same_column(select, &column.column.text);
-        }
-    }
-    item_index(select, expr, false)
-}
-
 impl<'a> Merge<'_, '_, '_, 'a> {
     /// Rows stay as they are.
     fn rows(&mut self, query: &'a Query) -> Result<Gather> {
@@ -356,7 +320,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         let span = self.layout.order_items.get(index).copied().unwrap_or_default();
         let column = self.key(&item.expr, span, true)?;
-        Ok(SortKey { column, descending: item.descending })
+        Ok(SortKey { column, descending: item.descending, unit: 0 })
     }
 
     /// The column that an expression of ORDER BY or GROUP BY is compared by.
@@ -366,14 +330,16 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         } else {
             group_index(self.survey, self.block, self.select, expr)
         };
-        if let Some(index) = index {
+        // An expression that is selected as well: a second copy of it would be an error (1055) where
+        // MariaDB wants grouped columns only.
+        if let Some(index) = index.or_else(|| self.selected(expr, span)) {
             if let Some(Item::Expr { expr: selected, alias }) = self.select.items.get(index) {
                 let comparison = order::of_expression(self.survey, self.block, selected)?;
                 if comparison == Comparison::Itself && !self.star_before(index) {
                     return Ok(Column::Visible(narrow(index)?));
                 }
                 let text = self.item_text(index, alias.as_ref().map(|alias| alias.span));
-                return self.hide(comparison.parts(text));
+                return self.hide_key(&comparison, text);
             }
         }
         if let Expr::Literal(_) = expr {
@@ -385,19 +351,45 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         let comparison = order::of_expression(self.survey, self.block, expr)?;
         self.cut_parameters(span);
-        self.hide(comparison.parts(vec![Part::Copy(span)]))
+        self.hide_key(&comparison, vec![Part::Copy(span)])
     }
 
     fn star_before(&self, index: usize) -> bool {
         self.select.items.iter().take(index).any(|item| !matches!(item, Item::Expr { .. }))
     }
 
+    /// The select item that has this expression's text.
+    fn selected(&self, expr: &Expr, span: Span) -> Option<usize> {
+        if matches!(expr, Expr::Column(_) | Expr::Literal(_)) {
+            return None;
+        }
+        let spanned = |item: &Item| match item {
+            Item::Expr { alias, .. } => Some(alias.as_ref().map(|alias| alias.span)),
+            _ => None,
+        };
+        self.select.items.iter().enumerate().position(|(index, item)| {
+            spanned(item).is_some_and(|alias| self.same_text(self.item_span(index, alias), span))
+        })
+    }
+
     /// The text of a select item without its alias.
     fn item_text(&mut self, index: usize, alias: Option<Span>) -> Vec<Part> {
+        let span = self.item_span(index, alias);
+        self.cut_parameters(span);
+        vec![Part::Copy(span)]
+    }
+
+    /// Where a select item stands, without its alias.
+    fn item_span(&self, index: usize, alias: Option<Span>) -> Span {
         let mut span = self.layout.items.get(index).copied().unwrap_or_default();
         if let Some(alias) = alias {
             let template = self.draft.input.lexed.template();
-            let text = template.get(span.start as usize..alias.start as usize).unwrap_or_default();
+            // The parser gives no place for an alias that is written as a string.
+            let alias_at = match alias == Span::default() {
+                true => self.layout.item_tails.get(index).copied().unwrap_or_default(),
+                false => alias.start,
+            };
+            let text = template.get(span.start as usize..alias_at as usize).unwrap_or_default();
             let mut text = text.trim_ascii_end();
             if let Some((rest, word)) = text.split_last_chunk::<2>() {
                 let bounded =
@@ -408,8 +400,16 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             }
             span.end = span.start + text.len() as u32;
         }
-        self.cut_parameters(span);
-        vec![Part::Copy(span)]
+        span
+    }
+
+    /// Hides the column that an expression of this text is compared by.
+    fn hide_key(&mut self, comparison: &Comparison, text: Vec<Part>) -> Result<Column> {
+        let column = self.hide(comparison.parts(text))?;
+        if comparison.unit() > 0 {
+            self.units.push((column, comparison.unit()));
+        }
+        Ok(column)
     }
 
     fn hide(&mut self, parts: Vec<Part>) -> Result<Column> {
@@ -589,7 +589,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             let descending = place
                 .and_then(|place| query.order_by.get(place))
                 .is_some_and(|item| item.descending);
-            keys.push(SortKey { column, descending });
+            keys.push(SortKey { column, descending, unit: 0 });
             text.push(Part::Text(if text.is_empty() { " ORDER BY " } else { ", " }.into()));
             text.push(Part::Copy(span));
             if descending {
@@ -658,7 +658,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             if self.same(&item.expr, group) {
                 let span = self.layout.group_items.get(index).copied().unwrap_or_default();
                 let column = self.key(group, span, false)?;
-                return Ok(SortKey { column, descending });
+                return Ok(SortKey { column, descending, unit: 0 });
             }
         }
         let same_call = |function: &Function| {
@@ -709,7 +709,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             }
             _ => {}
         }
-        Ok(SortKey { column: Column::Visible(narrow(index)?), descending })
+        Ok(SortKey { column: Column::Visible(narrow(index)?), descending, unit: 0 })
     }
 
     /// Whether two ranges of the template have the same bytes.
@@ -754,10 +754,10 @@ impl<'a> Merge<'_, '_, '_, 'a> {
                 Comparison::Itself => Column::Visible(narrow(index)?),
                 by => {
                     let text = self.item_text(index, alias.as_ref().map(|alias| alias.span));
-                    self.hide(by.parts(text))?
+                    self.hide_key(&by, text)?
                 }
             };
-            keys.push(SortKey { column, descending });
+            keys.push(SortKey { column, descending, unit: 0 });
             let ordinal = format!(
                 "{}{}{}",
                 if text.is_empty() { " ORDER BY " } else { ", " },

@@ -38,6 +38,7 @@ pub(crate) mod order;
 pub mod plan;
 pub(crate) mod query;
 pub mod refuse;
+mod selected;
 pub mod splice;
 pub(crate) mod survey;
 pub(crate) mod tokens;
@@ -121,6 +122,8 @@ pub(crate) struct Tables {
     /// The groups that can answer it at all, ascending: those that hold every single and broadcast
     /// table it names. Empty only where sharded tables alone decide.
     pub groups: Vec<GroupId>,
+    /// No group holds all of those tables: a shard lies with them nowhere.
+    pub apart: bool,
     /// The default database of the connection in each of `groups`.
     pub databases: Vec<Option<Arc<str>>>,
     /// The sharded tables, in the order of [`plan::Target`]'s shards.
@@ -135,6 +138,13 @@ pub(crate) struct Tables {
     pub bench: Option<Box<workbench::Workbench>>,
     /// An AUTO_INCREMENT column that no server may count.
     pub counted: Option<counted::Counted>,
+}
+
+impl Tables {
+    /// Whether a shard on this group lies with the statement's other tables.
+    pub fn lie_on(&self, group: GroupId) -> bool {
+        !self.apart && (self.groups.is_empty() || self.groups.contains(&group))
+    }
 }
 
 /// One sharded table of a statement with what its conditions leave of it.

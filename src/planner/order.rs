@@ -11,7 +11,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::Part;
 use crate::planner::survey::{Resolved, Survey};
 use crate::sql::analysis::{Expr, ValueClass};
-use crate::value::types::ColumnType;
+use crate::value::types::{ColumnType, Weights};
 
 /// Characters of a text whose weights surely fit the server's sort key (max_sort_length is 1,024
 /// bytes; a character weighs three at most in the collations that are not UCA-based, and those
@@ -24,15 +24,27 @@ pub(crate) enum Comparison {
     /// By the value itself, as the server sends it.
     Itself,
     /// By another expression: what stands before and behind the expression's own text.
-    By { before: &'static str, behind: String },
+    By {
+        before: &'static str,
+        behind: String,
+        /// See [`crate::planner::plan::SortKey::unit`].
+        unit: u8,
+    },
 }
 
 impl Comparison {
+    pub fn unit(&self) -> u8 {
+        match self {
+            Comparison::Itself => 0,
+            Comparison::By { unit, .. } => *unit,
+        }
+    }
+
     /// The text of the key for an expression's text.
     pub fn parts(&self, text: Vec<Part>) -> Vec<Part> {
         match self {
             Comparison::Itself => text,
-            Comparison::By { before, behind } => {
+            Comparison::By { before, behind, .. } => {
                 let mut parts = vec![Part::Text((*before).into())];
                 parts.extend(text);
                 parts.push(Part::Text(behind.as_str().into()));
@@ -44,7 +56,7 @@ impl Comparison {
 
 /// How values of a column's type are compared.
 pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
-    let by = |before, behind: String| Ok(Comparison::By { before, behind });
+    let by = |before, behind: String| Ok(Comparison::By { before, behind, unit: 0 });
     match kind {
         ColumnType::Int { .. }
         | ColumnType::Decimal { .. }
@@ -97,9 +109,22 @@ fn weight(kind: &ColumnType, length: u32) -> Result<Comparison> {
              the catalog could not be loaded",
         ));
     };
-    let behind =
-        if collation.pads_spaces() { format!(" AS CHAR({length}))") } else { ")".to_string() };
-    Ok(Comparison::By { before: "WEIGHT_STRING(", behind })
+    let (before, behind, unit) = match collation.weights() {
+        _ if !collation.pads_spaces() => ("WEIGHT_STRING(", ")".to_string(), 0),
+        Weights::Each => ("WEIGHT_STRING(", format!(" AS CHAR({length}))"), 0),
+        // The last weight is a blank's.
+        Weights::Expanding { unit } => ("WEIGHT_STRING(CONCAT(", ", ' '))".to_string(), unit),
+        Weights::Levels => {
+            return Err(refuse(
+                "scatter_order",
+                format!(
+                    "Texts of collation '{collation}' have no key by which answers of several shards could \
+                     be merged: narrow the statement to one shard by the shard key"
+                ),
+            ));
+        }
+    };
+    Ok(Comparison::By { before, behind, unit })
 }
 
 /// Functions whose value is a number, whatever their arguments.

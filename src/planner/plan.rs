@@ -340,6 +340,9 @@ pub struct SortKey {
     /// character string here is an error of the planner: it asks for weights itself.
     pub column: Column,
     pub descending: bool,
+    /// Bytes of one weight where the column has the weights of a text with a blank behind it, whose
+    /// trailing blanks count for nothing; 0 for all other columns.
+    pub unit: u8,
 }
 
 /// LIMIT of the merged rows, evaluated by [`super::bind`].

@@ -45,7 +45,8 @@ pub(crate) fn plan<'a>(
         Ok(tables) => tables,
         Err(error) if draft.explains => return Err(error),
         Err(error) => {
-            let mut tables = Tables { many: Some(Many::Refuse(error)), ..Tables::default() };
+            let many = Some(Many::Refuse(error));
+            let mut tables = Tables { many, apart: true, ..Tables::default() };
             tables.sharded = narrow_all(&mut survey, &sharded);
             return with_workbench(draft, survey, tables, parsed);
         }

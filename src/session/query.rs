@@ -205,7 +205,12 @@ impl Session {
         let Ok(target) = self.home_group(snapshot) else { return refused };
         let Ok(mut lent) = self.lend(snapshot, &target, Purpose::OWN).await else { return refused };
         let asked = lent.prepare(sql, sql, false).await;
+        // With the close still unsent the connection would count as out of step, and a transaction
+        // on it as lost.
         lent.unprepare(sql);
+        if let Err(error) = lent.flush().await {
+            tracing::debug!(%error, "a handle was not closed");
+        }
         self.settle(target.group, lent, snapshot).await;
         match asked {
             Err(error) if error.errno == 1064 => error,

@@ -475,7 +475,7 @@ impl Session {
         &self,
         (lents, spares): (&'c mut Lents, &'c mut Lents),
         parts: &'c [Prepared],
-        targets: &[Target],
+        targets: &'c [Target],
         Terms { manner, pipelining, keep, clock, state }: Terms<'c>,
     ) -> Vec<Lane<'c>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -501,7 +501,7 @@ impl Session {
                     command,
                     inserted: target.and_then(|target| match &target.rows {
                         Rows::All => None,
-                        Rows::Some(rows) => u32::try_from(rows.len()).ok(),
+                        Rows::Some(rows) => Some(rows.as_slice()),
                     }),
                     names: &part.names,
                 }

@@ -362,6 +362,8 @@ pub struct Layout {
     pub items: Vec<Span>,
     /// The items of the first SELECT of a UNION, which name the columns; those of the only SELECT.
     pub named_items: Vec<Span>,
+    /// Where the last token of each select item begins: an alias that is written as a string.
+    pub item_tails: Vec<u32>,
     /// The keys of GROUP BY and ORDER BY, without ASC and DESC.
     pub group_items: Vec<Span>,
     pub order_items: Vec<Span>,

@@ -147,7 +147,7 @@ fn layout(units: &Units) -> Layout {
     };
     layout.statement = Span { start: first.start, end: last.end };
     let mut walk =
-        Walk { layout: &mut layout, clause: Clause::Before, item: None, end: first.start };
+        Walk { layout: &mut layout, clause: Clause::Before, item: None, tail: 0, end: first.start };
     let mut depth = 0usize;
     for (token, span) in units.tokens.iter().zip(&units.spans) {
         match &token.token {
@@ -201,6 +201,8 @@ struct Walk<'a> {
     layout: &'a mut Layout,
     clause: Clause,
     item: Option<Span>,
+    /// Where the item's last token begins.
+    tail: u32,
     /// The end of the token before.
     end: u32,
 }
@@ -219,6 +221,7 @@ impl Walk<'_> {
                 if self.layout.named_items.is_empty() {
                     self.layout.named_items = items;
                 }
+                self.layout.item_tails.clear();
                 self.layout.group_items.clear();
                 self.layout.group_by = None;
                 self.clause = Clause::Middle;
@@ -258,7 +261,10 @@ impl Walk<'_> {
     fn leave_items(&mut self) {
         let Some(item) = self.item.take() else { return };
         match self.clause {
-            Clause::Items => self.layout.items.push(item),
+            Clause::Items => {
+                self.layout.items.push(item);
+                self.layout.item_tails.push(self.tail);
+            }
             Clause::Group => self.layout.group_items.push(item),
             Clause::Order => self.layout.order_items.push(item),
             _ => {}
@@ -275,6 +281,7 @@ impl Walk<'_> {
             _ => true,
         };
         if !head {
+            self.tail = span.start;
             match &mut self.item {
                 Some(item) => item.end = span.end,
                 None => self.item = Some(span),

@@ -115,6 +115,37 @@ impl Collation {
     }
 }
 
+/// How many weights WEIGHT_STRING gives for a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// One for each character, so that padding to a number of characters makes equals alike.
+    Each,
+    /// More or fewer than characters ('ß' has those of 'ss'), each of so many bytes.
+    Expanding { unit: u8 },
+    /// Several levels, one behind the other, or an order that isn't known.
+    Levels,
+}
+
+impl Collation {
+    /// Of a collation that pads spaces.
+    pub fn weights(&self) -> Weights {
+        let (charset, rest) = self.0.split_once('_').unwrap_or((&self.0, ""));
+        let is_unicode = matches!(
+            charset,
+            "utf8mb3" | "utf8mb4" | "ucs2" | "utf16" | "utf16le" | "utf32" | "uca1400"
+        );
+        match (&*self.0, rest) {
+            (_, "bin" | "general_ci" | "general_cs" | "general_mysql500_ci") => Weights::Each,
+            (name, _) if name.contains("uca1400") && !name.ends_with("_ai_ci") => Weights::Levels,
+            (_, rest) if is_unicode && rest.ends_with("_w2") => Weights::Levels,
+            _ if is_unicode => Weights::Expanding { unit: 2 },
+            ("latin1_german2_ci", _) => Weights::Expanding { unit: 1 },
+            ("latin2_czech_cs" | "cp1250_czech_cs" | "tis620_thai_ci", _) => Weights::Levels,
+            _ => Weights::Each,
+        }
+    }
+}
+
 impl fmt::Display for Collation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

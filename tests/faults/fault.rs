@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::faults::dice::Dice;
 use crate::faults::world::{GROUPS, World};
+use crate::support::dice::Dice;
 
 /// Steps of a COMMIT over groups, as `transaction::conclude` names them.
 pub const STEPS: [&str; 4] = ["commit.begin", "commit.prepared", "commit.decided", "commit.over"];

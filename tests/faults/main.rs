@@ -10,10 +10,10 @@ mod support;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use faults::dice::Dice;
 use faults::fault::Fault;
 use faults::workload::Workload;
 use faults::world::World;
+use support::dice::Dice;
 use support::servers::Kind;
 
 fn main() -> ExitCode {

@@ -7,7 +7,6 @@
 //! Never: trusts an answer of Weir's for what is stored.
 
 pub mod cutter;
-pub mod dice;
 pub mod fault;
 pub mod judge;
 pub mod workload;
@@ -15,7 +14,7 @@ pub mod world;
 
 use std::time::{Duration, Instant};
 
-use dice::Dice;
+use crate::support::dice::Dice;
 use fault::Fault;
 use judge::Verdict;
 use workload::Workload;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 
-use crate::faults::dice::Dice;
 use crate::faults::world::{ACCOUNTS, World};
+use crate::support::dice::Dice;
 
 const CLIENTS: u64 = 6;
 /// An operation without an answer for so long is given up.

@@ -4,11 +4,11 @@
 //! Owns: the choice. Each pair is one that another implementation got wrong: see the catalogue in
 //! the issue (rows 1 to 5, 13, 15, 34).
 
-use crate::faults::dice::Dice;
 use crate::faults::fault::Fault;
 use crate::faults::run;
 use crate::faults::workload::Workload;
 use crate::faults::world::World;
+use crate::support::dice::Dice;
 use crate::support::servers::Kind;
 use crate::support::{engine, skip};
 

@@ -13,6 +13,8 @@ else
     echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
 fi
 part "ten million ids" env WEIR_IDS=10000000 cargo test --locked --test it sequence::many -- --nocapture
+part "random statements" make oracle STATEMENTS=3000 SEED=1 SERVERS=mariadb
+part "random statements" make oracle STATEMENTS=1500 SEED=1 SERVERS=mysql
 for suite in tests/drivers/run.sh tests/foreign/run.sh tests/fuzz/run.sh; do
     if [ -x "$suite" ]; then
         part "$suite" "$suite"

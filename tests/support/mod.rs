@@ -12,6 +12,8 @@
 //! ```
 #![allow(dead_code)]
 
+pub mod compare;
+pub mod dice;
 pub mod docker;
 pub mod engine;
 pub mod proxy;

@@ -84,7 +84,7 @@ fn decode(format: RowFormat, payload: &[u8]) -> Row {
 }
 
 fn key(column: Column, descending: bool) -> SortKey {
-    SortKey { column, descending }
+    SortKey { column, descending, unit: 0 }
 }
 
 /// Runs the merge as the scatter does, without its I/O.

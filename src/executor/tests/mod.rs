@@ -2,3 +2,4 @@
 
 mod against_server;
 mod merging;
+mod weights;

@@ -402,6 +402,13 @@ impl<'a> Builder<'a> {
             }
             "MOD" if operand => self.push(ParserToken::Mod, raw.span),
             "DIV" => self.push(ParserToken::Div, raw.span),
+            // The parser takes the word for a column and the text for its alias.
+            "DATE" | "TIME" | "TIMESTAMP" if !operand && self.text_follows() => {
+                let end = self.peek(0).map_or(raw.span.end, |text| text.span.end);
+                self.at += 1;
+                let span = Span { start: raw.span.start, end };
+                self.push(ParserToken::HexStringLiteral(String::new()), span);
+            }
             "BINARY" if !operand && !self.closes(0) => self.push(ParserToken::Tilde, raw.span),
             "NOT" if !operand && self.mode.has(LexMode::HIGH_NOT_PRECEDENCE) => {
                 self.push(ParserToken::Tilde, raw.span);
@@ -411,6 +418,10 @@ impl<'a> Builder<'a> {
                 self.keyword(&text, keyword, raw.span);
             }
         }
+    }
+
+    fn text_follows(&self) -> bool {
+        self.peek(0).is_some_and(|raw| raw.token.kind == TokenKind::String)
     }
 
     /// Whether the token ends an argument: `CONVERT(a, BINARY)`.

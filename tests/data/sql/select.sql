@@ -56,3 +56,10 @@ SELECT EXISTS (SELECT 1 FROM users WHERE user_id = 5) AS found;
 SELECT (SELECT name FROM users WHERE user_id = 5) AS name;
 SELECT x.n FROM (SELECT count(*) AS n FROM orders WHERE user_id = 6) AS x;
 SELECT name FROM users WHERE user_id = 5 UNION ALL SELECT name FROM users WHERE user_id = 5;
+-- In a transaction over groups, a refused statement that a server could have prepared loses nothing.
+BEGIN;
+SELECT count(*) FROM users;
+-- refused: not_understood
+SELECT * FROM (regions o, regions r) WHERE o.region_id = 5;
+SELECT count(*) FROM users;
+ROLLBACK;

@@ -127,7 +127,7 @@ impl Default for Setup {
 
 /// Rows in the order of the hidden column or of the first one.
 pub fn by(column: Column, descending: bool) -> SortKey {
-    SortKey { column, descending }
+    SortKey { column, descending, unit: 0 }
 }
 
 /// What the client read.

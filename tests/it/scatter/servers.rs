@@ -182,7 +182,7 @@ fn cases(kind: Kind) -> Vec<Case> {
             cases.push(ordered(collated, Some(&format!("WEIGHT_STRING({collated})")), descending));
         }
     }
-    let key = |column| SortKey { column, descending: false };
+    let key = |column| SortKey { column, descending: false, unit: 0 };
     cases.push(Case {
         // Which of equal strings stays is anybody's choice, so their weights are compared.
         client: "SELECT DISTINCT HEX(WEIGHT_STRING(s AS CHAR(20))) AS h FROM {t} ORDER BY 1".into(),

@@ -1,0 +1,54 @@
+//! Which select item a key of ORDER BY or GROUP BY means.
+//!
+//! Owns: ordinals, aliases and equal columns. Never: looks at what an expression computes.
+
+use crate::planner::survey::{Resolved, Survey};
+use crate::sql::analysis::{Expr, Item, Literal, Select};
+
+/// The select item that an ordinal or an alias of ORDER BY or GROUP BY means.
+pub(super) fn item_index(select: &Select, expr: &Expr, alias_first: bool) -> Option<usize> {
+    match expr {
+        Expr::Literal(Literal::Number(number)) => {
+            let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+            let star =
+                select.items.iter().take(index + 1).any(|item| !matches!(item, Item::Expr { .. }));
+            (!star && index < select.items.len()).then_some(index)
+        }
+        Expr::Column(column) if column.table.is_none() => {
+            let alias = select.items.iter().position(|item| {
+                matches!(item, Item::Expr { alias: Some(alias), .. } if alias.is(&column.column.text))
+            });
+            let same = same_column(select, column.column.text.as_str());
+            if alias_first { alias.or(same) } else { same.or(alias) }
+        }
+        Expr::Column(column) => select.items.iter().position(|item| {
+            matches!(item, Item::Expr { expr: Expr::Column(other), .. }
+            if other.column.is(&column.column.text)
+                && other.table.as_ref().is_some_and(|t| {
+                    column.table.as_ref().is_some_and(|u| u.text == t.text)
+                }))
+        }),
+        _ => None,
+    }
+}
+
+fn same_column(select: &Select, name: &str) -> Option<usize> {
+    select.items.iter().position(|item| {
+        matches!(item, Item::Expr { expr: Expr::Column(other), alias: None } if other.column.is(name))
+    })
+}
+
+/// The select item that a key of GROUP BY means: there a table's own column goes before an alias.
+pub(super) fn group_index(
+    survey: &mut Survey,
+    block: usize,
+    select: &Select,
+    expr: &Expr,
+) -> Option<usize> {
+    if let Expr::Column(column) = expr {
+        if column.table.is_none() && matches!(survey.resolve(block, column), Resolved::Use(_)) {
+            return same_column(select, &column.column.text);
+        }
+    }
+    item_index(select, expr, false)
+}

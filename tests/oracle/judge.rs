@@ -1,0 +1,250 @@
+//! Whether two answers to one statement are the same, as far as one server's own would be.
+//!
+//! Owns: what the marks of a statement allow. Never: knows of exceptions by name.
+
+use mysql_async::Value;
+use mysql_async::consts::ColumnFlags;
+
+use crate::oracle::tree::{Mark, Written};
+use crate::support::compare::{Answer, Column};
+
+/// `max_error_count` where it is smallest: what lies beyond isn't told.
+const MOST_WARNINGS: usize = 64;
+
+/// An answer and the warnings that SHOW WARNINGS told after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub answer: Answer,
+    pub warnings: Vec<String>,
+}
+
+/// What differs: a word that stands for the kind, and both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub kind: &'static str,
+    pub plain: String,
+    pub weir: String,
+}
+
+fn verdict(
+    kind: &'static str,
+    plain: impl Into<String>,
+    weir: impl Into<String>,
+) -> Option<Verdict> {
+    Some(Verdict { kind, plain: cut(plain.into()), weir: cut(weir.into()) })
+}
+
+fn cut(text: String) -> String {
+    text.chars().take(900).collect()
+}
+
+/// The first difference.
+pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> {
+    match (&plain.answer, &weir.answer) {
+        (
+            Answer::Rows { columns: left, rows: first, .. },
+            Answer::Rows { columns: right, rows: second, .. },
+        ) => columns(written, left, right)
+            .or_else(|| rows(written, first, second))
+            .or_else(|| warnings(written, plain, weir)),
+        (
+            Answer::Done { affected, insert_id, info, .. },
+            Answer::Done {
+                affected: other_affected, insert_id: other_id, info: other_info, ..
+            },
+        ) => {
+            let (info, other_info) = (told(written, info), told(written, other_info));
+            let left = format!("affected {affected}, insert id {insert_id:?}, info {info:?}");
+            let right =
+                format!("affected {other_affected}, insert id {other_id:?}, info {other_info:?}");
+            if left != right {
+                return verdict("counts", left, right);
+            }
+            warnings(written, plain, weir)
+        }
+        (Answer::Error { code: 0, message, .. }, _) => verdict("broken", message, ""),
+        (Answer::Error { .. }, Answer::Error { .. }) if plain.answer == weir.answer => None,
+        // Which of several rows, or of several parts of one, fails first.
+        (Answer::Error { .. }, Answer::Error { code, .. })
+            if *code != 0 && written.has(Mark::ErrorsVary) =>
+        {
+            None
+        }
+        (Answer::Error { code, .. }, Answer::Rows { .. })
+        | (Answer::Rows { .. }, Answer::Error { code, .. })
+            if written.has(Mark::ErrorsVary) && matches!(code, 1690 | 1264 | 1292 | 1365) =>
+        {
+            None
+        }
+        (plain, weir) => {
+            verdict(if weir.is_error() { "error" } else { "no error" }, shown(plain), shown(weir))
+        }
+    }
+}
+
+/// An info string; how often a condition of UPDATE and DELETE warns is the server's choice.
+fn told(written: &Written, info: &str) -> String {
+    match info.rsplit_once("Warnings: ") {
+        Some((text, _)) if written.prepared && written.has(Mark::ErrorsVary) => text.to_owned(),
+        Some((text, count)) if !written.has(Mark::Written) && count != "0" => {
+            format!("{text}Warnings: some")
+        }
+        _ => info.to_owned(),
+    }
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Answer::Rows { rows, .. } => format!("{} rows: {:?}", rows.len(), rows),
+        other => format!("{other:?}"),
+    }
+}
+
+fn columns(written: &Written, plain: &[Column], weir: &[Column]) -> Option<Verdict> {
+    let describe = |columns: &[Column]| -> Vec<String> {
+        columns.iter().map(|column| described(written, column)).collect()
+    };
+    let (left, right) = (describe(plain), describe(weir));
+    if left == right {
+        return None;
+    }
+    let first = left.iter().zip(&right).find(|(left, right)| left != right);
+    match first {
+        Some((left, right)) => verdict("columns", left, right),
+        None => verdict("columns", format!("{} columns", left.len()), format!("{}", right.len())),
+    }
+}
+
+fn described(written: &Written, column: &Column) -> String {
+    // Which key a column belongs to is forgotten with a temporary table, and whether one is used
+    // depends on how many rows there are.
+    let forgotten = ColumnFlags::PRI_KEY_FLAG
+        | ColumnFlags::UNIQUE_KEY_FLAG
+        | ColumnFlags::MULTIPLE_KEY_FLAG
+        | ColumnFlags::PART_KEY_FLAG
+        | ColumnFlags::NO_DEFAULT_VALUE_FLAG
+        | ColumnFlags::BINARY_FLAG
+        | ColumnFlags::NUM_FLAG;
+    let grouped = written.has(Mark::Grouped);
+    let temporary = grouped || written.has(Mark::Temporary);
+    let mask = if temporary { forgotten } else { ColumnFlags::empty() };
+    let Column { schema, table, org_table, name, org_name, charset, length, kind, flags, decimals } =
+        column;
+    let org_name = if temporary && org_table.is_empty() { "" } else { org_name };
+    // 39 stands for "not fixed", which a temporary table forgets of a text.
+    let decimals = if temporary && *decimals == 39 { &0 } else { decimals };
+    format!(
+        "{name}: {schema}.{table} ({org_table}.{org_name}) {kind} length {length} charset {charset} \
+         decimals {decimals} {:?}",
+        *flags - mask
+    )
+}
+
+fn rows(written: &Written, plain: &[Vec<Value>], weir: &[Vec<Value>]) -> Option<Verdict> {
+    if plain.len() != weir.len() {
+        let left = format!("{} rows: {}", plain.len(), list(written, plain).join(" "));
+        return verdict(
+            "rows",
+            left,
+            format!("{} rows: {}", weir.len(), list(written, weir).join(" ")),
+        );
+    }
+    if written.has(Mark::CountOnly) {
+        return None;
+    }
+    let (mut left, mut right) = (list(written, plain), list(written, weir));
+    if left == right {
+        return None;
+    }
+    let kind = if written.has(Mark::Ordered) { "order" } else { "rows" };
+    let (unsorted_left, unsorted_right) = (left.join(" "), right.join(" "));
+    left.sort();
+    right.sort();
+    match (left == right, written.has(Mark::Ordered)) {
+        (true, false) => None,
+        (true, true) => verdict(kind, unsorted_left, unsorted_right),
+        (false, _) => {
+            let only = |these: &[String], those: &[String]| -> String {
+                let only = these.iter().filter(|row| !those.contains(row));
+                only.cloned().collect::<Vec<_>>().join(" ")
+            };
+            verdict("rows", only(&left, &right), only(&right, &left))
+        }
+    }
+}
+
+fn list(written: &Written, rows: &[Vec<Value>]) -> Vec<String> {
+    let cells = |row: &Vec<Value>| -> String {
+        let cells: Vec<String> = row.iter().map(|value| cell(written, value)).collect();
+        format!("({})", cells.join(", "))
+    };
+    rows.iter().map(cells).collect()
+}
+
+fn cell(written: &Written, value: &Value) -> String {
+    let text = match value {
+        Value::NULL => return "NULL".to_owned(),
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect(),
+        },
+        other => other.as_sql(true),
+    };
+    if written.has(Mark::Approximate)
+        && text.contains(['.', 'e'])
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return format!("{number:.7e}");
+    }
+    if written.has(Mark::Folded) { folded(&text) } else { format!("{text:?}") }
+}
+
+/// Coarser than every collation in use, for the characters in use.
+fn folded(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            'Á' | 'á' | 'À' => out.push('a'),
+            'é' | 'É' | 'ë' | 'Ë' => out.push('e'),
+            'ü' | 'Ü' => out.push('u'),
+            'ß' | 's' | 'S' if out.ends_with('s') => {}
+            'ß' => out.push('s'),
+            c => out.extend(c.to_lowercase()),
+        }
+    }
+    let trimmed = out.trim_end_matches([' ', '\0']).replace(" |", "|");
+    match trimmed.as_str() {
+        "-0" => "0".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn warnings(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> {
+    let full = |reply: &Reply| reply.warnings.len() >= MOST_WARNINGS;
+    // What is said of the statement's text and constants is said when it is prepared: a write that
+    // goes to several shards as text says it once more.
+    let of_text = written.prepared && written.has(Mark::ErrorsVary);
+    if of_text || written.has(Mark::WarningsVary) || full(plain) || full(weir) {
+        return None;
+    }
+    // Rows are counted in the order in which they are read.
+    let numberless = |warning: &String| match warning.rsplit_once(" at row ") {
+        Some((text, _)) if !written.has(Mark::Written) => text.to_owned(),
+        _ => warning.clone(),
+    };
+    let mut left: Vec<String> = plain.warnings.iter().map(numberless).collect();
+    let mut right: Vec<String> = weir.warnings.iter().map(numberless).collect();
+    left.sort();
+    right.sort();
+    // How often a condition is evaluated for a row is the server's choice; whether it warns isn't.
+    left.dedup();
+    right.dedup();
+    if left == right {
+        return None;
+    }
+    verdict(
+        "warnings",
+        format!("{} {}", plain.warnings.len(), left.join("; ")),
+        format!("{} {}", weir.warnings.len(), right.join("; ")),
+    )
+}

@@ -1,0 +1,323 @@
+//! Random writes: INSERT in all its forms, REPLACE, UPDATE, DELETE, several tables at once.
+//!
+//! Owns: writes whose outcome is fixed: LIMIT only with an ORDER BY of something unique, and no two
+//! rows of one statement that meet in a unique key where their order would matter.
+
+use crate::oracle::expression::{Maker, Want, parameter, plain_quoted, wanted};
+use crate::oracle::forms::Type;
+use crate::oracle::from::source_of;
+use crate::oracle::schema::{Field, Place, Table};
+use crate::oracle::templates;
+use crate::oracle::tree::{Mark, Node, commas, expr, list, marked, maybe, row, text};
+
+/// A write and the tables whose rows it may change.
+pub struct Write {
+    pub node: Node,
+    pub tables: Vec<&'static str>,
+}
+
+impl Maker<'_> {
+    pub fn write(&mut self) -> Write {
+        self.scope.clear();
+        self.outer.clear();
+        self.nesting = 1;
+        let table = self.target();
+        let node = match self.dice.below(100) {
+            // Its rows are numbered as they stand in it.
+            0..=34 => marked(Mark::Written, self.insert(&table)),
+            35..=42 => self.insert_select(&table),
+            43..=70 => self.update(&table),
+            71..=90 => self.delete(&table),
+            91..=95 => {
+                let made = marked(Mark::ErrorsVary, self.update_joined());
+                return Write { node: made, tables: vec!["a", "b"] };
+            }
+            _ => {
+                let made = marked(Mark::ErrorsVary, self.delete_joined());
+                return Write { node: made, tables: vec!["a", "b"] };
+            }
+        };
+        // Which row fails first depends on the order in which they are read.
+        Write { node: marked(Mark::ErrorsVary, node), tables: vec![table.name] }
+    }
+
+    fn target(&mut self) -> Table {
+        let tables = self.tables;
+        let keyed: Vec<&Table> = tables.iter().filter(|t| t.place == Place::Keyed).collect();
+        if self.dice.chance(60) {
+            (*self.dice.pick(&keyed)).clone()
+        } else {
+            self.dice.pick(tables).clone()
+        }
+    }
+
+    /// A value for a column: mostly one that it stores, now and then something to convert. Without a
+    /// strict mode, NULL in a NOT NULL column is an error in an INSERT of one row and a warning in one
+    /// of several; a row that is alone on its shard is the former there, which the README tells.
+    fn value(&mut self, field: &Field, key: bool) -> Node {
+        if field.name == "id" {
+            let id = if self.dice.chance(35) {
+                self.dice.below(50)
+            } else {
+                1000 + self.dice.below(9000)
+            };
+            return self.literal(&id.to_string());
+        }
+        let stored = field.stored(&mut self.dice);
+        match self.dice.below(20) {
+            0 if !key => text("DEFAULT"),
+            1 if field.nullable => text("NULL"),
+            2 if !key => {
+                self.scope.clear();
+                let want = wanted(field.form.kind).unwrap_or(Want::Text);
+                self.expression(want, 1)
+            }
+            3 => {
+                let pool = templates::FREE_TEXTS;
+                let odd = *self.dice.pick(pool);
+                self.literal(odd)
+            }
+            4..=9 => self.literal(&stored),
+            _ => {
+                let value = parameter(&stored);
+                Node::Literal { text: stored, value }
+            }
+        }
+    }
+
+    fn insert(&mut self, table: &Table) -> Node {
+        let word = match self.dice.below(12) {
+            0..=1 => "REPLACE INTO",
+            2 => "REPLACE",
+            3..=4 => "INSERT IGNORE INTO",
+            5 => "INSERT",
+            6 => "INSERT LOW_PRIORITY INTO",
+            _ => "INSERT INTO",
+        };
+        // Which columns, in which order; the keys always.
+        let mut columns: Vec<usize> = (0..table.keys).collect();
+        for index in table.keys..table.fields.len() {
+            if self.dice.chance(70) {
+                let place = self.dice.index(columns.len() + 1);
+                columns.insert(place, index);
+            }
+        }
+        let all = self.dice.chance(20);
+        if all {
+            columns = (0..table.fields.len()).collect();
+        }
+        let name = self.written_name(table);
+        if !word.starts_with("REPLACE") && self.dice.chance(6) {
+            return self.insert_set(table, word, &columns);
+        }
+        let rows = 1 + if self.dice.chance(50) { self.dice.below(5) } else { 0 };
+        let rows: Vec<Node> = (0..rows)
+            .map(|_| {
+                let values: Vec<Node> = columns
+                    .iter()
+                    .map(|&index| self.value(&table.fields[index], index < table.keys))
+                    .collect();
+                let width = values.len();
+                row([text("("), list(values, ", ", width), text(")")])
+            })
+            .collect();
+        let names: Vec<&str> = columns.iter().map(|&i| table.fields[i].name.as_str()).collect();
+        let names = if all { String::new() } else { format!("({})", names.join(", ")) };
+        let values = *self.dice.pick(&["VALUES", "VALUES", "VALUE"]);
+        let update = match word == "INSERT INTO" && self.dice.chance(35) {
+            true => self.on_duplicate(table),
+            false => Node::Nothing,
+        };
+        row([text(word), text(name), text(names), text(values), commas(rows), update])
+    }
+
+    fn insert_set(&mut self, table: &Table, word: &str, columns: &[usize]) -> Node {
+        let assigned = columns
+            .iter()
+            .map(|&index| {
+                let field = &table.fields[index];
+                let value = self.value(field, index < table.keys);
+                row([text(format!("{} =", field.name)), value])
+            })
+            .collect();
+        row([text(word), text(table.name), text("SET"), commas(assigned)])
+    }
+
+    fn on_duplicate(&mut self, table: &Table) -> Node {
+        let mut assigned = Vec::new();
+        for _ in 0..1 + self.dice.below(2) {
+            let Some(field) = self.plain_field(table) else { continue };
+            let name = field.name.clone();
+            assigned.push(match self.dice.below(4) {
+                0 => text(format!("{name} = VALUES({name})")),
+                1 if field.form.kind == Type::Whole => text(format!("{name} = {name} DIV 2 + 1")),
+                2 => text(format!("{name} = IFNULL(VALUES({name}), {name})")),
+                _ => {
+                    let value = self.value(&field, false);
+                    row([text(format!("{name} =")), value])
+                }
+            });
+        }
+        if assigned.is_empty() {
+            return Node::Nothing;
+        }
+        maybe(row([text("ON DUPLICATE KEY UPDATE"), commas(assigned)]))
+    }
+
+    /// A column that is no key.
+    fn plain_field(&mut self, table: &Table) -> Option<Field> {
+        let plain = &table.fields[table.keys..];
+        if plain.is_empty() { None } else { Some(self.dice.pick(plain).clone()) }
+    }
+
+    fn written_name(&mut self, table: &Table) -> String {
+        match self.dice.below(8) {
+            0 => format!("`{}`", table.name),
+            1 => format!("{}.{}", self.schema, table.name),
+            _ => table.name.to_owned(),
+        }
+    }
+
+    fn insert_select(&mut self, table: &Table) -> Node {
+        let word = *self.dice.pick(&["INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"]);
+        let names: Vec<&str> =
+            table.fields[..table.keys].iter().map(|field| field.name.as_str()).collect();
+        let columns = names.join(", ");
+        let shift = self.dice.below(3) * 2000;
+        let select: Vec<String> = names
+            .iter()
+            .map(|name| if *name == "id" { format!("id + {shift}") } else { (*name).to_owned() })
+            .collect();
+        self.scope = vec![source_of(table, table.name)];
+        let condition = self.filter(false);
+        row([
+            text(format!(
+                "{word} {} ({columns}) SELECT {} FROM {}",
+                table.name,
+                select.join(", "),
+                table.name
+            )),
+            condition,
+        ])
+    }
+
+    /// WHERE of a write: often by key.
+    fn filter(&mut self, always: bool) -> Node {
+        let mut parts = Vec::new();
+        if self.dice.chance(45) {
+            parts.extend(self.on_key());
+        }
+        if self.dice.chance(35) {
+            let id = self.dice.below(50).to_string();
+            let alias = self.scope[0].alias.clone();
+            let alias = plain_quoted(&alias);
+            let operator = *self.dice.pick(&["=", "<", ">", "=", "="]);
+            parts.push(expr([text(format!("{alias}.id {operator}")), self.literal(&id)]));
+        }
+        if parts.is_empty() || self.dice.chance(35) {
+            parts.push(self.truth(1));
+        }
+        let filter = row([text("WHERE"), list(parts, " AND ", 1)]);
+        if always { filter } else { maybe(filter) }
+    }
+
+    fn update(&mut self, table: &Table) -> Node {
+        let alias = self.dice.chance(15);
+        self.scope = vec![source_of(table, if alias { "u" } else { table.name })];
+        let word = *self.dice.pick(&["UPDATE", "UPDATE", "UPDATE", "UPDATE IGNORE"]);
+        let mut assigned = Vec::new();
+        for _ in 0..1 + self.dice.below(3) {
+            let (node, _) = self.assignment(table, alias);
+            assigned.push(node);
+        }
+        let name = self.written_name(table);
+        let name = if alias { format!("{name} AS u") } else { name };
+        let filter = self.filter(false);
+        let tail = self.write_tail();
+        row([text(word), text(name), text("SET"), commas(assigned), filter, tail])
+    }
+
+    /// `column = value`; the shard key itself now and then.
+    fn assignment(&mut self, table: &Table, alias: bool) -> (Node, Field) {
+        let key = self.dice.chance(4);
+        let field = match (key, self.plain_field(table)) {
+            (false, Some(field)) => field,
+            _ => table.fields[0].clone(),
+        };
+        let qualifier = if alias && self.dice.chance(50) { "u." } else { "" };
+        let value = match self.dice.below(5) {
+            0..=2 => self.value(&field, false),
+            3 if field.form.kind == Type::Whole => text(format!("{} DIV 2", field.name)),
+            _ => match wanted(field.form.kind) {
+                Some(want) => self.expression(want, 1),
+                None => text("NULL"),
+            },
+        };
+        self.scope = vec![source_of(table, if alias { "u" } else { table.name })];
+        (row([text(format!("{qualifier}{} =", field.name)), value]), field)
+    }
+
+    /// ORDER BY something unique, and LIMIT.
+    fn write_tail(&mut self) -> Node {
+        if !self.dice.chance(18) {
+            return Node::Nothing;
+        }
+        let tie = self.tie();
+        let limit = maybe(text(format!("LIMIT {}", self.dice.below(6))));
+        maybe(row([text("ORDER BY"), tie, limit]))
+    }
+
+    fn delete(&mut self, table: &Table) -> Node {
+        self.scope = vec![source_of(table, table.name)];
+        let word = *self.dice.pick(&[
+            "DELETE FROM",
+            "DELETE FROM",
+            "DELETE IGNORE FROM",
+            "DELETE QUICK FROM",
+        ]);
+        let filter = self.filter(true);
+        let tail = self.write_tail();
+        let name = self.written_name(table);
+        row([text(word), text(name), filter, tail])
+    }
+
+    fn joined(&mut self) -> (Node, Table) {
+        let keyed: Vec<Table> =
+            self.tables.iter().filter(|t| t.place == Place::Keyed).cloned().collect();
+        self.scope = vec![source_of(&keyed[0], "x"), source_of(&keyed[1], "y")];
+        let on: Vec<String> = keyed[0].fields[..keyed[0].keys - 1]
+            .iter()
+            .map(|field| format!("x.{0} = y.{0}", field.name))
+            .collect();
+        let join = *self.dice.pick(&["JOIN", "LEFT JOIN"]);
+        let from = text(format!("a x {join} b y ON {}", on.join(" AND ")));
+        (from, keyed[0].clone())
+    }
+
+    fn update_joined(&mut self) -> Node {
+        let (from, table) = self.joined();
+        let field = self.plain_field(&table).unwrap_or_else(|| table.fields[0].clone());
+        let stored = field.stored(&mut self.dice);
+        let filter = self.filter(false);
+        row([text("UPDATE"), from, text(format!("SET x.{} = {stored}", field.name)), filter])
+    }
+
+    fn delete_joined(&mut self) -> Node {
+        let (from, _) = self.joined();
+        let filter = self.filter(true);
+        match self.dice.chance(50) {
+            true => row([text("DELETE x FROM"), from, filter]),
+            false => row([text("DELETE FROM x, y USING"), from, filter]),
+        }
+    }
+
+    /// A statement of another kind that sessions send: what follows must be answered alike.
+    pub fn control(&mut self, open: bool) -> Node {
+        text(match (open, self.dice.below(3)) {
+            (false, 0) => "START TRANSACTION",
+            (false, _) => "BEGIN",
+            (true, 0) => "COMMIT",
+            (true, _) => "ROLLBACK",
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! A session through Weir and one with the plain server, kept alike.
+//!
+//! Owns: asking both, with a deadline, and connecting again after a lost connection.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder, Row};
+
+use crate::oracle::judge::{Reply, Verdict, judge};
+use crate::oracle::tree::Written;
+use crate::oracle::world::Round;
+use crate::support::compare::{Answer, ask};
+use crate::support::dice::Dice;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How a statement is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Prepared,
+}
+
+/// What came of a statement.
+#[derive(Clone, Debug)]
+pub enum Tried {
+    Same { failed: bool },
+    Refused(String),
+    Different(Verdict),
+}
+
+pub struct Pair<'a> {
+    round: &'a Round<'a>,
+    weir: Conn,
+    plain: Conn,
+    settings: Vec<String>,
+}
+
+const MODES: &[&str] = &[
+    "SET sql_mode = @@sql_mode",
+    "SET sql_mode = @@sql_mode",
+    "SET sql_mode = ''",
+    "SET sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES'",
+    "SET sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
+];
+
+impl<'a> Pair<'a> {
+    pub async fn connect(round: &'a Round<'a>, mut dice: Dice) -> Result<Pair<'a>, String> {
+        let settings = vec![
+            (*dice.pick(MODES)).to_owned(),
+            "SET @u1 = 5, @u2 = 'ab', @u4 = 1.50".to_owned(),
+            // What depends on the time is the same on both sides.
+            "SET timestamp = 1704110400.25".to_owned(),
+        ];
+        let weir = connected(&round.weir_url(), &settings).await?;
+        let plain = connected(&round.plain_url(), &settings).await?;
+        Ok(Pair { round, weir, plain, settings })
+    }
+
+    /// Runs a statement on both sides.
+    pub async fn run(&mut self, written: &Written, form: Form) -> Tried {
+        let weir = reply(&mut self.weir, written, form).await;
+        if let Some(code) = weir.answer.refusal() {
+            return Tried::Refused(code.to_owned());
+        }
+        let plain = reply(&mut self.plain, written, form).await;
+        let lost = |reply: &Reply| matches!(reply.answer, Answer::Error { code: 0, .. });
+        if lost(&weir) || lost(&plain) {
+            println!("lost a connection; Weir's log ends: {}", self.round.log_tail());
+            self.again().await;
+        }
+        match judge(written, &plain, &weir) {
+            Some(verdict) => Tried::Different(verdict),
+            None => Tried::Same { failed: plain.answer.is_error() },
+        }
+    }
+
+    /// The whole tables on both sides; the first that differs.
+    pub async fn compare_tables(&mut self, names: &[&str]) -> Option<Verdict> {
+        for name in names {
+            let written = Written { sql: format!("SELECT * FROM {name}"), ..Written::default() };
+            let weir = reply(&mut self.weir, &written, Form::Text).await;
+            let plain = reply(&mut self.plain, &written, Form::Text).await;
+            if let Some(verdict) = judge(&written, &plain, &weir) {
+                return Some(Verdict { kind: "tables", ..verdict });
+            }
+        }
+        None
+    }
+
+    pub async fn roll_back(&mut self) {
+        let lost =
+            self.weir.query_drop("ROLLBACK").await.or(self.plain.query_drop("ROLLBACK").await);
+        if lost.is_err() {
+            self.again().await;
+        }
+    }
+
+    async fn again(&mut self) {
+        let weir = connected(&self.round.weir_url(), &self.settings).await;
+        let plain = connected(&self.round.plain_url(), &self.settings).await;
+        match (weir, plain) {
+            (Ok(weir), Ok(plain)) => (self.weir, self.plain) = (weir, plain),
+            (weir, plain) => {
+                let reason = weir.err().or(plain.err()).unwrap_or_default();
+                println!("no new connection: {reason}; {}", self.round.log_tail());
+            }
+        }
+    }
+
+    pub async fn close(self) {
+        let _ = self.weir.disconnect().await;
+        let _ = self.plain.disconnect().await;
+    }
+}
+
+async fn connected(url: &str, settings: &[String]) -> Result<Conn, String> {
+    let opts = Opts::from_url(url).map_err(|error| error.to_string())?;
+    let opts = OptsBuilder::from_opts(opts).stmt_cache_size(0);
+    let mut conn = Conn::new(opts).await.map_err(|error| error.to_string())?;
+    for setting in settings {
+        conn.query_drop(setting).await.map_err(|error| format!("{error} in {setting}"))?;
+    }
+    Ok(conn)
+}
+
+async fn reply(conn: &mut Conn, written: &Written, form: Form) -> Reply {
+    let parameters = (form == Form::Prepared).then_some(written.parameters.as_slice());
+    let asked = async {
+        let answer = ask(conn, &written.sql, parameters).await;
+        let told = match &answer {
+            Answer::Rows { warnings, .. } | Answer::Done { warnings, .. } => *warnings,
+            Answer::Error { .. } => 0,
+        };
+        let warnings = if told == 0 { Vec::new() } else { warnings(conn, told).await };
+        Reply { answer, warnings }
+    };
+    match tokio::time::timeout(DEADLINE, asked).await {
+        Ok(reply) => reply,
+        Err(_) => Reply {
+            answer: Answer::Error {
+                code: 0,
+                state: String::new(),
+                message: format!("no answer in {DEADLINE:?}"),
+            },
+            warnings: Vec::new(),
+        },
+    }
+}
+
+async fn warnings(conn: &mut Conn, told: u16) -> Vec<String> {
+    match conn.query::<Row, _>("SHOW WARNINGS").await {
+        Ok(rows) => {
+            let text = |row: Row| -> String {
+                let cells: Vec<String> =
+                    row.unwrap().into_iter().map(|value| value.as_sql(true)).collect();
+                cells.join(" ")
+            };
+            let mut all: Vec<String> = rows.into_iter().map(text).collect();
+            if all.len() < usize::from(told).min(64) {
+                all.push(format!("{told} were told of"));
+            }
+            all
+        }
+        Err(error) => vec![error.to_string()],
+    }
+}

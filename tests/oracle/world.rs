@@ -1,0 +1,230 @@
+//! Three servers that outlive a run, and what one round needs on them.
+//!
+//! Owns: databases, tables, rules, a Weir for each round, and putting rows back. Never: compares.
+
+use std::fmt::Write;
+
+use crate::oracle::schema::{Place, Set, Table};
+use crate::support::dice::Dice;
+use crate::support::proxy::{self, Proxy};
+use crate::support::servers::{Kind, Options, Server};
+use crate::support::{reaper, sql};
+
+const GROUPS: usize = 3;
+
+pub struct World {
+    pub kind: Kind,
+    servers: Vec<Server>,
+}
+
+/// A rule set with its tables, filled, and a Weir in front.
+pub struct Round<'a> {
+    world: &'a World,
+    pub set: &'static Set,
+    pub tables: Vec<Table>,
+    seed: u64,
+    proxy: Proxy,
+}
+
+impl World {
+    pub fn start(kind: Kind) -> Result<World, String> {
+        let options = || Options {
+            durable: false,
+            tls: false,
+            extra: vec!["--innodb-lock-wait-timeout=5".to_owned()],
+        };
+        let servers =
+            (0..GROUPS).map(|_| Server::start(kind, options())).collect::<Result<Vec<_>, _>>()?;
+        Ok(World { kind, servers })
+    }
+
+    /// The same rows as one database of the first server and sharded behind Weir.
+    pub fn round(&self, set: &'static Set, seed: u64) -> Result<Round<'_>, String> {
+        let tables = set.tables(self.kind, &mut Dice::new(seed));
+        self.clear(set)?;
+        self.servers[0].execute_all(&[&format!("CREATE DATABASE {}", set.name)])?;
+        for number in 0..set.databases {
+            let database = set.database(number);
+            self.servers[set.group_of(number)]
+                .execute_all(&[&format!("CREATE DATABASE {database}")])?;
+        }
+        for table in &tables {
+            let definition = table.definition();
+            self.servers[0].execute_all(&[&format!(
+                "CREATE TABLE {}.{} {definition}",
+                set.name, table.name
+            )])?;
+            for (group, physical) in physical(set, table) {
+                self.servers[group]
+                    .execute_all(&[&format!("CREATE TABLE {physical} {definition}")])?;
+            }
+        }
+        let rules = reaper::directory("rules");
+        std::fs::write(rules.join("rules.yaml"), self.rules(set, &tables))
+            .map_err(|error| error.to_string())?;
+        let proxy = Proxy::start(proxy::Options {
+            rules,
+            env: vec![
+                ("WEIR_DATA_PASSWORD".to_owned(), "weir".to_owned()),
+                ("WEIR_CONTROL_PASSWORD".to_owned(), "weir_control".to_owned()),
+            ],
+            settings: vec![
+                ("listen", "workers: 1".to_owned()),
+                ("log", format!("level: {}", log_level())),
+            ],
+        })?;
+        let round = Round { world: self, set, tables, seed, proxy };
+        round.fill(&round.tables)?;
+        Ok(round)
+    }
+
+    fn clear(&self, set: &Set) -> Result<(), String> {
+        self.servers[0].execute_all(&[&format!("DROP DATABASE IF EXISTS {}", set.name)])?;
+        for number in 0..set.databases {
+            let database = set.database(number);
+            self.servers[set.group_of(number)]
+                .execute_all(&[&format!("DROP DATABASE IF EXISTS {database}")])?;
+        }
+        Ok(())
+    }
+
+    fn rules(&self, set: &Set, tables: &[Table]) -> String {
+        let mut out = String::from("settings: {deployment: oracle}\ngroups:\n");
+        for group in 0..set.groups {
+            let address = self.servers[group].address();
+            let _ = writeln!(out, "  g{group}: {{primary: {{address: \"{address}\"}}}}");
+        }
+        out.push_str(
+            "group_defaults:\n  accounts:\n    data: {user: weir, password: env:WEIR_DATA_PASSWORD}\n    \
+             control: {user: weir_control, password: env:WEIR_CONTROL_PASSWORD}\n  \
+             tls: {mode: \"off\"}\n  pool: {size: 20, wait: 5s, connect_timeout: 5s}\n",
+        );
+        let homes: Vec<String> =
+            (0..set.groups).map(|group| format!("g{group}: {}", set.database(group))).collect();
+        let _ = writeln!(
+            out,
+            "schemas:\n  {}:\n    default_group: g0\n    databases: {{{}}}\n    tables:",
+            set.name,
+            homes.join(", ")
+        );
+        let groups: Vec<String> =
+            (0..set.databases).map(|number| format!("g{}", set.group_of(number))).collect();
+        let groups = groups.join(", ");
+        for table in tables {
+            let name = table.name;
+            let (count, pattern) = match set.equal_names {
+                true => (set.databases, format!("{name}, restart: true")),
+                false => (set.databases * set.per_database, format!("\"{name}_{{00}}\"")),
+            };
+            let shards = format!(
+                "shards: {{count: {count}, databases: \"{}_{{0}}\", groups: [{groups}], tables: {pattern}}}",
+                set.name
+            );
+            let rule = match table.place {
+                Place::Keyed => {
+                    let key: Vec<String> = set
+                        .key
+                        .iter()
+                        .map(|(column, _, rule)| format!("{{column: {column}, {rule}}}"))
+                        .collect();
+                    format!("key: [{}], algorithm: {}, {shards}", key.join(", "), set.algorithm)
+                }
+                Place::Apart => {
+                    format!(
+                        "key: [{{column: m, type: int}}], algorithm: {{kind: modulo}}, {shards}"
+                    )
+                }
+                Place::Broadcast => "broadcast: true".to_owned(),
+                Place::Single { group: 0 } => continue,
+                Place::Single { group } => format!("group: g{group}"),
+            };
+            let _ = writeln!(out, "      {name}: {{{rule}}}");
+        }
+        let _ = writeln!(
+            out,
+            "users:\n  {user}: {{native: \"{}\", schemas: [{}]}}",
+            proxy::native_verifier(proxy::USER),
+            set.name,
+            user = proxy::USER,
+        );
+        out
+    }
+}
+
+/// `LOG=debug` tells more of a connection that was lost.
+fn log_level() -> String {
+    std::env::var("LOG").unwrap_or_else(|_| "info".to_owned())
+}
+
+/// Where a table's rows are: group and `database.table` of each part.
+fn physical(set: &Set, table: &Table) -> Vec<(usize, String)> {
+    let home = |group: usize| (group, format!("{}.{}", set.database(group), table.name));
+    match table.place {
+        Place::Broadcast => (0..set.groups).map(home).collect(),
+        Place::Single { group } => vec![home(group)],
+        Place::Keyed | Place::Apart if set.equal_names => (0..set.databases)
+            .map(|number| {
+                (set.group_of(number), format!("{}.{}", set.database(number), table.name))
+            })
+            .collect(),
+        Place::Keyed | Place::Apart => (0..set.databases * set.per_database)
+            .map(|shard| {
+                let number = shard / set.per_database;
+                let name = format!("{}.{}_{shard:02}", set.database(number), table.name);
+                (set.group_of(number), name)
+            })
+            .collect(),
+    }
+}
+
+impl Round<'_> {
+    pub fn weir_url(&self) -> String {
+        self.proxy.url(self.set.name)
+    }
+
+    pub fn plain_url(&self) -> String {
+        format!(
+            "mysql://root:root@127.0.0.1:{}/{}?prefer_socket=false",
+            self.world.servers[0].port, self.set.name
+        )
+    }
+
+    pub fn log_tail(&self) -> String {
+        self.proxy.log_tail()
+    }
+
+    /// Puts these tables back to the rows that the round began with.
+    pub fn reset(&self, names: &[&str]) -> Result<(), String> {
+        let tables: Vec<Table> =
+            self.tables.iter().filter(|table| names.contains(&table.name)).cloned().collect();
+        let mut deletes = vec![Vec::new(); GROUPS];
+        for table in &tables {
+            deletes[0].push(format!("DELETE FROM {}.{}", self.set.name, table.name));
+            for (group, physical) in physical(self.set, table) {
+                deletes[group].push(format!("DELETE FROM {physical}"));
+            }
+        }
+        for (group, statements) in deletes.iter().enumerate() {
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            self.world.servers[group].execute_all(&statements)?;
+        }
+        self.fill(&tables)
+    }
+
+    fn fill(&self, tables: &[Table]) -> Result<(), String> {
+        let mut statements = vec!["SET sql_mode = ''".to_owned()];
+        for table in tables {
+            let letter = u64::from(table.name.as_bytes()[0]);
+            statements.push(table.filling(&mut Dice::new(self.seed ^ (letter << 32))));
+        }
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        sql::execute(&self.plain_url(), &statements)?;
+        sql::execute(&self.weir_url(), &statements)
+    }
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        let _ = self.world.clear(self.set);
+    }
+}
