@@ -56,7 +56,8 @@ impl Cell {
 /// Whether a row asks its server to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
-    No,
+    /// It gives this value, where that is a whole number above 0 that is known.
+    No(Option<u64>),
     /// By DEFAULT, a literal or a parameter.
     Yes,
     /// By an expression.
@@ -69,11 +70,11 @@ pub(crate) enum Asks {
 pub(crate) fn asks(cell: &Cell, kind: &ColumnType, values: &Values, ignore: bool) -> Asks {
     let of = |value: &Value| value_asks(value, kind, values, ignore);
     match cell {
-        Cell::Counted | Cell::Absent => Asks::No,
+        Cell::Counted | Cell::Absent => Asks::No(None),
         Cell::Default => Asks::Yes,
         Cell::Unknown => Asks::Perhaps("it is an expression"),
         Cell::CountedPlus(operand) => match values.operand(operand) {
-            Some(Value::Int(0..) | Value::UInt(_)) => Asks::No,
+            Some(Value::Int(0..) | Value::UInt(_)) => Asks::No(None),
             _ => Asks::Perhaps("it is an expression"),
         },
         Cell::Known(operand) => match values.operand(operand).map(|value| of(&value)) {
@@ -89,7 +90,7 @@ pub(crate) fn asks(cell: &Cell, kind: &ColumnType, values: &Values, ignore: bool
                 (LiteralKind::Null | LiteralKind::Default, _) => Asks::Yes,
                 (_, Some(value)) => of(&value),
                 // Its value comes with the execution: then it is asked again.
-                (LiteralKind::Param, None) => Asks::No,
+                (LiteralKind::Param, None) => Asks::No(None),
                 (_, None) => Asks::Perhaps("it is no plain value"),
             }
         }
@@ -97,26 +98,28 @@ pub(crate) fn asks(cell: &Cell, kind: &ColumnType, values: &Values, ignore: bool
 }
 
 fn value_asks(value: &Value, kind: &ColumnType, values: &Values, ignore: bool) -> Asks {
-    let mut context = values.session.assign;
-    let is_zero = match (value, kind) {
+    let context = values.session.assign;
+    let stored = match (value, kind) {
         (Value::Null, _) => return Asks::Yes,
-        _ if !context.zero_counts => return Asks::No,
-        (Value::Int(number), _) => *number == 0,
-        (Value::UInt(number), _) => *number == 0,
+        (Value::Int(_) | Value::UInt(_), _) => value.as_whole(),
         (_, ColumnType::Int { .. }) => {
-            if ignore {
-                context = context.ignoring();
-            }
+            let context = if ignore { context.ignoring() } else { context };
             match assign(value, kind, context) {
-                Stored::Value(stored) => matches!(stored, Value::Int(0) | Value::UInt(0)),
+                Stored::Value(stored) => stored.as_whole(),
+                Stored::Unsure(_) if !context.zero_counts => None,
                 Stored::Unsure(why) => return Asks::Perhaps(why),
             }
         }
         // FLOAT and DOUBLE can count as well.
-        (Value::Double(number), _) => *number == 0.0,
+        (Value::Double(number), _) if *number == 0.0 => Some(0),
+        (Value::Double(_), _) => None,
+        _ if !context.zero_counts => None,
         _ => return Asks::Perhaps("a value of this kind is not looked at for this column"),
     };
-    if is_zero { Asks::Yes } else { Asks::No }
+    match stored {
+        Some(0) if context.zero_counts => Asks::Yes,
+        stored => Asks::No(stored.and_then(|stored| u64::try_from(stored).ok())),
+    }
 }
 
 /// The AUTO_INCREMENT column of the table that rows go into, where each shard or copy would count
@@ -191,7 +194,7 @@ impl Counted {
             };
             let cell = self.cells.get(shape).unwrap_or(&Cell::Unknown);
             match asks(cell, &self.kind, &values, self.ignore) {
-                Asks::No => {}
+                Asks::No(_) => {}
                 Asks::Yes | Asks::Computed if self.selected => {
                     return Err(self.refused(number, ""));
                 }

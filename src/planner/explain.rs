@@ -22,7 +22,7 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
     let mut out = String::new();
     if let Some(fill) = &plan.fill {
         let wanted = match fill.wanted(binding) {
-            Ok(rows) => rows.len(),
+            Ok(wanted) => wanted.rows.len(),
             Err(error) => {
                 let _ = writeln!(out, "Refuse {}: {}", error.code, error.message);
                 return Ok(out);

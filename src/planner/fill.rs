@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::name::SchemaName;
@@ -84,6 +86,15 @@ pub enum Origin {
     /// The `?` of this number in the client's statement.
     Parameter(u32),
     Id(u64),
+}
+
+/// What a statement's rows want of a sequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The rows that get an id, ascending.
+    pub rows: Vec<u32>,
+    /// The ids that other rows are given: the sequence moves past them.
+    pub given: SmallVec<[u64; 2]>,
 }
 
 /// Bytes of the statement that an id takes the place of, and what is written around it.
@@ -226,42 +237,38 @@ impl Fill {
         matches!(self.places, Places::Behind { .. } | Places::Assigned(_) | Places::Over(_))
     }
 
-    /// The rows that get an id, ascending.
+    /// The rows that get an id, and the ids that other rows are given.
     ///
     /// # Errors
     /// A refusal where it isn't known whether a row's value would make the shard count for itself.
-    pub fn wanted(&self, binding: &Binding) -> Result<Vec<u32>> {
+    pub fn wanted(&self, binding: &Binding) -> Result<Wanted> {
         let count = u32::try_from(binding.lexed.rows().len().max(1)).unwrap_or(u32::MAX);
+        let mut wanted = Wanted::default();
         match &self.places {
-            Places::Behind { .. } => Ok((0..count).collect()),
-            Places::Assigned(_) | Places::Over(_) => Ok(vec![0]),
-            Places::Value(cell) => {
-                let values = Values::new(binding);
-                Ok(if self.asks(cell, &values, 0)? { vec![0] } else { vec![] })
-            }
+            Places::Behind { .. } => wanted.rows = (0..count).collect(),
+            Places::Assigned(_) | Places::Over(_) => wanted.rows = vec![0],
+            Places::Value(cell) => self.ask(cell, &Values::new(binding), 0, &mut wanted)?,
             Places::Cells(cells) => {
-                let mut wanted = vec![];
                 for number in 0..count {
                     let (values, shape) = Values::of_row(binding, number as usize);
                     let cell = cells.get(shape).unwrap_or(&Cell::Unknown);
-                    if self.asks(cell, &values, number)? {
-                        wanted.push(number);
-                    }
+                    self.ask(cell, &values, number, &mut wanted)?;
                 }
-                Ok(wanted)
             }
         }
+        Ok(wanted)
     }
 
-    fn asks(&self, cell: &Cell, values: &Values, row: u32) -> Result<bool> {
+    fn ask(&self, cell: &Cell, values: &Values, row: u32, wanted: &mut Wanted) -> Result<()> {
         let ignore = self.duplicates == Duplicates::Skipped;
         match counted::asks(cell, &self.kind, values, ignore) {
-            Asks::Yes => Ok(true),
-            Asks::No => Ok(false),
-            Asks::Computed => Err(self.refused(row, "it is computed")),
-            Asks::Perhaps(why) if self.counted => Err(self.refused(row, why)),
-            Asks::Perhaps(_) => Ok(false),
+            Asks::Yes => wanted.rows.push(row),
+            Asks::No(given) => wanted.given.extend(given),
+            Asks::Computed => return Err(self.refused(row, "it is computed")),
+            Asks::Perhaps(why) if self.counted => return Err(self.refused(row, why)),
+            Asks::Perhaps(_) => {}
         }
+        Ok(())
     }
 
     fn refused(&self, row: u32, why: &str) -> Error {

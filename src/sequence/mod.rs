@@ -9,6 +9,7 @@
 //! [`Sequence::take`] returns without waiting; where it must wait, it does so for a bounded time
 //! and says which sequence, group and reason it is.
 
+mod given;
 mod lease;
 mod link;
 mod refill;
@@ -31,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::name::SchemaName;
 use crate::rules::Rules;
 use crate::rules::sequence::{SequenceKind, SequenceRule};
+use given::Floors;
 use lease::{Lease, LeaseKey};
 use refill::{Place, Refill};
 use segment::Ranges;
@@ -113,6 +115,7 @@ struct SegmentSpec {
 #[derive(Debug)]
 struct SegmentState {
     ranges: Ranges,
+    floors: Floors,
     fetched_at: Option<Instant>,
     problem: Option<String>,
 }
@@ -210,8 +213,8 @@ impl Sequences {
                 {
                     return old.clone();
                 }
-                let ranges = Ranges::new(*step);
-                let state = SegmentState { ranges, fetched_at: None, problem: None };
+                let (ranges, floors) = (Ranges::new(*step), Floors::new(spec.places.len()));
+                let state = SegmentState { ranges, floors, fetched_at: None, problem: None };
                 Source::Segment(Box::new(Segment {
                     spec,
                     state: Mutex::new(state),
@@ -457,13 +460,28 @@ impl Sequence {
         let mut refill = Refill::new(&self.name, table, places, *step, *start, *adjust);
         let mut failures = 0_u32;
         loop {
-            let missing = segment.state().ranges.missing();
-            if missing == 0 {
+            let (missing, behind) = {
+                let state = segment.state();
+                (state.ranges.missing(), state.floors.missing())
+            };
+            if missing == 0 && behind.is_empty() {
                 segment.wanted.notified().await;
                 continue;
             }
-            let outcome = refill.fetch(&topology(), missing).await;
-            let pause = self.fetched(segment, outcome, &mut failures);
+            let mut pause = None;
+            for (group, value) in behind {
+                let outcome = refill.pass(&topology(), group, value).await;
+                let mut state = segment.state();
+                state.floors.learn(refill.seen());
+                if outcome.is_err() {
+                    pause = Some(RETRY);
+                }
+                state.floors.tried(group, outcome);
+            }
+            if missing > 0 {
+                let outcome = refill.fetch(&topology(), missing).await;
+                pause = self.fetched(segment, &refill, outcome, &mut failures);
+            }
             segment.fetched.notify_waiters();
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
@@ -475,10 +493,12 @@ impl Sequence {
     fn fetched(
         &self,
         segment: &Segment,
+        refill: &Refill,
         outcome: Result<Vec<segment::Range>, Vec<String>>,
         failures: &mut u32,
     ) -> Option<Duration> {
         let mut state = segment.state();
+        state.floors.learn(refill.seen());
         match outcome {
             Ok(ranges) => {
                 let count = u64::try_from(ranges.len()).unwrap_or(u64::MAX);

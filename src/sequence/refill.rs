@@ -166,10 +166,48 @@ impl Refill {
                 return Ok(raise.ranges);
             }
         }
-        Err(Error::unavailable(
-            "sequence_contention",
-            "other proxies were quicker, again and again",
-        ))
+        Err(contended())
+    }
+
+    /// Moves a group's value up to this one, where it is below it; both are the lattice's.
+    ///
+    /// # Errors
+    /// The group can't be asked, or what it has stored isn't what the rules declare.
+    pub async fn pass(&mut self, topology: &Topology, index: usize, to: i64) -> Result<(), String> {
+        let outcome = self.raise_to(index, topology, to).await;
+        let group = self.sources.get(index).map(|source| source.link.group());
+        outcome.map_err(|error| {
+            format!("group '{}': {}", group.map_or("?", |g| g.as_str()), error.message)
+        })
+    }
+
+    async fn raise_to(&mut self, index: usize, topology: &Topology, to: i64) -> Result<()> {
+        for _ in 0..RACES {
+            let stored = self.stored(index, topology).await?;
+            let Some(value) = stored.value else {
+                self.create(index, topology).await?;
+                continue;
+            };
+            let source = self.source(index)?;
+            let lattice = source.lattice()?;
+            if stored.shape != Some(lattice.shape()) || !lattice.holds(value) {
+                // This brings it into order, or says why not; the ranges are lost.
+                self.fetch_from(index, topology, 1).await?;
+                continue;
+            }
+            if value >= to {
+                source.seen = source.seen.max(Some(value));
+                return Ok(());
+            }
+            let sql = source.texts.raise(to);
+            source.link.execute(topology, &sql).await?;
+        }
+        Err(contended())
+    }
+
+    /// By group, the highest value that was seen there.
+    pub fn seen(&self) -> impl Iterator<Item = Option<i64>> {
+        self.sources.iter().map(|source| source.seen)
     }
 
     async fn raise(
@@ -335,6 +373,10 @@ impl Source {
             Err(error) => self.link.execute(topology, "ROLLBACK").await.and(Err(error)),
         }
     }
+}
+
+fn contended() -> Error {
+    Error::unavailable("sequence_contention", "other proxies were quicker, again and again")
 }
 
 fn exhausted() -> Error {

@@ -112,6 +112,11 @@ impl Lattice {
         fits().ok_or(Stuck::Exhausted)
     }
 
+    /// Whether a range that begins behind this value lies below the start: none will be taken there.
+    pub fn is_below_start(&self, value: i64) -> bool {
+        self.at_least(self.start - 1).is_some_and(|floor| value < floor)
+    }
+
     /// The step, the number of groups and this one's place among them as one number: what a group
     /// notes beside its value, so that ranges are never cut out of it in another way.
     pub fn shape(&self) -> i64 {
@@ -200,6 +205,16 @@ impl Ranges {
         }
     }
 
+    /// A row has this value: it isn't handed out any more, nor what stands before it in its range.
+    pub fn pass(&mut self, value: u64) {
+        let holds = |range: &Range| (range.0..=range.1).contains(&value);
+        let Some(place) = self.held.iter().position(holds) else { return };
+        match self.held.get_mut(place) {
+            Some((first, last)) if value < *last => *first = value + 1,
+            _ => drop(self.held.remove(place)),
+        }
+    }
+
     /// How many values are left.
     pub fn left(&self) -> u64 {
         self.held.iter().map(|(first, last)| last - first + 1).sum()
@@ -254,6 +269,14 @@ impl Texts {
     fn insert_row(&self, name: &str, value: i64) -> String {
         let table = &self.table;
         format!("INSERT INTO {table} (name, value, gmt_modified) VALUES ({name}, {value}, NOW())")
+    }
+
+    /// Moves the value up to this one, where it is below it.
+    pub fn raise(&self, to: i64) -> String {
+        let Texts { name, table, .. } = self;
+        format!(
+            "UPDATE {table} SET value = GREATEST(value, {to}), gmt_modified = NOW() WHERE name = {name}"
+        )
     }
 
     /// Changes one row where nobody was quicker, otherwise none.
@@ -370,6 +393,19 @@ mod tests {
         assert_eq!(ranges.take(11), None);
         assert_eq!(ranges.take(6), Some(25));
         assert_eq!((ranges.left(), ranges.missing()), (0, 1));
+    }
+
+    #[test]
+    fn what_a_row_has_is_not_handed_out() {
+        let mut ranges = Ranges::new(10);
+        ranges.add([(1, 10), (21, 30)]);
+        ranges.pass(15);
+        ranges.pass(24);
+        assert_eq!((ranges.left(), ranges.next()), (16, Some(1)));
+        ranges.pass(10);
+        assert_eq!((ranges.left(), ranges.next()), (6, Some(25)));
+        ranges.pass(24);
+        assert_eq!(ranges.take(6), Some(25));
     }
 
     #[test]

@@ -16,10 +16,11 @@ use crate::executor::insert_id::{InsertId, Repeated, Taken};
 use crate::name::SchemaName;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
-use crate::planner::fill::{Duplicates, Filled};
+use crate::planner::fill::{Duplicates, Filled, Wanted};
 use crate::planner::plan::{Facts, Ids};
 use crate::planner::splice::Form;
 use crate::protocol::capability::Capabilities;
+use crate::sequence::Sequence;
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::query::{Manner, Outcome};
@@ -44,7 +45,10 @@ impl Session {
         let Some(fill) = plan.fill.as_ref().filter(|_| self.taken.is_none()) else {
             return Ok(None);
         };
-        let rows = fill.wanted(binding)?;
+        let Wanted { rows, given } = fill.wanted(binding)?;
+        if !given.is_empty() {
+            self.pass_ids(&fill.schema, &fill.sequence, &given).await?;
+        }
         let Ok(count) = u32::try_from(rows.len()) else {
             return Err(Error::internal("more rows than a statement can have"));
         };
@@ -68,13 +72,22 @@ impl Session {
         Ok(Some(filled))
     }
 
+    /// Moves a sequence past ids that rows are given.
+    async fn pass_ids(&self, schema: &SchemaName, name: &Arc<str>, ids: &[u64]) -> Result<()> {
+        let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
+        self.declared(schema, name)?.pass(ids, deadline).await
+    }
+
     async fn take(&self, schema: &SchemaName, name: &Arc<str>, count: u32) -> Result<u64> {
-        let shared = &self.ctx.shared;
-        let sequence = shared.sequences.get(schema, name).ok_or_else(|| {
+        let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
+        self.declared(schema, name)?.take(count, deadline).await
+    }
+
+    fn declared(&self, schema: &SchemaName, name: &Arc<str>) -> Result<Arc<Sequence>> {
+        self.ctx.shared.sequences.get(schema, name).ok_or_else(|| {
             let text = format!("Sequence '{schema}.{name}' was taken out of the rules meanwhile");
             Error::refused("sequence_gone", text)
-        })?;
-        sequence.take(count, Instant::now() + shared.config().timeouts.pool_wait.0).await
+        })
     }
 
     /// The answer to `NEXT VALUE FOR`. More numbers than are ever consecutive come in several runs.
@@ -148,7 +161,7 @@ impl Session {
         binding: &Binding<'_>,
     ) -> Result<Option<String>> {
         let Some(fill) = &plan.fill else { return Ok(None) };
-        let rows = fill.wanted(binding)?;
+        let rows = fill.wanted(binding)?.rows;
         if rows.is_empty() {
             return Ok(None);
         }

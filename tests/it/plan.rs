@@ -195,7 +195,7 @@ pub fn explained(
         session: &session,
     };
     let text = explain(plan, &binding).unwrap_or_else(|error| format!("Error {error}\n"));
-    let wanted = plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding).ok()?)));
+    let wanted = plan.fill.as_ref().and_then(|fill| Some((fill, fill.wanted(&binding).ok()?.rows)));
     let Some((fill, rows)) = wanted.filter(|(_, rows)| !rows.is_empty()) else { return text };
     // The ids from 7001 on, and then as any other statement.
     let form = if settings.parameters.is_empty() { Form::Text } else { Form::Prepared };

@@ -137,6 +137,63 @@ async fn values_of_its_own_are_taken() {
     }
 }
 
+/// One server's counter moves past an id that it is given: the next row gets another one.
+#[tokio::test]
+async fn given_ids_are_not_handed_out_again() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig, 1);
+        let mut conn = Conn::new(Opts::from_url(&stage.url()).unwrap()).await.unwrap();
+        let columns = "(user_id, name, email, region_id, registered_at)";
+        let row = |id: &str| format!("({id}, 'given', '', 1, '2026-01-01')");
+        let counted = format!("INSERT INTO users {columns} VALUES {}", row("NULL"));
+        conn.query_drop(&counted).await.unwrap();
+        let first = conn.last_insert_id().unwrap();
+        // Shortly ahead, far ahead, in every way to write it; ahead of rows of the same statement.
+        let rows =
+            [first + 2, first + 4, first + 1500, first + 2500].map(|id| row(&id.to_string()));
+        conn.query_drop(format!(
+            "INSERT /*+ weir: scatter_ok */ INTO users {columns} VALUES {}",
+            rows.join(", ")
+        ))
+        .await
+        .unwrap();
+        let sql = format!("INSERT INTO users {columns} VALUES {}", row("?"));
+        conn.exec_drop(&sql, (first + 6,)).await.unwrap();
+        conn.exec_drop(&sql, ((first + 4000).to_string(),)).await.unwrap();
+        let sql = "REPLACE INTO users SET name = 'given', email = '', region_id = 1, \
+                   registered_at = '2026-01-01', user_id =";
+        conn.query_drop(format!("{sql} {}", first + 8)).await.unwrap();
+        let own = format!("{}, {}", row(&(first + 12).to_string()), row("0"));
+        conn.query_drop(format!(
+            "INSERT /*+ weir: scatter_ok */ INTO users {columns} VALUES {own}"
+        ))
+        .await
+        .unwrap();
+        assert!(conn.last_insert_id().unwrap() > first + 12);
+        let mut count = 9;
+        for _ in 0..600 {
+            let rows = vec![row("DEFAULT"); 10].join(", ");
+            let sql = format!("INSERT /*+ weir: scatter_ok */ INTO users {columns} VALUES {rows}");
+            conn.query_drop(sql).await.unwrap();
+            count += 10;
+        }
+        // A row that had the id of another would have failed, or stand in no other shard: the id is
+        // the shard key.
+        let sql = "SELECT count(*), count(DISTINCT user_id) FROM users WHERE name = 'given'";
+        let found: Option<(u64, u64)> = conn.query_first(sql).await.unwrap();
+        assert_eq!(found, Some((count + 1, count + 1)));
+
+        // Copies of a broadcast table, whose sequence has not begun.
+        conn.query_drop("INSERT INTO taxes VALUES (501, 'a'), (1999, 'b')").await.unwrap();
+        for _ in 0..30 {
+            let rows = vec!["('c')"; 100].join(", ");
+            conn.query_drop(format!("INSERT INTO taxes (name) VALUES {rows}")).await.unwrap();
+        }
+        let found: Option<u64> = conn.query_first("SELECT count(*) FROM taxes").await.unwrap();
+        assert_eq!(found, Some(3002));
+    }
+}
+
 /// With a sequence: what is 0 in an expression isn't left to the shard.
 #[tokio::test]
 async fn a_remembered_id_that_is_0_isnt_counted() {

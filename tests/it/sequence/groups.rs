@@ -197,6 +197,57 @@ fn values_without_a_shape_are_compared_with_the_other_groups() {
     }
 }
 
+/// Rows bring ids of their own, as a dump does: no process that begins later gives them again.
+#[test]
+fn a_sequence_moves_past_ids_that_rows_are_given() {
+    for servers in pairs() {
+        run(async {
+            let declaration = "kind: segment, step: 10, start: 5";
+            let one = Process::start(&servers, declaration).await;
+            // Before the sequence has begun, and below its start.
+            let pass = async |process: &Process, ids: &[u64]| {
+                let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+                process.sequence().pass(ids, deadline).await
+            };
+            let mut seen = HashSet::new();
+            for id in 1..=95 {
+                pass(&one, &[id]).await.unwrap();
+                seen.insert(id);
+            }
+            pass(&one, &[0, u64::MAX, 3]).await.unwrap();
+            let two = Process::start(&servers, declaration).await;
+            all_new(&[&one, &two], 20, &mut seen).await;
+            // What is held is given up to the id.
+            let next = one.take(1).await.unwrap();
+            seen.insert(next);
+            for id in next + 1..next + 4 {
+                pass(&one, &[id]).await.unwrap();
+                seen.insert(id);
+            }
+            // Far ahead, in the ranges of both groups at once: nobody comes to them.
+            let far: Vec<u64> = vec![100_001, 100_015, 200_020, 200_021];
+            pass(&one, &far).await.unwrap();
+            seen.extend(&far);
+            let stored = "SELECT value FROM seq.weir_sequence WHERE name = 't'";
+            let values = [0, 1].map(|group| number(&servers[group], stored));
+            assert!(values[0] >= 200_020 && values[1] >= 200_010, "{values:?}");
+            all_new(&[&one, &two], 60, &mut seen).await;
+            let three = Process::start(&servers, declaration).await;
+            all_new(&[&one, &two, &three], 30, &mut seen).await;
+
+            // What is known to be stored is not asked for again.
+            servers[1].kill9().unwrap();
+            pass(&one, &[200_021, 17, 3, 30]).await.unwrap();
+            pass(&one, &[900_001]).await.unwrap();
+            let start = std::time::Instant::now();
+            let error = pass(&one, &[900_015]).await.unwrap_err();
+            assert_eq!(error.code, "sequence_behind");
+            assert!(error.message.contains("group 'g1'"), "{}", error.message);
+            assert!(start.elapsed() < Duration::from_secs(15));
+        });
+    }
+}
+
 #[test]
 fn a_group_that_lost_its_row_begins_above_the_others() {
     for servers in pairs() {
