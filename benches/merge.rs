@@ -103,7 +103,7 @@ fn merge(gather: &Gather, format: RowFormat, shards: &[Vec<Vec<u8>>]) -> usize {
 }
 
 fn merges(criterion: &mut Criterion) {
-    let by = |column| vec![SortKey { column, descending: false }];
+    let by = |column| vec![SortKey { column, descending: false, unit: 0 }];
     let total = |column, function| Aggregate { column: Column::Visible(column), function };
     let plans = [
         ("by a number", Gather { merge_by: by(Column::Visible(0)), ..Gather::default() }),
