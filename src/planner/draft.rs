@@ -83,6 +83,7 @@ impl<'a> Draft<'a> {
             match hint {
                 Hint::Primary => facts.node = Some(NodeChoice::Primary),
                 Hint::Replica => facts.node = Some(NodeChoice::Replica),
+                Hint::ConsistentReads => facts.consistent = true,
                 Hint::Timeout(ms) => facts.timeout = Some(Duration::from_millis(*ms)),
                 _ => {}
             }

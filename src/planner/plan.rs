@@ -32,6 +32,8 @@ pub struct Facts {
     pub prepared: PreparedForm,
     /// `timeout(ms)` of a hint, counted from the statement's arrival.
     pub timeout: Option<Duration>,
+    /// A hint wants a read that shows no half of a committed transaction.
+    pub consistent: bool,
     /// A hint's choice of node. `None`: by [`Access`] and the session's state.
     pub node: Option<NodeChoice>,
     /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
@@ -58,6 +60,7 @@ impl Default for Facts {
             commits: false,
             prepared: PreparedForm::Native,
             timeout: None,
+            consistent: false,
             node: None,
             looks_back: false,
             clock: false,

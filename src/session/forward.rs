@@ -267,9 +267,13 @@ impl Session {
             self.transaction.reopen(job.target.group);
             return Attempt::Again(error);
         }
-        let what = if job.facts.access == Access::Read { "" } else { "; it may have been done" };
+        let reads = job.facts.access == Access::Read;
+        let what = if reads { "" } else { "; it may have been done" };
         let message = format!("{} ({}){what}", error.message, node.title());
-        Attempt::Failed(Error { message, ..error }.into())
+        // A write that commits by itself is as a COMMIT whose answer is lost.
+        let alone = !reads && !self.is_in_transaction() && self.state.autocommit();
+        let code = if alone { "commit_outcome_unknown" } else { error.code };
+        Attempt::Failed(Error { message, code, ..error }.into())
     }
 
     /// A connection that can't be used again; what it carried is undone by its server

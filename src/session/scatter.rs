@@ -88,7 +88,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let held = self.held.groups();
-        if !self.begin_consistent(&targets) {
+        if !self.begin_consistent(&plan.facts, &targets) {
             return self.scatter(snapshot, plan, targets, gather, binding, manner).await;
         }
         let outcome = self.scatter(snapshot, plan, targets, gather, binding, manner).await;

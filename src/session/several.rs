@@ -10,7 +10,7 @@ use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
 use crate::name::GroupId;
 use crate::planner::Plan;
-use crate::planner::plan::Target;
+use crate::planner::plan::{Facts, Target};
 use crate::rules::Transactions;
 use crate::session::Session;
 use crate::transaction::conclude::{self, Party, Terms};
@@ -272,19 +272,25 @@ impl Session {
     /// A transaction is about to begin: under consistent reads all that it reads is locked, so that
     /// a commit that has reached one group is waited for on the others.
     pub(super) fn make_consistent(&mut self) {
-        if !self.is_in_transaction() && !self.transaction.has_next() && self.wants_consistent() {
+        if self.wants_consistent() {
+            self.lock_what_is_read();
+        }
+    }
+
+    fn lock_what_is_read(&mut self) {
+        if !self.is_in_transaction() && !self.transaction.has_next() {
             self.transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
         }
     }
 
     /// A read in autocommit that must not show half of a committed transaction runs in a
     /// transaction of Weir's own. False where it needs none.
-    pub(super) fn begin_consistent(&mut self, targets: &[Target]) -> bool {
+    pub(super) fn begin_consistent(&mut self, facts: &Facts, targets: &[Target]) -> bool {
         let bare = !self.is_in_transaction() && self.state.autocommit();
-        if targets.len() < 2 || !bare || !self.wants_consistent() {
+        if targets.len() < 2 || !bare || !(facts.consistent || self.wants_consistent()) {
             return false;
         }
-        self.make_consistent();
+        self.lock_what_is_read();
         self.transaction.begin_own(OwnAccess::Read);
         true
     }

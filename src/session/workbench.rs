@@ -141,7 +141,7 @@ impl Session {
         let held = self.held.groups();
         let targets: Vec<Target> =
             gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
-        let is_own = self.begin_consistent(&targets);
+        let is_own = self.begin_consistent(&work.plan.facts, &targets);
         let outcome = self.on_workbench(work, &gatherings).await;
         if is_own && self.is_in_transaction() {
             self.abandon_own(&held).await;

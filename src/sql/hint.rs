@@ -21,6 +21,8 @@ pub enum Hint {
     Timeout(u64),
     /// `scatter_ok`: a statement for many shards is meant so.
     ScatterOk,
+    /// `consistent_reads`: a read of many shards shows no half of a committed transaction.
+    ConsistentReads,
     /// TDDL's `node('group')`: the statement goes as it is to these groups (or node numbers).
     Node(Vec<String>),
     /// TDDL's `scan(…)`: to all shards, narrowed by what is given.
@@ -140,6 +142,7 @@ impl<'a> Reader<'a> {
                 ("primary" | "master", []) => Ok(Hint::Primary),
                 ("replica" | "slave", []) => Ok(Hint::Replica),
                 ("scatter_ok", []) => Ok(Hint::ScatterOk),
+                ("consistent_reads", []) => Ok(Hint::ConsistentReads),
                 ("timeout", [value]) => match value.first().parse() {
                     Ok(milliseconds) if milliseconds > 0 => Ok(Hint::Timeout(milliseconds)),
                     _ => Err("timeout(ms) takes a number of milliseconds above 0"),
@@ -150,8 +153,12 @@ impl<'a> Reader<'a> {
                 },
                 ("shard", _) => Err("shard(table, n) takes a table and a shard's number"),
                 ("timeout", _) => Err("timeout(ms) takes a number of milliseconds above 0"),
-                ("primary" | "replica" | "scatter_ok", _) => Err("it takes no arguments"),
-                _ => Err("known are shard(table, n), primary, replica, timeout(ms), scatter_ok"),
+                ("primary" | "replica" | "scatter_ok" | "consistent_reads", _) => {
+                    Err("it takes no arguments")
+                }
+                _ => Err(
+                    "known are shard(table, n), primary, replica, timeout(ms), scatter_ok, consistent_reads",
+                ),
             };
             self.keep(hint, &call.name, hints);
         }

@@ -295,6 +295,10 @@ impl Transaction {
     pub fn reopen(&mut self, group: GroupId) {
         match std::mem::take(&mut self.phase) {
             Phase::Open(open) if open.members.len() == 1 => self.phase = Phase::Begun(open.begun),
+            // Branches name their anchor: without it the whole transaction is lost.
+            Phase::Open(open) if open.members.first().is_some_and(|first| first.group == group) => {
+                self.phase = Phase::Open(open);
+            }
             Phase::Open(mut open) => {
                 open.members.retain(|member| member.group != group);
                 self.phase = Phase::Open(open);

@@ -414,8 +414,17 @@ fn consistent_reads_never_show_half_of_a_commit() {
                 Ok(moved)
             })
         });
+        let what = format!("CAST(balance AS SIGNED) FROM users WHERE user_id IN ({a}, {b})");
+        let hinted = format!("SELECT /*+ weir: consistent_reads */ {what}");
+        let start = std::time::Instant::now();
+        while start.elapsed().as_millis() < 1500 {
+            match conn.query::<i64, _>(&hinted).await {
+                Ok(found) => assert_eq!(found.iter().sum::<i64>(), 200),
+                Err(error) => assert!(matches!(errno(&error), 1205 | 1213), "{error}"),
+            }
+        }
         conn.query_drop("SET weir_consistent_reads = 1").await?;
-        let sum = format!("SELECT CAST(balance AS SIGNED) FROM users WHERE user_id IN ({a}, {b})");
+        let sum = format!("SELECT {what}");
         let start = std::time::Instant::now();
         let mut reads = 0;
         while start.elapsed().as_millis() < 2500 {
