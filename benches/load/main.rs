@@ -10,6 +10,7 @@
 //! slows all of them. A ratio is taken inside a round; the median of the rounds' ratios counts,
 //! `low` and `high` are the smallest and the largest of them.
 
+mod commits;
 mod ids;
 mod measure;
 mod memory;
@@ -35,6 +36,8 @@ pub enum Work {
     Point,
     /// A range of 1,000 rows.
     Rows,
+    /// A transaction of 20 statements, on one group.
+    Transaction,
 }
 
 impl Work {
@@ -43,17 +46,20 @@ impl Work {
         match self {
             Work::Point => 1.15,
             Work::Rows => 1.1,
+            Work::Transaction => 1.2,
         }
     }
 }
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     Case { name: "point text 8", clients: 8, prepared: false, work: Work::Point },
     Case { name: "point prepared 8", clients: 8, prepared: true, work: Work::Point },
     Case { name: "rows text 8", clients: 8, prepared: false, work: Work::Rows },
     Case { name: "rows prepared 8", clients: 8, prepared: true, work: Work::Rows },
     Case { name: "point text 256", clients: 256, prepared: false, work: Work::Point },
     Case { name: "point prepared 256", clients: 256, prepared: true, work: Work::Point },
+    Case { name: "transaction text 8", clients: 8, prepared: false, work: Work::Transaction },
+    Case { name: "transaction prepared 8", clients: 8, prepared: true, work: Work::Transaction },
 ];
 
 /// What the command line asks for.
@@ -133,10 +139,14 @@ fn run() -> Result<(), String> {
         Some(url) => ids::measure(&url, asked.seconds)?,
         None => Vec::new(),
     };
+    let commits = match alone("commits") && asked.ways.contains(&Way::Weir) {
+        true => commits::measure(asked.rounds, asked.seconds)?,
+        false => Vec::new(),
+    };
     let memory = match alone("memory") && asked.memory && asked.ways.contains(&Way::Weir) {
         true => memory::measure(&stage)?,
         false => Vec::new(),
     };
     report::print_figures(&memory);
-    report::write_json(&results, &memory, ids)
+    report::write_json(&results, &memory, [ids, commits].concat())
 }

@@ -134,6 +134,7 @@ impl Stage {
         ];
         let script = match case.work {
             Work::Point => "oltp_point_select",
+            Work::Transaction => "oltp_read_write",
             Work::Rows => {
                 args.extend(
                     [
