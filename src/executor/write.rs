@@ -249,6 +249,30 @@ async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
     }
 }
 
+/// Warnings of the statement's text, which each shard gave for its part: deprecated syntax, and
+/// charsets by an old name.
+const OF_TEXT: [u16; 4] = [1287, 1681, 3719, 3720];
+
+/// Leaves one of each; how many went.
+fn tell_text_once(lanes: &mut [Lane<'_>]) -> u16 {
+    let mut seen: Vec<Warning> = Vec::new();
+    let mut gone = 0;
+    for lane in lanes {
+        lane.noted.retain(|warning| {
+            if !OF_TEXT.contains(&warning.errno) {
+                return true;
+            }
+            let is_new = !seen.contains(warning);
+            match is_new {
+                true => seen.push(warning.clone()),
+                false => gone += 1,
+            }
+            is_new
+        });
+    }
+    gone
+}
+
 /// What every shard warned of is one warning.
 fn tell_once(lanes: &mut [Lane<'_>]) {
     let mut seen: Vec<Warning> = Vec::new();
@@ -266,8 +290,9 @@ fn tell_once(lanes: &mut [Lane<'_>]) {
 /// One answer out of many.
 pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answered>) -> Written {
     let mut written = Written::default();
+    let mut repeated = 0;
     match kind {
-        WriteKind::Split => {}
+        WriteKind::Split => repeated = tell_text_once(lanes),
         // What the first copy warned of, the others do too.
         WriteKind::Broadcast => lanes.iter_mut().skip(1).for_each(|lane| lane.noted.clear()),
         WriteKind::Definition => tell_once(lanes),
@@ -307,6 +332,8 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
             inserted.add(Inserted::of(*rows, &info.info, info.affected_rows, info.warnings));
         }
     }
+    written.warnings = written.warnings.saturating_sub(repeated);
+    inserted.warnings = inserted.warnings.saturating_sub(u64::from(repeated));
     written.info = if inserted.records > 0 {
         inserted.text()
     } else {

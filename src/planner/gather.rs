@@ -77,7 +77,10 @@ pub(crate) fn select<'a>(
         ));
     }
     let plain = keyed(survey, block, select) || !is_grouped(select, query);
-    let distinct = select.distinct && !distinct_by_key(survey, block, select);
+    // A hidden key that differs for equal texts makes a shard's own DISTINCT give both.
+    let distinct = select.distinct
+        && (!distinct_by_key(survey, block, select)
+            || !query.order_by.is_empty() && order::expands(survey, block, select));
     if layout.select == Span::default()
         && (!plain || distinct || !query.order_by.is_empty() || query.limit.is_some())
     {

@@ -10,7 +10,7 @@ use crate::planner::draft::Result;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::Part;
 use crate::planner::survey::{Resolved, Survey};
-use crate::sql::analysis::{Expr, ValueClass};
+use crate::sql::analysis::{Expr, Item, Select, ValueClass};
 use crate::value::types::{ColumnType, Weights};
 
 /// Characters of a text whose weights surely fit the server's sort key (max_sort_length is 1,024
@@ -235,6 +235,17 @@ pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> R
         | Expr::Opaque { class: ValueClass::Number, .. } => Ok(Comparison::Itself),
         _ => Err(unknown()),
     }
+}
+
+/// Whether the key of a select item may differ for texts that are equal.
+pub(crate) fn expands(survey: &mut Survey, block: usize, select: &Select) -> bool {
+    select.items.iter().any(|item| match item {
+        Item::Expr { expr, .. } => {
+            of_expression(survey, block, expr).is_ok_and(|comparison| comparison.unit() > 0)
+        }
+        // Not ordered by.
+        Item::All | Item::AllOf(_) => false,
+    })
 }
 
 /// MIN and MAX compare ENUM and SET by their labels, unlike ORDER BY.

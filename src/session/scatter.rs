@@ -252,7 +252,8 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        let parts = self.parts(plan, &targets, binding, Manner { binary: false, ..manner })?;
+        let manner = Manner { binary: manner.binary && is_whole(plan, &targets), ..manner };
+        let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
             self.last.begin();
         }
@@ -272,13 +273,12 @@ impl Session {
         let bracket = bracket(in_transaction, is_own);
         let terms = WriteTerms { kind: write, bracket, running: &running };
         let pipelining = self.pipelining(plan);
-        let text = Manner { binary: false, ..manner };
         let mut spares = Lents::new();
         let connections = (&mut lents, &mut spares);
         // Defaults and ON UPDATE read the clock without a word of it in the statement.
         let clock = parts.len() > 1 && write != WriteKind::Definition;
         let state = self.state.clone();
-        let terms_of = Terms { manner: text, pipelining, keep: in_transaction, clock, state };
+        let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts);
         let outcome = {
@@ -529,6 +529,12 @@ impl Session {
             self.settle(group, lent, snapshot).await;
         }
     }
+}
+
+/// Whether each target gets all of a prepared write, and so its parameters as they are: one isn't
+/// converted as a literal of its text is (MySQL refuses a date with zeros that is one).
+fn is_whole(plan: &Plan, targets: &[Target]) -> bool {
+    !plan.facts.looks_back && targets.iter().all(|target| target.rows == Rows::All)
 }
 
 /// What stands around a write, so that it can be undone as a whole.

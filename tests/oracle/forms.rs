@@ -243,9 +243,9 @@ const ALL: &[Form] = &[
     ),
     form("DECIMAL(65,30)", Type::Decimal, &["1.5", "-0.000000000000000000000000000001", "7"]),
     form("DECIMAL(8,3) UNSIGNED", Type::Decimal, &["0.001", "99999.999", "2.000"]),
-    form("FLOAT", Type::Float, &["0", "1.5", "-0.0", "3.4e38", "1234567.9", "1e-30", "0.1"]),
+    form("FLOAT", Type::Float, &["0", "1.5", "-0e0", "3.4e38", "1234567.9", "1e-30", "0.1"]),
     form("FLOAT(7,2)", Type::Float, &["0", "1.25", "12345.67", "-3.5"]),
-    form("DOUBLE", Type::Float, &["0", "-0.0", "1.7976931348623157e308", "1e-300", "0.1", "2.5"]),
+    form("DOUBLE", Type::Float, &["0", "-0e0", "1.7976931348623157e308", "1e-300", "0.1", "2.5"]),
     form("DOUBLE(10,3)", Type::Float, &["0", "1.125", "-1234567.891"]),
     form(
         "DATETIME(6)",
@@ -381,5 +381,10 @@ impl Form {
     /// Whether ORDER BY, GROUP BY and DISTINCT take it, with the whole value.
     pub fn sortable(&self) -> bool {
         !matches!(self.kind, Type::Json | Type::Shape)
+    }
+
+    /// The same for GROUP BY and DISTINCT: a temporary table, where one is used, makes BIT a number.
+    pub fn groupable(&self) -> bool {
+        self.sortable() && self.kind != Type::Bit
     }
 }

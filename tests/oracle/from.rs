@@ -70,10 +70,16 @@ impl Maker<'_> {
         });
         let called = alias.unwrap_or(table.name).trim_matches('`');
         self.scope.push(source_of(table, called));
+        let hint = match self.dice.below(25) {
+            0 => " USE INDEX ()",
+            1 => " FORCE INDEX (PRIMARY)",
+            2 => " IGNORE INDEX FOR ORDER BY (PRIMARY)",
+            _ => "",
+        };
         match alias {
-            Some(alias) if self.dice.chance(50) => text(format!("{name} AS {alias}")),
-            Some(alias) => text(format!("{name} {alias}")),
-            None => text(name),
+            Some(alias) if self.dice.chance(50) => text(format!("{name} AS {alias}{hint}")),
+            Some(alias) => text(format!("{name} {alias}{hint}")),
+            None => text(format!("{name}{hint}")),
         }
     }
 
@@ -91,6 +97,10 @@ impl Maker<'_> {
             ",",
             "STRAIGHT_JOIN",
         ]);
+        if self.dice.chance(4) {
+            let word = *self.dice.pick(&["NATURAL JOIN", "NATURAL LEFT JOIN"]);
+            return row([left, text(word), right]);
+        }
         if by_key && self.dice.chance(12) {
             let names: Vec<&str> =
                 table.fields[..table.keys - 1].iter().map(|field| field.name.as_str()).collect();
@@ -152,6 +162,6 @@ impl Maker<'_> {
         let inner = self.block(Use::Nested);
         self.nesting += 1;
         self.scope = vec![Source { alias: "der".to_owned(), fields: inner.fields, keys: 0 }];
-        row([text("("), inner.node, text(") AS der")])
+        marked(Mark::Merged, row([text("("), inner.node, text(") AS der")]))
     }
 }

@@ -126,13 +126,27 @@ fn described(written: &Written, column: &Column) -> String {
         | ColumnFlags::BINARY_FLAG
         | ColumnFlags::NUM_FLAG;
     let grouped = written.has(Mark::Grouped);
-    let temporary = grouped || written.has(Mark::Temporary);
+    let merged = written.has(Mark::Merged);
+    let temporary = grouped || merged || written.has(Mark::Temporary);
     let mask = if temporary { forgotten } else { ColumnFlags::empty() };
     let Column { schema, table, org_table, name, org_name, charset, length, kind, flags, decimals } =
         column;
     let org_name = if temporary && org_table.is_empty() { "" } else { org_name };
-    // 39 stands for "not fixed", which a temporary table forgets of a text.
-    let decimals = if temporary && *decimals == 39 { &0 } else { decimals };
+    // A text of no length is one of fixed length, or not.
+    let computed = temporary && org_table.is_empty();
+    let kind = match kind.as_str() {
+        "MYSQL_TYPE_STRING" if temporary && *length == 0 => "MYSQL_TYPE_VAR_STRING",
+        // Which of them a long text is.
+        kind if computed && kind.ends_with("_BLOB") => "MYSQL_TYPE_BLOB",
+        kind => kind,
+    };
+    let mask = if computed { mask | ColumnFlags::BLOB_FLAG } else { mask };
+    // 39 (MySQL: 31) stands for "not fixed", which a temporary table forgets of a text.
+    let decimals = if temporary && matches!(decimals, 31 | 39) { &0 } else { decimals };
+    let [schema, org_table, org_name] = match merged {
+        true => [""; 3],
+        false => [schema.as_str(), org_table.as_str(), org_name],
+    };
     format!(
         "{name}: {schema}.{table} ({org_table}.{org_name}) {kind} length {length} charset {charset} \
          decimals {decimals} {:?}",

@@ -112,6 +112,10 @@ impl Maker<'_> {
 
     fn item(&mut self, purpose: Use, number: usize) -> (Node, Field) {
         let sortable = |field: &Field| purpose != Use::Nested || field.form.sortable();
+        if purpose == Use::Whole && self.nesting > 0 && self.dice.chance(4) {
+            let (node, form) = (self.subquery_value(), computed(Want::Number));
+            return (node, Field { name: String::new(), form, nullable: true });
+        }
         let (node, mut field) = match self.field(sortable) {
             Some(place) if self.dice.chance(60) => {
                 (self.column(place.0, place.1), self.form_of(place).clone())
@@ -235,7 +239,7 @@ impl Maker<'_> {
         for number in 0..1 + self.dice.below(3) as usize {
             // Nested, the text that stands for its equals would be the server's choice.
             let fits = |field: &Field| {
-                field.form.sortable() && (purpose != Use::Nested || !field.form.folds())
+                field.form.groupable() && (purpose != Use::Nested || !field.form.folds())
             };
             let Some(place) = self.field(fits) else { continue };
             let column = self.column(place.0, place.1);
@@ -331,7 +335,7 @@ impl Maker<'_> {
 
     fn group_key(&mut self, purpose: Use) -> Option<(Node, Field)> {
         let fits = |field: &Field| {
-            field.form.sortable() && (purpose != Use::Nested || !field.form.folds())
+            field.form.groupable() && (purpose != Use::Nested || !field.form.folds())
         };
         let place = self.field(fits)?;
         if purpose == Use::Whole && self.dice.chance(20) {
@@ -438,7 +442,14 @@ impl Maker<'_> {
             .map(|_| *self.dice.pick(&[Want::Number, Want::Text, Want::Moment]))
             .collect();
         let mut branches = Vec::new();
-        let word = *self.dice.pick(&["UNION", "UNION ALL", "UNION ALL", "UNION DISTINCT"]);
+        let word = *self.dice.pick(&[
+            "UNION",
+            "UNION ALL",
+            "UNION ALL",
+            "UNION DISTINCT",
+            "EXCEPT",
+            "INTERSECT",
+        ]);
         for number in 0..2 + self.dice.below(2) {
             let from = self.from();
             let items = wants
@@ -449,13 +460,24 @@ impl Maker<'_> {
                 })
                 .collect();
             let condition = self.condition();
-            branches.push(row([text("SELECT"), list(items, ", ", width), from, condition]));
+            let items = list(items, ", ", width);
+            branches.push(match self.dice.chance(15) {
+                // A branch that is cut off after so many rows of a fixed order.
+                true => {
+                    let (tie, limit) = (self.tie(), self.limit());
+                    let order = row([text("ORDER BY"), tie, limit]);
+                    row([text("(SELECT"), items, from, condition, order, text(")")])
+                }
+                false => row([text("SELECT"), items, from, condition]),
+            });
         }
         self.scope.clear();
         let order = self.order_by_all(width, Use::Whole);
         let separator = match word {
             "UNION" => " UNION ",
             "UNION ALL" => " UNION ALL ",
+            "EXCEPT" => " EXCEPT ",
+            "INTERSECT" => " INTERSECT ",
             _ => " UNION DISTINCT ",
         };
         let node = row([list(branches, separator, 1), order]);
@@ -480,10 +502,11 @@ impl Maker<'_> {
                 "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i <";
             let joined =
                 *self.dice.pick(&["", "LEFT JOIN c ON c.id = n.i", "JOIN d ON d.id = n.i"]);
-            return row([
+            let node = row([
                 text(format!("{counted} {last}) SELECT n.i, n.i * 2 FROM n")),
                 maybe(text(joined)),
             ]);
+            return marked(Mark::Merged, node);
         }
         self.nesting -= 1;
         let inner = self.block(Use::Nested);
@@ -495,7 +518,24 @@ impl Maker<'_> {
             false => self.grouped(text("FROM cte"), Use::Whole),
         };
         let node = row([text("WITH cte AS ("), inner.node, text(")"), outer.node]);
-        marked(Mark::WarningsVary, node)
+        marked(Mark::Merged, marked(Mark::WarningsVary, node))
+    }
+
+    /// A query of one value.
+    fn subquery_value(&mut self) -> Node {
+        self.nesting -= 1;
+        let scope = std::mem::take(&mut self.scope);
+        let outer = std::mem::replace(&mut self.outer, scope.clone());
+        let table = self.dice.pick(self.tables).clone();
+        self.scope = vec![source_of(&table, "val")];
+        let condition = self.truth(1);
+        let what = *self.dice.pick(&["COUNT(*)", "MAX(val.id)", "SUM(val.id)", "MIN(val.id) + 1"]);
+        let before = text(format!("(SELECT {what} FROM {} val WHERE", table.name));
+        self.outer = outer;
+        self.scope = scope;
+        self.nesting += 1;
+        let made = expr([before, condition, text(")")]);
+        marked(Mark::Temporary, marked(Mark::WarningsVary, made))
     }
 
     /// A predicate with a query in it.

@@ -20,6 +20,8 @@ pub enum Mark {
     Grouped,
     /// Sorted by way of a temporary table or not: what a computed column came from is forgotten.
     Temporary,
+    /// A derived table is merged into the query around it or not: what a column came from.
+    Merged,
     /// It writes: rows have numbers that are its own.
     Written,
     /// How often an expression is evaluated, and so how often it warns, is the server's choice.
