@@ -597,6 +597,7 @@ fn is_shape(code: &str) -> bool {
             | "lateral"
             | "scatter_aggregate"
             | "scatter_distinct"
+            | "scatter_function"
             | "scatter_join"
             | "scatter_limit"
             | "scatter_order"

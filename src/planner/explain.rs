@@ -160,8 +160,13 @@ fn show_workbench(
             continue;
         }
         let mut text = Vec::new();
-        plan.gather_text(bench, index, binding, form, &mut text)?;
+        plan.gather_text(bench, index, None, binding, form, &mut text)?;
         let _ = writeln!(out, "  {} of {}", reference.temporary, String::from_utf8_lossy(&text));
+        for keys in &reference.keys {
+            if let Some(by) = bench.references.get(keys.by) {
+                let _ = writeln!(out, "    {} from {}.{}", keys.column, by.temporary, keys.of);
+            }
+        }
     }
     let mut text = Vec::new();
     let sources: Vec<String> =

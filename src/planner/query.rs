@@ -93,7 +93,7 @@ fn with_workbench(
     };
     if let Some(reason) = reason
         && !draft.explains
-        && functions(&draft, parsed).is_ok()
+        && (functions(&draft, parsed).is_ok() || only_counts(&draft, parsed))
     {
         let bench = workbench::plan(&draft, &mut survey, parsed.locking, reason)?;
         tables.bench = bench.map(Box::new);
@@ -425,6 +425,14 @@ fn holds_shards(survey: &Survey, block: usize) -> bool {
         .uses
         .iter()
         .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)))
+}
+
+/// One server counts SQL_CALC_FOUND_ROWS for all shards.
+fn only_counts(draft: &Draft, parsed: &Parsed) -> bool {
+    let traits = draft.traits;
+    let writes = parsed.into || traits.into_file || traits.into_variable || traits.assigns_variable;
+    parsed.calc_found_rows
+        && !(writes || traits.user_lock || traits.sets_last_insert_id || traits.sequence)
 }
 
 /// What a statement may not do when several shards run it.

@@ -10,7 +10,7 @@ use crate::name::TableName;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
-use crate::planner::workbench::Workbench;
+use crate::planner::workbench::{Reference, Workbench};
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode};
@@ -112,7 +112,8 @@ impl Plan {
         Ok(Rendered::Written)
     }
 
-    /// Writes the statement that gathers one of the workbench's references, in logical names.
+    /// Writes the statement that gathers one of the workbench's references, in logical names; `keys`
+    /// is a further condition.
     ///
     /// # Errors
     /// As [`Plan::render`].
@@ -120,6 +121,7 @@ impl Plan {
         &self,
         bench: &Workbench,
         index: usize,
+        keys: Option<&str>,
         binding: &Binding,
         form: Form,
         out: &mut Vec<u8>,
@@ -128,8 +130,26 @@ impl Plan {
         let (splices, sources) = (&[], &[]);
         let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
         let reference = bench.references.get(index);
-        let parts = reference.map(|reference| reference.parts(binding)).unwrap_or_default();
+        let parts = reference.map(|reference| reference.parts(binding, keys)).unwrap_or_default();
         writer.write_parts(&parts, out)
+    }
+
+    /// Writes the question for a column's values in a reference's rows, at most so many.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub fn values_text(
+        &self,
+        reference: &Reference,
+        source: &str,
+        (of, most): (&str, usize),
+        binding: &Binding,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let target = nowhere();
+        let (splices, sources, form) = (&[], &[], Form::Text);
+        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        writer.write_parts(&reference.values(binding, source, of, most), out)
     }
 
     /// Writes the statement that runs over what the workbench has gathered; `sources` are the

@@ -12,6 +12,7 @@
 
 mod columns;
 mod copies;
+pub mod keys;
 
 use crate::name::SchemaName;
 use crate::planner::bind::Binding;
@@ -55,6 +56,10 @@ pub struct Reference {
     pub partitioned: bool,
     /// Its rows are those of this reference: they are taken from there.
     pub copy_of: Option<usize>,
+    /// What further restricts its rows, once others are known.
+    pub keys: Vec<keys::Keys>,
+    /// The quoted name by which the statement knows it.
+    pub shown: String,
     /// `SELECT … FROM …`
     head: Vec<Part>,
     pushed: Vec<Pushed>,
@@ -110,12 +115,16 @@ pub(crate) fn plan(
     let mut bench = Workbench { references: vec![], reason, as_text: false, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
-        let pushed = pushed(draft, survey, index);
+        let conjuncts = conjuncts(survey, index);
+        let pushed = pushed(draft, survey, index, &conjuncts);
+        let home = survey.uses.get(index).map_or(0, |used| used.block);
+        let keys = keys::of(survey, home, index, &conjuncts);
         let Some(used) = survey.uses.get(index) else { continue };
         name_temporary(used, index, &mut bench.splices);
         let columns = used.table.as_ref().map(|table| columns::moved(table, &named, index));
         let temporary = format!("weir_wb_{}", index + 1);
         let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
+        reference.keys = keys;
         // Rows of subqueries and derived tables aren't locked.
         let role = survey.blocks.get(used.block).map(|block| block.role);
         if matches!(role, Some(Role::Top | Role::Part)) {
@@ -242,6 +251,8 @@ fn reference(
         columns,
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
         partitioned: used.alias_at > name.end,
+        keys: vec![],
+        shown,
         copy_of: None,
         head,
         pushed,
@@ -249,21 +260,26 @@ fn reference(
     }
 }
 
-/// The conditions on one reference alone that rows without a part in the result fail.
-fn pushed(draft: &Draft, survey: &mut Survey, used: usize) -> Vec<Pushed> {
-    let Some(home) = survey.uses.get(used).map(|used| used.block) else { return vec![] };
-    let Some(block) = survey.blocks.get(home) else { return vec![] };
+/// The conjuncts that rows of a reference without a part in the result fail.
+fn conjuncts<'a>(survey: &Survey<'a>, used: usize) -> Vec<Conjunct<'a>> {
+    let home = survey.uses.get(used).and_then(|used| survey.blocks.get(used.block));
+    let Some(block) = home else { return vec![] };
     let leaf = block.leaves.iter().position(|leaf| matches!(leaf, Leaf::Table(u) if *u == used));
     let Some(leaf) = leaf else { return vec![] };
     let outer = block.locals.iter().filter(|local| !local.promoted);
     let innermost =
         outer.filter(|local| local.leaves.contains(&leaf)).min_by_key(|local| local.leaves.len());
-    let conjuncts: Vec<Conjunct> = match innermost {
+    match innermost {
         Some(local) => local.on.clone(),
         None => block.global.clone(),
-    };
+    }
+}
+
+/// Those of them that are conditions on the reference alone.
+fn pushed(draft: &Draft, survey: &mut Survey, used: usize, all: &[Conjunct]) -> Vec<Pushed> {
+    let Some(home) = survey.uses.get(used).map(|used| used.block) else { return vec![] };
     let mut found = vec![];
-    for conjunct in conjuncts {
+    for conjunct in all {
         let Conjunct::Expr(expr) = conjunct else { continue };
         let mut writer = Writer { draft, survey, block: home, used, texts: vec![] };
         let mut parts = vec![];
@@ -455,20 +471,53 @@ impl Reference {
 
     /// The statement that asks for the reference's rows, in logical names: it is planned and run as
     /// any client's.
-    pub(crate) fn parts(&self, binding: &Binding) -> Vec<Part> {
+    pub(crate) fn parts(&self, binding: &Binding, keys: Option<&str>) -> Vec<Part> {
         let mut parts = self.head.clone();
-        let mut word = " WHERE ";
-        for pushed in self.pushed.iter().filter(|pushed| pushed.holds_for(binding)) {
+        let word = self.conditions(binding, &mut parts);
+        if let Some(keys) = keys {
             text(word, &mut parts);
-            word = " AND ";
-            text("(", &mut parts);
-            parts.extend(pushed.parts.iter().cloned());
-            text(")", &mut parts);
+            text(keys, &mut parts);
         }
         if !self.tail.is_empty() {
             text(&self.tail, &mut parts);
         }
         parts
+    }
+}
+
+impl Reference {
+    /// The question for the values of a column, in the reference's own rows of `source`.
+    pub(crate) fn values(
+        &self,
+        binding: &Binding,
+        source: &str,
+        of: &str,
+        most: usize,
+    ) -> Vec<Part> {
+        let column = format!("{}.{}", self.shown, quoted(of));
+        let head = format!("SELECT DISTINCT {column} FROM {source} AS {}", self.shown);
+        let mut parts = vec![Part::Text(head.into())];
+        let word = self.conditions(binding, &mut parts);
+        text(&format!("{word}{column} IS NOT NULL LIMIT {most}"), &mut parts);
+        parts
+    }
+
+    /// Whether a statement asks for a part of its rows alone.
+    pub fn is_narrowed(&self) -> bool {
+        !self.pushed.is_empty()
+    }
+
+    /// Writes the pushed conditions; answers the word for a further one.
+    fn conditions(&self, binding: &Binding, parts: &mut Vec<Part>) -> &'static str {
+        let mut word = " WHERE ";
+        for pushed in self.pushed.iter().filter(|pushed| pushed.holds_for(binding)) {
+            text(word, parts);
+            word = " AND ";
+            text("(", parts);
+            parts.extend(pushed.parts.iter().cloned());
+            text(")", parts);
+        }
+        word
     }
 }
 

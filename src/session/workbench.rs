@@ -8,6 +8,8 @@
 //! Its tables go when the answer is through; wherever something is in doubt, the connection is
 //! closed, and they go with it.
 
+mod layout;
+
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ use crate::executor::rename::Names;
 use crate::executor::settle::settle;
 use crate::executor::temporary;
 use crate::executor::workbench::{Moving, load};
-use crate::name::{GroupId, TableName};
+use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Renaming, Route, Target};
@@ -44,8 +46,13 @@ use crate::session::{End, Session, look_back, prepared};
 use crate::sql::lex::ServerKind;
 use crate::sql::template::Lexed;
 
+use layout::{Known, Layout};
+
 /// The modes that rows are loaded in: nothing is refused, and 0 stays 0 (mysql-traps 22).
 const LOADING_MODE: &[u8] = b"'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
+
+/// At most so many keys of one reference are asked of another.
+const KEYS: usize = 1000;
 
 /// What a unique key answers.
 const DUPLICATE: u16 = 1062;
@@ -61,17 +68,6 @@ struct Gathering<'w> {
     plan: Arc<Plan>,
     targets: Vec<Target>,
     parts: Vec<Prepared>,
-}
-
-/// A physical table: database and name.
-type Physical = (Arc<str>, Arc<str>);
-
-/// What stands for the references, and where.
-struct Layout {
-    group: GroupId,
-    database: Arc<str>,
-    /// For each reference the table itself, where it is read as it is.
-    direct: Vec<Option<Physical>>,
 }
 
 /// The workbench's connection.
@@ -106,6 +102,14 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        if plan.traits.reads_variable && self.held.pinned_by_variable() {
+            return Err(Error::refused(
+                "user_variable_unknown",
+                "A user variable was assigned inside of a statement, so its value isn't known on the \
+                 connection that this one runs on: assign it with SET",
+            )
+            .into());
+        }
         let manner = Manner { arguments: manner.arguments.filter(|_| !bench.as_text), ..manner };
         let mut work = Work { snapshot, plan, bench, binding, manner, loose: false };
         let mut tries = 0;
@@ -189,7 +193,7 @@ impl Session {
         for (index, reference) in work.bench.references.iter().enumerate() {
             if reference.copy_of.is_none() {
                 let mut text = Vec::new();
-                work.plan.gather_text(work.bench, index, work.binding, form, &mut text)?;
+                work.plan.gather_text(work.bench, index, None, work.binding, form, &mut text)?;
                 gatherings.push(self.gathering(work.snapshot, index, reference, &text).await?);
             }
         }
@@ -308,8 +312,16 @@ impl Session {
         let config = self.ctx.shared.config();
         let limits = &config.limits;
         let moving = Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0);
-        for gathering in gatherings.iter().filter(|one| layout.is_moved(one.index)) {
+        let mut due: Vec<&Gathering<'_>> =
+            gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
+        let mut known = Known::of(work, &layout);
+        while let Some(next) = known.next(&due) {
+            let gathering = due.remove(next);
+            let fewer = self.fewer(work, &layout, &known, gathering, &mut bench).await?;
+            known.narrowed.extend(fewer.as_ref().map(|fewer| fewer.index));
+            let gathering = fewer.as_ref().unwrap_or(gathering);
             self.gather(work.snapshot, gathering, &mut bench, &moving).await?;
+            known.rows.push(gathering.index);
         }
         for (index, reference) in work.bench.references.iter().enumerate() {
             let of = reference.copy_of.and_then(|of| work.bench.references.get(of));
@@ -323,6 +335,47 @@ impl Session {
         work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
         let names = layout.renamings(work.bench, &bench);
         self.residual(work.plan, bench, &names, text, work.manner).await
+    }
+
+    /// The gather of only those rows whose keys are among the few that a reference has which is known
+    /// already.
+    async fn fewer<'w>(
+        &mut self,
+        work: &Work<'w>,
+        layout: &Layout,
+        known: &Known,
+        gathering: &Gathering<'w>,
+        bench: &mut Bench,
+    ) -> Result<Option<Gathering<'w>>, Failure> {
+        let (index, reference) = (gathering.index, gathering.reference);
+        let sources = layout.sources(work.bench);
+        for keys in reference.keys.iter().filter(|keys| known.is_small(keys.by)) {
+            let by = work.bench.references.get(keys.by).zip(sources.get(keys.by));
+            let Some((by, source)) = by else { continue };
+            let mut question = Vec::new();
+            let most = (&*keys.of, KEYS + 1);
+            work.plan.values_text(by, source, most, work.binding, &mut question)?;
+            let state = self.residual_state(bench);
+            bench.lent.enter(&state, Pipelining::Nothing).await?;
+            let found = rows(&mut bench.lent, &question).await;
+            bench.lent.enter(&bench.loading.clone(), Pipelining::Nothing).await?;
+            let found = found?.rows;
+            if found.len() > KEYS {
+                continue;
+            }
+            let values = found.into_iter().filter_map(|row| row.into_iter().next().flatten());
+            let values: Vec<String> =
+                values.map(|value| String::from_utf8_lossy(&value).into_owned()).collect();
+            // Nothing equals NULL: no row is asked for.
+            let list = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
+            let column = keys.column.replace('`', "``");
+            let condition = format!("{}.`{column}` IN ({list})", reference.shown);
+            let mut text = Vec::new();
+            let (plan, form) = (work.plan, Form::Text);
+            plan.gather_text(work.bench, index, Some(&condition), work.binding, form, &mut text)?;
+            return self.gathering(work.snapshot, index, reference, &text).await.map(Some);
+        }
+        Ok(None)
     }
 
     /// The statement that makes a reference's temporary table.
@@ -540,7 +593,10 @@ impl Session {
         };
         running.end();
         match outcome {
-            Ok(Ok(summary)) => self.answered(bench, names, &key, manner, summary).await,
+            Ok(Ok(summary)) => {
+                let manner = (manner, plan.traits.calc_found_rows);
+                self.answered(bench, names, &key, manner, summary).await
+            }
             Ok(Err(Broken::BackendBefore(error))) => {
                 lent.condemn();
                 let error = running.explain(error);
@@ -560,7 +616,7 @@ impl Session {
         mut bench: Bench,
         names: &[Renaming],
         key: &[u8],
-        manner: Manner<'_>,
+        (manner, calculates): (Manner<'_>, bool),
         summary: Summary,
     ) -> Result<Summary, Failure> {
         match &summary.error {
@@ -574,6 +630,14 @@ impl Session {
         }
         if summary.warnings > 0 && summary.error.is_none() {
             self.fetch_diagnostics(&mut bench.lent, names).await;
+        }
+        let mut summary = summary;
+        if calculates && summary.error.is_none() {
+            // The client has its answer: a failure only loses the count.
+            let found = rows(&mut bench.lent, b"SELECT FOUND_ROWS()").await.unwrap_or_default();
+            let count = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+            let count = count.and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+            summary.rows = count.or(summary.rows);
         }
         self.clear_bench(bench, key).await;
         Ok(summary)
@@ -611,56 +675,6 @@ impl Session {
                 bench.lent.close(Closed::Unclean);
             }
         }
-    }
-}
-
-impl Gathering<'_> {
-    /// The table itself, where it stands in a group with all the rows that the gather would bring.
-    fn directly(&self, group: GroupId) -> Option<Physical> {
-        if !self.reference.tail.is_empty() || self.reference.partitioned {
-            return None;
-        }
-        let target = match self.targets.as_slice() {
-            _ if self.plan.copies().iter().any(|(of, _)| *of == group) => {
-                Target::plain(group, None)
-            }
-            [only] if only.group == group => only.clone(),
-            _ => return None,
-        };
-        self.plan.first_table(&target).map(|(database, table)| (database.clone(), table.clone()))
-    }
-}
-
-impl Layout {
-    fn is_moved(&self, index: usize) -> bool {
-        self.direct.get(index).is_none_or(Option::is_none)
-    }
-
-    /// The quoted names that stand for the references.
-    fn sources(&self, bench: &Workbench) -> Vec<String> {
-        let quoted = |name: &str| name.replace('`', "``");
-        let sources = bench.references.iter().zip(&self.direct);
-        let source = |(reference, direct): (&Reference, &Option<Physical>)| match direct {
-            Some((database, table)) => format!("`{}`.`{}`", quoted(database), quoted(table)),
-            None => format!("`{}`", reference.temporary),
-        };
-        sources.map(source).collect()
-    }
-
-    /// How their names are turned back.
-    fn renamings(&self, asked: &Workbench, bench: &Bench) -> Vec<Renaming> {
-        let renaming = |(reference, direct): (&Reference, &Option<Physical>)| {
-            let temporary = || (bench.database.clone(), Arc::from(&*reference.temporary));
-            let (physical_database, physical_table) = direct.clone().unwrap_or_else(temporary);
-            Renaming {
-                physical_database,
-                physical_table,
-                schema: reference.schema.clone(),
-                table: TableName::new(&reference.table),
-                in_rows: false,
-            }
-        };
-        asked.references.iter().zip(&self.direct).map(renaming).collect()
     }
 }
 

@@ -251,6 +251,8 @@ impl Reference {
             columns: self.columns.clone(),
             is_view: self.is_view,
             partitioned: false,
+            keys: vec![],
+            shown: self.shown.clone(),
             copy_of: Some(of),
             head: vec![],
             pushed: vec![],

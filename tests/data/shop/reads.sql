@@ -128,7 +128,6 @@ SELECT user_id FROM users LIMIT 0;
 SELECT count(*) FROM users WHERE level = 'gold' HAVING count(*) > 1000;
 SELECT user_id FROM users UNION ALL SELECT user_id FROM users WHERE user_id = 1 ORDER BY user_id LIMIT 8;
 SELECT level FROM users UNION SELECT status FROM orders ORDER BY 1;
--- refused: scatter_function
 SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id LIMIT 3;
 SELECT stddev(total) FROM orders;
 SELECT GROUP_CONCAT(DISTINCT status ORDER BY status) FROM orders;

@@ -56,8 +56,8 @@ SELECT SQL_CALC_FOUND_ROWS id FROM remembered ORDER BY id LIMIT 1;
 SELECT FOUND_ROWS();
 SELECT id FROM remembered ORDER BY id LIMIT 2;
 SELECT FOUND_ROWS();
--- refused: scatter_function
 SELECT SQL_CALC_FOUND_ROWS item_id FROM items ORDER BY item_id LIMIT 3, 2;
+SELECT FOUND_ROWS();
 SELECT SQL_CALC_FOUND_ROWS order_id FROM orders WHERE user_id = 7 ORDER BY order_id LIMIT 1;
 SELECT FOUND_ROWS();
 CREATE PROCEDURE remembering(OUT seen BIGINT) BEGIN SET seen = LAST_INSERT_ID(); INSERT INTO remembered (v) VALUES ('in a procedure'); END;

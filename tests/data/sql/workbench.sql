@@ -26,6 +26,21 @@ SELECT a.name, b.name FROM users a JOIN users b ON a.name = b.name AND a.user_id
 SELECT u.user_id FROM users u JOIN orders o ON o.user_id = u.user_id + 1 WHERE o.total > 150 ORDER BY u.user_id, o.order_id;
 SELECT a.item_id, b.item_id FROM items a LEFT JOIN items b ON b.price = a.price AND b.item_id > a.item_id ORDER BY a.item_id, b.item_id LIMIT 30;
 
+-- Joins by keys of a few rows
+SELECT o.order_id, l.line FROM orders o JOIN order_items l ON l.order_id = o.order_id WHERE o.user_id = 5 ORDER BY 1, 2;
+SELECT o.order_id, l.line FROM orders o LEFT JOIN order_items l ON l.order_id = o.order_id AND l.quantity > 1 WHERE o.total > 30000 ORDER BY 1, 2;
+SELECT i.item_id, i.title, o.status FROM orders o JOIN order_items l USING (order_id) JOIN items i USING (item_id) WHERE o.order_id BETWEEN 20 AND 25 ORDER BY o.order_id, l.line;
+SELECT item_id, title FROM items WHERE item_id IN (SELECT item_id FROM order_items WHERE user_id IN (3, 4)) ORDER BY item_id;
+SELECT name FROM users u WHERE EXISTS (SELECT 1 FROM orders o WHERE o.region_id = u.region_id AND o.note IS NOT NULL) AND u.user_id < 20 ORDER BY user_id;
+SELECT u.user_id, (SELECT count(*) FROM items i WHERE i.item_id = u.user_id) AS n FROM users u WHERE u.level = 'gold' ORDER BY u.user_id;
+SELECT o.order_id, l.line FROM orders o JOIN order_items l ON l.order_id = o.order_id WHERE o.user_id = -5;
+SELECT r.name, u.name FROM regions r JOIN users u ON u.region_id = r.region_id LEFT JOIN items i ON i.item_id = u.user_id WHERE r.region_id = 3 ORDER BY u.user_id;
+SELECT u.name, s.quantity FROM users u JOIN orders o ON o.region_id = u.region_id JOIN stock s ON s.item_id = o.order_id WHERE u.user_id = 12 ORDER BY o.order_id;
+SELECT SQL_CALC_FOUND_ROWS o.order_id FROM orders o JOIN order_items l ON l.order_id = o.order_id WHERE o.total > 100 ORDER BY o.order_id, l.line LIMIT 3;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id LIMIT 3;
+SELECT FOUND_ROWS();
+
 -- Subqueries
 SELECT name FROM users WHERE user_id IN (SELECT user_id FROM orders WHERE total > 100) ORDER BY name, user_id;
 SELECT user_id FROM users WHERE user_id NOT IN (SELECT user_id FROM orders WHERE status <> 'new') ORDER BY user_id;

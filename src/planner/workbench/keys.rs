@@ -1,0 +1,90 @@
+//! Semi-joins: a reference whose rows matter only where a column equals one of another reference's
+//! is asked for just these, once that other one is known and small.
+//!
+//! Owns: finding such pairs. Never: decides which of them is worth it (the session counts keys).
+//!
+//! The conjuncts are those that may be pushed to the reference (see [`super`]): a row that equals no
+//! row of the other one fails such a conjunct whatever else there is. Whole numbers only: they are
+//! equal in one way.
+
+use crate::planner::survey::{Conjunct, Leaf, Resolved, Survey};
+use crate::sql::analysis::{Body, ColumnName, Comparison, Expr, Item};
+use crate::value::types::ColumnType;
+
+/// Rows of a reference are those whose `column` is among the values of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    pub column: Box<str>,
+    /// The other reference.
+    pub by: usize,
+    pub of: Box<str>,
+}
+
+/// What restricts the rows of a use.
+pub(super) fn of(survey: &mut Survey, block: usize, used: usize, all: &[Conjunct]) -> Vec<Keys> {
+    let mut found = vec![];
+    for conjunct in all {
+        let pair = match conjunct {
+            Conjunct::Expr(Expr::Compare { op: Comparison::Equal, left, right }) => {
+                match (&**left, &**right) {
+                    (Expr::Column(left), Expr::Column(right)) => {
+                        let left = column(survey, block, left);
+                        left.zip(column(survey, block, right))
+                    }
+                    _ => None,
+                }
+            }
+            Conjunct::Expr(Expr::InQuery { expr, query, negated: false }) => {
+                match (&**expr, &query.body) {
+                    (Expr::Column(outer), Body::Select(select)) => {
+                        let inner = survey.blocks.iter().position(|block| {
+                            block.select.is_some_and(|known| std::ptr::eq(known, &**select))
+                        });
+                        let item = match select.items.as_slice() {
+                            [Item::Expr { expr: Expr::Column(item), .. }] => Some(item),
+                            _ => None,
+                        };
+                        let inner = inner.zip(item).and_then(|(b, item)| column(survey, b, item));
+                        column(survey, block, outer).zip(inner)
+                    }
+                    _ => None,
+                }
+            }
+            Conjunct::Using { name, left, right } => {
+                let side = |survey: &Survey, (start, end): (usize, usize)| {
+                    let leaves = &survey.blocks.get(block)?.leaves;
+                    let mut named = leaves.get(start..end)?.iter().filter_map(|leaf| match leaf {
+                        Leaf::Table(used) => number(survey, *used, &name.text),
+                        Leaf::Derived { .. } => None,
+                    });
+                    named.next().filter(|_| named.next().is_none())
+                };
+                side(survey, *left).zip(side(survey, *right))
+            }
+            Conjunct::Expr(_) => None,
+        };
+        let Some((left, right)) = pair else { continue };
+        let in_query = matches!(conjunct, Conjunct::Expr(Expr::InQuery { .. }));
+        for (own, other) in [(&left, &right), (&right, &left)] {
+            // What a subquery gives may be cut or folded before it is compared.
+            let turned = in_query && std::ptr::eq(own, &right);
+            if own.0 == used && other.0 != used && !turned {
+                found.push(Keys { column: own.1.clone(), by: other.0, of: other.1.clone() });
+            }
+        }
+    }
+    found
+}
+
+/// The use and the name of a column that holds whole numbers.
+fn column(survey: &mut Survey, block: usize, column: &ColumnName) -> Option<(usize, Box<str>)> {
+    match survey.resolve(block, column) {
+        Resolved::Use(used) => number(survey, used, &column.column.text),
+        _ => None,
+    }
+}
+
+fn number(survey: &Survey, used: usize, name: &str) -> Option<(usize, Box<str>)> {
+    let known = survey.uses.get(used)?.table.as_ref()?.column(name)?;
+    matches!(known.kind, ColumnType::Int { .. }).then(|| (used, known.name.clone()))
+}

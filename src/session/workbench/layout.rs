@@ -1,0 +1,102 @@
+//! What stands for a statement's references on the workbench, and what is known there so far.
+//!
+//! Owns: which tables are read where they are, the names of all, and the order of the gathers.
+//! Never: asks a server.
+
+use std::sync::Arc;
+
+use super::{Bench, Gathering, Work};
+use crate::name::{GroupId, TableName};
+use crate::planner::plan::{Renaming, Target};
+use crate::planner::workbench::{Reference, Workbench};
+
+/// A physical table: database and name.
+pub(super) type Physical = (Arc<str>, Arc<str>);
+
+/// What stands for the references, and where.
+pub(super) struct Layout {
+    pub group: GroupId,
+    pub database: Arc<str>,
+    /// For each reference the table itself, where it is read as it is.
+    pub direct: Vec<Option<Physical>>,
+}
+
+impl Gathering<'_> {
+    /// The table itself, where it stands in a group with all the rows that the gather would bring.
+    pub(super) fn directly(&self, group: GroupId) -> Option<Physical> {
+        if !self.reference.tail.is_empty() || self.reference.partitioned {
+            return None;
+        }
+        let target = match self.targets.as_slice() {
+            _ if self.plan.copies().iter().any(|(of, _)| *of == group) => {
+                Target::plain(group, None)
+            }
+            [only] if only.group == group => only.clone(),
+            _ => return None,
+        };
+        self.plan.first_table(&target).map(|(database, table)| (database.clone(), table.clone()))
+    }
+}
+
+/// What stands on the workbench so far.
+pub(super) struct Known {
+    /// The references whose rows can be asked there.
+    pub rows: Vec<usize>,
+    /// Those of which only some rows matter.
+    pub narrowed: Vec<usize>,
+}
+
+impl Known {
+    pub fn of(work: &Work<'_>, layout: &Layout) -> Known {
+        let all = || work.bench.references.iter().enumerate();
+        let direct = all().filter(|(index, _)| !layout.is_moved(*index)).map(|(index, _)| index);
+        let narrowed = all().filter(|(_, one)| one.is_narrowed()).map(|(index, _)| index);
+        Known { rows: direct.collect(), narrowed: narrowed.collect() }
+    }
+
+    pub fn is_small(&self, index: usize) -> bool {
+        self.rows.contains(&index) && self.narrowed.contains(&index)
+    }
+
+    /// Which gather comes next: first what is narrowed, then what known keys restrict.
+    pub fn next(&self, due: &[&Gathering<'_>]) -> Option<usize> {
+        let narrowed = due.iter().position(|one| self.narrowed.contains(&one.index));
+        let restricted = || {
+            due.iter().position(|one| one.reference.keys.iter().any(|keys| self.is_small(keys.by)))
+        };
+        narrowed.or_else(restricted).or((!due.is_empty()).then_some(0))
+    }
+}
+
+impl Layout {
+    pub fn is_moved(&self, index: usize) -> bool {
+        self.direct.get(index).is_none_or(Option::is_none)
+    }
+
+    /// The quoted names that stand for the references.
+    pub fn sources(&self, bench: &Workbench) -> Vec<String> {
+        let quoted = |name: &str| name.replace('`', "``");
+        let sources = bench.references.iter().zip(&self.direct);
+        let source = |(reference, direct): (&Reference, &Option<Physical>)| match direct {
+            Some((database, table)) => format!("`{}`.`{}`", quoted(database), quoted(table)),
+            None => format!("`{}`", reference.temporary),
+        };
+        sources.map(source).collect()
+    }
+
+    /// How their names are turned back.
+    pub fn renamings(&self, asked: &Workbench, bench: &Bench) -> Vec<Renaming> {
+        let renaming = |(reference, direct): (&Reference, &Option<Physical>)| {
+            let temporary = || (bench.database.clone(), Arc::from(&*reference.temporary));
+            let (physical_database, physical_table) = direct.clone().unwrap_or_else(temporary);
+            Renaming {
+                physical_database,
+                physical_table,
+                schema: reference.schema.clone(),
+                table: TableName::new(&reference.table),
+                in_rows: false,
+            }
+        };
+        asked.references.iter().zip(&self.direct).map(renaming).collect()
+    }
+}
