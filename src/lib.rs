@@ -10,7 +10,7 @@
 //! rim    main → cli → server            wiring, accept, drain; alone picks the runtime
 //!        session                        one client's dialogue: login, command, query, prepared, reply
 //!        admin                          SQL commands, HTTP
-//!        executor                       run a plan: pass, scatter, merge, write
+//!        executor                       run a plan: pass, scatter, merge, workbench, write
 //!        transaction   reload           one group's transaction | apply new rules
 //!        context                        what sessions are given: settings, snapshot, registries
 //!        sequence                       ids: worker leases, ranges, what is held ready

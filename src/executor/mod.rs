@@ -1,6 +1,6 @@
 //! Runs a plan: one backend's answer relayed, or several answers made into one.
 //!
-//! Owns: relaying, scatter and merge, writes over several targets. Never: routes, opens or pools a
+//! Owns: relaying, scatter and merge, loading the workbench, writes over several targets. Never: routes, opens or pools a
 //! connection, or decides about a transaction.
 
 pub mod aggregate;

@@ -34,6 +34,27 @@ pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
     Some(format!("CREATE TEMPORARY TABLE `{name}` ({}){}", kept.join(", "), options(tail)))
 }
 
+/// `CREATE TEMPORARY TABLE` with the columns of a view: its rows of SHOW FULL COLUMNS (name, type,
+/// collation, whether it may be NULL).
+pub fn of_view(rows: &[Vec<Option<Vec<u8>>>], name: &str) -> Option<String> {
+    let text = |row: &[Option<Vec<u8>>], place: usize| {
+        row.get(place)?.as_deref().map(|text| String::from_utf8_lossy(text).into_owned())
+    };
+    let mut columns = Vec::new();
+    for row in rows {
+        let (field, kind) = (text(row, 0)?.replace('`', "``"), text(row, 1)?);
+        let collation = text(row, 2).filter(|collation| collation != "NULL");
+        let collation = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
+        // A TIMESTAMP that says nothing of NULL would get a default of its own.
+        let null = if text(row, 3).as_deref() == Some("NO") { " NOT NULL" } else { " NULL" };
+        columns.push(format!("`{field}` {kind}{collation}{null}"));
+    }
+    let name = name.replace('`', "``");
+    let columns = columns.join(", ");
+    (!rows.is_empty())
+        .then(|| format!("CREATE TEMPORARY TABLE `{name}` ({columns}) ENGINE={}", ENGINES[0]))
+}
+
 /// What of the table's options decides about its columns.
 fn options(tail: &str) -> String {
     // The comment and the partitions come last, and only the former may look like an option.

@@ -392,7 +392,8 @@ impl Session {
         let target = gathering.targets.first().ok_or_else(unknown)?;
         let (database, table) = gathering.plan.first_table(target).ok_or_else(unknown)?;
         let quoted = |name: &str| name.replace('`', "``");
-        let question = format!("SHOW CREATE TABLE `{}`.`{}`", quoted(database), quoted(table));
+        let what = if reference.is_view { "FULL COLUMNS FROM" } else { "CREATE TABLE" };
+        let question = format!("SHOW {what} `{}`.`{}`", quoted(database), quoted(table));
         let mut lent = self.lend(snapshot, target, Purpose::OWN).await?;
         let mut plain = self.state.in_database(target.database.as_ref());
         plain.set_charset(Charset::default());
@@ -405,6 +406,10 @@ impl Session {
         self.settle(target.group, lent, snapshot).await;
         let names = gathering.plan.renamings(target);
         let found = found.map_err(|error| Names(&names).error(error))?;
+        if reference.is_view {
+            let made = temporary::of_view(&found.rows, &reference.temporary);
+            return Ok(made.ok_or_else(unknown)?);
+        }
         let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
         let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
         let made =

@@ -452,3 +452,37 @@ fn tables_of_two_groups_meet() {
         .unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+#[test]
+fn a_view_is_gathered_as_a_table() {
+    for rig in rig::shared_kinds() {
+        let url = rig.groups[0].primary.url("root");
+        for database in ["shop", "shop_0000"] {
+            let view = format!(
+                "CREATE OR REPLACE VIEW {database}.seen AS SELECT 7 AS id, 'Zoë ' AS name, \
+                 CAST(1.5 AS DECIMAL(5,2)) AS d, TIMESTAMP('2024-01-01 00:00:00') AS t, NULL AS n \
+                 UNION ALL SELECT 8, NULL, 2, NULL, 3"
+            );
+            sql::execute(&url, &[&view]).expect("a view");
+        }
+        let plain_url = rig.plain_url();
+        blocking(&rig.url(), async move |weir| {
+            let mut plain = connect(&plain_url).await;
+            let sql = "SELECT s.*, o.order_id, x.c FROM seen s LEFT JOIN orders o ON o.user_id = s.id \
+                       JOIN (SELECT count(DISTINCT status) AS c FROM orders) x ORDER BY s.id, o.order_id";
+            let expected = asked(&mut plain, sql, false).await.1;
+            assert!(expected.len() > 1);
+            for begin in ["BEGIN", "ROLLBACK"] {
+                // Inside of a transaction it is gathered, outside it is read where it is.
+                weir.query_drop(begin).await.map_err(|error| error.to_string())?;
+                for prepared in [false, true] {
+                    let expected = asked(&mut plain, sql, prepared).await.1;
+                    assert_eq!(asked(weir, sql, prepared).await.1, expected, "{begin}");
+                }
+            }
+            let _ = plain.disconnect().await;
+            Ok(())
+        })
+        .expect("both can be asked");
+    }
+}
