@@ -130,8 +130,25 @@ impl<'a> Draft<'a> {
         self.facts.retry = self.facts.access == Access::Read && self.facts.pins.is_none();
     }
 
+    /// A stored function may write, take locks, set variables and ask for LAST_INSERT_ID()
+    /// (mysql-traps 12).
+    fn calls_stored(&mut self) {
+        if self.explains {
+            return;
+        }
+        if self.facts.access == Access::Read {
+            self.facts.access = Access::PrimaryRead;
+        }
+        self.facts.pins = self.facts.pins.or(Some(Pin::Routine));
+        self.facts.retry = false;
+        self.facts.lends_id |= self.facts.access == Access::PrimaryRead;
+    }
+
     /// Takes over the tables of a survey, and cuts their names in.
     pub fn name_tables(&mut self, survey: &Survey, naming: impl Fn(usize) -> Naming) {
+        if survey.calls_stored {
+            self.calls_stored();
+        }
         let mut sharded = 0;
         for (index, used) in survey.uses.iter().enumerate() {
             if !self.schemas.contains(&used.schema) {

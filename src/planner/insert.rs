@@ -144,7 +144,7 @@ fn everywhere<'a>(
     if !draft.traits.sets_last_insert_id {
         draft.facts.ids = Ids::Given;
     }
-    deterministic(&draft)?;
+    deterministic(&draft, survey)?;
     survey.need(TARGET);
     if !survey.needs.is_empty() {
         return Ok(None);

@@ -223,7 +223,7 @@ fn broadcast_write(
              that not every group has: its copies would differ. Read the values first",
         ));
     }
-    deterministic(draft)?;
+    deterministic(draft, survey)?;
     if rest.limit.is_some() {
         return Err(refuse(
             "limit_write",
@@ -236,7 +236,7 @@ fn broadcast_write(
 }
 
 /// Each copy of a broadcast table must compute the same values.
-pub(crate) fn deterministic(draft: &Draft) -> Result<()> {
+pub(crate) fn deterministic(draft: &Draft, survey: &Survey) -> Result<()> {
     let traits = draft.traits;
     let what = if traits.random {
         "RAND(), UUID() and kin give each copy another value"
@@ -250,6 +250,8 @@ pub(crate) fn deterministic(draft: &Draft) -> Result<()> {
         "it changes the session besides"
     } else if traits.session_function || traits.host_function {
         "the function differs from server to server"
+    } else if survey.calls_stored {
+        "a stored function may give each copy another value"
     } else {
         return Ok(());
     };

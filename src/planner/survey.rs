@@ -18,6 +18,7 @@ use crate::sql::analysis::{
     Body, ColumnName, Comparison, Expr, Factor, Ident, Item, JoinKind, OrderItem, Query, Select,
     Span, TableName, TableRef, TableTree,
 };
+use crate::sql::native::is_native;
 
 pub(crate) struct Survey<'a> {
     pub input: &'a PlanInput<'a>,
@@ -25,6 +26,8 @@ pub(crate) struct Survey<'a> {
     pub blocks: Vec<Block<'a>>,
     /// Tables that the catalog should have.
     pub needs: Vec<(SchemaName, String)>,
+    /// A function that no server brings itself.
+    pub calls_stored: bool,
     /// Qualifiers of columns and stars.
     pub names: Vec<Qualified>,
     /// The names of common table expressions where they are defined, in the statement's order.
@@ -143,6 +146,7 @@ impl<'a> Survey<'a> {
             uses: vec![],
             blocks: vec![],
             needs: vec![],
+            calls_stored: false,
             names: vec![],
             cte_definitions: vec![],
             cte_references: vec![],
@@ -514,7 +518,10 @@ impl<'a> Survey<'a> {
             Expr::Exists(query) | Expr::Subquery(query) => {
                 self.query(query, Some(block), Role::Subquery(Position::Value))?;
             }
-            Expr::Function(function) => self.expressions(block, &function.arguments)?,
+            Expr::Function(function) => {
+                self.calls_stored |= function.qualified || !is_native(&function.name);
+                self.expressions(block, &function.arguments)?;
+            }
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ pub mod lex;
 pub mod literal;
 pub mod mention;
 mod multi;
+pub mod native;
 pub mod parse;
 mod rows;
 pub mod set;

@@ -80,3 +80,20 @@ DROP VIEW remembering;
 CREATE TABLE remembered_3 AS SELECT LAST_INSERT_ID() AS id, v FROM remembered_2;
 SELECT id, v FROM remembered_3;
 DROP TABLE remembered, remembered_2, remembered_3;
+-- A stored function asks for the session's values, and may write.
+CREATE TABLE remembered_4 (id INT AUTO_INCREMENT PRIMARY KEY, v BIGINT);
+CREATE FUNCTION remembering() RETURNS BIGINT NOT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO remembered_4 (v) VALUES (5); RETURN LAST_INSERT_ID(); END;
+SET @@last_insert_id = 8;
+SELECT remembering() > 0;
+SELECT LAST_INSERT_ID();
+SELECT count(*) FROM remembered_4;
+DROP FUNCTION remembering;
+CREATE FUNCTION remembering() RETURNS BIGINT NOT DETERMINISTIC READS SQL DATA RETURN LAST_INSERT_ID();
+SET @@last_insert_id = 9;
+SELECT remembering();
+SET @@last_insert_id = 10;
+SELECT remembering();
+DROP FUNCTION remembering;
+DROP TABLE remembered_4;
+-- refused: broadcast_nondeterministic
+UPDATE regions SET name = a_function(name) WHERE region_id = 1;
