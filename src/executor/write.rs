@@ -249,25 +249,26 @@ async fn commit(lanes: &mut [Lane<'_>]) -> Result<()> {
     }
 }
 
-/// Warnings of the statement's text, which each shard gave for its part: deprecated syntax, and
-/// charsets by an old name.
-const OF_TEXT: [u16; 4] = [1287, 1681, 3719, 3720];
+/// What MySQL says of VALUES() in ON DUPLICATE KEY UPDATE, which each part of an INSERT has.
+const OF_TEXT: (u16, &str) = (1287, "'VALUES function'");
 
-/// Leaves one of each; how many went.
-fn tell_text_once(lanes: &mut [Lane<'_>]) -> u16 {
-    let mut seen: Vec<Warning> = Vec::new();
+/// Leaves that of one part; how many went.
+fn tell_text_once(lanes: &mut [Lane<'_>], parts: usize) -> u16 {
+    let (errno, start) = OF_TEXT;
+    let is_of_text =
+        |warning: &Warning| warning.errno == errno && warning.message.starts_with(start);
+    let all = lanes.iter().flat_map(|lane| &lane.noted).filter(|warning| is_of_text(warning));
+    let mut kept = all.count() / parts.max(1);
     let mut gone = 0;
     for lane in lanes {
         lane.noted.retain(|warning| {
-            if !OF_TEXT.contains(&warning.errno) {
+            if !is_of_text(warning) {
                 return true;
             }
-            let is_new = !seen.contains(warning);
-            match is_new {
-                true => seen.push(warning.clone()),
-                false => gone += 1,
-            }
-            is_new
+            let stays = kept > 0;
+            kept = kept.saturating_sub(1);
+            gone += u16::from(!stays);
+            stays
         });
     }
     gone
@@ -292,7 +293,7 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
     let mut written = Written::default();
     let mut repeated = 0;
     match kind {
-        WriteKind::Split => repeated = tell_text_once(lanes),
+        WriteKind::Split => repeated = tell_text_once(lanes, answers.len()),
         // What the first copy warned of, the others do too.
         WriteKind::Broadcast => lanes.iter_mut().skip(1).for_each(|lane| lane.noted.clear()),
         WriteKind::Definition => tell_once(lanes),

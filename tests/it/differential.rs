@@ -12,10 +12,9 @@ use std::fs;
 use std::path::Path;
 
 use mysql_async::consts::ColumnFlags;
-use mysql_async::prelude::Protocol;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, QueryResult, Row, Value};
+use mysql_async::{Conn, Opts, Value};
 
+use crate::support::compare;
 use crate::support::rig::{self, Rig};
 use crate::support::servers::Kind;
 use crate::support::sql::blocking;
@@ -29,7 +28,7 @@ struct Case {
     any_order: bool,
 }
 
-/// What came back.
+/// What came back, as far as it is compared here.
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     Rows { columns: Vec<String>, rows: Vec<Vec<Value>> },
@@ -72,39 +71,22 @@ fn cases(text: &str) -> Vec<Case> {
 }
 
 async fn run(conn: &mut Conn, case: &Case, prepared: bool) -> Answer {
-    if prepared {
-        return match conn.exec_iter(&case.sql, ()).await {
-            Ok(result) => answer(case, result).await,
-            Err(failure) => error(failure),
-        };
-    }
-    match conn.query_iter(&case.sql).await {
-        Ok(result) => answer(case, result).await,
-        Err(failure) => error(failure),
-    }
-}
-
-fn error(failure: mysql_async::Error) -> Answer {
-    match failure {
-        mysql_async::Error::Server(error) => {
-            Answer::Error { errno: error.code, message: error.message }
+    match compare::ask(conn, &case.sql, prepared.then_some(&[])).await {
+        compare::Answer::Error { code, message, .. } => Answer::Error { errno: code, message },
+        compare::Answer::Done { affected, insert_id, info, .. } => {
+            Answer::Done { affected, insert_id, info }
         }
-        other => Answer::Error { errno: 0, message: other.to_string() },
+        compare::Answer::Rows { columns, mut rows, .. } => {
+            let ordered = case.sql.to_ascii_lowercase().contains("order by") && !case.any_order;
+            if !ordered {
+                rows.sort_by_key(|row| format!("{row:?}"));
+            }
+            Answer::Rows { columns: described(case, &columns), rows }
+        }
     }
 }
 
-async fn answer<P>(case: &Case, mut result: QueryResult<'_, '_, P>) -> Answer
-where
-    P: Protocol,
-{
-    if result.columns_ref().is_empty() {
-        let info = result.info().into_owned();
-        let (affected, insert_id) = (result.affected_rows(), result.last_insert_id());
-        return match result.drop_result().await {
-            Ok(()) => Answer::Done { affected, insert_id, info },
-            Err(failure) => error(failure),
-        };
-    }
+fn described(case: &Case, columns: &[compare::Column]) -> Vec<String> {
     // Which key a column belongs to, and whether a number is "binary", servers forget as soon as
     // they group by way of a temporary table, which depends on how many rows they have.
     let lower = case.sql.to_ascii_lowercase();
@@ -120,39 +102,22 @@ where
         | ColumnFlags::PART_KEY_FLAG
         | ColumnFlags::NO_DEFAULT_VALUE_FLAG
         | ColumnFlags::BINARY_FLAG;
-    let columns = result
-        .columns_ref()
-        .iter()
-        .map(|column| {
-            let mask = if grouped { forgotten } else { ColumnFlags::empty() };
-            format!(
-                "{}.{}({}) {} as {} {:?} {:?} {} {}",
-                if named { "".into() } else { column.schema_str() },
-                column.table_str(),
-                column.org_table_str(),
-                if grouped && column.org_table_str().is_empty() {
-                    "".into()
-                } else {
-                    column.org_name_str()
-                },
-                column.name_str(),
-                column.column_type(),
-                column.flags() - mask,
-                column.character_set(),
-                column.decimals(),
-            )
-        })
-        .collect();
-    let rows: Vec<Row> = match result.collect().await {
-        Ok(rows) => rows,
-        Err(failure) => return error(failure),
+    let mask = if grouped { forgotten } else { ColumnFlags::empty() };
+    let describe = |column: &compare::Column| {
+        format!(
+            "{}.{}({}) {} as {} {} {:?} {} {}",
+            if named { "" } else { &column.schema },
+            column.table,
+            column.org_table,
+            if grouped && column.org_table.is_empty() { "" } else { &column.org_name },
+            column.name,
+            column.kind,
+            column.flags - mask,
+            column.charset,
+            column.decimals,
+        )
     };
-    let mut rows: Vec<Vec<Value>> = rows.into_iter().map(Row::unwrap).collect();
-    let ordered = case.sql.to_ascii_lowercase().contains("order by") && !case.any_order;
-    if !ordered {
-        rows.sort_by_key(|row| format!("{row:?}"));
-    }
-    Answer::Rows { columns, rows }
+    columns.iter().map(describe).collect()
 }
 
 fn compare(file: &str, case: &Case, weir: &Answer, plain: Option<&Answer>) -> Option<String> {

@@ -6,27 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, Row, Value};
+use mysql_async::{Conn, Opts, Value};
 
+use crate::support::compare::{Answer, ask};
 use crate::support::rig::{self, Rig};
 
 const READS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/shop/reads.sql");
-
-/// What a server answered: columns and rows, or its error.
-#[derive(Clone, Debug, PartialEq)]
-enum Answer {
-    Rows { columns: Vec<Column>, rows: Vec<Vec<String>> },
-    Error { code: u16, state: String, message: String },
-}
-
-/// What a client sees of a column.
-#[derive(Clone, Debug, PartialEq)]
-struct Column {
-    name: String,
-    /// Everything else, readable.
-    described: String,
-}
 
 /// A statement of the data file, and the refusal that it is known to meet.
 struct Statement {
@@ -56,81 +41,23 @@ fn statements(text: &str) -> Vec<Statement> {
     all
 }
 
-async fn ask(conn: &mut Conn, sql: &str, prepared: bool) -> Answer {
-    let asked: Result<(Vec<Column>, Vec<Row>), mysql_async::Error> = async {
-        if prepared {
-            let mut result = conn.exec_iter(sql, ()).await?;
-            let columns = described(result.columns_ref());
-            Ok((columns, result.collect().await?))
-        } else {
-            let mut result = conn.query_iter(sql).await?;
-            let columns = described(result.columns_ref());
-            Ok((columns, result.collect().await?))
-        }
-    }
-    .await;
-    match asked {
-        Ok((columns, rows)) => {
-            let text = |value: Value| value.as_sql(true);
-            let rows = rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect());
-            Answer::Rows { columns, rows: rows.collect() }
-        }
-        Err(mysql_async::Error::Server(error)) => {
-            Answer::Error { code: error.code, state: error.state, message: error.message }
-        }
-        Err(error) => Answer::Error { code: 0, state: String::new(), message: error.to_string() },
-    }
-}
-
-fn described(columns: &[mysql_async::Column]) -> Vec<Column> {
-    columns
-        .iter()
-        .map(|column| Column {
-            name: column.name_str().into_owned(),
-            described: format!(
-                "{}.{} ({}.{}) {:?} length {} charset {} decimals {} flags {:?}",
-                column.table_str(),
-                column.name_str(),
-                column.schema_str(),
-                column.org_table_str() + "." + column.org_name_str(),
-                column.column_type(),
-                column.column_length(),
-                column.character_set(),
-                column.decimals(),
-                column.flags()
-            ),
-        })
-        .collect()
-}
-
 /// Whether the order of the rows is part of the answer.
 fn ordered(sql: &str) -> bool {
     let last = sql.rsplit(')').next().unwrap_or(sql).to_ascii_uppercase();
     last.contains("ORDER BY")
 }
 
-fn compared(sql: &str, answer: &Answer) -> Answer {
-    match answer {
-        Answer::Rows { columns, rows } => {
-            let mut rows = rows.clone();
-            if !ordered(sql) {
-                rows.sort();
-            }
-            let columns = columns
-                .iter()
-                .map(|column| Column { name: column.name.clone(), described: String::new() })
-                .collect();
-            Answer::Rows { columns, rows }
-        }
-        error => error.clone(),
+/// Of the columns, their names; of the rows, their order where the statement fixes it.
+fn compared(sql: &str, answer: &Answer) -> Result<(Vec<String>, Vec<String>), Answer> {
+    let Answer::Rows { columns, rows, .. } = answer else { return Err(answer.clone()) };
+    let text = |row: &Vec<Value>| {
+        row.iter().map(|value| value.as_sql(true)).collect::<Vec<_>>().join(", ")
+    };
+    let mut rows: Vec<String> = rows.iter().map(text).collect();
+    if !ordered(sql) {
+        rows.sort();
     }
-}
-
-/// The stable code of a refusal by Weir.
-fn refusal(answer: &Answer) -> Option<String> {
-    let Answer::Error { message, .. } = answer else { return None };
-    let (_, code) = message.rsplit_once("[weir:")?;
-    Some(code.trim_end_matches(']').to_owned())
+    Ok((columns.iter().map(|column| column.name.clone()).collect(), rows))
 }
 
 /// Asks both sides every statement; the differing answers, and each statement's refusal.
@@ -141,9 +68,9 @@ fn compare(rig: &Rig, all: &[Statement], prepared: bool) -> (String, BTreeMap<St
         let mut plain = Conn::new(Opts::from_url(&rig.plain_url()).unwrap()).await.unwrap();
         let (mut report, mut refusals) = (String::new(), BTreeMap::new());
         for Statement { sql, refused, broken } in all {
-            let expected = ask(&mut plain, sql, prepared).await;
-            let found = ask(&mut weir, sql, prepared).await;
-            if let Some(code) = refusal(&found) {
+            let expected = ask(&mut plain, sql, prepared.then_some(&[])).await;
+            let found = ask(&mut weir, sql, prepared.then_some(&[])).await;
+            if let Some(code) = found.refusal().map(str::to_owned) {
                 refusals.insert(sql.clone(), code.clone());
                 if refused.as_ref() != Some(&code) {
                     let _ = writeln!(report, "\n{sql}\n  refused: {found:?}");
@@ -169,13 +96,10 @@ fn compare(rig: &Rig, all: &[Statement], prepared: bool) -> (String, BTreeMap<St
     })
 }
 
-fn cut(answer: &Answer) -> String {
+fn cut(answer: &Result<(Vec<String>, Vec<String>), Answer>) -> String {
     let text = match answer {
-        Answer::Rows { columns, rows } => {
-            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-            format!("{} rows {names:?} {rows:?}", rows.len())
-        }
-        error => format!("{error:?}"),
+        Ok((names, rows)) => format!("{} rows {names:?} {rows:?}", rows.len()),
+        Err(other) => format!("{other:?}"),
     };
     text.chars().take(600).collect()
 }

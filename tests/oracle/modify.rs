@@ -79,9 +79,13 @@ impl Maker<'_> {
                 let odd = *self.dice.pick(pool);
                 self.literal(odd)
             }
-            4..=9 => self.literal(&stored),
+            4..=9 => match stored.is_ascii() {
+                true => self.literal(&stored),
+                false => self.literal(&stored).fixed(),
+            },
             _ => {
-                let value = parameter(&stored);
+                // As text, MySQL cuts what the column's charset lacks; as a parameter it refuses it.
+                let value = parameter(&stored).filter(|_| stored.is_ascii());
                 Node::Literal { text: stored, value }
             }
         }

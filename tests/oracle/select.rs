@@ -180,7 +180,8 @@ impl Maker<'_> {
                 Some(place) if self.dice.chance(75) => self.column(place.0, place.1),
                 _ => {
                     let want = *self.dice.pick(&[Want::Number, Want::Text, Want::Moment]);
-                    self.expression(want, 1).fixed()
+                    // Computed for each row, or not at all where it is the same for all.
+                    marked(Mark::WarningsVary, self.expression(want, 1).fixed())
                 }
             };
             let way = *self.dice.pick(&["", "", "ASC", "DESC"]);

@@ -85,7 +85,7 @@ pub const TEXTS: &[(u64, &str)] = &[
     (1, "{s} COLLATE utf8mb4_bin"),
     (1, "DATE_FORMAT({d}, '%Y-%m %H')"),
     (1, "ELT({i}, {s}, {s})"),
-    (1, "MD5({s})"),
+    (1, "SHA2({s}, 256)"),
     (1, "INSERT({s}, {i}, 1, 'zz')"),
     (1, "SUBSTRING_INDEX({s}, 'a', {i})"),
     (2, "IFNULL({s}, {s})"),
