@@ -67,9 +67,9 @@ pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> 
         }
         (Answer::Error { code: 0, message, .. }, _) => verdict("broken", message, ""),
         (Answer::Error { .. }, Answer::Error { .. }) if plain.answer == weir.answer => None,
-        // Which row's value is met first.
+        // Which row's value is met first; and what is no SQL is shown as the shard was sent it.
         (Answer::Error { code, .. }, Answer::Error { code: other, .. })
-            if code == other && OF_VALUES.contains(code) =>
+            if code == other && (OF_VALUES.contains(code) || *code == 1064) =>
         {
             None
         }
@@ -221,7 +221,7 @@ fn cell(written: &Written, value: &Value) -> String {
         && (text.contains(['.', 'e']) || text.len() > 15)
         && let Ok(number) = text.parse::<f64>()
     {
-        return format!("{number:.7e}");
+        return format!("{number:.5e}");
     }
     if written.has(Mark::Folded) { folded(&text) } else { format!("{text:?}") }
 }
