@@ -777,8 +777,10 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             None => self.draft.insert_scattered(self.layout.before_order, text),
         }
         let mut gather = Gather { merge_by: keys, fold: Fold::Distinct, ..Gather::default() };
-        // Every column is a key: the first rows of each shard are all that can be among the first.
-        self.limit(query, &mut gather, true)?;
+        // Every column is a key: the first rows of each shard are all that can be among the first,
+        // unless the shard counts equal texts twice for their keys.
+        let pushed = self.units.is_empty();
+        self.limit(query, &mut gather, pushed)?;
         Ok(gather)
     }
 }

@@ -149,7 +149,12 @@ fn layout(units: &Units) -> Layout {
     let mut walk =
         Walk { layout: &mut layout, clause: Clause::Before, item: None, tail: 0, end: first.start };
     let mut depth = 0usize;
-    for (token, span) in units.tokens.iter().zip(&units.spans) {
+    let mut hints = units.hints.iter().peekable();
+    for (index, (token, span)) in units.tokens.iter().zip(&units.spans).enumerate() {
+        // What is put behind the tables is put behind their hints.
+        while let Some((_, end)) = hints.next_if(|(before, _)| *before <= index) {
+            walk.end = *end;
+        }
         match &token.token {
             Token::RParen => depth = depth.saturating_sub(1),
             Token::Word(word) if depth == 0 && word.quote_style.is_none() => {
@@ -176,6 +181,9 @@ fn layout(units: &Units) -> Layout {
             };
             walk.token(*span, word.as_deref());
         }
+    }
+    if let Some((_, end)) = hints.last() {
+        walk.end = *end;
     }
     walk.finish();
     layout

@@ -25,6 +25,8 @@ pub struct Units {
     pub(super) tokens: Vec<TokenWithSpan>,
     /// Where each token stands in the template.
     pub(super) spans: Vec<Span>,
+    /// Index hints that were cut out: how many tokens stand before one, and where it ends.
+    pub(super) hints: Vec<(usize, u32)>,
     /// A locking clause was cut out.
     pub locking: bool,
     /// INTO OUTFILE, DUMPFILE or @variable was cut out.
@@ -317,6 +319,9 @@ impl<'a> Builder<'a> {
             self.at += 1;
         }
         self.skip_parens();
+        if let Some(last) = self.at.checked_sub(1).and_then(|at| self.raw.get(at)) {
+            self.units.hints.push((self.units.tokens.len(), last.span.end));
+        }
     }
 
     /// Skips from `(` past its `)`.
