@@ -461,7 +461,9 @@ impl Reference {
     /// once.
     fn has_rows_of(&self, other: &Reference) -> bool {
         let whole = |reference: &Reference| reference.pushed.is_empty() && !reference.partitioned;
+        // What is asked for by the keys of others lacks rows that the other one needs.
         self.copy_of.is_none()
+            && self.keys.is_empty()
             && (&self.schema, &self.table) == (&other.schema, &other.table)
             && self.columns == other.columns
             && self.tail == other.tail

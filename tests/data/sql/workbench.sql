@@ -168,3 +168,6 @@ SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM orders);
 SELECT group_concat(user_id) FROM users GROUP BY nosuch;
 SELECT -9223372036854775807 - user_id * 5 FROM users UNION SELECT 1 ORDER BY 1;
 SELECT user_id FROM users WHERE (user_id, name) = (SELECT user_id FROM orders LIMIT 1);
+-- The second reference needs all rows, and not those that the first one's join asks for.
+SELECT i.item_id FROM users u JOIN items i ON u.region_id = i.item_id UNION SELECT i.item_id FROM items i;
+SELECT r.region_id FROM users u JOIN regions r ON u.level = r.region_id UNION ALL SELECT r.region_id FROM users u, regions r;
