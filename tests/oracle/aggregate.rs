@@ -4,7 +4,7 @@ use crate::oracle::expression::{Maker, Want};
 use crate::oracle::forms::Type;
 use crate::oracle::schema::Field;
 use crate::oracle::select::{Use, computed};
-use crate::oracle::tree::{Mark, Node, expr, marked, row, text};
+use crate::oracle::tree::{Mark, Node, marked, row, text};
 
 impl Maker<'_> {
     /// An aggregate and the field that it makes.
@@ -18,8 +18,7 @@ impl Maker<'_> {
             Some(place) => (maker.column(place.0, place.1), maker.form_of(place).clone()),
             None => (text("1"), number.clone()),
         };
-        let around =
-            |before: &str, node: Node, after: &str| expr([text(before), node, text(after)]);
+        let around = |before: &str, node: Node, after: &str| row([text(before), node, text(after)]);
         let node = match self.dice.below(26) {
             0..=4 => text("COUNT(*)"),
             5..=6 => around("COUNT(", one(self, &fits).0, ")"),
@@ -52,7 +51,7 @@ impl Maker<'_> {
                 let by =
                     row([text("ORDER BY"), node.clone(), text(format!("{tail} SEPARATOR '|')"))]);
                 let field = Field { form: computed(Want::Text), ..number };
-                return (expr([text("GROUP_CONCAT("), text(distinct), node, by]), field);
+                return (row([text("GROUP_CONCAT("), text(distinct), node, by]), field);
             }
             23 => row([around("SUM(", one(self, &exact).0, ")"), text("/ COUNT(*)")]),
             24 => around("IFNULL(SUM(", one(self, &exact).0, "), 0)"),
