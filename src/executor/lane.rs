@@ -26,7 +26,8 @@ use crate::protocol::status::StatusFlags;
 pub struct Lane<'c> {
     pub connection: &'c mut Connection,
     pub parts: VecDeque<Part<'c>>,
-    /// The session goes on with this connection whatever happens, since its transaction is there:
+    /// The session goes on with this connection whatever happens, since its transaction, or what
+    /// else is pinned, is there:
     /// what runs is stopped and read to its end. Otherwise it may be left out of step, which closes
     /// it.
     pub keep: bool,

@@ -512,7 +512,11 @@ impl Session {
             let hands = deal(own, 1 + of_group.len());
             let more = of_group.into_iter().map(|(_, spare)| spare);
             let connections = std::iter::once(lent).chain(more);
-            lanes.extend(connections.zip(hands).map(|(lent, own)| Lane::new(lent, own, keep)));
+            lanes.extend(connections.zip(hands).map(|(lent, own)| {
+                // A failure on another shard must not cost the session what is pinned here.
+                let keep = keep || !lent.pins().is_empty();
+                Lane::new(lent, own, keep)
+            }));
         }
         lanes
     }

@@ -143,10 +143,10 @@ fn described(written: &Written, column: &Column) -> String {
     let Column { schema, table, org_table, name, org_name, charset, length, kind, flags, decimals } =
         column;
     let org_name = if temporary && org_table.is_empty() { "" } else { org_name };
-    // A text of no length is one of fixed length, or not.
+    // A text is one of fixed length, or not.
     let computed = temporary && org_table.is_empty();
     let kind = match kind.as_str() {
-        "MYSQL_TYPE_STRING" if temporary && *length == 0 => "MYSQL_TYPE_VAR_STRING",
+        "MYSQL_TYPE_STRING" if computed => "MYSQL_TYPE_VAR_STRING",
         // Which of them a long text is.
         kind if computed && kind.ends_with("_BLOB") => "MYSQL_TYPE_BLOB",
         kind => kind,
