@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::backend::accepted::Accepted;
@@ -17,7 +17,7 @@ use crate::backend::counters::Counters;
 use crate::backend::fault;
 use crate::backend::spec::NodeSpec;
 use crate::backend::version::Facts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::name::GroupName;
 use crate::wire::tls::{ClientTls, TlsMode};
 
@@ -97,6 +97,9 @@ pub struct Node {
     /// It refused a write as read-only, and no probe has looked since.
     demoted: AtomicBool,
     rest: Mutex<Rest>,
+    /// Statements that hold a connection of this node's while they wait for others of it: half of
+    /// what may be open at most, so that these are always to be had.
+    benches: Arc<Semaphore>,
 }
 
 /// The circuit: while a node rests, nobody dials it.
@@ -119,6 +122,7 @@ impl Node {
                 Some(ClientTls::new(mode, spec.tls.authority.as_deref(), identity)?)
             }
         };
+        let benches = Semaphore::new(spec.limits.max_connections / 2);
         Ok(Node {
             group,
             spec,
@@ -131,6 +135,7 @@ impl Node {
             open: AtomicUsize::new(0),
             demoted: AtomicBool::new(false),
             rest: Mutex::default(),
+            benches: Arc::new(benches),
         })
     }
 
@@ -219,6 +224,29 @@ impl Node {
             })
             .ok()?;
         Some(Ticket(self.clone()))
+    }
+
+    /// The right to hold a connection as a workbench.
+    ///
+    /// # Errors
+    /// 1040 where none became free in time; safe to try again.
+    pub async fn bench(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
+        match tokio::time::timeout_at(deadline, self.benches.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::limit(
+                1040,
+                "workbench_connections",
+                format!(
+                    "{} of the {} connections to {} may be workbenches, and none became free in time \
+                     (pool.size of group '{}')",
+                    self.spec.limits.max_connections / 2,
+                    self.spec.limits.max_connections,
+                    self.title(),
+                    self.group,
+                ),
+            )
+            .retry(Retry::Safe)),
+        }
     }
 
     /// Fails while the node rests after failures.

@@ -193,9 +193,25 @@ fn hides_a_name(survey: &Survey) -> bool {
     let shown = |used: &Use| {
         (used.block, used.alias.as_ref().unwrap_or(&used.written.table).text.to_lowercase())
     };
-    survey.uses.iter().enumerate().any(|(index, used)| {
+    let twice = survey.uses.iter().enumerate().any(|(index, used)| {
         survey.uses.iter().skip(index + 1).any(|other| shown(used) == shown(other))
-    })
+    });
+    // A column's schema is cut off: something nearer of that name would take the column.
+    let derived = |name: &str| {
+        let leaves = survey.blocks.iter().flat_map(|block| &block.leaves);
+        leaves.into_iter().any(|leaf| match leaf {
+            Leaf::Derived { name: Some(shown), .. } => shown.eq_ignore_ascii_case(name),
+            _ => false,
+        })
+    };
+    let taken = survey.names.iter().filter(|name| name.schema.is_some()).any(|name| {
+        let name = &name.table.text;
+        let same = |used: &&Use| {
+            used.alias.as_ref().unwrap_or(&used.written.table).text.eq_ignore_ascii_case(name)
+        };
+        derived(name) || survey.uses.iter().filter(same).count() > 1
+    });
+    twice || taken
 }
 
 /// Puts the temporary table's name in the place of the table's.

@@ -86,9 +86,11 @@ impl Held {
         }
     }
 
-    /// Whether a user variable's value may be known to a held connection alone.
-    pub fn pinned_by_variable(&self) -> bool {
-        self.entries.iter().any(|(_, lent)| lent.pins().contains(Pin::UserVariable))
+    /// Whether a held connection is the session's for one of these reasons: it alone may know a user
+    /// variable's value, or has a temporary table.
+    pub fn pinned_by(&self, reasons: &[Pin]) -> bool {
+        let holds = |lent: &Lent| reasons.iter().any(|pin| lent.pins().contains(*pin));
+        self.entries.iter().any(|(_, lent)| holds(lent))
     }
 
     /// The groups held now.

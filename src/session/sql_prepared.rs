@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::backend::counters::Pin;
 use crate::error::{Error, Fault, Result};
 use crate::session::Session;
 use crate::session::forward::Failure;
@@ -111,7 +112,7 @@ impl Session {
     /// # Errors
     /// It may have been assigned inside of a statement, so that only the server knows it.
     fn user_value(&self, name: &str) -> Result<Value> {
-        if self.held.pinned_by_variable() {
+        if self.held.pinned_by(&[Pin::UserVariable]) {
             return Err(Error::refused(
                 "user_variable_unknown",
                 "A user variable was assigned inside of a statement, so its value isn't known here: \

@@ -13,6 +13,7 @@ mod layout;
 use std::pin::pin;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::backend::choose::Role;
@@ -72,6 +73,8 @@ struct Gathering<'w> {
 
 /// The workbench's connection.
 struct Bench {
+    /// The node's right to it.
+    _permit: Option<OwnedSemaphorePermit>,
     lent: Lent,
     database: Arc<str>,
     /// The state that rows are loaded in.
@@ -102,7 +105,15 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        if plan.traits.reads_variable && self.held.pinned_by_variable() {
+        if self.held.pinned_by(&[Pin::TemporaryTable, Pin::TableLock]) {
+            return Err(Error::refused(
+                "workbench_session",
+                "The statement would be run on another connection, which neither sees this session's \
+                 temporary tables nor shares its table locks: drop or unlock them first",
+            )
+            .into());
+        }
+        if plan.traits.reads_variable && self.held.pinned_by(&[Pin::UserVariable]) {
             return Err(Error::refused(
                 "user_variable_unknown",
                 "A user variable was assigned inside of a statement, so its value isn't known on the \
@@ -433,6 +444,13 @@ impl Session {
             loading.set_variable("check_constraint_checks", Some(b"0"));
             loading.set_variable("binlog_format", Some(b"'ROW'"));
         }
+        let permit = match snapshot.topology.group(group)?.primary() {
+            Some(pool) => {
+                let patience = self.ctx.shared.config().timeouts.pool_wait.0;
+                Some(pool.node().bench(Instant::now() + patience).await?)
+            }
+            None => None,
+        };
         let lent = match self.lend_bench(snapshot, group, &loading).await {
             // Without the right the rows go to the binary log, where MariaDB writes one that isn't
             // by rows already.
@@ -442,7 +460,8 @@ impl Session {
             }
             lent => lent?,
         };
-        let mut bench = Bench { lent, database: database.clone(), loading, made: Vec::new() };
+        let database = database.clone();
+        let mut bench = Bench { _permit: permit, lent, database, loading, made: Vec::new() };
         bench.lent.pin(Pin::TemporaryTable);
         self.running.add(bench.lent.kill_handle());
         Ok(bench)

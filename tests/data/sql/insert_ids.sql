@@ -1,6 +1,6 @@
 -- AUTO_INCREMENT columns that the statement gives a value itself, over keys that nothing else uses.
 INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES ('910001', 'Ada', 'a@x', 1, '2026-01-01'), (910018.4, 'Bob', 'b@x', 1, '2026-01-01'), (9.10035e5, 'Cy', 'c@x', 1, '2026-01-01');
-SELECT user_id, name FROM users WHERE user_id > 910000 ORDER BY user_id;
+SELECT user_id, name FROM users WHERE user_id BETWEEN 910000 AND 910999 ORDER BY user_id;
 SELECT LAST_INSERT_ID(910018);
 SELECT user_id, name FROM users WHERE user_id = LAST_INSERT_ID();
 UPDATE users SET balance = 3 WHERE user_id = LAST_INSERT_ID();
@@ -22,5 +22,5 @@ INSERT INTO orders (order_id, region_id, total, user_id, status, created_at) VAL
 SELECT order_id FROM orders WHERE user_id = 910018 ORDER BY order_id;
 DELETE FROM orders WHERE user_id = 910018;
 DELETE FROM users WHERE user_id IN (910001, 910018, 910035);
-SELECT count(*) FROM users WHERE user_id > 910000;
+SELECT count(*) FROM users WHERE user_id BETWEEN 910000 AND 910999;
 SET sql_mode = DEFAULT;

@@ -171,3 +171,8 @@ SELECT user_id FROM users WHERE (user_id, name) = (SELECT user_id FROM orders LI
 -- The second reference needs all rows, and not those that the first one's join asks for.
 SELECT i.item_id FROM users u JOIN items i ON u.region_id = i.item_id UNION SELECT i.item_id FROM items i;
 SELECT r.region_id FROM users u JOIN regions r ON u.level = r.region_id UNION ALL SELECT r.region_id FROM users u, regions r;
+-- A session's temporary tables and table locks are on one connection, and this would run on another.
+CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
+-- refused: workbench_session
+SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id;
+DROP TEMPORARY TABLE only_here;
