@@ -23,7 +23,7 @@ pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
         let item = item.trim();
         let word = item.split([' ', '(']).next().unwrap_or_default();
         match word {
-            _ if item.starts_with('`') => kept.push(item.to_owned()),
+            _ if item.starts_with('`') => kept.push(valued(item)),
             "PRIMARY" if loose => kept.push(item.replacen("PRIMARY KEY", "KEY", 1)),
             "UNIQUE" if loose => kept.push(item.replacen("UNIQUE KEY", "KEY", 1)),
             "PRIMARY" | "UNIQUE" | "KEY" => kept.push(item.to_owned()),
@@ -32,6 +32,29 @@ pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
     }
     let name = name.replace('`', "``");
     Some(format!("CREATE TEMPORARY TABLE `{name}` ({}){}", kept.join(", "), options(tail)))
+}
+
+/// A column's definition; one that is generated and stored becomes a plain one, for its value depends
+/// on who wrote the row (the zone of `hour(ts)`), and is moved as it is.
+fn valued(item: &str) -> String {
+    const GENERATED: &str = " GENERATED ALWAYS AS (";
+    let stored = || {
+        let (at, _) = item.match_indices(GENERATED).find(|(at, _)| {
+            // The byte behind is reached only where no quote is open.
+            let before = format!("{}(", item.get(..*at).unwrap_or_default());
+            let mut last = None;
+            outside_quotes(&before, |byte| {
+                last = Some(byte);
+                false
+            });
+            last == Some(b'(')
+        })?;
+        let expression = item.get(at + GENERATED.len()..)?;
+        let behind = expression.get(closing(expression)? + 1..)?;
+        let rest = behind.strip_prefix(" STORED").or_else(|| behind.strip_prefix(" PERSISTENT"))?;
+        Some(format!("{}{rest}", item.get(..at)?))
+    };
+    stored().unwrap_or_else(|| item.to_owned())
 }
 
 /// `CREATE TEMPORARY TABLE` with the columns of a view: its rows of SHOW FULL COLUMNS (name, type,
@@ -158,6 +181,24 @@ mod tests {
         );
         let loose = definition(created, "t", true).unwrap();
         assert!(loose.contains(", KEY (`id`), KEY `k` (`kind`(3)), KEY `s`"), "{loose}");
+    }
+
+    #[test]
+    fn stored_values_are_moved_and_virtual_ones_computed() {
+        for (item, expected) in [
+            ("`a` int GENERATED ALWAYS AS (hour(`t)`)) STORED NOT NULL", "`a` int NOT NULL"),
+            ("`a` int GENERATED ALWAYS AS (`b` + 1) PERSISTENT", "`a` int"),
+            (
+                "`a` int GENERATED ALWAYS AS (`b`) VIRTUAL",
+                "`a` int GENERATED ALWAYS AS (`b`) VIRTUAL",
+            ),
+            (
+                "`a` int COMMENT ' GENERATED ALWAYS AS (1) STORED'",
+                "`a` int COMMENT ' GENERATED ALWAYS AS (1) STORED'",
+            ),
+        ] {
+            assert_eq!(valued(item), expected);
+        }
     }
 
     #[test]

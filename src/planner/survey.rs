@@ -81,6 +81,8 @@ pub(crate) struct Block<'a> {
     /// Columns of USING: one name for the columns of both sides.
     using: Vec<&'a Ident>,
     natural: bool,
+    /// A RIGHT JOIN: a merged column is the right side's.
+    turned: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +218,7 @@ impl<'a> Survey<'a> {
             limited: false,
             using: vec![],
             natural: false,
+            turned: false,
         });
         self.blocks.len() - 1
     }
@@ -296,6 +299,7 @@ impl<'a> Survey<'a> {
             if let Some(opened) = self.blocks.get_mut(block) {
                 opened.using.extend(&join.using);
                 opened.natural |= join.natural;
+                opened.turned |= join.kind == JoinKind::Right;
             }
             match join.kind {
                 JoinKind::Inner => {
@@ -629,7 +633,7 @@ impl<'a> Survey<'a> {
         let merged = opened.natural || opened.using.iter().any(|name| name.is(&column.text));
         match (found.as_slice(), unsure.as_slice()) {
             ([only], []) if !unsure_derived => Some(*only),
-            ([first, ..], []) if merged && !unsure_derived => Some(*first),
+            ([first, ..], []) if merged && !opened.turned && !unsure_derived => Some(*first),
             // The only table of a statement: nothing else can have the column.
             ([], [only]) if opened.leaves.len() == 1 && opened.parent.is_none() => {
                 Some(Resolved::Use(*only))

@@ -66,7 +66,7 @@ pub(super) fn named(draft: &Draft, survey: &Survey) -> Result<Named> {
     Ok(Named { words, whole })
 }
 
-/// The columns of a table that are gathered: what is generated is generated again.
+/// The columns of a table that are gathered: what is virtual is computed again.
 pub(super) fn moved(table: &Table, named: &Named, used: usize) -> Vec<Moved> {
     let generates = table.columns.iter().any(|column| column.generated != Generated::No);
     let whole = generates || table.is_view || named.whole.contains(&used);
@@ -86,7 +86,7 @@ pub(super) fn moved(table: &Table, named: &Named, used: usize) -> Vec<Moved> {
     };
     let stored = || {
         let columns = table.columns.iter().enumerate();
-        columns.filter(|(_, column)| column.generated == Generated::No)
+        columns.filter(|(_, column)| column.generated != Generated::Virtual)
     };
     let mut kept: Vec<_> =
         stored().filter(|(index, column)| needed(*index, column)).map(|(_, c)| c).collect();

@@ -53,11 +53,11 @@ pub(super) fn of(survey: &mut Survey, block: usize, used: usize, all: &[Conjunct
             Conjunct::Using { name, left, right } => {
                 let side = |survey: &Survey, (start, end): (usize, usize)| {
                     let leaves = &survey.blocks.get(block)?.leaves;
-                    let mut named = leaves.get(start..end)?.iter().filter_map(|leaf| match leaf {
-                        Leaf::Table(used) => number(survey, *used, &name.text),
-                        Leaf::Derived { .. } => None,
-                    });
-                    named.next().filter(|_| named.next().is_none())
+                    // Which of several tables gives a merged column depends on the joins.
+                    match leaves.get(start..end)? {
+                        [Leaf::Table(used)] => number(survey, *used, &name.text),
+                        _ => None,
+                    }
                 };
                 side(survey, *left).zip(side(survey, *right))
             }

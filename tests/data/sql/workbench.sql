@@ -171,6 +171,17 @@ SELECT user_id FROM users WHERE (user_id, name) = (SELECT user_id FROM orders LI
 -- The second reference needs all rows, and not those that the first one's join asks for.
 SELECT i.item_id FROM users u JOIN items i ON u.region_id = i.item_id UNION SELECT i.item_id FROM items i;
 SELECT r.region_id FROM users u JOIN regions r ON u.level = r.region_id UNION ALL SELECT r.region_id FROM users u, regions r;
+-- A reference gathered by keys has not the rows of another reference of its table.
+SELECT i.item_id, (SELECT count(*) FROM items) AS n, (SELECT max(item_id) FROM items) AS m FROM orders o JOIN items i ON i.item_id = o.order_id % 7 + 1 AND i.item_id = o.user_id WHERE o.user_id IN (1, 2, 3);
+SELECT x.user_id, (SELECT count(*) FROM users) AS n FROM stock s JOIN users x ON x.user_id = s.item_id WHERE s.item_id IN (3, 4);
+SELECT count(*) FROM stock s JOIN users x ON x.user_id = s.item_id JOIN users y ON y.region_id = x.region_id WHERE s.item_id IN (3, 4);
+-- A merged column of a RIGHT JOIN is the right side's, and of several tables on a side not the first's.
+SELECT u.user_id FROM orders o JOIN stock s ON s.item_id = o.order_id AND o.order_id = -1 RIGHT JOIN users u USING (user_id) WHERE user_id = 2;
+SELECT user_id, o.order_id FROM orders o RIGHT JOIN users u USING (user_id) WHERE user_id IN (1, 2, 119) ORDER BY 1, 2;
+SELECT u.user_id, o.order_id FROM (SELECT 5 AS user_id UNION SELECT 1) t LEFT JOIN (orders o JOIN stock s ON s.item_id = o.order_id AND o.order_id = -1) USING (user_id) JOIN users u USING (user_id) ORDER BY 1;
+-- Without its schema the column would be the derived table's.
+-- refused: scatter_subquery
+SELECT count(*) FROM shop.users WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT user_id + 100000 AS user_id FROM orders) AS users JOIN stock ON TRUE WHERE users.user_id = shop.users.user_id);
 -- A session's temporary tables and table locks are on one connection, and this would run on another.
 CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
 -- refused: workbench_session
