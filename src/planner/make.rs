@@ -178,10 +178,10 @@ fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
     let mut analyzes = false;
     for token in tokens {
         let is = |word: &&str| token.is_word(sql, word);
-        if WRITES.iter().any(|word| is(&word)) {
+        if WRITES.iter().any(is) {
             return analyzes;
         }
-        if READS.iter().any(|word| is(&word)) {
+        if READS.iter().any(is) {
             return false;
         }
         analyzes |= token.is_word(sql, "ANALYZE");

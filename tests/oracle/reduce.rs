@@ -61,12 +61,11 @@ fn edit(node: &mut Node, left: &mut usize, link: &mut Option<u32>) -> bool {
         now
     };
     match node {
-        Node::Maybe(_) => {
-            if take() {
-                *node = Node::Nothing;
-                return true;
-            }
+        Node::Maybe(_) if take() => {
+            *node = Node::Nothing;
+            return true;
         }
+        Node::Maybe(_) => {}
         Node::List { items, least, .. } if items.len() > *least => {
             for index in 0..items.len() {
                 if take() {
