@@ -23,9 +23,11 @@ pub struct Warning {
 /// rows, which stand at these places of the statement, from 0.
 pub fn of_whole(message: &str, rows: &[u32]) -> String {
     let renumbered = || {
-        let (text, number) = message.rsplit_once(" at row ")?;
+        let (text, rest) = message.rsplit_once(" at row ")?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, behind) = rest.split_at(digits);
         let place = number.parse::<usize>().ok()?.checked_sub(1)?;
-        Some(format!("{text} at row {}", u64::from(*rows.get(place)?) + 1))
+        Some(format!("{text} at row {}{behind}", u64::from(*rows.get(place)?) + 1))
     };
     renumbered().unwrap_or_else(|| message.to_owned())
 }

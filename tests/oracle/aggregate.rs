@@ -26,6 +26,11 @@ impl Maker<'_> {
             9..=11 => around("SUM(", one(self, &exact).0, ")"),
             12..=13 => around("AVG(", one(self, &exact).0, ")"),
             14..=17 => {
+                // Of days without a month MySQL finds the least or another, by the order of a join's
+                // rows.
+                let several = self.scope.len() > 1;
+                let fits =
+                    |field: &Field| fits(field) && !(several && field.form.kind == Type::Date);
                 let (node, field) = one(self, &fits);
                 let before = *self.dice.pick(&["MIN(", "MAX("]);
                 return (around(before, node, ")"), field);

@@ -389,7 +389,8 @@ fn spelled_text(bytes: &[u8], spelling: u64, plain: &str) -> String {
         0 => format!("\"{}\"", inner.replace('"', "\"\"")),
         1 => format!("_utf8mb4{plain}"),
         2 => format!("_utf8mb4 x'{hex}'"),
-        3 => format!("N{plain}"),
+        // Of utf8mb3, which has no characters beyond these.
+        3 if inner.chars().all(|c| c < '\u{ffff}') => format!("N{plain}"),
         4 if inner.is_ascii() && inner.len() > 1 => {
             format!("'{}' '{}'", escaped(&inner[..1]), escaped(&inner[1..]))
         }

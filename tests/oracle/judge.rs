@@ -273,7 +273,9 @@ fn warnings(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> {
     }
     // Rows are counted in the order in which they are read.
     let numberless = |warning: &String| match warning.rsplit_once(" at row ") {
-        Some((text, _)) if !written.has(Mark::Written) => text.to_owned(),
+        Some((text, row)) if !written.has(Mark::Written) => {
+            text.to_owned() + row.trim_start_matches(|c: char| c.is_ascii_digit())
+        }
         _ => warning.clone(),
     };
     let mut left: Vec<String> = plain.warnings.iter().map(numberless).collect();
