@@ -130,8 +130,8 @@ impl<'a> Draft<'a> {
         self.facts.retry = self.facts.access == Access::Read && self.facts.pins.is_none();
     }
 
-    /// A stored function may write, take locks, set variables and ask for LAST_INSERT_ID()
-    /// (mysql-traps 12).
+    /// A stored function may write and ask for LAST_INSERT_ID(). Its connection isn't kept for the
+    /// session: a function that [`crate::sql::native`] doesn't know would take one from the pool.
     fn calls_stored(&mut self) {
         if self.explains {
             return;
@@ -139,7 +139,6 @@ impl<'a> Draft<'a> {
         if self.facts.access == Access::Read {
             self.facts.access = Access::PrimaryRead;
         }
-        self.facts.pins = self.facts.pins.or(Some(Pin::Routine));
         self.facts.retry = false;
         self.facts.lends_id |= self.facts.access == Access::PrimaryRead;
     }
