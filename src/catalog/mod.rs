@@ -3,6 +3,8 @@
 //! Owns: the types and their lookups. Never: asks a server (the loader lives in `backend`), or
 //! knows how a table is sharded.
 
+pub mod definition;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -320,6 +320,11 @@ impl<'a> Draft<'a> {
                 *many = Many::First;
             }
         }
+        // Rows of information_schema are put together for each execution.
+        let system = |name: &SchemaName| name.as_str().eq_ignore_ascii_case("information_schema");
+        if self.facts.prepared == PreparedForm::Native && self.schemas.iter().any(system) {
+            self.facts.prepared = PreparedForm::Text;
+        }
         self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
         let rules = self.schemas.iter().filter_map(|name| self.input.rules.schema(name.as_str()));
         let transactions = rules.map(|schema| schema.transactions).min().unwrap_or_default();

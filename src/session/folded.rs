@@ -1,30 +1,11 @@
-//! information_schema over logical names: its tables, cut into a statement as derived tables.
+//! information_schema in a statement: where it is read.
 //!
-//! Owns: finding the references, and the text that stands in their place. Never: asks a server
-//! ([`super::system`] does).
-//!
-//! `information_schema.TABLES` becomes `(SELECT …, CASE … END AS TABLE_NAME, … FROM
-//! information_schema.TABLES WHERE …) AS TABLES`: one shard stands for its logical table, under
-//! its logical name, and nothing else of the servers is seen. What a shard counts (rows, bytes)
-//! is its own.
+//! Owns: finding the references to its tables in a statement's tokens. Never: knows what they show
+//! ([`super::system`] does), or asks a server.
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
 use crate::sql::token::{Token, TokenKind};
-
-/// What is where on the server that is asked.
-#[derive(Clone, Debug, Default)]
-pub struct Mapping {
-    /// Physical databases and the schemas that they are.
-    pub databases: Vec<(String, String)>,
-    /// Physical databases whose undeclared tables are tables of the schema.
-    pub homes: Vec<String>,
-    /// Physical database, physical table, logical table.
-    pub tables: Vec<(String, String, String)>,
-    /// Tables in `homes` that are parts of logical ones.
-    pub parts: Vec<(String, String)>,
-}
 
 /// A table of information_schema in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +14,14 @@ pub struct Reference {
     pub range: Range<usize>,
     /// The table's name as written.
     pub name: String,
+    /// What columns are qualified with: the alias, or the name.
+    pub alias: String,
     /// The statement gives no alias.
     pub bare: bool,
+    /// The place of the table's token among those that aren't trivia.
+    pub place: usize,
+    /// Parentheses stand around it alone.
+    pub enclosed: bool,
 }
 
 /// The references of a statement, and the places of a schema and its point before a qualified
@@ -84,9 +71,26 @@ pub fn references(
         let (Some(begin), Some(table)) = (significant.get(first), significant.get(last)) else {
             continue;
         };
-        let bare = !significant.get(last + 1).is_some_and(|next| is_alias(sql, next));
+        let next = |further: usize| significant.get(last + further);
+        let bare = !next(1).is_some_and(|next| is_alias(sql, next));
+        let alias = match next(1) {
+            _ if bare => name_of(sql, table),
+            Some(word) if word.is_word(sql, "AS") => {
+                next(2).map(|alias| name_of(sql, alias)).unwrap_or_default()
+            }
+            alias => alias.map(|alias| name_of(sql, alias)).unwrap_or_default(),
+        };
+        let behind = match next(1) {
+            _ if bare => next(1),
+            Some(word) if word.is_word(sql, "AS") => next(3),
+            _ => next(2),
+        };
+        let before = first.checked_sub(1).and_then(|before| significant.get(before));
+        let is = |token: Option<&Token>, symbol| token.is_some_and(|it| it.is_symbol(sql, symbol));
+        let enclosed = is(before, "(") && is(behind, ")");
         let range = begin.range().start..table.range().end;
-        found.push(Reference { range, name: name_of(sql, table), bare });
+        let name = name_of(sql, table);
+        found.push(Reference { range, name, alias, bare, place: last, enclosed });
     }
     (found, cut)
 }
@@ -230,160 +234,6 @@ fn name_of(sql: &[u8], token: &Token) -> String {
     }
 }
 
-/// Tables that speak of the server alone and are the same on each.
-const UNCHANGED: [&str; 20] = [
-    "CHARACTER_SETS",
-    "COLLATIONS",
-    "COLLATION_CHARACTER_SET_APPLICABILITY",
-    "ENGINES",
-    "PLUGINS",
-    "KEYWORDS",
-    "SQL_FUNCTIONS",
-    "GLOBAL_VARIABLES",
-    "SESSION_VARIABLES",
-    "GLOBAL_STATUS",
-    "SESSION_STATUS",
-    "SYSTEM_VARIABLES",
-    "RESOURCE_GROUPS",
-    "ST_SPATIAL_REFERENCE_SYSTEMS",
-    "ST_UNITS_OF_MEASURE",
-    "SPATIAL_REF_SYS",
-    "PROFILING",
-    "APPLICABLE_ROLES",
-    "ENABLED_ROLES",
-    "OPTIMIZER_TRACE",
-];
-
-/// Tables of which nothing is a client's: files of shards, rights of Weir's own account.
-const EMPTY: [&str; 8] = [
-    "FILES",
-    "USER_PRIVILEGES",
-    "SCHEMA_PRIVILEGES",
-    "TABLE_PRIVILEGES",
-    "COLUMN_PRIVILEGES",
-    "TABLESPACES",
-    "USER_ATTRIBUTES",
-    "ROLE_TABLE_GRANTS",
-];
-
-/// Whether a table is left as it is.
-pub fn is_unchanged(table: &str) -> bool {
-    UNCHANGED.iter().any(|known| known.eq_ignore_ascii_case(table))
-}
-
-/// The derived table that stands for one of information_schema, in parentheses.
-///
-/// # Errors
-/// A refusal, for a table that shows what isn't the client's.
-pub fn derived(table: &str, columns: &[String], mapping: &Mapping) -> Result<String> {
-    let upper = table.to_ascii_uppercase();
-    let column = |wanted: &[&str]| {
-        let found = wanted
-            .iter()
-            .find_map(|name| columns.iter().find(|column| column.eq_ignore_ascii_case(name)));
-        found.map(|column| format!("`{column}`"))
-    };
-    let database = column(&["TABLE_SCHEMA", "EVENT_OBJECT_SCHEMA", "CONSTRAINT_SCHEMA"]);
-    let name = column(&["TABLE_NAME", "EVENT_OBJECT_TABLE"]);
-    let of_schema =
-        columns.iter().find(|column| is_schema(column)).map(|column| format!("`{column}`"));
-    let filter = match (&database, &name, of_schema) {
-        _ if EMPTY.contains(&upper.as_str()) => "FALSE".to_owned(),
-        (Some(database), Some(name), _) => of_tables(database, name, mapping),
-        (_, _, Some(schema)) => {
-            let shown = mapping.homes.iter().map(String::as_str).chain(["information_schema"]);
-            format!("{schema} IN ({})", list(shown))
-        }
-        _ => {
-            return Err(Error::refused(
-                "information_schema",
-                format!(
-                    "information_schema.{table} speaks of the servers behind Weir and is not shown here: \
-                     ask a server itself (for clients, SHOW PROCESSLIST)"
-                ),
-            ));
-        }
-    };
-    let shown = columns.iter().map(|column| {
-        let quoted = format!("`{column}`");
-        if is_schema(column) {
-            return format!("{} AS {quoted}", schema_of(&quoted, mapping));
-        }
-        match (&database, is_table(column)) {
-            (Some(database), true) => {
-                format!("{} AS {quoted}", table_of(database, &quoted, mapping))
-            }
-            _ => quoted,
-        }
-    });
-    let shown: Vec<String> = shown.collect();
-    Ok(format!("(SELECT {} FROM information_schema.`{upper}` WHERE {filter})", shown.join(",")))
-}
-
-fn is_schema(column: &str) -> bool {
-    let column = column.to_ascii_uppercase();
-    column.ends_with("_SCHEMA") || column == "SCHEMA_NAME"
-}
-
-fn is_table(column: &str) -> bool {
-    let column = column.to_ascii_uppercase();
-    matches!(column.as_str(), "TABLE_NAME" | "EVENT_OBJECT_TABLE" | "REFERENCED_TABLE_NAME")
-}
-
-fn schema_of(column: &str, mapping: &Mapping) -> String {
-    let cases = mapping.databases.iter().filter(|(physical, schema)| physical != schema);
-    let cases: String = cases
-        .map(|(physical, schema)| format!(" WHEN {} THEN {}", text(physical), text(schema)))
-        .collect();
-    case(column, &cases)
-}
-
-fn table_of(database: &str, column: &str, mapping: &Mapping) -> String {
-    let cases = mapping.tables.iter().filter(|(_, physical, table)| physical != table);
-    let cases: String = cases
-        .map(|(place, physical, table)| {
-            format!(" WHEN {} THEN {}", text(&format!("{place}.{physical}")), text(table))
-        })
-        .collect();
-    match cases.is_empty() {
-        true => column.to_owned(),
-        false => format!("CASE CONCAT({database},'.',{column}){cases} ELSE {column} END"),
-    }
-}
-
-fn case(column: &str, cases: &str) -> String {
-    match cases.is_empty() {
-        true => column.to_owned(),
-        false => format!("CASE {column}{cases} ELSE {column} END"),
-    }
-}
-
-fn of_tables(database: &str, name: &str, mapping: &Mapping) -> String {
-    let pairs = |all: &mut dyn Iterator<Item = (&String, &String)>| {
-        let pairs: Vec<String> =
-            all.map(|(place, table)| format!("({},{})", text(place), text(table))).collect();
-        pairs.join(",")
-    };
-    let mut filter = format!("{database} = 'information_schema'");
-    let shown = pairs(&mut mapping.tables.iter().map(|(place, table, _)| (place, table)));
-    if !shown.is_empty() {
-        filter.push_str(&format!(" OR ({database},{name}) IN ({shown})"));
-    }
-    if !mapping.homes.is_empty() {
-        let homes = list(mapping.homes.iter().map(String::as_str));
-        filter.push_str(&format!(" OR {database} IN ({homes})"));
-        let parts = pairs(&mut mapping.parts.iter().map(|(place, table)| (place, table)));
-        if !parts.is_empty() {
-            filter.push_str(&format!(" AND ({database},{name}) NOT IN ({parts})"));
-        }
-    }
-    filter
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(text).collect::<Vec<_>>().join(",")
-}
-
 /// A text literal that no sql_mode reads otherwise: names with a backslash are written in hex.
 pub(super) fn text(name: &str) -> String {
     if name.contains('\\') {
@@ -445,25 +295,5 @@ mod tests {
         assert_eq!(names, vec![]);
         assert_eq!(found("SELECT name FROM shop.users WHERE user_id = 7", true).0.len(), 0);
         assert_eq!(found("SHOW COLUMNS FROM information_schema.tables", false).0.len(), 0);
-    }
-
-    #[test]
-    fn a_shard_stands_for_its_table_and_the_others_are_hidden() {
-        let mapping = Mapping {
-            databases: vec![("shop_0".into(), "shop".into())],
-            homes: vec!["shop_0".into()],
-            tables: vec![("shop_0".into(), "users_0".into(), "users".into())],
-            parts: vec![("shop_0".into(), "users_0".into()), ("shop_0".into(), "users_1".into())],
-        };
-        let columns = ["TABLE_SCHEMA", "TABLE_NAME", "ENGINE"].map(str::to_owned);
-        assert_eq!(
-            derived("tables", &columns, &mapping).unwrap(),
-            "(SELECT CASE `TABLE_SCHEMA` WHEN 'shop_0' THEN 'shop' ELSE `TABLE_SCHEMA` END AS `TABLE_SCHEMA`,\
-             CASE CONCAT(`TABLE_SCHEMA`,'.',`TABLE_NAME`) WHEN 'shop_0.users_0' THEN 'users' ELSE `TABLE_NAME` END \
-             AS `TABLE_NAME`,`ENGINE` FROM information_schema.`TABLES` WHERE `TABLE_SCHEMA` = 'information_schema' \
-             OR (`TABLE_SCHEMA`,`TABLE_NAME`) IN (('shop_0','users_0')) OR `TABLE_SCHEMA` IN ('shop_0') \
-             AND (`TABLE_SCHEMA`,`TABLE_NAME`) NOT IN (('shop_0','users_0'),('shop_0','users_1')))"
-        );
-        assert!(derived("PROCESSLIST", &["ID".to_owned(), "INFO".to_owned()], &mapping).is_err());
     }
 }

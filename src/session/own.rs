@@ -29,6 +29,14 @@ pub struct Rows {
 /// # Errors
 /// The server's own error, a broken connection, more than [`MAX_ROWS`] rows.
 pub async fn rows(lent: &mut Lent, sql: &[u8]) -> Result<Rows> {
+    rows_within(lent, sql, MAX_ROWS).await
+}
+
+/// The same for a question that may bring more rows, or only fewer.
+///
+/// # Errors
+/// As [`rows`].
+pub async fn rows_within(lent: &mut Lent, sql: &[u8], most: usize) -> Result<Rows> {
     lent.query(sql);
     let columns = match lent.answer().await? {
         Answer::ResultSet { columns } => columns,
@@ -69,7 +77,7 @@ pub async fn rows(lent: &mut Lent, sql: &[u8]) -> Result<Rows> {
             lent.ended(status);
             return Ok(found);
         }
-        if found.rows.len() >= MAX_ROWS {
+        if found.rows.len() >= most {
             lent.condemn();
             return Err(Error::internal("a question of Weir's own brought too many rows"));
         }

@@ -40,6 +40,7 @@ use crate::session::look_back;
 use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
 use crate::session::record;
 use crate::session::reply::text_column;
+use crate::session::system::Folded;
 use crate::session::{End, Session};
 use crate::sql::template::Lexed;
 use crate::value::Value;
@@ -175,7 +176,11 @@ impl Session {
             Rendered::AsIs => sql,
             Rendered::Written => &text,
         };
-        let folded = self.fold(snapshot, plan, &target, text).await?;
+        let folded = match Box::pin(self.fold_empty(snapshot, plan, &target, text)).await? {
+            Folded::AsIs => None,
+            Folded::Text(text) => Some(text),
+            Folded::Benched(benched) => return self.describe_benched(benched).await,
+        };
         let text = folded.as_deref().unwrap_or(text);
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let mut purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
@@ -375,8 +380,6 @@ impl Session {
             }
         }
         self.last.begin();
-        let folded = self.fold(snapshot, plan, target, text).await?;
-        let text = folded.as_deref().unwrap_or(text);
         let names = plan.renamings(target);
         let job = Job {
             snapshot,

@@ -22,6 +22,7 @@ use crate::session::Session;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::lend::Purpose;
 use crate::session::reply::{Kind, Table};
+use crate::session::system::Folded;
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
@@ -261,7 +262,11 @@ impl Session {
                 self.last.begin();
             }
         }
-        let folded = self.fold(snapshot, plan, target, sql).await?;
+        let folded = match self.fold(snapshot, plan, target, sql).await? {
+            Folded::AsIs => None,
+            Folded::Text(text) => Some(text),
+            Folded::Benched(benched) => return self.run_benched(plan, benched, manner).await,
+        };
         let sql = folded.as_deref().unwrap_or(sql);
         let names = plan.renamings(target);
         let local_infile = matches!(
@@ -326,7 +331,7 @@ impl Session {
             }
             Reply::Schemas { shown } => self.show_schemas(snapshot, shown, manner).await?,
             Reply::Tables { schema, full, shown } => {
-                self.show_tables(snapshot, schema, *full, shown, manner).await?;
+                return self.show_tables(snapshot, plan, schema, *full, (shown, manner)).await;
             }
             Reply::TableStatus { schema, shown } => {
                 return self.show_table_status(snapshot, plan, schema, shown, manner).await;

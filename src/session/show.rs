@@ -2,7 +2,6 @@
 //!
 //! Owns: their tables, under logical names. Never: asks about a physical name more than it must.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::context::Snapshot;
@@ -11,16 +10,14 @@ use crate::name::SchemaName;
 use crate::planner::Plan;
 use crate::planner::plan::{Shown, Target};
 use crate::protocol::error_code;
-use crate::rules::table::Placement;
 use crate::session::Session;
 use crate::session::folded;
-use crate::session::forward::{Failure, Job};
+use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::look_back::Remembered;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::reply::{Kind, Table};
-use crate::session::system::OWN_TABLES;
 use crate::sql::lex::ServerKind;
 
 impl Session {
@@ -103,105 +100,63 @@ impl Session {
             "CREATE_OPTIONS AS Create_options",
             "TABLE_COMMENT AS Comment",
         ];
-        let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
-            return Err(error_code::unknown_database(schema.as_str()).into());
-        };
-        let target = Target::plain(rules.default_group, Some(rules.default_database().clone()));
         let mut list = COLUMNS.join(", ");
         if self.dialect.server == ServerKind::MariaDb {
             list.push_str(", MAX_INDEX_LENGTH AS Max_index_length, TEMPORARY AS Temporary");
         }
-        let columns = self.system_columns(snapshot, &target, "TABLES").await?;
-        let tables = folded::derived("TABLES", &columns, &self.mapping(snapshot, target.group))?;
-        let name = folded::text(schema.as_str());
-        let mut question = format!(
-            "SELECT * FROM (SELECT {list} FROM {tables} AS t WHERE TABLE_SCHEMA = {name}) AS s"
-        );
-        match shown {
-            Shown { filter: Some(filter), .. } => question.push_str(&format!(" WHERE ({filter})")),
-            Shown { pattern: Some(pattern), .. } => {
-                question.push_str(&format!(" WHERE Name LIKE {}", folded::text(pattern)));
-            }
-            _ => {}
-        }
-        question.push_str(" ORDER BY Name");
-        let job = Job {
-            snapshot,
-            facts: &plan.facts,
-            target: &target,
-            names: &[],
-            more: manner.more,
-            local_infile: false,
-            written: None,
-        };
-        let summary = self.run_text(&job, question.as_bytes(), manner).await?;
-        Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
+        let source = Source { list: &list, table: "TABLES", schema: "TABLE_SCHEMA" };
+        let order = ("TABLE_NAME", "Name");
+        self.show_system(snapshot, plan, schema, &source, order, (shown, manner)).await
     }
 
-    /// `SHOW [FULL] TABLES`: what the rules name, and what the default group holds beside it.
+    /// A SHOW that is a question over one of information_schema's tables.
+    async fn show_system(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        schema: &SchemaName,
+        source: &Source<'_>,
+        (column, shown_as): (&str, &str),
+        (shown, manner): (&Shown, Manner<'_>),
+    ) -> Result<Outcome, Failure> {
+        let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
+            return Err(error_code::unknown_database(schema.as_str()).into());
+        };
+        let target = Target::plain(rules.default_group, Some(rules.default_database().clone()));
+        let Source { list, table, schema: of } = source;
+        let name = folded::text(schema.as_str());
+        let mut question =
+            format!("SELECT {list} FROM information_schema.{table} WHERE {of} = {name}");
+        if let Some(pattern) = &shown.pattern {
+            question.push_str(&format!(" AND {column} LIKE {}", folded::text(pattern)));
+        }
+        if let Some(filter) = &shown.filter {
+            question = format!("SELECT * FROM ({question}) AS {table} WHERE ({filter})");
+        }
+        question.push_str(&format!(" ORDER BY `{shown_as}`"));
+        self.run_system(snapshot, plan, &target, question.as_bytes(), manner).await
+    }
+
+    /// `SHOW [FULL] TABLES`: the logical tables that there are.
     pub(super) async fn show_tables(
         &mut self,
         snapshot: &Arc<Snapshot>,
+        plan: &Plan,
         schema: &SchemaName,
         full: bool,
-        shown: &Shown,
-        manner: Manner<'_>,
-    ) -> Result<()> {
-        let pattern = shown.pattern.as_deref();
-        let names = self.logical_tables(snapshot, schema).await?;
-        let title = match pattern {
+        (shown, manner): (&Shown, Manner<'_>),
+    ) -> Result<Outcome, Failure> {
+        let title = match &shown.pattern {
             Some(pattern) => format!("Tables_in_{schema} ({pattern})"),
             None => format!("Tables_in_{schema}"),
         };
-        let mut columns = vec![(title.as_str(), Kind::Text)];
+        let mut list = format!("TABLE_NAME AS `{}`", title.replace('`', "``"));
         if full {
-            columns.push(("Table_type", Kind::Text));
+            list.push_str(", TABLE_TYPE AS Table_type");
         }
-        let mut table = Table::new(&columns);
-        for (name, kind) in &names {
-            if pattern.is_some_and(|pattern| !like(name, pattern)) {
-                continue;
-            }
-            let mut row = vec![Some(name.as_str())];
-            if full {
-                row.push(Some(kind.as_str()));
-            }
-            table.row(row);
-        }
-        self.reply_filtered(snapshot, table, shown, manner).await
-    }
-
-    /// The logical tables of a schema with their types, in order of their names.
-    async fn logical_tables(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        schema: &SchemaName,
-    ) -> Result<BTreeMap<String, String>> {
-        let mut names = BTreeMap::new();
-        let Some(rules) = snapshot.rules.schema(schema.as_str()) else { return Ok(names) };
-        let mut physical = std::collections::HashSet::new();
-        for (name, placement) in rules.tables() {
-            names.insert(name.to_owned(), "BASE TABLE".to_owned());
-            if let Placement::Sharded(sharded) = placement {
-                physical.extend(sharded.shards.iter().map(|shard| shard.table.to_string()));
-            }
-        }
-        let database = rules.default_database().clone();
-        let target = Target::plain(rules.default_group, Some(database));
-        let mut lent = self.lend(snapshot, &target, Purpose::OWN).await?;
-        let found = rows(&mut lent, b"SHOW FULL TABLES").await;
-        self.settle(target.group, lent, snapshot).await;
-        for row in found?.rows {
-            let text = |place: usize| {
-                let value = row.get(place).and_then(|value| value.as_deref()).unwrap_or_default();
-                String::from_utf8_lossy(value).into_owned()
-            };
-            let name = text(0);
-            if !physical.contains(&name) && !OWN_TABLES.contains(&name.as_str()) {
-                names.entry(name).or_insert_with(|| text(1));
-            }
-        }
-        Ok(names)
+        let source = Source { list: &list, table: "TABLES", schema: "TABLE_SCHEMA" };
+        let order = ("TABLE_NAME", &*title.replace('`', "``"));
+        self.show_system(snapshot, plan, schema, &source, order, (shown, manner)).await
     }
 
     /// `SHOW PROCESSLIST`: this proxy's clients; without the admin right one's own.
@@ -251,6 +206,15 @@ impl Session {
             account: format!("{}@%", self.identity.user.name),
         }
     }
+}
+
+/// What a SHOW is a question over.
+struct Source<'s> {
+    /// The columns under the names that SHOW gives them.
+    list: &'s str,
+    table: &'s str,
+    /// The column of the schema.
+    schema: &'s str,
 }
 
 /// LIKE as SHOW has it: `%`, `_`, a backslash before either; without case.

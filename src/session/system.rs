@@ -1,95 +1,392 @@
-//! Statements that read information_schema: under logical names, from one server.
+//! Statements that read information_schema: over the tables of all groups, under logical names.
 //!
-//! Owns: what the rules say is on that server, and the columns of its tables. Never: cuts texts
-//! itself ([`super::folded`]).
+//! Owns: gathering what the groups' servers say, folding it into temporary tables of the workbench,
+//! and the client's own statement over those. Never: cuts texts itself ([`super::folded`]), or
+//! decides which rows a statement leaves: its own WHERE does.
+//!
+//! One shard describes a sharded table; the sizes of all are added up, and are asked for only where
+//! the statement names them. What the conditions say of schemas and tables is asked of servers by
+//! physical names, so that one table's columns don't open thousands.
+
+mod fold;
+mod load;
+mod places;
+mod question;
+mod shape;
+mod wanted;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::backend::connection::Pipelining;
+use crate::backend::pool::Lent;
+use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
-use crate::name::GroupId;
+use crate::executor::rename::Names;
+use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::Plan;
-use crate::planner::plan::Target;
-use crate::rules::sequence::{SEGMENT_TABLE, WORKER_TABLE};
-use crate::rules::table::Placement;
+use crate::planner::plan::{Renaming, Target};
+use crate::planner::survey::is_system;
+use crate::protocol::column::Column;
 use crate::session::Session;
-use crate::session::folded::{self, Mapping};
+use crate::session::folded::{self, Reference};
+use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::look_back;
-use crate::session::own::rows;
+use crate::session::own::{rows, rows_within};
+use crate::session::query::{Manner, Outcome};
+use crate::session::workbench::Bench;
 use crate::sql::lex::{self, ServerKind};
-use crate::sql::token::Token;
+
+use fold::{Folding, Line};
+use load::needed;
+use places::{Places, Reverse};
+use question::Question;
+use shape::{AVERAGE, Rows, Shape, shape};
+use wanted::Wanted;
 
 /// The columns of tables of information_schema, by the table's name in capitals.
 pub(crate) type Columns = HashMap<String, Arc<[String]>>;
 
+/// What became of a statement's tables of information_schema.
+pub(super) enum Folded {
+    /// It has none.
+    AsIs,
+    /// They are the same on every server.
+    Text(Vec<u8>),
+    /// They stand on the workbench.
+    Benched(Benched),
+}
+
+/// A statement over temporary tables that hold what its tables of information_schema have.
+pub(super) struct Benched {
+    bench: Bench,
+    names: Vec<Renaming>,
+    text: Vec<u8>,
+}
+
+/// One reference that gets a temporary table.
+struct Job {
+    /// The table's name in capitals.
+    table: String,
+    temporary: String,
+    shape: Shape,
+    wanted: Wanted,
+    /// The columns that the statement may ask for.
+    columns: Vec<String>,
+}
+
 impl Session {
-    /// The statement with derived tables in the place of information_schema's; `None` where it
-    /// reads none.
+    /// The statement over what its tables of information_schema have.
     ///
     /// # Errors
-    /// A refusal for tables that show what isn't the client's; 1109 for unknown ones.
+    /// 1227 for tables that show the servers, 1109 for unknown ones, a refusal inside of a transaction
+    /// that a table of the client's is read in.
     pub(super) async fn fold(
         &mut self,
         snapshot: &Arc<Snapshot>,
         plan: &Plan,
         target: &Target,
         sql: &[u8],
-    ) -> Result<Option<Vec<u8>>> {
+    ) -> Result<Folded, Failure> {
         if !reads_system(plan) {
-            return Ok(None);
+            return Ok(Folded::AsIs);
         }
+        Box::pin(self.fold_text(snapshot, Some(plan), target, sql, true)).await
+    }
+
+    /// The same without any row, for its column definitions.
+    pub(super) async fn fold_empty(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        target: &Target,
+        sql: &[u8],
+    ) -> Result<Folded, Failure> {
+        if !reads_system(plan) {
+            return Ok(Folded::AsIs);
+        }
+        self.fold_text(snapshot, Some(plan), target, sql, false).await
+    }
+
+    async fn fold_text(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: Option<&Plan>,
+        target: &Target,
+        sql: &[u8],
+        fill: bool,
+    ) -> Result<Folded, Failure> {
         let inside = self.schema.as_ref().is_some_and(|schema| is_information(schema.as_str()));
-        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
-        let (references, qualifiers) = folded::references(sql, &tokens, inside);
-        let named = plan.table_names().filter(|(schema, _)| is_information(schema)).count();
-        if references.len() < named {
+        let mut tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        tokens.retain(|token| !token.kind.is_trivia());
+        let (references, qualifiers) = folded::references(sql, &tokens, inside && plan.is_some());
+        let named =
+            |plan: &Plan| plan.table_names().filter(|(schema, _)| is_information(schema)).count();
+        if plan.is_some_and(|plan| references.len() < named(plan)) {
             return Err(Error::refused(
                 "information_schema",
                 "A table of information_schema stands where it isn't recognised: write the statement with \
                  plain references in FROM",
-            ));
+            )
+            .into());
+        }
+        if references.is_empty() {
+            return Ok(Folded::AsIs);
         }
         let mut edits: Vec<(Range<usize>, String)> =
             qualifiers.into_iter().map(|range| (range, String::new())).collect();
-        if references.is_empty() {
-            return Ok(None);
-        }
-        let mapping = self.mapping(snapshot, target.group);
-        for reference in references {
-            let alias = if reference.bare {
-                format!(" AS `{}`", reference.name.replace('`', "``"))
+        let mut jobs: Vec<Job> = Vec::new();
+        let database = self.bench_database(snapshot, target)?;
+        for reference in &references {
+            let table = reference.name.to_ascii_uppercase();
+            let columns = self.system_columns(snapshot, target, &reference.name).await?;
+            let shape = shape(&table, &columns)?;
+            let source = if shape == Shape::Unchanged {
+                format!("information_schema.{table}")
             } else {
-                String::new()
+                let temporary = format!("weir_is_{}", jobs.len());
+                let source = self.source(&database, &temporary, reference.enclosed);
+                let wanted = Wanted::of(sql, &tokens, reference, self.dialect);
+                let columns = needed(sql, &tokens, &columns);
+                jobs.push(Job { table, temporary, shape, wanted, columns });
+                source
             };
-            if folded::is_unchanged(&reference.name) {
-                let name = reference.name.to_ascii_uppercase();
-                edits.push((reference.range, format!("information_schema.{name}{alias}")));
+            edits.push((reference.range.clone(), source + &alias(reference)));
+        }
+        let text = edited(sql, edits);
+        if jobs.is_empty() {
+            return Ok(Folded::Text(text));
+        }
+        if let Some(plan) = plan {
+            self.check_beside(plan)?;
+        }
+        let mut bench = self.open_bench(snapshot, target.group, &database).await?;
+        bench.loading.set_variable("time_zone", self.state.variable("time_zone"));
+        let loading = bench.loading.clone();
+        bench.lent.enter(&loading, Pipelining::Nothing).await?;
+        let filled = self.fill_bench(snapshot, &mut bench, &jobs, target.group, fill).await;
+        if let Err(error) = filled {
+            bench.lent.condemn();
+            return Err(error.into());
+        }
+        let mut names = plan.map(|plan| plan.renamings(target)).unwrap_or_default();
+        names.extend(jobs.iter().map(|job| Renaming {
+            physical_database: database.clone(),
+            physical_table: Arc::from(&*job.temporary),
+            schema: SchemaName::new("information_schema"),
+            table: TableName::new(&job.table),
+            in_rows: false,
+        }));
+        Ok(Folded::Benched(Benched { bench, names, text }))
+    }
+
+    /// What stands in FROM for a temporary table.
+    fn source(&self, database: &str, temporary: &str, enclosed: bool) -> String {
+        let source = format!("`{}`.`{temporary}`", database.replace('`', "``"));
+        match self.dialect.server {
+            // MySQL's tables of information_schema are views: columns are called as the view has them.
+            // Alone in parentheses its grammar wants a plain table.
+            ServerKind::MySql if !enclosed => format!("(SELECT * FROM {source})"),
+            _ => source,
+        }
+    }
+
+    /// Other tables of the statement are read where they are, outside of a transaction.
+    fn check_beside(&self, plan: &Plan) -> Result<()> {
+        let open = self.is_in_transaction() || !self.state.autocommit();
+        let others = plan.table_names().any(|(schema, _)| !is_system(schema));
+        let writes = plan.facts.access != crate::planner::plan::Access::Read;
+        if open && (others || writes) {
+            return Err(Error::refused(
+                "information_schema",
+                "Inside of a transaction information_schema is read by itself: its rows stand on another \
+                 connection, which doesn't see what the transaction has done to other tables",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A database of the target's group for temporary tables.
+    fn bench_database(&self, snapshot: &Snapshot, target: &Target) -> Result<Arc<str>> {
+        let given = target.database.as_ref().filter(|database| !is_system(database));
+        if let Some(database) = given {
+            return Ok(database.clone());
+        }
+        let schemas = snapshot.rules.schemas();
+        let any = schemas.iter().find_map(|schema| schema.database_in(target.group).cloned());
+        any.ok_or_else(|| {
+            Error::refused("information_schema", "The rules name no database of this group")
+        })
+    }
+
+    /// Makes the temporary tables, and brings their rows.
+    async fn fill_bench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        bench: &mut Bench,
+        jobs: &[Job],
+        group: GroupId,
+        fill: bool,
+    ) -> Result<()> {
+        for job in jobs {
+            let made = format!(
+                "CREATE TEMPORARY TABLE `{}`.`{}` AS SELECT * FROM information_schema.`{}` LIMIT 0",
+                bench.database.replace('`', "``"),
+                job.temporary,
+                job.table
+            );
+            bench.lent.simple(made.as_bytes()).await?;
+            bench.made.push(job.temporary.clone());
+        }
+        let mut lents: HashMap<GroupId, Lent> = HashMap::new();
+        for job in jobs.iter().filter(|_| fill) {
+            let lines = match &job.shape {
+                Shape::Processlist => self.own_clients(&job.columns),
+                Shape::Rows(rows) => {
+                    let ways = (&mut *bench, group, &mut lents);
+                    self.folded_rows(snapshot, job, rows, ways).await?
+                }
+                Shape::Empty | Shape::Unchanged => Vec::new(),
+            };
+            load::load(bench, job, &lines).await?;
+        }
+        for (_, lent) in lents {
+            lent.finish().await;
+        }
+        Ok(())
+    }
+
+    /// The rows of one table over all groups.
+    async fn folded_rows(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        job: &Job,
+        shown: &Rows,
+        (bench, own, lents): (&mut Bench, GroupId, &mut HashMap<GroupId, Lent>),
+    ) -> Result<Vec<Line>> {
+        let places = Places::of(&snapshot.rules, &self.identity.user, &job.wanted);
+        let refers = job.columns.iter().any(|column| column == "REFERENCED_TABLE_NAME");
+        let reverse = if refers { Reverse::of(&snapshot.rules) } else { Reverse::default() };
+        let columns = job.gathered(shown);
+        let adds = columns.iter().any(|column| shown.sizes.has(column));
+        let mut folding = Folding::new(shown, &columns, (&places, &job.wanted, &reverse));
+        let limits = &self.ctx.shared.config().limits;
+        let most = (limits.workbench_rows as usize, limits.workbench_bytes.0);
+        let mut moved = 0;
+        let mut groups = places.groups();
+        if !groups.contains(&own) && job.wanted.schema("information_schema") {
+            groups.push(own);
+        }
+        let mut sizes: Vec<(GroupId, Line, Vec<String>)> = Vec::new();
+        for group in groups {
+            let question = Question {
+                server: self.dialect.server,
+                rows: shown,
+                columns: &columns,
+                places: &places,
+                wanted: &job.wanted,
+                group,
+                own: group == own,
+            };
+            let lent = if group == own {
+                &mut bench.lent
+            } else {
+                if !lents.contains_key(&group) {
+                    lents.insert(group, self.lend_asking(snapshot, group).await?);
+                }
+                let Some(lent) = lents.get_mut(&group) else { continue };
+                lent
+            };
+            for text in question.descriptions() {
+                for line in ask(lent, &text, most, &mut moved, &job.table).await? {
+                    folding.describe(group, line);
+                }
+            }
+            if !adds {
                 continue;
             }
-            let columns = self.system_columns(snapshot, target, &reference.name).await?;
-            let derived = folded::derived(&reference.name, &columns, &mapping)?;
-            edits.push((reference.range, derived + &alias));
+            let asked = question.size_columns();
+            for text in question.sizes() {
+                for line in ask(lent, &text, most, &mut moved, &job.table).await? {
+                    sizes.push((group, line, asked.clone()));
+                }
+            }
         }
-        if self.dialect.server == ServerKind::MariaDb {
-            edits.extend(written_names(sql, &tokens));
+        for (group, line, asked) in sizes {
+            folding.add(group, line, &asked);
         }
-        edits.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut out = Vec::with_capacity(sql.len() + 1024);
-        let mut at = 0;
-        for (range, text) in edits {
-            out.extend_from_slice(sql.get(at..range.start).unwrap_or_default());
-            out.extend_from_slice(text.as_bytes());
-            at = range.end;
+        folding.finish();
+        Ok(std::mem::take(&mut folding.out))
+    }
+
+    /// A connection of a group for questions alone, outside of the client's transaction.
+    async fn lend_asking(&mut self, snapshot: &Arc<Snapshot>, group: GroupId) -> Result<Lent> {
+        let mut state = State::default();
+        state.set_variable("sql_mode", Some(b"''"));
+        state.set_variable("time_zone", self.state.variable("time_zone"));
+        self.lend_bench(snapshot, group, &state).await
+    }
+
+    /// Runs a statement whose tables stand on the workbench.
+    pub(super) async fn run_benched(
+        &mut self,
+        plan: &Plan,
+        benched: Benched,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let Benched { bench, names, text } = benched;
+        let manner = Manner { arguments: None, ..manner };
+        let summary = Box::pin(self.residual(plan, bench, &names, text, manner)).await?;
+        self.last.note(&summary);
+        Ok(match &summary.error {
+            Some(error) => {
+                self.ctx.recorder.error(error);
+                Outcome::Failed
+            }
+            None => Outcome::Good,
+        })
+    }
+
+    /// The column definitions of such a statement.
+    pub(super) async fn describe_benched(
+        &mut self,
+        benched: Benched,
+    ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
+        let Benched { mut bench, names, text } = benched;
+        let state = self.residual_state(&bench);
+        bench.lent.enter(&state, Pipelining::Nothing).await?;
+        let prepared = bench.lent.prepare(&text, &text, true).await;
+        self.clear_bench(bench, &text).await;
+        let (prepared, definitions) = prepared.map_err(|error| Names(&names).error(error))?;
+        let renamed = definitions.iter().map(|definition| {
+            let mut out = Vec::with_capacity(definition.len());
+            Names(&names).column(Column::parse(definition)?).write(&mut out);
+            Ok(out)
+        });
+        Ok((prepared.columns, renamed.collect::<Result<_>>()?))
+    }
+
+    /// A statement of Weir's own over information_schema: what SHOW shows.
+    pub(super) async fn run_system(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        target: &Target,
+        sql: &[u8],
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        match Box::pin(self.fold_text(snapshot, None, target, sql, true)).await? {
+            Folded::Benched(benched) => self.run_benched(plan, benched, manner).await,
+            _ => {
+                Err(Error::internal("a question over information_schema without its table").into())
+            }
         }
-        out.extend_from_slice(sql.get(at..).unwrap_or_default());
-        Ok(Some(out))
     }
 
     /// The columns of one of information_schema's tables, asked once per session.
-    pub(super) async fn system_columns(
+    async fn system_columns(
         &mut self,
         snapshot: &Arc<Snapshot>,
         target: &Target,
@@ -122,79 +419,70 @@ impl Session {
         self.system_columns.insert(upper, names.clone());
         Ok(names)
     }
+}
 
-    /// What the schemas that the account may use have on a group.
-    pub(super) fn mapping(&self, snapshot: &Snapshot, group: GroupId) -> Mapping {
-        let mut mapping = Mapping::default();
-        for schema in snapshot.rules.schemas() {
-            let logical = schema.name.as_str();
-            if !self.identity.user.may_use(logical) {
-                continue;
+impl Job {
+    /// The columns that are asked of servers: what the statement asks for, and what adding up needs.
+    fn gathered(&self, rows: &Rows) -> Vec<String> {
+        let mut columns = self.columns.clone();
+        let mut also = |name: &str| {
+            if !columns.iter().any(|column| column == name) {
+                columns.push(name.to_owned());
             }
-            let note = |mapping: &mut Mapping, physical: &str| {
-                if !mapping.databases.iter().any(|(known, _)| known == physical) {
-                    mapping.databases.push((physical.to_owned(), logical.to_owned()));
-                }
-            };
-            if schema.default_group == group {
-                let home = schema.default_database().to_string();
-                note(&mut mapping, &home);
-                mapping.homes.push(home);
-            }
-            for own in OWN_TABLES {
-                mapping
-                    .parts
-                    .extend(mapping.homes.iter().map(|home| (home.clone(), own.to_owned())));
-            }
-            for (name, placement) in schema.tables() {
-                let here = match placement {
-                    Placement::Sharded(table) => {
-                        let shards = table.shards.iter().filter(|shard| shard.group == group);
-                        let mut shards = shards.map(|shard| (&shard.database, &shard.table));
-                        let first = shards.clone().next();
-                        shards.by_ref().for_each(|(database, table)| {
-                            mapping.parts.push((database.to_string(), table.to_string()));
-                        });
-                        first
-                    }
-                    Placement::Broadcast(table) => {
-                        table.database_in(group).map(|database| (database, &table.table))
-                    }
-                    Placement::Single(table) if table.group == group => {
-                        Some((&table.database, &table.table))
-                    }
-                    Placement::Single(_) => None,
-                };
-                if let Some((database, table)) = here {
-                    note(&mut mapping, database);
-                    mapping.tables.push((database.to_string(), table.to_string(), name.to_owned()));
-                }
-            }
+        };
+        if self.columns.iter().any(|column| column == AVERAGE) && !rows.sizes.is_none() {
+            ["TABLE_ROWS", "DATA_LENGTH"].into_iter().for_each(&mut also);
         }
-        mapping.parts.retain(|(database, _)| mapping.homes.contains(database));
-        mapping
+        if self.columns.iter().any(|column| rows.sizes.has(column)) {
+            rows.sizes.keys.iter().copied().for_each(&mut also);
+        }
+        columns
     }
 }
 
-/// MariaDB calls a column as the statement writes it, but one of a derived table as that does:
-/// such items get their names as aliases.
-fn written_names(sql: &[u8], tokens: &[Token]) -> Vec<(Range<usize>, String)> {
-    let named = |item: Range<usize>| {
-        let inside: Vec<&Token> =
-            tokens.iter().filter(|token| item.contains(&token.range().start)).collect();
-        let (last, before) = inside.split_last()?;
-        let qualifies = |token: &&&Token| token.is_name() || token.is_symbol(sql, ".");
-        let is_column =
-            last.is_name() && before.iter().filter(|token| !qualifies(token)).count() == 0;
-        let name = String::from_utf8_lossy(last.bytes(sql)).into_owned();
-        let quoted = if name.starts_with('`') { name } else { format!("`{name}`") };
-        is_column.then(|| (item.end..item.end, format!(" AS {quoted}")))
-    };
-    look_back::select_items(sql, tokens).into_iter().filter_map(named).collect()
+/// One question's rows, within what a statement may move.
+async fn ask(
+    lent: &mut Lent,
+    text: &str,
+    (rows_most, bytes_most): (usize, u64),
+    moved: &mut u64,
+    table: &str,
+) -> Result<Vec<Line>> {
+    let found = rows_within(lent, text.as_bytes(), rows_most).await?;
+    let size = |row: &Line| row.iter().flatten().map(|value| value.len() as u64).sum::<u64>();
+    *moved += found.rows.iter().map(size).sum::<u64>();
+    if *moved > bytes_most {
+        return Err(Error::limit(
+            1104,
+            "workbench_limit",
+            format!(
+                "information_schema.{table} has more than {bytes_most} bytes (limits.workbench_bytes): \
+                 name a TABLE_SCHEMA and a TABLE_NAME in WHERE"
+            ),
+        ));
+    }
+    Ok(found.rows)
 }
 
-/// Tables that Weir keeps in the groups for itself; a rule may name others, which are seen.
-pub(super) const OWN_TABLES: [&str; 3] = [SEGMENT_TABLE, WORKER_TABLE, "weir_commit"];
+fn alias(reference: &Reference) -> String {
+    match reference.bare {
+        true => format!(" AS `{}`", reference.name.replace('`', "``")),
+        false => String::new(),
+    }
+}
+
+fn edited(sql: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut out = Vec::with_capacity(sql.len() + 256);
+    let mut at = 0;
+    for (range, text) in edits {
+        out.extend_from_slice(sql.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(text.as_bytes());
+        at = range.end;
+    }
+    out.extend_from_slice(sql.get(at..).unwrap_or_default());
+    out
+}
 
 /// Whether a plan has tables of information_schema.
 pub(super) fn has_system_tables(plan: &Plan) -> bool {

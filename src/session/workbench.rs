@@ -72,15 +72,15 @@ struct Gathering<'w> {
 }
 
 /// The workbench's connection.
-struct Bench {
+pub(super) struct Bench {
     /// The node's right to it.
     _permit: Option<OwnedSemaphorePermit>,
-    lent: Lent,
-    database: Arc<str>,
+    pub lent: Lent,
+    pub database: Arc<str>,
     /// The state that rows are loaded in.
-    loading: State,
+    pub loading: State,
     /// The temporary tables that were made.
-    made: Vec<String>,
+    pub made: Vec<String>,
 }
 
 /// One statement on the workbench.
@@ -295,7 +295,8 @@ impl Session {
                 definitions.push(self.definition(work, gathering).await?);
             }
         }
-        let mut bench = self.open_bench(work.snapshot, layout).await?;
+        let (group, database) = (layout.group, &layout.database);
+        let mut bench = self.open_bench(work.snapshot, group, database).await?;
         for definition in &definitions {
             bench.lent.simple(definition.as_bytes()).await?;
         }
@@ -429,12 +430,12 @@ impl Session {
     }
 
     /// A connection for the workbench, in the state that rows are loaded in.
-    async fn open_bench(
+    pub(super) async fn open_bench(
         &mut self,
         snapshot: &Arc<Snapshot>,
-        layout: &Layout,
+        group: GroupId,
+        database: &Arc<str>,
     ) -> Result<Bench, Failure> {
-        let (group, database) = (layout.group, &layout.database);
         let mut loading = State::default();
         loading.set_database(Some(database.clone()));
         loading.set_variable("time_zone", Some(b"'+00:00'"));
@@ -467,7 +468,7 @@ impl Session {
         Ok(bench)
     }
 
-    async fn lend_bench(
+    pub(super) async fn lend_bench(
         &self,
         snapshot: &Arc<Snapshot>,
         group: GroupId,
@@ -567,7 +568,7 @@ impl Session {
     }
 
     /// Runs the statement over what was gathered, and clears up.
-    async fn residual(
+    pub(super) async fn residual(
         &mut self,
         plan: &Plan,
         mut bench: Bench,
@@ -668,7 +669,7 @@ impl Session {
     }
 
     /// The session's state, outside of its transaction.
-    fn residual_state(&self, bench: &Bench) -> State {
+    pub(super) fn residual_state(&self, bench: &Bench) -> State {
         let mut state = self.state.in_database(Some(&bench.database));
         state.set_autocommit(true);
         state.set_read_only(false);
@@ -679,7 +680,7 @@ impl Session {
     }
 
     /// Drops the temporary tables and gives the connection back; it is closed where that fails.
-    async fn clear_bench(&mut self, mut bench: Bench, key: &[u8]) {
+    pub(super) async fn clear_bench(&mut self, mut bench: Bench, key: &[u8]) {
         let lent = &mut bench.lent;
         lent.unprepare(key);
         if bench.made.is_empty() {

@@ -318,8 +318,60 @@ SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN ('i
 SELECT * FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop';
 -- shape
 SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users';
--- refused: information_schema
+-- shape
 SELECT ID, USER, DB FROM information_schema.PROCESSLIST;
+-- shape
+SELECT * FROM information_schema.PROCESSLIST;
+SELECT USER, COMMAND, INFO FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID();
+SELECT TRX_ID FROM information_schema.INNODB_TRX;
+-- Connector/J and MariaDB Connector/J
+SELECT TABLE_SCHEMA, NULL, TABLE_NAME, NON_UNIQUE, TABLE_SCHEMA, INDEX_NAME, 3, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, NULL, NULL FROM INFORMATION_SCHEMA.STATISTICS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'order_items' ORDER BY NON_UNIQUE, INDEX_NAME, SEQ_IN_INDEX;
+SELECT A.CONSTRAINT_SCHEMA, A.TABLE_NAME, A.COLUMN_NAME, A.REFERENCED_TABLE_NAME, A.ORDINAL_POSITION FROM INFORMATION_SCHEMA.KEY_COLUMN_USAGE A JOIN INFORMATION_SCHEMA.TABLE_CONSTRAINTS B USING (TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME) WHERE B.CONSTRAINT_TYPE = 'UNIQUE' AND A.TABLE_SCHEMA LIKE 'shop' ORDER BY A.TABLE_NAME, A.ORDINAL_POSITION, A.COLUMN_NAME;
+SELECT TABLE_SCHEMA TABLE_CAT, NULL TABLE_SCHEM, TABLE_NAME, IF(TABLE_TYPE='BASE TABLE' or TABLE_TYPE='SYSTEM VERSIONED', 'TABLE', TABLE_TYPE) as TABLE_TYPE, TABLE_COMMENT REMARKS FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'shop' AND (TABLE_NAME LIKE 'order%') ORDER BY TABLE_TYPE, TABLE_SCHEMA, TABLE_NAME;
+-- Django
+SELECT table_name, table_type, table_comment FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name;
+SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, extra, column_default, CASE WHEN collation_name = 'utf8mb4_general_ci' THEN NULL ELSE collation_name END AS collation_name, CASE WHEN column_type LIKE '%% unsigned' THEN 1 ELSE 0 END AS is_unsigned, column_comment FROM information_schema.columns WHERE table_name = 'users' AND table_schema = DATABASE() ORDER BY column_name;
+SELECT kc.constraint_name, kc.column_name, kc.referenced_table_name, kc.referenced_column_name, c.constraint_type FROM information_schema.key_column_usage AS kc, information_schema.table_constraints AS c WHERE kc.table_schema = DATABASE() AND (kc.referenced_table_schema = DATABASE() OR kc.referenced_table_schema IS NULL) AND c.table_schema = kc.table_schema AND c.constraint_name = kc.constraint_name AND c.constraint_type != 'CHECK' AND kc.table_name = 'order_items' ORDER BY kc.constraint_name, kc.column_name, c.constraint_type LIMIT 3;
+-- only: mariadb
+SELECT constraint_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = DATABASE() AND table_name = 'users';
+-- only: mysql
+SELECT cc.constraint_name, cc.check_clause FROM information_schema.check_constraints AS cc, information_schema.table_constraints AS tc WHERE cc.constraint_schema = DATABASE() AND tc.table_schema = cc.constraint_schema AND cc.constraint_name = tc.constraint_name AND tc.constraint_type = 'CHECK' AND tc.table_name = 'users';
+-- Rails
+SELECT table_name FROM (SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = database()) _subquery WHERE _subquery.table_type = 'BASE TABLE' ORDER BY 1;
+SELECT fk.referenced_table_name AS 'to_table', fk.referenced_column_name AS 'primary_key', fk.column_name AS 'column', fk.constraint_name AS 'name', fk.ordinal_position AS 'position', rc.update_rule AS 'on_update', rc.delete_rule AS 'on_delete' FROM information_schema.referential_constraints rc JOIN information_schema.key_column_usage fk USING (constraint_schema, constraint_name) WHERE fk.referenced_column_name IS NOT NULL AND fk.table_schema = database() AND fk.table_name = 'orders' AND rc.constraint_schema = database() AND rc.table_name = 'orders';
+SELECT column_name FROM information_schema.statistics WHERE index_name = 'PRIMARY' AND table_schema = database() AND table_name = 'orders' ORDER BY seq_in_index;
+SELECT table_comment FROM information_schema.tables WHERE table_schema = database() AND table_name = 'stock';
+-- TypeORM
+SELECT * FROM (SELECT `TABLE_SCHEMA`, `TABLE_NAME` FROM `INFORMATION_SCHEMA`.`TABLES` WHERE `TABLE_SCHEMA` = 'shop' AND `TABLE_NAME` = 'users' UNION SELECT `TABLE_SCHEMA`, `TABLE_NAME` FROM `INFORMATION_SCHEMA`.`TABLES` WHERE `TABLE_SCHEMA` = 'shop' AND `TABLE_NAME` = 'items') t ORDER BY TABLE_NAME;
+SELECT `s`.`TABLE_NAME`, `s`.`INDEX_NAME`, `s`.`COLUMN_NAME` FROM `INFORMATION_SCHEMA`.`STATISTICS` `s` LEFT JOIN (SELECT * FROM `INFORMATION_SCHEMA`.`REFERENTIAL_CONSTRAINTS` WHERE `CONSTRAINT_SCHEMA` = 'shop' AND `TABLE_NAME` = 'orders') `rc` ON `s`.`INDEX_NAME` = `rc`.`CONSTRAINT_NAME` AND `s`.`TABLE_SCHEMA` = `rc`.`CONSTRAINT_SCHEMA` WHERE `s`.`TABLE_SCHEMA` = 'shop' AND `s`.`TABLE_NAME` = 'orders' AND `s`.`INDEX_NAME` != 'PRIMARY' AND `rc`.`CONSTRAINT_NAME` IS NULL ORDER BY 2, 3;
+-- Flyway
+SELECT SUM(found) > 0 FROM ((SELECT 1 as found FROM information_schema.tables WHERE table_schema='shop') UNION ALL (SELECT 1 as found FROM information_schema.views WHERE table_schema='shop' LIMIT 1) UNION ALL (SELECT 1 as found FROM information_schema.table_constraints WHERE table_schema='shop' LIMIT 1) UNION ALL (SELECT 1 as found FROM information_schema.triggers WHERE event_object_schema='shop' LIMIT 1) UNION ALL (SELECT 1 as found FROM information_schema.routines WHERE routine_schema='shop' LIMIT 1)) as all_found;
+-- Doctrine
+SELECT DISTINCT k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME FROM information_schema.key_column_usage k INNER JOIN information_schema.referential_constraints c ON c.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND c.TABLE_NAME = k.TABLE_NAME WHERE k.TABLE_NAME = 'users' AND k.TABLE_SCHEMA = 'shop' AND c.CONSTRAINT_SCHEMA = 'shop' AND k.REFERENCED_COLUMN_NAME IS NOT NULL;
+SELECT ccsa.CHARACTER_SET_NAME, t.ENGINE, t.TABLE_COLLATION FROM information_schema.TABLES t INNER JOIN information_schema.COLLATION_CHARACTER_SET_APPLICABILITY ccsa ON ccsa.COLLATION_NAME = t.TABLE_COLLATION WHERE t.TABLE_SCHEMA = 'shop' AND t.TABLE_TYPE = 'BASE TABLE' AND t.TABLE_NAME IN ('users', 'items') ORDER BY t.TABLE_NAME;
+-- One server's sums and joins
+WITH c AS (SELECT TABLE_NAME, COUNT(*) AS n FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' GROUP BY TABLE_NAME) SELECT t.TABLE_NAME, c.n FROM information_schema.TABLES AS t LEFT JOIN c ON c.TABLE_NAME = t.TABLE_NAME WHERE t.TABLE_SCHEMA = 'shop' AND t.TABLE_NAME IN ('users', 'orders', 'coupons') ORDER BY 1;
+SELECT s.SCHEMA_NAME, COUNT(t.TABLE_NAME) > 6 FROM information_schema.SCHEMATA s LEFT JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = s.SCHEMA_NAME WHERE s.SCHEMA_NAME = 'shop' GROUP BY s.SCHEMA_NAME;
+SELECT u.name, c.COLUMN_NAME FROM coupons AS k, users AS u, information_schema.COLUMNS AS c WHERE u.user_id = 7 AND c.TABLE_SCHEMA = 'shop' AND c.TABLE_NAME = 'coupons' AND k.code IS NULL;
+SELECT TABLE_NAME, (SELECT COUNT(*) FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA = t.TABLE_SCHEMA AND s.TABLE_NAME = t.TABLE_NAME) AS keys_ FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = 'shop' AND t.TABLE_NAME LIKE 'order%' ORDER BY 1;
+-- shape
+SELECT * FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'shop';
+-- shape
+SELECT * FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = 'shop';
+SELECT * FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME NOT LIKE '%of_a_test';
+SELECT * FROM information_schema.TABLE_CONSTRAINTS WHERE TABLE_SCHEMA = 'shop';
+SELECT * FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'shop';
+SELECT * FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop';
+SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'orders';
+SELECT * FROM information_schema.NO_SUCH_TABLE;
+SELECT no_such_column FROM information_schema.TABLES;
+SHOW TABLES LIKE 'order%';
+SHOW FULL TABLES WHERE Table_type = 'BASE TABLE' AND Tables_in_shop LIKE 'u%';
+SHOW FULL TABLES FROM shop LIKE 'no_such';
+-- shape
+SHOW TABLE STATUS LIKE 'users';
+-- shape
+SHOW TABLE STATUS FROM shop WHERE Name = 'orders';
 SHOW TABLES FROM information_schema LIKE 'SCHEMATA';
 USE information_schema;
 SELECT DATABASE();
