@@ -10,6 +10,7 @@ pub mod explain;
 pub mod logging;
 pub mod password;
 pub mod run;
+pub mod schema;
 pub mod settings;
 pub mod xa;
 
@@ -47,8 +48,9 @@ enum Command {
     Check(check::Arguments),
     /// Show where a statement would go, without a server.
     Explain(explain::Arguments),
-    /// Print the JSON Schema of the rules, for editors.
-    Schema,
+    /// Print the JSON Schema of the rules, for editors; `weir schema diff` compares the tables'
+    /// definitions on the servers.
+    Schema(schema::Arguments),
     /// Make a client's password verifiers for the rules. The password is asked for, or read from
     /// standard input; it is never an argument.
     HashPassword,
@@ -69,7 +71,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Xa(arguments) => xa::xa(&arguments),
-        Command::Schema => check::schema(),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::HashPassword => password::hash(),
         Command::Settings => {
             print!("{}", settings::documented());
