@@ -77,6 +77,11 @@ impl Inserted {
         if self.records <= 1 {
             return Vec::new();
         }
+        self.always()
+    }
+
+    /// As a server writes it for the rows of a SELECT, however many.
+    pub fn always(self) -> Vec<u8> {
         let Inserted { records, duplicates, warnings } = self;
         format!("Records: {records}  Duplicates: {duplicates}  Warnings: {warnings}").into_bytes()
     }

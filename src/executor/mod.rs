@@ -31,6 +31,7 @@ pub mod together;
 pub mod warnings;
 pub mod workbench;
 pub mod write;
+pub mod write_back;
 
 #[cfg(test)]
 mod tests;

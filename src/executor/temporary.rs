@@ -14,22 +14,47 @@ const ENGINES: [&str; 3] = ["InnoDB", "MyISAM", "Aria"];
 /// has another shape. With `loose` no key is unique: rows of several shards may be equal in keys
 /// that one server would check.
 pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
+    made(created, name, |item| {
+        let word = item.split([' ', '(']).next().unwrap_or_default();
+        match word {
+            _ if item.starts_with('`') => Some(valued(item)),
+            "PRIMARY" if loose => Some(item.replacen("PRIMARY KEY", "KEY", 1)),
+            "UNIQUE" if loose => Some(item.replacen("UNIQUE KEY", "KEY", 1)),
+            "PRIMARY" | "UNIQUE" | "KEY" => Some(item.to_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// The same for a table that new rows are made in: it has no key, so that rows stay in their order
+/// and none is refused for another one. The column `auto` may be left out or NULL.
+pub fn for_rows(created: &str, name: &str, auto: Option<&str>) -> Option<String> {
+    let auto = auto.map(|auto| format!("`{}` ", auto.replace('`', "``")));
+    made(created, name, |item| {
+        if !item.starts_with('`') {
+            return None;
+        }
+        let counts = auto.as_ref().is_some_and(|auto| item.starts_with(auto.as_str()));
+        let item = item.replacen(" AUTO_INCREMENT", "", usize::from(counts));
+        Some(item.replacen(" NOT NULL", "", usize::from(counts)))
+    })
+}
+
+/// A definition with further columns: one that numbers the rows, and one for their shards.
+pub fn numbered(definition: &str, row: &str, shard: &str) -> Option<String> {
+    let open = outside_quotes(definition, |byte| byte == b'(')?;
+    let close = open + 1 + closing(definition.get(open + 1..)?)?;
+    let (head, tail) = definition.split_at_checked(close)?;
+    Some(format!("{head}, `{row}` BIGINT, `{shard}` INT, KEY (`{row}`){tail}"))
+}
+
+/// The parts of SHOW CREATE TABLE's body that `keep` takes over, in a temporary table.
+fn made(created: &str, name: &str, keep: impl Fn(&str) -> Option<String>) -> Option<String> {
     let open = outside_quotes(created, |byte| byte == b'(')?;
     let body = created.get(open + 1..)?;
     let close = closing(body)?;
     let (body, tail) = (body.get(..close)?, body.get(close + 1..)?);
-    let mut kept = Vec::new();
-    for item in items(body) {
-        let item = item.trim();
-        let word = item.split([' ', '(']).next().unwrap_or_default();
-        match word {
-            _ if item.starts_with('`') => kept.push(valued(item)),
-            "PRIMARY" if loose => kept.push(item.replacen("PRIMARY KEY", "KEY", 1)),
-            "UNIQUE" if loose => kept.push(item.replacen("UNIQUE KEY", "KEY", 1)),
-            "PRIMARY" | "UNIQUE" | "KEY" => kept.push(item.to_owned()),
-            _ => {}
-        }
-    }
+    let kept: Vec<String> = items(body).into_iter().filter_map(|item| keep(item.trim())).collect();
     let name = name.replace('`', "``");
     Some(format!("CREATE TEMPORARY TABLE `{name}` ({}){}", kept.join(", "), options(tail)))
 }
@@ -199,6 +224,24 @@ mod tests {
         ] {
             assert_eq!(valued(item), expected);
         }
+    }
+
+    #[test]
+    fn new_rows_have_no_keys_and_may_leave_the_counter_out() {
+        let created = "CREATE TABLE `o` (\n  `id` bigint(20) NOT NULL AUTO_INCREMENT,\n  \
+             `idx` int(11) NOT NULL,\n  `s` int(11) GENERATED ALWAYS AS (`id`) STORED,\n  \
+             PRIMARY KEY (`id`),\n  UNIQUE KEY `k` (`idx`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
+        assert_eq!(
+            for_rows(created, "o", Some("id")).unwrap(),
+            "CREATE TEMPORARY TABLE `o` (`id` bigint(20), `idx` int(11) NOT NULL, \
+             `s` int(11) GENERATED ALWAYS AS (`id`) STORED) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+        );
+        let plain = definition(created, "o", false).unwrap();
+        assert!(
+            numbered(&plain, "r", "s_")
+                .unwrap()
+                .contains("UNIQUE KEY `k` (`idx`), `r` BIGINT, `s_` INT, KEY (`r`)) ENGINE=InnoDB")
+        );
     }
 
     #[test]

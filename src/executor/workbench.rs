@@ -16,7 +16,7 @@ use crate::executor::lane::{Begun, Lane, Next};
 use crate::executor::stream::client_gone;
 use crate::executor::together::{Work, first_error, run_all};
 use crate::observe::budget::Budget;
-use crate::planner::workbench::{Form, Reference};
+use crate::planner::workbench::{Form, Reference, Task};
 use crate::protocol::command;
 use crate::protocol::row::TextRow;
 use crate::wire::stream::Stream;
@@ -39,11 +39,11 @@ impl Moving {
         Moving { rows: AtomicU64::new(0), bytes: AtomicU64::new(0), rows_most, bytes_most }
     }
 
-    /// Counts a row.
+    /// Counts a row; answers its number, from 1.
     ///
     /// # Errors
     /// 1104 beyond a bound, naming the table and what would help.
-    fn count(&self, bytes: usize, reference: &Reference) -> Result<()> {
+    pub fn count(&self, bytes: usize, reference: &Reference) -> Result<u64> {
         let rows = self.rows.fetch_add(1, Ordering::Relaxed) + 1;
         let bytes = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         let (count, unit, most, setting) = if rows > self.rows_most {
@@ -51,7 +51,7 @@ impl Moving {
         } else if bytes > self.bytes_most {
             (bytes, "bytes", self.bytes_most, "limits.workbench_bytes")
         } else {
-            return Ok(());
+            return Ok(rows);
         };
         Err(Error::limit(
             1104,
@@ -118,11 +118,14 @@ impl Sink<'_> {
             loop {
                 match lane.take(part.names, &mut row)? {
                     Next::Row => {
-                        self.moving.count(row.len(), self.reference)?;
+                        let number = self.moving.count(row.len(), self.reference)?;
                         batch.push(if batch.len() == empty { b' ' } else { b',' });
                         let forms = self.reference.columns.iter().map(|column| column.form);
                         if write_row(&row, forms, &mut batch).is_err() {
                             return Err(lane.hostile("a damaged row"));
+                        }
+                        if self.reference.task == Task::Change {
+                            number_row(number, part.shard, &mut batch);
                         }
                         if batch.len() >= BATCH {
                             self.send(&batch).await?;
@@ -148,14 +151,16 @@ impl Sink<'_> {
 
     /// The payload of a COM_QUERY up to the first row.
     fn head(&self) -> Vec<u8> {
-        let names: Vec<String> = self
+        let mut names: Vec<String> = self
             .reference
             .columns
             .iter()
             .map(|column| format!("`{}`", column.name.replace('`', "``")))
             .collect();
-        let text =
-            format!("INSERT INTO `{}` ({}) VALUES", self.reference.temporary, names.join(","));
+        if self.reference.task == Task::Change {
+            names.extend([self.reference.row_column(), self.reference.shard_column()]);
+        }
+        let text = format!("INSERT INTO {} ({}) VALUES", self.reference.quoted(), names.join(","));
         let mut payload = Vec::with_capacity(text.len() + 1);
         command::write_text(command::byte::QUERY, text.as_bytes(), &mut payload);
         payload
@@ -204,6 +209,14 @@ fn write_row(payload: &[u8], forms: impl Iterator<Item = Form>, out: &mut Vec<u8
     row.end()
 }
 
+/// A row's number and its shard, behind its values.
+fn number_row(number: u64, shard: Option<u32>, row: &mut Vec<u8>) {
+    // The parenthesis.
+    row.pop();
+    let shard = shard.map_or_else(|| "NULL".to_owned(), |shard| shard.to_string());
+    row.extend_from_slice(format!(",{number},{shard})").as_bytes());
+}
+
 fn write_value(value: &[u8], form: Form, out: &mut Vec<u8>) -> Result<()> {
     match form {
         Form::Digits | Form::Ordinal if is_number(value) => out.extend_from_slice(value),
@@ -233,7 +246,7 @@ fn write_value(value: &[u8], form: Form, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn is_number(value: &[u8]) -> bool {
+pub(super) fn is_number(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
 }
 
@@ -251,7 +264,7 @@ fn write_escaped(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Seconds since 1970 as a time of UTC; 0 is the zero time, which no other number stands for.
-fn moment(seconds: &str) -> Option<String> {
+pub(super) fn moment(seconds: &str) -> Option<String> {
     let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
     let whole: i64 = whole.parse().ok()?;
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {

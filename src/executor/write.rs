@@ -42,6 +42,8 @@ pub struct Written {
     pub warnings: u16,
     pub status: StatusFlags,
     pub info: Vec<u8>,
+    /// What `info` says of an INSERT; of the first copy of a broadcast table.
+    pub inserted: Inserted,
     /// What the servers' session trackers reported, as raw blocks behind each other.
     pub session_state: Vec<u8>,
 }
@@ -307,7 +309,9 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
     }
     if kind == WriteKind::Broadcast {
         // What one server holding one copy would say.
-        if let Some((_, _, first)) = answers.into_iter().next() {
+        if let Some((_, rows, first)) = answers.into_iter().next() {
+            let (affected, warnings) = (first.affected_rows, first.warnings);
+            written.inserted = Inserted::of(rows.unwrap_or(0), &first.info, affected, warnings);
             written.affected_rows = first.affected_rows;
             written.last_insert_id = first.last_insert_id;
             written.warnings = first.warnings;
@@ -335,6 +339,7 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
     }
     written.warnings = written.warnings.saturating_sub(repeated);
     inserted.warnings = inserted.warnings.saturating_sub(u64::from(repeated));
+    written.inserted = inserted;
     written.info = if inserted.records > 0 {
         inserted.text()
     } else {

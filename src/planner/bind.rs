@@ -204,10 +204,16 @@ impl Plan {
             Action::Refuse(error) => Route::Refuse(error.clone()),
             Action::Fill => Route::Refuse(Error::internal("a statement without its ids")),
             Action::Tables(tables) => {
+                if let (true, Some(bench)) = (tables.only_bench, &tables.bench) {
+                    return Route::Workbench(bench);
+                }
                 if let Some(counted) = &tables.counted
                     && let Err(error) = counted.check(binding)
                 {
-                    return Route::Refuse(error);
+                    return match &tables.bench {
+                        Some(bench) => Route::Workbench(bench),
+                        None => Route::Refuse(error),
+                    };
                 }
                 let bound = match &tables.rows {
                     Some(rows) => self.split_rows(tables, rows, binding),
@@ -221,7 +227,9 @@ impl Plan {
     /// A refusal for the statement's shape goes to the workbench where there is one.
     fn routed<'p>(&'p self, tables: &'p Tables, binding: &Binding) -> Result<Route<'p>, Error> {
         match (self.route(tables, binding), &tables.bench) {
-            (Err(error), Some(bench)) if is_shape(error.code) => Ok(Route::Workbench(bench)),
+            (Err(error), Some(bench)) if is_shape(error.code) || tables.refuses(&error) => {
+                Ok(Route::Workbench(bench))
+            }
             (route, _) => route,
         }
     }

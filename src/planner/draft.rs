@@ -22,6 +22,7 @@ use crate::sql::traits::Traits;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
+#[derive(Clone)]
 pub(crate) struct Draft<'a> {
     pub input: &'a PlanInput<'a>,
     pub kind: StatementKind,

@@ -173,6 +173,12 @@ fn show_workbench(
         bench.references.iter().map(|reference| format!("`{}`", reference.temporary)).collect();
     plan.residual_text(bench, &sources, binding, form, &mut text)?;
     let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
+    for target in bench.changes.iter().flat_map(|changes| &changes.targets) {
+        if let Some(reference) = bench.references.get(target.reference) {
+            let what = target.summary();
+            let _ = writeln!(out, "  back to {}.{}: {what}", reference.schema, reference.table);
+        }
+    }
     let _ = writeln!(out, "  because {}", bench.reason.1);
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! whose place isn't known. Never: sees a row: the template has one of each shape, and the rows
 //! themselves are split while binding.
 
+mod selected;
+
 use std::sync::Arc;
 
 use crate::catalog;
@@ -29,15 +31,56 @@ use crate::value::Value;
 /// The use of the table that rows go into.
 const TARGET: usize = 0;
 
-pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
+pub(crate) fn plan<'a>(draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
+    let spare = (!draft.explains && !insert.returning).then(|| draft.clone());
+    let is_select = matches!(insert.source, InsertSource::Query(_));
+    let planned = as_it_is(draft, insert);
+    let Some(spare) = spare else { return planned };
+    match planned {
+        Err(error) if is_select && is_shape_of_select(error.code) || is_computed(error.code) => {
+            selected::plan(spare, insert, error)
+        }
+        Ok(Outcome::Plan(mut plan)) if is_select => {
+            let needs = match &mut plan.action {
+                Action::Tables(tables) => selected::offer(spare, insert, tables)?,
+                _ => vec![],
+            };
+            if needs.is_empty() { Ok(Outcome::Plan(plan)) } else { Ok(Outcome::Need(needs)) }
+        }
+        planned => planned,
+    }
+}
+
+/// Refusals of a SELECT whose rows don't go where they come from.
+fn is_shape_of_select(code: &str) -> bool {
+    matches!(
+        code,
+        "auto_increment"
+            | "broadcast_nondeterministic"
+            | "cross_group"
+            | "insert_select"
+            | "lateral"
+            | "limit_write"
+            | "scatter_aggregate"
+            | "scatter_distinct"
+            | "scatter_join"
+            | "scatter_limit"
+            | "scatter_subquery"
+            | "scatter_union"
+            | "scatter_window"
+    )
+}
+
+/// Refusals of values that a server would compute.
+fn is_computed(code: &str) -> bool {
+    matches!(code, "broadcast_nondeterministic" | "insert_key" | "insert_rows")
+}
+
+/// Sent to the places of its rows.
+fn as_it_is<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
     draft.facts.access = Access::Write;
     let mut survey = Survey::new(draft.input);
-    let block = survey.open(None, Role::Top);
-    survey.used(block, &insert.table, None, insert.columns_at)?;
-    if let Some(block) = survey.blocks.get_mut(block) {
-        block.leaves.push(crate::planner::survey::Leaf::Table(TARGET));
-    }
-    expressions(&mut survey, block, insert)?;
+    surveyed(&mut survey, insert)?;
     let placement = survey.uses.get(TARGET).map(|used| used.placement.clone());
     let outcome = match placement {
         Some(Placement::Sharded(table)) => sharded(draft, &mut survey, insert, &table)?,
@@ -48,6 +91,16 @@ pub(crate) fn plan<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outco
         Some(plan) if survey.needs.is_empty() => Ok(Outcome::Plan(plan)),
         _ => Ok(Outcome::Need(survey.needs)),
     }
+}
+
+fn surveyed<'a>(survey: &mut Survey<'a>, insert: &'a Insert) -> Result<usize> {
+    let block = survey.open(None, Role::Top);
+    survey.used(block, &insert.table, None, insert.columns_at)?;
+    if let Some(block) = survey.blocks.get_mut(block) {
+        block.leaves.push(crate::planner::survey::Leaf::Table(TARGET));
+    }
+    expressions(survey, block, insert)?;
+    Ok(block)
 }
 
 fn expressions<'a>(survey: &mut Survey<'a>, block: usize, insert: &'a Insert) -> Result<()> {
@@ -150,6 +203,9 @@ fn everywhere<'a>(
         return Ok(None);
     }
     broadcast(survey, insert)?;
+    if table.sequence.is_some() && matches!(insert.source, InsertSource::Query(_)) {
+        return Err(unfilled(table.name.as_str()));
+    }
     let counts = counts(target(survey)).is_some() && !draft.explains;
     let (mut fill, mut counted) = (None, None);
     if counts || table.sequence.is_some() {
@@ -269,6 +325,9 @@ fn sharded<'a>(
         }
     }
     if let InsertSource::Query(query) = &insert.source {
+        if table.sequence.is_some() && tables.counted.is_none() && !draft.explains {
+            return Err(unfilled(table.name.as_str()));
+        }
         from_query(&draft, survey, query, table, &columns, &mut tables)?;
         return Ok(Some(draft.finish(Action::Tables(tables))));
     }
@@ -320,6 +379,16 @@ fn shapes(
         }
         InsertSource::Query(_) => Ok(vec![]),
     }
+}
+
+/// Rows of a SELECT that is sent as it is get no ids.
+fn unfilled(table: &str) -> crate::error::Error {
+    refuse(
+        "insert_select",
+        format!(
+            "Rows of a SELECT that is sent to the shards of '{table}' get no ids of its sequence"
+        ),
+    )
 }
 
 /// How a declared sequence fills rows of values. Not where an AUTO_INCREMENT column is another one,

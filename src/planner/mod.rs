@@ -136,11 +136,18 @@ pub(crate) struct Tables {
     pub rows: Option<bind::RowRouting>,
     /// What answers the statement where its shape would have it refused.
     pub bench: Option<Box<workbench::Workbench>>,
+    /// Nothing else answers it, whatever its values are.
+    pub only_bench: bool,
     /// An AUTO_INCREMENT column that no server may count.
     pub counted: Option<counted::Counted>,
 }
 
 impl Tables {
+    /// Whether an error is the one that many shards would get.
+    pub fn refuses(&self, error: &Error) -> bool {
+        matches!(&self.many, Some(Many::Refuse(known)) if known.code == error.code)
+    }
+
     /// Whether a shard on this group lies with the statement's other tables.
     pub fn lie_on(&self, group: GroupId) -> bool {
         !self.apart && (self.groups.is_empty() || self.groups.contains(&group))

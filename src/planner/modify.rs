@@ -3,38 +3,44 @@
 //! Owns: which shards they change, and the refusals of what would move a row or change another
 //! number of rows than one MySQL would. Never: runs anything in a transaction.
 
+use crate::error::{Error, Fault};
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::plan::{Access, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all, sharded_uses};
 use crate::planner::refuse::refuse;
-use crate::planner::survey::{Resolved, Role, Survey};
+use crate::planner::survey::{Leaf, Resolved, Role, Survey};
+use crate::planner::workbench::change::Wanted;
+use crate::planner::workbench::{self, Workbench};
 use crate::planner::{Action, Many, Tables};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Assignment, Delete, Expr, Limit, OrderItem, Update};
+use crate::sql::lex::ServerKind;
 
 pub(crate) fn update<'a>(draft: Draft<'a>, update: &'a Update) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
     let block = survey.open(None, Role::Top);
     survey.from(block, &update.from, update.filter.as_ref())?;
-    let mut changed = vec![];
+    let rest = Rest { order_by: &update.order_by, limit: update.limit.as_ref() };
+    let mut writing = Writing::new(rest, update.ignore);
     for assignment in &update.assignments {
         survey.expression(block, &assignment.value)?;
         // The qualifier of an assigned column is a name like any other.
         survey.column(block, &assignment.target);
-        changed.extend(changed_table(&mut survey, block, assignment)?);
+        changed_table(&mut survey, block, assignment, &mut writing)?;
     }
-    let rest = Rest { order_by: &update.order_by, limit: update.limit.as_ref() };
-    finish(draft, survey, block, &changed, &rest, |_| Naming::Alias)
+    finish(draft, survey, block, writing, |_| Naming::Alias)
 }
 
 pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
     let block = survey.open(None, Role::Top);
     survey.from(block, &delete.from, delete.filter.as_ref())?;
-    let mut changed = vec![];
+    let rest = Rest { order_by: &delete.order_by, limit: delete.limit.as_ref() };
+    let mut writing = Writing::new(rest, delete.ignore);
+    writing.deletes = true;
     for target in &delete.targets {
         match survey.qualified_name(block, target) {
-            Some(used) => changed.push(used),
+            Some(used) => writing.changes(used, None),
             None => {
                 return Err(refuse(
                     "not_understood",
@@ -44,18 +50,52 @@ pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome
         }
     }
     if delete.targets.is_empty() {
-        changed.push(0);
+        writing.single = true;
+        writing.changes(0, None);
     }
     if delete.returning {
         returning(&survey)?;
     }
-    let rest = Rest { order_by: &delete.order_by, limit: delete.limit.as_ref() };
-    finish(draft, survey, block, &changed, &rest, |_| Naming::Rename)
+    finish(draft, survey, block, writing, |_| Naming::Rename)
 }
 
 struct Rest<'a> {
     order_by: &'a [OrderItem],
     limit: Option<&'a Limit>,
+}
+
+/// What a statement changes.
+struct Writing<'a> {
+    rest: Rest<'a>,
+    /// The tables that are changed, with the columns that are assigned.
+    changed: Vec<(usize, Vec<String>)>,
+    /// It isn't known which table a column belongs to.
+    unsure: bool,
+    /// A shard key is assigned: a row may have to move.
+    moves: Option<Error>,
+    deletes: bool,
+    /// `DELETE FROM t`.
+    single: bool,
+    ignore: bool,
+}
+
+impl<'a> Writing<'a> {
+    fn new(rest: Rest<'a>, ignore: bool) -> Self {
+        let (changed, unsure, moves) = (vec![], false, None);
+        Writing { rest, changed, unsure, moves, deletes: false, single: false, ignore }
+    }
+
+    fn changes(&mut self, used: usize, column: Option<&str>) {
+        let column = column.map(str::to_owned);
+        match self.changed.iter_mut().find(|(known, _)| *known == used) {
+            Some((_, columns)) => columns.extend(column),
+            None => self.changed.push((used, column.into_iter().collect())),
+        }
+    }
+
+    fn tables(&self) -> impl Iterator<Item = usize> {
+        self.changed.iter().map(|(used, _)| *used)
+    }
 }
 
 /// RETURNING's rows are not merged.
@@ -67,30 +107,38 @@ fn returning(survey: &Survey) -> Result<()> {
     Err(refuse("not_understood", "RETURNING is supported for single tables only"))
 }
 
-/// The table that an assignment changes. A shard key can't be changed.
+/// Notes the table that an assignment changes.
 fn changed_table(
     survey: &mut Survey,
     block: usize,
     assignment: &Assignment,
-) -> Result<Option<usize>> {
+    writing: &mut Writing,
+) -> Result<()> {
     let column = &assignment.target;
+    let name = &column.column.text;
     let used = match survey.resolve(block, column) {
         Resolved::Use(used) => used,
         Resolved::Derived(..) | Resolved::Unknown => {
+            let leaves = survey.blocks.get(block).map(|block| block.leaves.as_slice());
+            match leaves {
+                // It says itself that it has no such column.
+                Some([Leaf::Table(only)]) => writing.changes(*only, None),
+                _ => writing.unsure = true,
+            }
             // Any of the statement's tables may have the key.
             let key = survey.uses.iter().any(|used| match &used.placement {
-                Placement::Sharded(table) => table.key_index(&column.column.text).is_some(),
+                Placement::Sharded(table) => table.key_index(name).is_some(),
                 _ => false,
             });
-            return if key { Err(key_update(&column.column.text)) } else { Ok(None) };
+            return if key { Err(key_update(name)) } else { Ok(()) };
         }
     };
-    let key =
-        survey.sharded(used).is_some_and(|table| table.key_index(&column.column.text).is_some());
+    let key = survey.sharded(used).is_some_and(|table| table.key_index(name).is_some());
     if key && !same_column(column, &assignment.value) {
-        return Err(key_update(&column.column.text));
+        writing.moves = Some(key_update(name));
     }
-    Ok(Some(used))
+    writing.changes(used, Some(name));
+    Ok(())
 }
 
 /// `SET user_id = user_id` changes nothing.
@@ -113,28 +161,151 @@ fn finish<'a>(
     mut draft: Draft<'a>,
     mut survey: Survey<'a>,
     block: usize,
-    changed: &[usize],
-    rest: &Rest<'a>,
+    writing: Writing<'a>,
     naming: impl Fn(usize) -> Naming,
 ) -> Result<Outcome> {
     draft.facts.access = Access::Write;
-    for item in rest.order_by {
+    for item in writing.rest.order_by {
         survey.expression(block, &item.expr)?;
     }
     draft.name_tables(&survey, naming);
-    let mut tables = draft.groups(&survey)?;
     let sharded = sharded_uses(&survey);
-    let broadcast: Vec<usize> =
-        changed.iter().copied().filter(|used| is_broadcast(&survey, *used)).collect();
-    if !broadcast.is_empty() {
-        broadcast_write(&draft, &survey, &sharded, changed, rest, &mut tables)?;
-    } else if !sharded.is_empty() {
-        shards(&draft, &mut survey, &sharded, changed, rest, &mut tables)?;
-    }
+    let (mut tables, refused) = match draft.groups(&survey) {
+        Ok(mut tables) => {
+            let refused = place(&draft, &mut survey, &sharded, &writing, &mut tables)?;
+            (tables, refused)
+        }
+        Err(error) => (Tables::default(), Some(error)),
+    };
+    on_workbench(&draft, &mut survey, &writing, refused, &mut tables)?;
     if !survey.needs.is_empty() {
         return Ok(Outcome::Need(survey.needs));
     }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Where the statement goes as it is; the refusal of one that no place can run so, whatever its
+/// values are.
+fn place(
+    draft: &Draft,
+    survey: &mut Survey,
+    sharded: &[usize],
+    writing: &Writing,
+    tables: &mut Tables,
+) -> Result<Option<Error>> {
+    if let Some(error) = &writing.moves {
+        return Ok(Some(error.clone()));
+    }
+    if writing.tables().any(|used| is_broadcast(survey, used)) {
+        return Ok(broadcast_write(draft, survey, sharded, writing, tables).err());
+    }
+    if !sharded.is_empty() {
+        shards(draft, survey, sharded, writing, tables)?;
+    }
+    Ok(None)
+}
+
+/// What can't be sent as it is runs on the workbench, and what it changed there goes back.
+fn on_workbench(
+    draft: &Draft,
+    survey: &mut Survey,
+    writing: &Writing,
+    refused: Option<Error>,
+    tables: &mut Tables,
+) -> Result<()> {
+    let reason = match (&refused, &tables.many) {
+        (Some(error), _) | (None, Some(Many::Refuse(error))) => error.clone(),
+        // Its shards may not all lie with its other tables.
+        (None, Some(_)) if !tables.groups.is_empty() && !tables.sharded.is_empty() => {
+            refuse("cross_group", "Tables of several groups are joined")
+        }
+        _ => return Ok(()),
+    };
+    let only = refused.is_some();
+    let runs = !draft.explains && !writing.unsure && own_effects(draft, survey).is_none();
+    let planned = match runs {
+        true => change(draft, survey, writing, (reason.code, reason.message.clone())),
+        false => Ok(None),
+    };
+    match planned {
+        Ok(Some(bench)) => {
+            tables.bench = Some(Box::new(bench));
+            tables.only_bench = only;
+        }
+        Ok(None) if only => return Err(reason),
+        Err(error) if only => return Err(error),
+        Err(error) => {
+            if matches!(tables.many, Some(Many::Refuse(_))) {
+                tables.many = Some(Many::Refuse(error));
+            }
+        }
+        Ok(None) => {}
+    }
+    Ok(())
+}
+
+fn change(
+    draft: &Draft,
+    survey: &mut Survey,
+    writing: &Writing,
+    reason: (&'static str, String),
+) -> Result<Option<Workbench>> {
+    if draft.input.dialect.server == ServerKind::MySql {
+        read_again(survey, writing.tables())?;
+    }
+    let allowed = draft.scatter_ok()
+        || writing.tables().all(|used| match survey.uses.get(used).map(|used| &used.placement) {
+            Some(Placement::Sharded(table)) => table.scatter_writes,
+            _ => true,
+        });
+    let wanted = Wanted::Modify {
+        changed: &writing.changed,
+        deletes: writing.deletes,
+        single: writing.single,
+        ignore: writing.ignore,
+    };
+    workbench::plan_change(draft, survey, &wanted, allowed, reason)
+}
+
+/// MySQL doesn't let a subquery read the table that is changed; a derived table has rows of its own.
+pub(crate) fn read_again(survey: &Survey, changed: impl Iterator<Item = usize>) -> Result<()> {
+    for used in changed.filter_map(|used| survey.uses.get(used)) {
+        let again = survey.uses.iter().any(|other| {
+            let role = survey.blocks.get(other.block).map(|block| block.role);
+            let same = (&other.schema, &other.name) == (&used.schema, &used.name);
+            same && matches!(role, Some(Role::Subquery(_)))
+        });
+        if again {
+            let shown = used.alias.as_ref().unwrap_or(&used.written.table);
+            return Err(Error::new(
+                Fault::Client,
+                1093,
+                b"HY000",
+                "",
+                format!(
+                    "You can't specify target table '{}' for update in FROM clause",
+                    shown.text
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a statement does to its session besides, which another connection wouldn't show.
+pub(crate) fn own_effects(draft: &Draft, survey: &Survey) -> Option<&'static str> {
+    let traits = draft.traits;
+    if traits.assigns_variable || traits.into_variable {
+        Some("assigns a variable")
+    } else if traits.user_lock {
+        Some("takes a lock")
+    } else if traits.sets_last_insert_id || traits.sequence {
+        Some("changes LAST_INSERT_ID() or a sequence")
+    } else if survey.calls_stored {
+        Some("calls a stored function")
+    } else {
+        None
+    }
 }
 
 fn is_broadcast(survey: &Survey, used: usize) -> bool {
@@ -145,14 +316,12 @@ fn shards(
     draft: &Draft,
     survey: &mut Survey,
     sharded: &[usize],
-    changed: &[usize],
-    rest: &Rest,
+    writing: &Writing,
     tables: &mut Tables,
 ) -> Result<()> {
     let mut narrowed = narrow_all(survey, sharded);
     draft.hinted(&mut narrowed)?;
-    let many =
-        lie_together(survey, sharded).and_then(|()| repeatable(draft, survey, changed, rest));
+    let many = lie_together(survey, sharded).and_then(|()| repeatable(draft, survey, writing));
     tables.many = Some(match many {
         Ok(()) => {
             let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
@@ -165,16 +334,16 @@ fn shards(
 }
 
 /// Whether running a write on each shard changes what one MySQL would change.
-fn repeatable(draft: &Draft, survey: &Survey, changed: &[usize], rest: &Rest) -> Result<()> {
-    if rest.limit.is_some() {
+fn repeatable(draft: &Draft, survey: &Survey, writing: &Writing) -> Result<()> {
+    if writing.rest.limit.is_some() {
         return Err(refuse(
             "limit_write",
             "UPDATE or DELETE with LIMIT would change that many rows on each \
              shard: narrow it to one shard by the shard key",
         ));
     }
-    let outside = changed.iter().any(|used| {
-        survey.uses.get(*used).is_some_and(|used| !matches!(used.placement, Placement::Sharded(_)))
+    let outside = writing.tables().any(|used| {
+        survey.uses.get(used).is_some_and(|used| !matches!(used.placement, Placement::Sharded(_)))
     });
     if outside {
         return Err(refuse(
@@ -211,12 +380,11 @@ fn broadcast_write(
     draft: &Draft,
     survey: &Survey,
     sharded: &[usize],
-    changed: &[usize],
-    rest: &Rest,
+    writing: &Writing,
     tables: &mut Tables,
 ) -> Result<()> {
     let others = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Broadcast(_)));
-    if others || !sharded.is_empty() || changed.iter().any(|used| !is_broadcast(survey, *used)) {
+    if others || !sharded.is_empty() || writing.tables().any(|used| !is_broadcast(survey, used)) {
         return Err(refuse(
             "broadcast_nondeterministic",
             "A broadcast table is changed by rows of a table \
@@ -224,7 +392,7 @@ fn broadcast_write(
         ));
     }
     deterministic(draft, survey)?;
-    if rest.limit.is_some() {
+    if writing.rest.limit.is_some() {
         return Err(refuse(
             "limit_write",
             "UPDATE or DELETE of a broadcast table with LIMIT may change other \

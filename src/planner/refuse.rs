@@ -18,6 +18,7 @@ pub const CODES: &[&str] = &[
     "lateral",
     "limit_write",
     "lock_tables",
+    "no_row_key",
     "not_understood",
     "scatter_aggregate",
     "scatter_distinct",
@@ -32,6 +33,10 @@ pub const CODES: &[&str] = &[
     "scatter_write",
     "sequence_value",
     "statement",
+    "write_ignore",
+    "write_trigger",
+    "write_unknown",
+    "write_view",
 ];
 
 pub(crate) fn refuse(code: &'static str, message: impl Into<String>) -> Error {

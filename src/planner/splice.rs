@@ -152,6 +152,21 @@ impl Plan {
         writer.write_parts(&reference.values(binding, source, of, most), out)
     }
 
+    /// Writes a part of the statement for one target, in the names that its tables have there.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub(crate) fn part_text(
+        &self,
+        part: Span,
+        target: &Target,
+        binding: &Binding,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let (splices, sources, form) = (&*self.splices, &[], Form::Text);
+        Writer { plan: self, splices, sources, target, binding, form }.copy(part, false, out)
+    }
+
     /// Writes the statement that runs over what the workbench has gathered; `sources` are the
     /// quoted names that stand for its references.
     ///

@@ -10,6 +10,7 @@
 //! innermost outer join whose inner side the reference is on. And it must be one that gives the
 //! same warnings where it is checked over fewer rows.
 
+pub mod change;
 mod columns;
 mod copies;
 pub mod keys;
@@ -36,6 +37,8 @@ pub struct Workbench {
     pub reason: (&'static str, String),
     /// The statement's text repeats parameters, so that they are written into it.
     pub as_text: bool,
+    /// What goes back where the statement changes rows.
+    pub changes: Option<change::Changes>,
     /// What makes the statement read the temporary tables.
     pub(crate) splices: Vec<Splice>,
 }
@@ -48,6 +51,9 @@ pub struct Reference {
     pub table: Box<str>,
     /// The temporary table that stands for it.
     pub temporary: String,
+    /// Counted from 1.
+    pub number: usize,
+    pub task: Task,
     /// What is gathered, in the gather's order; empty where the table is not known.
     pub columns: Vec<Moved>,
     /// The table is a view: the definition of its columns is all there is.
@@ -65,6 +71,17 @@ pub struct Reference {
     pushed: Vec<Pushed>,
     /// Locking clauses.
     pub tail: String,
+}
+
+/// What a reference's temporary table is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// It has the rows that are read.
+    Read,
+    /// Its rows may be changed: each is numbered, and its shard is known.
+    Change,
+    /// New rows come into it, and none is gathered; this column may be left out or NULL.
+    Fill { auto: Option<Box<str>> },
 }
 
 /// A column on its way into a temporary table.
@@ -107,29 +124,73 @@ pub(crate) fn plan(
     reason: (&'static str, String),
 ) -> Result<Option<Workbench>> {
     let lock = if locking { lock_clause(draft)? } else { Some(String::new()) };
-    let Some(lock) = lock else { return Ok(None) };
+    match lock {
+        Some(lock) => planned(draft, survey, &lock, None, reason),
+        None => Ok(None),
+    }
+}
+
+/// The same for a statement that changes rows: all that it reads is locked until its transaction
+/// ends, as one server locks it.
+pub(crate) fn plan_change(
+    draft: &Draft,
+    survey: &mut Survey,
+    wanted: &change::Wanted,
+    allowed: bool,
+    reason: (&'static str, String),
+) -> Result<Option<Workbench>> {
+    let Some(mut bench) = planned(draft, survey, "", Some(wanted), reason)? else {
+        return Ok(None);
+    };
+    if survey.needs.is_empty() {
+        change::add(survey, &mut bench, wanted, allowed)?;
+        bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
+    }
+    Ok(Some(bench))
+}
+
+fn planned(
+    draft: &Draft,
+    survey: &mut Survey,
+    lock: &str,
+    wanted: Option<&change::Wanted>,
+    reason: (&'static str, String),
+) -> Result<Option<Workbench>> {
     if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
         return Ok(None);
     }
-    let named = columns::named(draft, survey)?;
-    let mut bench = Workbench { references: vec![], reason, as_text: false, splices: vec![] };
+    let mut named = columns::named(draft, survey)?;
+    let mut bench =
+        Workbench { references: vec![], reason, as_text: false, changes: None, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
         let conjuncts = conjuncts(survey, index);
         let pushed = pushed(draft, survey, index, &conjuncts);
         let home = survey.uses.get(index).map_or(0, |used| used.block);
         let keys = keys::of(survey, home, index, &conjuncts);
+        let task = wanted.map_or(Task::Read, |wanted| wanted.task(survey, index));
+        let keeps_name = wanted.is_some_and(|wanted| wanted.keeps_name(index));
         let Some(used) = survey.uses.get(index) else { continue };
-        name_temporary(used, index, &mut bench.splices);
+        name_temporary(used, index, keeps_name, &mut bench.splices);
+        if task != Task::Read {
+            named.want_all(index);
+        }
         let columns = used.table.as_ref().map(|table| columns::moved(table, &named, index));
-        let temporary = format!("weir_wb_{}", index + 1);
+        let temporary = match keeps_name {
+            true => used.written.table.text.clone(),
+            false => format!("weir_wb_{}", index + 1),
+        };
         let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
         reference.keys = keys;
-        // Rows of subqueries and derived tables aren't locked.
+        reference.number = index + 1;
+        // Rows of subqueries and derived tables aren't locked by a SELECT.
         let role = survey.blocks.get(used.block).map(|block| block.role);
-        if matches!(role, Some(Role::Top | Role::Part)) {
-            reference.tail.clone_from(&lock);
+        if wanted.is_some() {
+            reference.tail = task.lock().to_owned();
+        } else if matches!(role, Some(Role::Top | Role::Part)) {
+            reference.tail = lock.to_owned();
         }
+        reference.task = task;
         reference.copy_of =
             bench.references.iter().position(|earlier| earlier.has_rows_of(&reference));
         bench.references.push(reference);
@@ -214,8 +275,8 @@ fn hides_a_name(survey: &Survey) -> bool {
     twice || taken
 }
 
-/// Puts the temporary table's name in the place of the table's.
-fn name_temporary(used: &Use, index: usize, splices: &mut Vec<Splice>) {
+/// Puts the temporary table's name in the place of the table's; `keeps_name` where it is the same.
+fn name_temporary(used: &Use, index: usize, keeps_name: bool, splices: &mut Vec<Splice>) {
     let mut put = |start, end, parts: Vec<Part>| {
         let at = Span { start, end };
         splices.push(Splice { at, what: What::Parts(parts), scattered: false });
@@ -226,9 +287,20 @@ fn name_temporary(used: &Use, index: usize, splices: &mut Vec<Splice>) {
         // PARTITION (…) is for the gather.
         put(name.end, used.alias_at, vec![]);
     }
-    if used.alias.is_none() {
+    if used.alias.is_none() && !keeps_name {
         let alias = format!(" AS {}", quoted(&used.written.table.text));
         put(used.alias_at, used.alias_at, vec![Part::Text(alias.into())]);
+    }
+}
+
+impl Task {
+    /// What one server locks the rows with.
+    fn lock(&self) -> &'static str {
+        match self {
+            Task::Read => " LOCK IN SHARE MODE",
+            Task::Change => " FOR UPDATE",
+            Task::Fill { .. } => "",
+        }
     }
 }
 
@@ -264,6 +336,8 @@ fn reference(
         schema: used.schema.clone(),
         table: used.name.clone(),
         temporary,
+        number: 0,
+        task: Task::Read,
         columns,
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
         partitioned: used.alias_at > name.end,
@@ -473,6 +547,11 @@ fn fits(kind: &ColumnType, literal: LiteralKind) -> bool {
 }
 
 impl Reference {
+    /// The temporary table's name, quoted.
+    pub fn quoted(&self) -> String {
+        quoted(&self.temporary)
+    }
+
     /// Whether another reference needs just the rows and columns that this one has: they are read
     /// once.
     fn has_rows_of(&self, other: &Reference) -> bool {

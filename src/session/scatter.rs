@@ -76,6 +76,18 @@ pub(super) struct Prepared {
     key: Vec<u8>,
 }
 
+impl Prepared {
+    /// A text without parameters.
+    pub(super) fn plain(
+        group: GroupId,
+        place: usize,
+        text: Vec<u8>,
+        names: Vec<Renaming>,
+    ) -> Prepared {
+        Prepared { group, place, text, names, key: Vec::new() }
+    }
+}
+
 impl Session {
     /// A read of many shards, in a transaction of its own where it must be consistent.
     pub(super) async fn scatter_whole(
@@ -551,7 +563,7 @@ fn bracket(in_transaction: bool, is_own: bool) -> Bracket {
 }
 
 /// What the lanes' servers warned of, in the order of the lanes.
-fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
+pub(super) fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
     let warnings = lanes.into_iter().flat_map(|lane| lane.noted).take(MAX_DIAGNOSTICS);
     let diagnostic = |warning: Warning| Diagnostic {
         level: warning.level,

@@ -73,12 +73,22 @@ impl Session {
     }
 
     /// Moves a sequence past ids that rows are given.
-    async fn pass_ids(&self, schema: &SchemaName, name: &Arc<str>, ids: &[u64]) -> Result<()> {
+    pub(super) async fn pass_ids(
+        &self,
+        schema: &SchemaName,
+        name: &Arc<str>,
+        ids: &[u64],
+    ) -> Result<()> {
         let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
         self.declared(schema, name)?.pass(ids, deadline).await
     }
 
-    async fn take(&self, schema: &SchemaName, name: &Arc<str>, count: u32) -> Result<u64> {
+    pub(super) async fn take(
+        &self,
+        schema: &SchemaName,
+        name: &Arc<str>,
+        count: u32,
+    ) -> Result<u64> {
         let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
         self.declared(schema, name)?.take(count, deadline).await
     }

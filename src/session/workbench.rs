@@ -8,6 +8,8 @@
 //! Its tables go when the answer is through; wherever something is in doubt, the connection is
 //! closed, and they go with it.
 
+mod back;
+mod change;
 mod layout;
 
 use std::pin::pin;
@@ -33,7 +35,7 @@ use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Renaming, Route, Target};
 use crate::planner::splice::Form;
-use crate::planner::workbench::{Reference, Workbench};
+use crate::planner::workbench::{Reference, Task, Workbench};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::command;
@@ -120,6 +122,11 @@ impl Session {
                  connection that this one runs on: assign it with SET",
             )
             .into());
+        }
+        if let Some(changes) = &bench.changes {
+            let bench = (bench, changes);
+            return Box::pin(self.change_on_workbench(snapshot, plan, bench, binding, manner))
+                .await;
         }
         let manner = Manner { arguments: manner.arguments.filter(|_| !bench.as_text), ..manner };
         let mut work = Work { snapshot, plan, bench, binding, manner, loose: false };
@@ -236,6 +243,13 @@ impl Session {
             Route::Refuse(error) => return Err(error.into()),
             _ => return Err(Error::internal("a gather that is no plain read").into()),
         };
+        // Whoever changes a broadcast table locks its first copy first, and so is alone.
+        let targets = match plan.copies().first() {
+            Some((group, database)) if reference.task == Task::Change => {
+                vec![Target::plain(*group, Some(database.clone()))]
+            }
+            _ => targets,
+        };
         let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
         let parts = match lexed.params() {
             0 => self.parts(&plan, &targets, &binding, manner)?,
@@ -321,18 +335,32 @@ impl Session {
     ) -> Result<Summary, Failure> {
         let layout = self.layout(work, gatherings)?;
         let mut bench = self.make_tables(work, &layout, gatherings).await?;
-        let config = self.ctx.shared.config();
-        let limits = &config.limits;
-        let moving = Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0);
-        let mut due: Vec<&Gathering<'_>> =
-            gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
-        let mut known = Known::of(work, &layout);
+        let due = gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
+        let (known, moving) = (Known::of(work, &layout), self.moving());
+        self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;
+        let mut text = Vec::new();
+        let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
+        let sources = layout.sources(work.bench);
+        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
+        let names = layout.renamings(work.bench, &bench);
+        self.residual(work.plan, bench, &names, text, work.manner).await
+    }
+
+    /// Brings the rows of the references that are `due` into their tables.
+    async fn fill_tables(
+        &mut self,
+        work: &Work<'_>,
+        layout: &Layout,
+        (mut due, mut known): (Vec<&Gathering<'_>>, Known),
+        bench: &mut Bench,
+        moving: &Moving,
+    ) -> Result<(), Failure> {
         while let Some(next) = known.next(&due) {
             let gathering = due.remove(next);
-            let fewer = self.fewer(work, &layout, &known, gathering, &mut bench).await?;
+            let fewer = self.fewer(work, layout, &known, gathering, bench).await?;
             known.narrowed.extend(fewer.as_ref().map(|fewer| fewer.index));
             let gathering = fewer.as_ref().unwrap_or(gathering);
-            self.gather(work.snapshot, gathering, &mut bench, &moving).await?;
+            self.gather(work.snapshot, gathering, bench, moving).await?;
             known.rows.push(gathering.index);
         }
         for (index, reference) in work.bench.references.iter().enumerate() {
@@ -341,12 +369,7 @@ impl Session {
                 bench.copy(reference, of).await?;
             }
         }
-        let mut text = Vec::new();
-        let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
-        let sources = layout.sources(work.bench);
-        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
-        let names = layout.renamings(work.bench, &bench);
-        self.residual(work.plan, bench, &names, text, work.manner).await
+        Ok(())
     }
 
     /// The gather of only those rows whose keys are among the few that a reference has which is known
@@ -424,8 +447,7 @@ impl Session {
         }
         let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
         let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-        let made =
-            text.and_then(|text| temporary::definition(&text, &reference.temporary, work.loose));
+        let made = text.and_then(|text| temporary_table(reference, &text, work.loose));
         Ok(made.ok_or_else(unknown)?)
     }
 
@@ -715,6 +737,19 @@ impl Bench {
         let names = names.join(", ");
         let filled = format!("INSERT INTO `{to}` ({names}) SELECT {names} FROM `{from}`");
         self.lent.simple(filled.as_bytes()).await.map(drop)
+    }
+}
+
+/// The statement that makes a reference's temporary table, from that which makes the table itself.
+fn temporary_table(reference: &Reference, created: &str, loose: bool) -> Option<String> {
+    let name = &reference.temporary;
+    match &reference.task {
+        Task::Read => temporary::definition(created, name, loose),
+        Task::Fill { auto } => temporary::for_rows(created, name, auto.as_deref()),
+        Task::Change => {
+            let made = temporary::definition(created, name, loose)?;
+            temporary::numbered(&made, &reference.row_column(), &reference.shard_column())
+        }
     }
 }
 

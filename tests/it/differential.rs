@@ -7,6 +7,8 @@
 //! A file is a list of statements, each ended by `;` at the end of a line. Lines before one may say
 //! - `-- refused: code`: Weir refuses it with this stable code (the plain server is not asked);
 //! - `-- any order`: rows are compared as a set although the statement says ORDER BY.
+//!
+//! `WEIR_SQL=write.sql` runs that file alone.
 
 use std::fs;
 use std::path::Path;
@@ -168,11 +170,13 @@ fn check(kind: Kind) {
         group.primary.execute("SET GLOBAL log_bin_trust_function_creators = 1");
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sql");
+    let only = std::env::var("WEIR_SQL").ok();
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of cases")
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .filter(|path| only.as_ref().is_none_or(|only| path.ends_with(only)))
         .collect();
     files.sort();
     assert!(!files.is_empty());

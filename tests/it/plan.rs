@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use weir::catalog::{Catalog, Column, DefaultValue, Table};
+use weir::catalog::{Catalog, Column, DefaultValue, Key, KeyPart, Table, Trigger, TriggerEvent};
 use weir::planner::bind::{Binding, SessionFacts};
 use weir::planner::explain::explain;
 use weir::planner::make::plan;
@@ -56,25 +56,51 @@ fn catalog(text: &str) -> Catalog {
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (name, columns) = line.split_once(": ").expect("schema.table: columns");
         let (schema, table) = name.split_once('.').expect("schema.table");
-        let mut auto = None;
+        let (mut auto, mut primary) = (None, vec![]);
+        let (marks, columns): (Vec<&str>, Vec<&str>) =
+            columns.split(", ").partition(|item| item.starts_with('!'));
         let columns = columns
-            .split(", ")
+            .into_iter()
             .enumerate()
             .map(|(index, column)| {
                 let (name, rest) = column.split_once(' ').expect("name type");
-                let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-                let collation = (!rest.is_empty() && rest != "auto_increment").then_some(rest);
-                let kind = ColumnType::parse(kind, collation).expect("a type");
+                let mut words: Vec<&str> = rest.split(' ').collect();
+                let kind = words.remove(0);
+                let mut says = |word| {
+                    let found = words.iter().position(|known| *known == word);
+                    found.map(|place| words.remove(place)).is_some()
+                };
+                let (counts, is_key) = (says("auto_increment"), says("primary"));
+                let kind = ColumnType::parse(kind, words.first().copied()).expect("a type");
                 let mut column = Column::new(name, kind);
-                if rest == "auto_increment" {
+                if counts {
                     column.default = DefaultValue::AutoIncrement;
                     auto = Some(index);
+                }
+                if is_key {
+                    column.nullable = false;
+                    primary.push(KeyPart { column: Some(index), prefix: None });
                 }
                 column
             })
             .collect();
         let mut table = Table::new(table, columns);
         table.auto_increment = auto;
+        if !primary.is_empty() {
+            let name = "PRIMARY".into();
+            table.keys = vec![Key { name, primary: true, unique: true, parts: primary }];
+        }
+        for mark in marks {
+            match mark {
+                "!view" => table.is_view = true,
+                "!references" => table.has_foreign_keys = true,
+                "!trigger" => {
+                    let (name, before) = ("t".into(), true);
+                    table.triggers.push(Trigger { name, before, event: TriggerEvent::Update });
+                }
+                other => panic!("{other} is no mark of a table"),
+            }
+        }
         catalog = catalog.with(schema, table);
     }
     catalog

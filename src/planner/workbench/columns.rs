@@ -24,6 +24,13 @@ pub(super) struct Named {
     whole: HashSet<usize>,
 }
 
+impl Named {
+    /// All columns of a use are asked for.
+    pub(super) fn want_all(&mut self, used: usize) {
+        self.whole.insert(used);
+    }
+}
+
 /// The names in a statement.
 pub(super) fn named(draft: &Draft, survey: &Survey) -> Result<Named> {
     let input = draft.input;
@@ -98,7 +105,7 @@ pub(super) fn moved(table: &Table, named: &Named, used: usize) -> Vec<Moved> {
         .collect()
 }
 
-fn form(kind: &ColumnType) -> Form {
+pub(super) fn form(kind: &ColumnType) -> Form {
     use ColumnType as T;
     match kind {
         T::Int { .. } | T::Decimal { .. } | T::Year => Form::Digits,

@@ -8,7 +8,7 @@
 //! FROM c x JOIN weir_cte_1_1 y`. A copy names other expressions as the original does, each of
 //! which is a further reference to those.
 
-use super::{Reference, Workbench, quoted};
+use super::{Reference, Task, Workbench, quoted};
 use crate::planner::draft::{Draft, Result};
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::Survey;
@@ -248,6 +248,8 @@ impl Reference {
             schema: self.schema.clone(),
             table: self.table.clone(),
             temporary,
+            number: self.number,
+            task: Task::Read,
             columns: self.columns.clone(),
             is_view: self.is_view,
             partitioned: false,

@@ -1,0 +1,351 @@
+//! Statements that change rows on the workbench.
+//!
+//! Owns: the transaction around one, the client's own statement over temporary tables, its undoing
+//! and its answer. Never: compares rows, or writes them back itself ([`super::back`] does).
+//!
+//! Everything is in one transaction: what is read is locked in it, and what changed is written in
+//! it. The workbench's own connection is outside of it: its tables are nobody's rows.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::back::{Back, Step};
+use super::layout::Known;
+use super::{Bench, DUPLICATE, Gathering, Work};
+use crate::backend::answer::{Answer, OkInfo};
+use crate::backend::connection::Pipelining;
+use crate::backend::pool::Lent;
+use crate::context::Snapshot;
+use crate::error::{Error, Fault, Result};
+use crate::executor::rename::Names;
+use crate::executor::workbench::Moving;
+use crate::name::GroupId;
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::Renaming;
+use crate::planner::splice::Form;
+use crate::planner::workbench::change::{Change, Changed, Changes};
+use crate::planner::workbench::{Reference, Task, Workbench};
+use crate::protocol::command;
+use crate::protocol::ok::{OkHeader, OkPacket};
+use crate::protocol::status::StatusFlags;
+use crate::session::forward::{Failure, watched};
+use crate::session::query::{Manner, Outcome};
+use crate::session::several::rolls_back;
+use crate::session::{End, Session, look_back};
+use crate::sql::lex::ServerKind;
+use crate::transaction::open::OwnAccess;
+
+/// What a statement goes back to within its transaction.
+pub(super) const SAVEPOINT: &[u8] = b"SAVEPOINT weir_change";
+const BACK: &[u8] = b"ROLLBACK TO SAVEPOINT weir_change";
+
+/// What the client is told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub affected_rows: u64,
+    /// What the packet shows, and what LAST_INSERT_ID() becomes (0: stays).
+    pub insert_id: (u64, u64),
+    pub warnings: u16,
+    pub info: Vec<u8>,
+}
+
+/// One statement that changes rows.
+#[derive(Clone, Copy)]
+pub(super) struct Changing<'w> {
+    pub work: Work<'w>,
+    pub changes: &'w Changes,
+    /// The transaction is Weir's own, around this statement.
+    pub own: bool,
+    /// The moment that the statement's clock stands at.
+    pub now: Duration,
+}
+
+impl Session {
+    /// Runs the statement over what its tables hold, and brings back what it changed.
+    pub(in crate::session) async fn change_on_workbench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        (bench, changes): (&Workbench, &Changes),
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        if self.transaction.is_read_only() {
+            return Err(read_only(self.dialect.server).into());
+        }
+        let held = self.held.groups();
+        let own = self.begin_change();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let work = Work { snapshot, plan, bench, binding, manner, loose: false };
+        let changing = Changing { work, changes, own, now };
+        let mut back = Back::default();
+        let changed = match self.changed(&changing, &mut back).await {
+            Ok((told, bench)) if own => match self.end_transaction(b"COMMIT").await {
+                Ok(()) => Ok((told, bench)),
+                Err(error) => Err(error.into()),
+            },
+            changed => changed,
+        };
+        let (told, bench) = match changed {
+            Ok(changed) => changed,
+            Err(Failure::Statement(error)) => {
+                let error = self.running.explain(error);
+                self.undo_change(&back.marked, own.then_some(&*held), &error).await;
+                return Err(Failure::Statement(Error { fatal: false, ..error }));
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.tell(&told, manner.more);
+        if !manner.more {
+            // What follows only tidies up: the client needn't wait for it.
+            let flushed = self.stream.flush().await;
+            flushed.map_err(|error| Failure::Session(End::Error(error)))?;
+        }
+        self.clear_bench(bench, b"").await;
+        Ok(Outcome::Good)
+    }
+
+    /// True where the transaction is Weir's own.
+    fn begin_change(&mut self) -> bool {
+        if self.is_in_transaction() {
+            return false;
+        }
+        if self.state.autocommit() {
+            self.transaction.begin_own(OwnAccess::Write);
+            return true;
+        }
+        self.make_consistent();
+        self.transaction.begin_implicitly(true);
+        false
+    }
+
+    async fn changed(
+        &mut self,
+        changing: &Changing<'_>,
+        back: &mut Back,
+    ) -> Result<(Told, Bench), Failure> {
+        let work = &changing.work;
+        let gatherings = self.gatherings(work, Form::Text).await?;
+        let moving = self.moving();
+        let (mut bench, names) = match self.held_rows(work, &gatherings, &moving).await {
+            // Rows of several shards are equal in a key that no server checks over all of them.
+            Err(Failure::Statement(error)) if error.errno == DUPLICATE => {
+                let work = Work { loose: true, ..*work };
+                let moving = self.moving();
+                self.held_rows(&work, &gatherings, &moving).await?
+            }
+            held => held?,
+        };
+        let told = self.changed_there(changing, back, &mut bench, (&names, &moving)).await;
+        match told {
+            Ok(told) => Ok((told, bench)),
+            Err(failure) => {
+                if bench.lent.is_in_step() {
+                    self.clear_bench(bench, b"").await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    pub(super) fn moving(&self) -> Moving {
+        let config = self.ctx.shared.config();
+        let limits = &config.limits;
+        Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0)
+    }
+
+    /// The workbench with the rows that the statement needs.
+    async fn held_rows(
+        &mut self,
+        work: &Work<'_>,
+        gatherings: &[Gathering<'_>],
+        moving: &Moving,
+    ) -> Result<(Bench, Vec<Renaming>), Failure> {
+        let layout = self.layout(work, gatherings)?;
+        let mut bench = self.make_tables(work, &layout, gatherings).await?;
+        let due = gatherings.iter().filter(|one| !matches!(one.reference.task, Task::Fill { .. }));
+        let known = Known::of(work, &layout);
+        self.fill_tables(work, &layout, (due.collect(), known), &mut bench, moving).await?;
+        let changed = work.bench.references.iter().filter(|one| one.task == Task::Change);
+        for reference in changed {
+            bench.keep_former(reference).await?;
+        }
+        let names = layout.renamings(work.bench, &bench);
+        Ok((bench, names))
+    }
+
+    async fn changed_there(
+        &mut self,
+        changing: &Changing<'_>,
+        back: &mut Back,
+        bench: &mut Bench,
+        (names, moving): (&[Renaming], &Moving),
+    ) -> Result<Told, Failure> {
+        let work = &changing.work;
+        let mut text = Vec::new();
+        let sources: Vec<String> = work.bench.references.iter().map(Reference::quoted).collect();
+        work.plan.residual_text(work.bench, &sources, work.binding, Form::Text, &mut text)?;
+        if work.plan.facts.looks_back {
+            let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
+            if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
+                text = resolved;
+            }
+            self.last.begin();
+        }
+        let done = self.on_bench(changing, bench, names, &text).await?;
+        for (target, step, question) in steps(changing.changes, &work.bench.references) {
+            let Some(reference) = work.bench.references.get(target.reference) else { continue };
+            self.bring_back(changing, back, bench, (target, reference), step, &question, moving)
+                .await?;
+        }
+        Ok(back.told(changing, done, self.capabilities))
+    }
+
+    /// The client's statement over the temporary tables.
+    async fn on_bench(
+        &mut self,
+        changing: &Changing<'_>,
+        bench: &mut Bench,
+        names: &[Renaming],
+        text: &[u8],
+    ) -> Result<OkInfo, Failure> {
+        let state = self.residual_state(bench).at(changing.now);
+        bench.lent.enter(&state, Pipelining::Nothing).await?;
+        let mut payload = Vec::with_capacity(text.len() + 1);
+        command::write_text(command::byte::QUERY, text, &mut payload);
+        let running = self.running.clone();
+        let limit = self.limit(&changing.work.plan.facts);
+        let outcome = {
+            let asked = pin!(done(&mut bench.lent, &payload));
+            watched(asked, &self.registration, &running, limit).await
+        };
+        let info = match outcome {
+            Ok(Ok(info)) => info,
+            Ok(Err(error)) => return Err(Names(names).error(running.explain(error)).into()),
+            Err(stop) => {
+                bench.lent.condemn();
+                return Err(Failure::Session(End::Stopped(stop)));
+            }
+        };
+        if info.warnings > 0 {
+            self.fetch_diagnostics(&mut bench.lent, names).await;
+        }
+        Ok(info)
+    }
+
+    /// Takes back what was written. `own` has the groups that the session held before Weir's own
+    /// transaction began.
+    async fn undo_change(&mut self, marked: &[GroupId], own: Option<&[GroupId]>, error: &Error) {
+        if let Some(held) = own {
+            if self.is_in_transaction() {
+                self.abandon_own(held).await;
+            }
+            return;
+        }
+        if rolls_back(error.errno) {
+            return self.follow_rollback(error.errno).await;
+        }
+        let snapshot = self.snapshot();
+        for group in marked {
+            let Some(mut lent) = self.held.take(*group) else { continue };
+            let undone = match lent.outlive_kill().await {
+                Ok(()) => lent.simple(BACK).await.map(drop),
+                Err(error) => Err(error),
+            };
+            if undone.is_err() {
+                // Its server rolls all of it back, and the session hears of that.
+                lent.condemn();
+            }
+            self.settle(*group, lent, &snapshot).await;
+        }
+    }
+
+    fn tell(&mut self, told: &Told, more: bool) {
+        if told.insert_id.1 != 0 {
+            self.last.insert_id = told.insert_id.1;
+        }
+        self.last.row_count = i64::try_from(told.affected_rows).unwrap_or(i64::MAX);
+        self.last.warnings = told.warnings;
+        let mut status = self.status();
+        if more {
+            status = status.with(StatusFlags::MORE_RESULTS);
+        }
+        let ok = OkPacket {
+            affected_rows: told.affected_rows,
+            last_insert_id: told.insert_id.0,
+            status,
+            warnings: told.warnings,
+            info: &told.info,
+            ..OkPacket::default()
+        };
+        self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
+    }
+}
+
+impl Bench {
+    /// Keeps the rows of a reference that may be changed as they are now.
+    async fn keep_former(&mut self, reference: &Reference) -> Result<()> {
+        let (now, before) = (reference.quoted(), reference.before());
+        self.lent
+            .simple(format!("CREATE TEMPORARY TABLE `{before}` LIKE {now}").as_bytes())
+            .await?;
+        self.made.push(before.clone());
+        let hidden = [reference.row_column(), reference.shard_column()];
+        let names: Vec<String> = reference
+            .columns
+            .iter()
+            .map(|column| &*column.name)
+            .chain(hidden.iter().map(String::as_str))
+            .map(|name| format!("`{}`", name.replace('`', "``")))
+            .collect();
+        let names = names.join(", ");
+        let filled = format!("INSERT INTO `{before}` ({names}) SELECT {names} FROM {now}");
+        self.lent.simple(filled.as_bytes()).await.map(drop)
+    }
+}
+
+/// Sends a statement that gives no rows.
+async fn done(lent: &mut Lent, payload: &[u8]) -> Result<OkInfo> {
+    lent.send_command(payload).await?;
+    match lent.answer().await? {
+        Answer::Ok(info) => Ok(info),
+        Answer::Err(error) => Err(error),
+        Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
+            lent.condemn();
+            Err(Error::unavailable("workbench_lost", "rows where OK was due"))
+        }
+    }
+}
+
+/// What is asked of the workbench and written, in this order: no row stands in the way of another.
+fn steps<'c>(changes: &'c Changes, references: &[Reference]) -> Vec<(&'c Changed, Step, String)> {
+    let (mut gone, mut changed, mut come) = (vec![], vec![], vec![]);
+    for target in &changes.targets {
+        let Some(reference) = references.get(target.reference) else { continue };
+        match &target.change {
+            Change::Insert(_) => come.push((target, Step::Insert, target.rows_text(reference))),
+            Change::Delete(_) => gone.push((target, Step::Delete, target.gone_text(reference))),
+            Change::Update(update) => {
+                let text = |former| target.differing_text(reference, &update.set, former);
+                if update.moves {
+                    gone.push((target, Step::Delete, text(true)));
+                    come.push((target, Step::Insert, text(false)));
+                } else {
+                    changed.push((target, Step::Update, text(false)));
+                }
+            }
+        }
+    }
+    gone.append(&mut changed);
+    gone.append(&mut come);
+    gone
+}
+
+/// What a server says of a write in START TRANSACTION READ ONLY.
+fn read_only(server: ServerKind) -> Error {
+    let dot = if server == ServerKind::MySql { "." } else { "" };
+    let text = format!("Cannot execute statement in a READ ONLY transaction{dot}");
+    Error::new(Fault::Client, 1792, b"25006", "", text)
+}
