@@ -9,12 +9,12 @@ SELECT o.order_id, u.name FROM orders o JOIN users u ON u.user_id = o.user_id WH
 INSERT INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT order_id + 1, user_id, status, created_at, 1, 5 FROM orders WHERE user_id = 910018;
 INSERT INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT 910007, user_id, 'sent', registered_at, 1, 5 FROM users WHERE user_id = 910018;
 SELECT order_id, status FROM orders WHERE user_id = 910018 ORDER BY order_id;
--- refused: auto_increment
-INSERT INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT NULL, user_id, status, created_at, 1, 5 FROM orders WHERE user_id = 910018;
--- refused: auto_increment
-REPLACE INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT 0, user_id, status, created_at, 1, 5 FROM orders WHERE user_id = 910018;
--- refused: auto_increment
-INSERT INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT region_id, user_id, 'new', registered_at, 1, 5 FROM users WHERE user_id = 910018;
+-- Rows of a SELECT get ids of the sequence; which ones is compared nowhere.
+INSERT INTO stock (item_id, quantity, counted_at) SELECT 910000 + count(*), 1, '2026-01-01' FROM orders WHERE user_id = 910018;
+REPLACE INTO orders (order_id, user_id, status, created_at, region_id, total) SELECT 910003 + 0 * order_id, user_id, status, created_at, 2, 5 FROM orders WHERE order_id = 910002;
+SELECT count(*), max(region_id) FROM orders WHERE user_id = 910018;
+DELETE FROM stock WHERE item_id > 910000;
+DELETE FROM orders WHERE order_id = 910003;
 -- refused: sequence_value
 INSERT INTO orders (order_id, region_id, total, user_id, status, created_at) VALUES (@nobody, 1, 5, 910018, 'new', '2026-01-01');
 SET sql_mode = 'STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO';
