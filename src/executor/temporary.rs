@@ -7,19 +7,49 @@
 //! Left out is what temporary tables can't have or what says nothing of a column: foreign keys,
 //! checks over the whole table, FULLTEXT and SPATIAL keys, partitions, counters, comments.
 
+use crate::catalog::Table;
+use crate::planner::workbench::{Moved, columns};
+use crate::value::types::ColumnType;
+
 /// The engines that temporary tables are made with; others' tables are made with the first.
 const ENGINES: [&str; 3] = ["InnoDB", "MyISAM", "Aria"];
 
 /// `CREATE TEMPORARY TABLE` under another name from the text of SHOW CREATE TABLE; `None` where that
 /// has another shape. With `loose` no key is unique: rows of several shards may be equal in keys
-/// that one server would check.
-pub fn definition(created: &str, name: &str, loose: bool) -> Option<String> {
+/// that one server would check. `moved` are the columns that get values: a default that is computed for
+/// each row goes; without them defaults stay as they are.
+pub fn definition(
+    created: &str,
+    name: &str,
+    loose: bool,
+    moved: Option<&[Moved]>,
+) -> Option<String> {
+    let (body, _) = body(created)?;
+    // Its column must be the first of a key.
+    let counter = items(body)
+        .into_iter()
+        .map(str::trim)
+        .find(|item| item.match_indices(" AUTO_INCREMENT").any(|(at, _)| is_outside(item, at)));
+    let counter = counter.and_then(|item| Some(format!("`{}`", column_name(item)?.0)));
     made(created, name, |item| {
         let word = item.split([' ', '(']).next().unwrap_or_default();
         match word {
-            _ if item.starts_with('`') => Some(valued(item)),
+            _ if item.starts_with('`') => Some(match moved {
+                None => valued(item),
+                Some(moved) => {
+                    let of =
+                        |name: &str| moved.is_empty() || moved.iter().any(|m| *m.name == *name);
+                    let gets =
+                        column_name(item).is_none_or(|(name, _)| of(&name.replace("``", "`")));
+                    constant(&valued(item), gets)
+                }
+            }),
             "PRIMARY" if loose => Some(item.replacen("PRIMARY KEY", "KEY", 1)),
-            "UNIQUE" if loose => Some(item.replacen("UNIQUE KEY", "KEY", 1)),
+            // Not every unique key can be a plain one: MariaDB's over whole texts can't.
+            "UNIQUE" if loose => counter
+                .as_ref()
+                .filter(|counter| item.contains(counter.as_str()))
+                .map(|_| item.replacen("UNIQUE KEY", "KEY", 1)),
             "PRIMARY" | "UNIQUE" | "KEY" => Some(item.to_owned()),
             _ => None,
         }
@@ -50,13 +80,99 @@ pub fn numbered(definition: &str, row: &str, shard: &str) -> Option<String> {
 
 /// The parts of SHOW CREATE TABLE's body that `keep` takes over, in a temporary table.
 fn made(created: &str, name: &str, keep: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let open = outside_quotes(created, |byte| byte == b'(')?;
-    let body = created.get(open + 1..)?;
-    let close = closing(body)?;
-    let (body, tail) = (body.get(..close)?, body.get(close + 1..)?);
+    let (body, tail) = body(created)?;
     let kept: Vec<String> = items(body).into_iter().filter_map(|item| keep(item.trim())).collect();
     let name = name.replace('`', "``");
     Some(format!("CREATE TEMPORARY TABLE `{name}` ({}){}", kept.join(", "), options(tail)))
+}
+
+/// What stands between the outermost parentheses, and behind them.
+fn body(created: &str) -> Option<(&str, &str)> {
+    let open = outside_quotes(created, |byte| byte == b'(')?;
+    let body = created.get(open + 1..)?;
+    let close = closing(body)?;
+    Some((body.get(..close)?, body.get(close + 1..)?))
+}
+
+/// Whether a table isn't what it was planned as: other columns, or values that travel in another
+/// form.
+pub fn differs(created: &str, known: &Table) -> bool {
+    let Some((body, _)) = body(created) else { return false };
+    let found = items(body).into_iter().filter_map(|item| column_name(item.trim()));
+    let mut columns = known.columns.iter();
+    for (name, kind) in found {
+        let Some(column) = columns.next() else { return true };
+        let form = ColumnType::parse(kind, None).as_ref().map(columns::form);
+        let same = form.is_none_or(|form| form == columns::form(&column.kind));
+        if name.replace("``", "`") != *column.name || !same {
+            return true;
+        }
+    }
+    columns.next().is_some()
+}
+
+/// The name of a column as it stands between its quotes, and what follows.
+fn column_name(item: &str) -> Option<(&str, &str)> {
+    let text = item.strip_prefix('`')?;
+    let mut from = 0;
+    loop {
+        let at = from + text.get(from..)?.find('`')?;
+        if text.get(at + 1..)?.starts_with('`') {
+            from = at + 2;
+            continue;
+        }
+        return Some((text.get(..at)?, text.get(at + 1..)?));
+    }
+}
+
+/// Whether a place of a definition is in no quotes.
+fn is_outside(item: &str, at: usize) -> bool {
+    // The byte behind is reached only where no quote is open.
+    let before = format!("{}(", item.get(..at).unwrap_or_default());
+    let mut last = None;
+    outside_quotes(&before, |byte| {
+        last = Some(byte);
+        false
+    });
+    last == Some(b'(')
+}
+
+/// A column's definition without a default that is computed for each row: a sequence would move, and
+/// it may not be there. A column that gets values keeps one that only computes, for its flags.
+fn constant(item: &str, gets_values: bool) -> String {
+    const DEFAULT: &str = " DEFAULT ";
+    let cut = || {
+        let (at, _) = item.match_indices(DEFAULT).find(|(at, _)| is_outside(item, *at))?;
+        let value = item.get(at + DEFAULT.len()..)?;
+        let lower = value.to_ascii_lowercase();
+        let plain = ["null", "current_timestamp", "curdate", "curtime", "true", "false"];
+        let begins = lower.bytes().next()?;
+        let quoted = lower.as_bytes().get(1) == Some(&b'\'') || lower.starts_with('_');
+        if matches!(begins, b'\'' | b'"' | b'-' | b'0'..=b'9')
+            || quoted
+            || plain.iter().any(|word| lower.starts_with(word))
+        {
+            return None;
+        }
+        let mut depth = 0usize;
+        let end = outside_quotes(value, |byte| {
+            match byte {
+                b'(' => depth += 1,
+                b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            byte == b' ' && depth == 0
+        });
+        let (value, behind) = value.split_at(end.unwrap_or(value.len()));
+        let counts = ["nextval", "lastval", "setval", "next value"];
+        let counts = counts.iter().any(|word| value.to_ascii_lowercase().contains(word));
+        if gets_values && !counts {
+            return None;
+        }
+        let instead = if gets_values { " DEFAULT 0" } else { "" };
+        Some(format!("{}{instead}{behind}", item.get(..at)?))
+    };
+    cut().unwrap_or_else(|| item.to_owned())
 }
 
 /// A column's definition; one that is generated and stored becomes a plain one, for its value depends
@@ -64,16 +180,7 @@ fn made(created: &str, name: &str, keep: impl Fn(&str) -> Option<String>) -> Opt
 fn valued(item: &str) -> String {
     const GENERATED: &str = " GENERATED ALWAYS AS (";
     let stored = || {
-        let (at, _) = item.match_indices(GENERATED).find(|(at, _)| {
-            // The byte behind is reached only where no quote is open.
-            let before = format!("{}(", item.get(..*at).unwrap_or_default());
-            let mut last = None;
-            outside_quotes(&before, |byte| {
-                last = Some(byte);
-                false
-            });
-            last == Some(b'(')
-        })?;
+        let (at, _) = item.match_indices(GENERATED).find(|(at, _)| is_outside(item, *at))?;
         let expression = item.get(at + GENERATED.len()..)?;
         let behind = expression.get(closing(expression)? + 1..)?;
         let rest = behind.strip_prefix(" STORED").or_else(|| behind.strip_prefix(" PERSISTENT"))?;
@@ -181,6 +288,7 @@ fn outside_quotes(text: &str, mut test: impl FnMut(u8) -> bool) -> Option<usize>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Column;
 
     #[test]
     fn columns_keys_and_charsets_stay_and_the_rest_goes() {
@@ -194,7 +302,7 @@ mod tests {
              CONSTRAINT `ck` CHECK (`id` > 0)\n) ENGINE=InnoDB AUTO_INCREMENT=7 \
              DEFAULT CHARSET=latin1 COLLATE=latin1_german1_ci COMMENT='ENGINE=x'\n\
              /*!50100 PARTITION BY HASH (`id`) PARTITIONS 4 */";
-        let made = definition(created, "t", false).unwrap();
+        let made = definition(created, "t", false, None).unwrap();
         assert_eq!(
             made,
             "CREATE TEMPORARY TABLE `t` (`id` bigint(20) NOT NULL AUTO_INCREMENT, \
@@ -204,8 +312,8 @@ mod tests {
              PRIMARY KEY (`id`), UNIQUE KEY `k` (`kind`(3)), KEY `s` (`sum`)) ENGINE=InnoDB \
              DEFAULT CHARSET=latin1 COLLATE=latin1_german1_ci"
         );
-        let loose = definition(created, "t", true).unwrap();
-        assert!(loose.contains(", KEY (`id`), KEY `k` (`kind`(3)), KEY `s`"), "{loose}");
+        let loose = definition(created, "t", true, None).unwrap();
+        assert!(loose.contains(", KEY (`id`), KEY `s`"), "{loose}");
     }
 
     #[test]
@@ -236,7 +344,7 @@ mod tests {
             "CREATE TEMPORARY TABLE `o` (`id` bigint(20), `idx` int(11) NOT NULL, \
              `s` int(11) GENERATED ALWAYS AS (`id`) STORED) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
         );
-        let plain = definition(created, "o", false).unwrap();
+        let plain = definition(created, "o", false, None).unwrap();
         assert!(
             numbered(&plain, "r", "s_")
                 .unwrap()
@@ -245,7 +353,45 @@ mod tests {
     }
 
     #[test]
+    fn a_default_that_is_computed_goes_where_it_would_be() {
+        let moved = [Moved { name: "a".into(), form: columns::form(&ColumnType::Json) }];
+        let created = "CREATE TABLE `x` (`a` int DEFAULT (1 + 1), `b` char(36) DEFAULT uuid() COMMENT 'b',\
+             `c` int NOT NULL DEFAULT nextval(`d`.`s`), `e` int DEFAULT 5, `f` bit(1) DEFAULT b'0',\
+             `g` datetime DEFAULT current_timestamp() ON UPDATE current_timestamp(), \
+             `h` varchar(9) DEFAULT ' DEFAULT x()') ENGINE=InnoDB";
+        assert_eq!(
+            definition(created, "t", false, Some(&moved)).unwrap(),
+            "CREATE TEMPORARY TABLE `t` (`a` int DEFAULT (1 + 1), `b` char(36) COMMENT 'b', \
+             `c` int NOT NULL, `e` int DEFAULT 5, `f` bit(1) DEFAULT b'0', \
+             `g` datetime DEFAULT current_timestamp() ON UPDATE current_timestamp(), \
+             `h` varchar(9) DEFAULT ' DEFAULT x()') ENGINE=InnoDB"
+        );
+        let all = definition(created, "t", false, Some(&[])).unwrap();
+        assert!(all.contains("`c` int NOT NULL DEFAULT 0, "), "{all}");
+    }
+
+    #[test]
+    fn a_changed_table_is_known_by_its_columns() {
+        let column = |name: &str, kind: &str| {
+            Column::new(name, ColumnType::parse(kind, Some("utf8mb4_bin")).unwrap())
+        };
+        let known = Table::new("t", vec![column("id", "bigint(20)"), column("a`b", "varchar(9)")]);
+        let created = |columns: &str| format!("CREATE TABLE `t_1` ({columns}) ENGINE=InnoDB");
+        let same =
+            "`id` bigint(20) unsigned NOT NULL, `a``b` varchar(9) COMMENT 'x, `c` int', KEY (`id`)";
+        assert!(!differs(&created(same), &known));
+        for columns in [
+            "`id` bigint(20)",
+            "`id` bigint(20), `a``b` varchar(9), `c` int",
+            "`a``b` varchar(9), `id` bigint(20)",
+            "`id` varchar(20), `a``b` varchar(9)",
+        ] {
+            assert!(differs(&created(columns), &known), "{columns}");
+        }
+    }
+
+    #[test]
     fn what_is_no_table_is_not_taken_for_one() {
-        assert_eq!(definition("CREATE VIEW `v` AS select 1 AS `x`", "t", false), None);
+        assert_eq!(definition("CREATE VIEW `v` AS select 1 AS `x`", "t", false, None), None);
     }
 }

@@ -39,13 +39,14 @@ impl Moving {
         Moving { rows: AtomicU64::new(0), bytes: AtomicU64::new(0), rows_most, bytes_most }
     }
 
-    /// Counts a row; answers its number, from 1.
+    /// Counts a row that is held so many times; answers its number, greater than those before.
     ///
     /// # Errors
     /// 1104 beyond a bound, naming the table and what would help.
-    pub fn count(&self, bytes: usize, reference: &Reference) -> Result<u64> {
-        let rows = self.rows.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+    pub fn count(&self, bytes: usize, times: u64, reference: &Reference) -> Result<u64> {
+        let bytes = bytes as u64 * times;
+        let rows = self.rows.fetch_add(times, Ordering::Relaxed) + times;
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let (count, unit, most, setting) = if rows > self.rows_most {
             (rows, "rows", self.rows_most, "limits.workbench_rows")
         } else if bytes > self.bytes_most {
@@ -67,7 +68,7 @@ impl Moving {
 }
 
 /// Gathers a reference's rows from all lanes into its temporary table, on `bench`, which is in the
-/// state that rows are loaded in.
+/// state that rows are loaded in. `times` is how many tables will hold them, copies included.
 ///
 /// # Errors
 /// The first failure; the lanes may still run then, and `bench` may be out of step.
@@ -75,13 +76,13 @@ pub async fn load(
     client: &mut Stream,
     bench: &mut Connection,
     lanes: &mut [Lane<'_>],
-    reference: &Reference,
+    (reference, times): (&Reference, u64),
     moving: &Moving,
     budget: &Budget,
 ) -> Result<()> {
-    let _reserved = budget.reserve((lanes.len() as u64).saturating_mul(BATCH as u64))?;
     let handles: Vec<_> = lanes.iter().map(|lane| lane.connection.kill_handle()).collect();
-    let sink = Sink { bench: Mutex::new(bench), failed: AtomicBool::new(false), reference, moving };
+    let failed = AtomicBool::new(false);
+    let sink = Sink { bench: Mutex::new(bench), failed, reference, times, moving, budget };
     let work = lanes.iter_mut().map(|lane| Box::pin(sink.drain(lane)) as Work<'_, ()>);
     tokio::select! {
         biased;
@@ -95,7 +96,9 @@ struct Sink<'s> {
     bench: Mutex<&'s mut Connection>,
     failed: AtomicBool,
     reference: &'s Reference,
+    times: u64,
     moving: &'s Moving,
+    budget: &'s Budget,
 }
 
 impl Sink<'_> {
@@ -108,6 +111,8 @@ impl Sink<'_> {
     }
 
     async fn drain_parts(&self, lane: &mut Lane<'_>) -> Result<()> {
+        // A batch and the row behind it; longer rows are added when they come.
+        let mut reserved = self.budget.reserve(2 * BATCH as u64)?;
         let mut batch = self.head();
         let empty = batch.len();
         let mut row = Vec::new();
@@ -118,7 +123,12 @@ impl Sink<'_> {
             loop {
                 match lane.take(part.names, &mut row)? {
                     Next::Row => {
-                        let number = self.moving.count(row.len(), self.reference)?;
+                        let number = self.moving.count(row.len(), self.times, self.reference)?;
+                        // The row, and its copy with each byte escaped.
+                        let held = (batch.len() + 3 * row.len()) as u64;
+                        if held > reserved.bytes() {
+                            reserved.grow(held - reserved.bytes())?;
+                        }
                         batch.push(if batch.len() == empty { b' ' } else { b',' });
                         let forms = self.reference.columns.iter().map(|column| column.form);
                         if write_row(&row, forms, &mut batch).is_err() {
@@ -130,6 +140,10 @@ impl Sink<'_> {
                         if batch.len() >= BATCH {
                             self.send(&batch).await?;
                             batch.truncate(empty);
+                            if reserved.bytes() > 2 * BATCH as u64 {
+                                (row, batch) = (Vec::new(), self.head());
+                                reserved.shrink(reserved.bytes() - 2 * BATCH as u64);
+                            }
                         }
                     }
                     Next::Wait => match lane.connection.stream.fill().await {
@@ -255,7 +269,6 @@ fn write_escaped(value: &[u8], out: &mut Vec<u8>) {
     out.reserve(value.len() + 1);
     for &byte in value {
         match byte {
-            0 => out.extend_from_slice(b"\\0"),
             b'\'' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             _ => out.push(byte),
         }
@@ -317,7 +330,7 @@ mod tests {
         assert_eq!(written(b"-12.50", Form::Digits).unwrap(), "-12.50");
         assert_eq!(written(b"-0", Form::Double).unwrap(), "-0e0");
         assert_eq!(written(b"1.5e300", Form::Double).unwrap(), "1.5e300");
-        assert_eq!(written(b"a'\\\0b", Form::Bytes).unwrap(), "_binary'a\\'\\\\\\0b'");
+        assert_eq!(written(b"a'\\\0b", Form::Bytes).unwrap(), "_binary'a\\'\\\\\0b'");
         assert_eq!(written(b"12:00:00", Form::Text).unwrap(), "'12:00:00'");
         assert!(written(b"1); DROP", Form::Digits).is_err());
         assert!(written(b"", Form::Double).is_err());

@@ -29,6 +29,7 @@ pub mod explain;
 pub mod fill;
 pub(crate) mod gather;
 pub(crate) mod insert;
+pub(crate) mod label;
 pub(crate) mod limit;
 pub mod make;
 pub(crate) mod modify;

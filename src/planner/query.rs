@@ -5,6 +5,7 @@
 
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::gather;
+use crate::planner::label::label_nested;
 use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::What;
@@ -30,6 +31,9 @@ pub(crate) fn plan<'a>(
     let blocks = survey.query(query, None, Role::Top)?;
     draft.name_tables(&survey, |_| Naming::Alias);
     label_items(&mut draft, query, parsed);
+    if survey.blocks.len() > 1 {
+        label_nested(&mut draft)?;
+    }
     // information_schema is shown under logical names.
     let system = |used: &crate::planner::survey::Use| {
         is_system(used.schema.as_str())

@@ -11,10 +11,14 @@
 //! same warnings where it is checked over fewer rows.
 
 pub mod change;
-mod columns;
+pub mod columns;
 mod copies;
 pub mod keys;
+mod pushed;
 
+use std::sync::Arc;
+
+use crate::catalog::Table;
 use crate::name::SchemaName;
 use crate::planner::bind::Binding;
 use crate::planner::draft::{Draft, Result};
@@ -25,8 +29,9 @@ use crate::sql::lex::ServerKind;
 use crate::sql::parse;
 use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
 use crate::sql::token::TokenKind;
-use crate::value::Value;
 use crate::value::types::ColumnType;
+
+use pushed::{Check, Pushed};
 
 /// What a statement needs of the workbench.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub struct Reference {
     pub task: Task,
     /// What is gathered, in the gather's order; empty where the table is not known.
     pub columns: Vec<Moved>,
+    /// What the statement was planned with; `None` where the table isn't known.
+    pub known: Option<Arc<Table>>,
     /// The table is a view: the definition of its columns is all there is.
     pub is_view: bool,
     /// Only some of the table's partitions are asked for.
@@ -106,14 +113,6 @@ pub enum Form {
     Text,
     /// Seconds since 1970, written as a time of UTC.
     Moment,
-}
-
-/// A condition that the shards check.
-#[derive(Debug)]
-struct Pushed {
-    parts: Vec<Part>,
-    /// Slots that are compared with texts: a parameter there must be a text, too.
-    texts: Vec<u16>,
 }
 
 /// Plans the workbench for a surveyed query. `None` where something of the statement can't be moved.
@@ -339,6 +338,7 @@ fn reference(
         number: 0,
         task: Task::Read,
         columns,
+        known: used.table.clone(),
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
         partitioned: used.alias_at > name.end,
         keys: vec![],
@@ -371,11 +371,11 @@ fn pushed(draft: &Draft, survey: &mut Survey, used: usize, all: &[Conjunct]) -> 
     let mut found = vec![];
     for conjunct in all {
         let Conjunct::Expr(expr) = conjunct else { continue };
-        let mut writer = Writer { draft, survey, block: home, used, texts: vec![] };
+        let mut writer = Writer { draft, survey, block: home, used, checks: vec![] };
         let mut parts = vec![];
         if writer.condition(expr, &mut parts).is_some() {
-            let texts = writer.texts;
-            found.push(Pushed { parts, texts });
+            let checks = writer.checks;
+            found.push(Pushed { parts, checks });
         }
     }
     found
@@ -388,7 +388,7 @@ struct Writer<'d, 'i, 's, 'a> {
     survey: &'s mut Survey<'a>,
     block: usize,
     used: usize,
-    texts: Vec<u16>,
+    checks: Vec<(u16, Check)>,
 }
 
 impl Writer<'_, '_, '_, '_> {
@@ -471,8 +471,11 @@ impl Writer<'_, '_, '_, '_> {
                 if !plain || !slot.kinds.iter().all(|literal| fits(kind, literal)) {
                     return None;
                 }
-                if slot.kinds.contains(LiteralKind::Param) && is_text(kind) {
-                    self.texts.push(*index);
+                let given = slot.kinds.contains(LiteralKind::Param);
+                if is_text(kind) {
+                    self.checks.extend(given.then_some((*index, Check::Text)));
+                } else if given || slot.kinds.contains(LiteralKind::String) {
+                    self.checks.push((*index, Check::of(kind)));
                 }
                 out.push(Part::Copy(Span { start: slot.at, end: slot.at + slot.width }));
                 Some(())
@@ -615,20 +618,5 @@ impl Reference {
             text(")", parts);
         }
         word
-    }
-}
-
-impl Pushed {
-    /// A text column that is compared with a number is read as a number, row by row, with warnings.
-    /// Without the values at hand it isn't known.
-    fn holds_for(&self, binding: &Binding) -> bool {
-        self.texts.iter().all(|index| {
-            let Some(slot) = binding.lexed.slots().get(usize::from(*index)) else { return false };
-            binding.lexed.items(slot).iter().all(|item| {
-                let value = binding.parameters.get(item.param as usize);
-                item.kind != LiteralKind::Param
-                    || matches!(value, None | Some(Value::Text(_) | Value::Binary(_) | Value::Null))
-            })
-        })
     }
 }

@@ -36,7 +36,7 @@ use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::own::{rows, rows_within};
 use crate::session::query::{Manner, Outcome};
-use crate::session::workbench::Bench;
+use crate::session::workbench::bench::{Bench, Deadline};
 use crate::sql::lex::{self, ServerKind};
 
 use fold::{Folding, Line};
@@ -162,7 +162,8 @@ impl Session {
         if let Some(plan) = plan {
             self.check_beside(plan)?;
         }
-        let mut bench = self.open_bench(snapshot, target.group, &database).await?;
+        let deadline = plan.map_or(Deadline::OPEN, |plan| self.deadline(&plan.facts));
+        let mut bench = self.open_bench(snapshot, (target.group, &database), deadline).await?;
         bench.loading.set_variable("time_zone", self.state.variable("time_zone"));
         let loading = bench.loading.clone();
         bench.lent.enter(&loading, Pipelining::Nothing).await?;
@@ -338,7 +339,8 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         let Benched { bench, names, text } = benched;
         let manner = Manner { arguments: None, ..manner };
-        let summary = Box::pin(self.residual(plan, bench, &names, text, manner)).await?;
+        let how = (plan, manner, self.deadline(&plan.facts));
+        let summary = Box::pin(self.residual(how, bench, &names, text)).await?;
         self.last.note(&summary);
         Ok(match &summary.error {
             Some(error) => {

@@ -9,19 +9,16 @@
 //! closed, and they go with it.
 
 mod back;
+pub(super) mod bench;
 mod change;
 mod layout;
 
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
-
-use crate::backend::choose::Role;
 use crate::backend::connection::Pipelining;
-use crate::backend::counters::{Closed, Pin};
-use crate::backend::pool::{Ask, Lent};
+use crate::backend::counters::Pin;
+use crate::backend::pool::Lent;
 use crate::backend::state::{Charset, State};
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
@@ -36,7 +33,6 @@ use crate::planner::bind::Binding;
 use crate::planner::plan::{Renaming, Route, Target};
 use crate::planner::splice::Form;
 use crate::planner::workbench::{Reference, Task, Workbench};
-use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
@@ -46,13 +42,10 @@ use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::scatter::{Prepared, Terms};
 use crate::session::{End, Session, look_back, prepared};
-use crate::sql::lex::ServerKind;
 use crate::sql::template::Lexed;
 
+use bench::{Bench, Deadline, copied};
 use layout::{Known, Layout};
-
-/// The modes that rows are loaded in: nothing is refused, and 0 stays 0 (mysql-traps 22).
-const LOADING_MODE: &[u8] = b"'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
 
 /// At most so many keys of one reference are asked of another.
 const KEYS: usize = 1000;
@@ -60,8 +53,17 @@ const KEYS: usize = 1000;
 /// What a unique key answers.
 const DUPLICATE: u16 = 1062;
 
-/// MariaDB's error for a privilege that is missing.
-const ACCESS_DENIED: u16 = 1227;
+/// MySQL's, where a table must have a primary key.
+const NO_PRIMARY_KEY: u16 = 3750;
+
+/// The code of [`changed`].
+const CHANGED: &str = "table_changed";
+
+/// A table isn't what the statement was planned with.
+fn changed(table: &str) -> Error {
+    let text = format!("Table definition of '{table}' has changed, please retry transaction");
+    Error::new(Fault::Unavailable, 1412, b"HY000", CHANGED, text)
+}
 
 /// Where one reference's rows are.
 struct Gathering<'w> {
@@ -71,18 +73,6 @@ struct Gathering<'w> {
     plan: Arc<Plan>,
     targets: Vec<Target>,
     parts: Vec<Prepared>,
-}
-
-/// The workbench's connection.
-pub(super) struct Bench {
-    /// The node's right to it.
-    _permit: Option<OwnedSemaphorePermit>,
-    pub lent: Lent,
-    pub database: Arc<str>,
-    /// The state that rows are loaded in.
-    pub loading: State,
-    /// The temporary tables that were made.
-    pub made: Vec<String>,
 }
 
 /// One statement on the workbench.
@@ -95,6 +85,10 @@ struct Work<'w> {
     manner: Manner<'w>,
     /// No key of a temporary table is unique.
     loose: bool,
+    /// When all of it must be over.
+    deadline: Deadline,
+    /// Planned with what the tables were just now.
+    fresh: bool,
 }
 
 impl Session {
@@ -123,30 +117,28 @@ impl Session {
             )
             .into());
         }
-        if let Some(changes) = &bench.changes {
-            let bench = (bench, changes);
-            return Box::pin(self.change_on_workbench(snapshot, plan, bench, binding, manner))
-                .await;
-        }
-        let manner = Manner { arguments: manner.arguments.filter(|_| !bench.as_text), ..manner };
-        let mut work = Work { snapshot, plan, bench, binding, manner, loose: false };
-        let mut tries = 0;
-        let summary = loop {
-            tries += 1;
-            let again = tries == 1 && plan.facts.retry && !self.is_in_transaction();
-            match self.consistently(&work).await {
-                // Rows of several shards are equal in a key that no server checks over all of them.
-                Err(Failure::Statement(error)) if error.errno == DUPLICATE && !work.loose => {
-                    work.loose = true;
-                }
-                // Connections that were idle may have died unseen; nothing was sent to the client.
-                Err(Failure::Statement(error))
-                    if again
-                        && error.fault == Fault::Unavailable
-                        && self.running.interrupted().is_none() => {}
-                outcome => break outcome?,
+        let deadline = self.deadline(&plan.facts);
+        let work =
+            Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: false };
+        match self.on_tables(work).await {
+            // Nothing was changed yet: definitions come first.
+            Err(Failure::Statement(error)) if error.code == CHANGED => {
+                self.forget_tables(snapshot, plan);
+                let plan = self.plan(snapshot, binding.sql, binding.lexed).await?;
+                let Route::Workbench(bench) = plan.bind(binding) else {
+                    return Err(error.into());
+                };
+                self.on_tables(Work { plan: &plan, bench, fresh: true, ..work }).await
             }
-        };
+            outcome => outcome,
+        }
+    }
+
+    async fn on_tables(&mut self, work: Work<'_>) -> Result<Outcome, Failure> {
+        if let Some(changes) = &work.bench.changes {
+            return Box::pin(self.change_on_workbench(work, changes)).await;
+        }
+        let summary = self.tried(work).await?;
         self.last.note(&summary);
         Ok(match &summary.error {
             Some(error) => {
@@ -155,6 +147,30 @@ impl Session {
             }
             None => Outcome::Good,
         })
+    }
+
+    async fn tried(&mut self, mut work: Work<'_>) -> Result<Summary, Failure> {
+        let manner = work.manner;
+        let arguments = manner.arguments.filter(|_| !work.bench.as_text);
+        work.manner = Manner { arguments, ..manner };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let again = tries == 1 && work.plan.facts.retry && !self.is_in_transaction();
+            match self.consistently(&work).await {
+                // Rows of several shards are equal in a key that no server checks over all of them.
+                Err(Failure::Statement(error)) if error.errno == DUPLICATE && !work.loose => {
+                    work.loose = true;
+                }
+                // Connections that were idle may have died unseen; nothing was sent to the client.
+                Err(Failure::Statement(error))
+                    if again
+                        && error.code != CHANGED
+                        && error.fault == Fault::Unavailable
+                        && self.running.interrupted().is_none() => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// In a transaction of its own where reads must be consistent.
@@ -181,7 +197,9 @@ impl Session {
         binding: &Binding<'_>,
     ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
         let manner = Manner { parameters: &[], arguments: None, binary: true, more: false };
-        let work = Work { snapshot, plan, bench, binding, manner, loose: false };
+        let deadline = self.deadline(&plan.facts);
+        let work =
+            Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: true };
         let gatherings = self.gatherings(&work, Form::Prepared).await?;
         let layout = self.layout(&work, &gatherings)?;
         let mut opened = self.make_tables(&work, &layout, &gatherings).await?;
@@ -189,16 +207,20 @@ impl Session {
         let mut text = Vec::new();
         plan.residual_text(bench, &layout.sources(bench), binding, Form::Prepared, &mut text)?;
         let state = self.residual_state(&opened);
-        opened.lent.enter(&state, Pipelining::Nothing).await?;
-        let prepared = opened.lent.prepare(&text, &text, true).await;
+        let prepared = async {
+            opened.lent.enter(&state, Pipelining::Nothing).await?;
+            opened.lent.prepare(&text, &text, true).await
+        };
+        let prepared = self.bench_step(work.deadline, prepared).await;
+        self.running.end();
         self.clear_bench(opened, &text).await;
-        let (prepared, definitions) = prepared.map_err(|error| Names(&names).error(error))?;
-        let renamed = definitions.iter().map(|definition| {
+        let (prepared, definitions) = prepared.map_err(|failure| renamed(failure, &names))?;
+        let definitions = definitions.iter().map(|definition| {
             let mut out = Vec::with_capacity(definition.len());
             Names(&names).column(Column::parse(definition)?).write(&mut out);
             Ok(out)
         });
-        Ok((prepared.columns, renamed.collect::<Result<_>>()?))
+        Ok((prepared.columns, definitions.collect::<Result<_>>()?))
     }
 
     /// Plans each gather as any client's statement.
@@ -309,10 +331,10 @@ impl Session {
                 definitions.push(self.definition(work, gathering).await?);
             }
         }
-        let (group, database) = (layout.group, &layout.database);
-        let mut bench = self.open_bench(work.snapshot, group, database).await?;
+        let place = (layout.group, &layout.database);
+        let mut bench = self.open_bench(work.snapshot, place, work.deadline).await?;
         for definition in &definitions {
-            bench.lent.simple(definition.as_bytes()).await?;
+            self.make_table(work.deadline, definition, &mut bench).await?;
         }
         for (index, reference) in work.bench.references.iter().enumerate() {
             if !layout.is_moved(index) {
@@ -321,11 +343,30 @@ impl Session {
             if let Some(of) = reference.copy_of.and_then(|of| work.bench.references.get(of)) {
                 let (to, from) = (&reference.temporary, &of.temporary);
                 let made = format!("CREATE TEMPORARY TABLE `{to}` LIKE `{from}`");
-                bench.lent.simple(made.as_bytes()).await?;
+                self.bench_step(work.deadline, bench.lent.simple(made.as_bytes())).await?;
             }
             bench.made.push(reference.temporary.clone());
         }
         Ok(bench)
+    }
+
+    async fn make_table(
+        &mut self,
+        deadline: Deadline,
+        definition: &str,
+        bench: &mut Bench,
+    ) -> Result<(), Failure> {
+        match self.bench_step(deadline, bench.lent.simple(definition.as_bytes())).await {
+            Err(Failure::Statement(error)) if error.errno == NO_PRIMARY_KEY => {
+                bench.loading.set_variable("sql_require_primary_key", Some(b"0"));
+                let again = async {
+                    bench.lent.enter(&bench.loading, Pipelining::Nothing).await?;
+                    bench.lent.simple(definition.as_bytes()).await
+                };
+                self.bench_step(deadline, again).await.map(drop)
+            }
+            made => made.map(drop),
+        }
     }
 
     async fn on_workbench(
@@ -343,7 +384,8 @@ impl Session {
         let sources = layout.sources(work.bench);
         work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
         let names = layout.renamings(work.bench, &bench);
-        self.residual(work.plan, bench, &names, text, work.manner).await
+        let how = (work.plan, work.manner, work.deadline);
+        self.residual(how, bench, &names, text).await
     }
 
     /// Brings the rows of the references that are `due` into their tables.
@@ -360,13 +402,14 @@ impl Session {
             let fewer = self.fewer(work, layout, &known, gathering, bench).await?;
             known.narrowed.extend(fewer.as_ref().map(|fewer| fewer.index));
             let gathering = fewer.as_ref().unwrap_or(gathering);
-            self.gather(work.snapshot, gathering, bench, moving).await?;
+            self.gather(work, gathering, bench, moving).await?;
             known.rows.push(gathering.index);
         }
         for (index, reference) in work.bench.references.iter().enumerate() {
             let of = reference.copy_of.and_then(|of| work.bench.references.get(of));
             if let Some(of) = of.filter(|_| layout.is_moved(index)) {
-                bench.copy(reference, of).await?;
+                let copied = copied(reference, of);
+                self.bench_step(work.deadline, bench.lent.simple(copied.as_bytes())).await?;
             }
         }
         Ok(())
@@ -391,10 +434,13 @@ impl Session {
             let most = (&*keys.of, KEYS + 1);
             work.plan.values_text(by, source, most, work.binding, &mut question)?;
             let state = self.residual_state(bench);
-            bench.lent.enter(&state, Pipelining::Nothing).await?;
-            let found = rows(&mut bench.lent, &question).await;
-            bench.lent.enter(&bench.loading.clone(), Pipelining::Nothing).await?;
-            let found = found?.rows;
+            let asked = async {
+                bench.lent.enter(&state, Pipelining::Nothing).await?;
+                let found = rows(&mut bench.lent, &question).await?;
+                bench.lent.enter(&bench.loading, Pipelining::Nothing).await?;
+                Ok(found.rows)
+            };
+            let found = self.bench_step(work.deadline, asked).await?;
             if found.len() > KEYS {
                 continue;
             }
@@ -434,88 +480,38 @@ impl Session {
         plain.set_charset(Charset::default());
         plain.set_variable("sql_mode", Some(b"''"));
         plain.set_variable("sql_quote_show_create", None);
-        let found = match lent.enter(&plain, Pipelining::All).await {
-            Ok(()) => rows(&mut lent, question.as_bytes()).await,
-            Err(error) => Err(error),
+        self.running.add(lent.kill_handle());
+        let asked = async {
+            lent.enter(&plain, Pipelining::All).await?;
+            rows(&mut lent, question.as_bytes()).await
         };
+        let found = self.bench_step(work.deadline, asked).await;
+        self.running.end();
         self.settle(target.group, lent, snapshot).await;
         let names = gathering.plan.renamings(target);
-        let found = found.map_err(|error| Names(&names).error(error))?;
+        let found = found.map_err(|failure| renamed(failure, &names))?;
         if reference.is_view {
             let made = temporary::of_view(&found.rows, &reference.temporary);
             return Ok(made.ok_or_else(unknown)?);
         }
         let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
         let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-        let made = text.and_then(|text| temporary_table(reference, &text, work.loose));
-        Ok(made.ok_or_else(unknown)?)
-    }
-
-    /// A connection for the workbench, in the state that rows are loaded in.
-    pub(super) async fn open_bench(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        group: GroupId,
-        database: &Arc<str>,
-    ) -> Result<Bench, Failure> {
-        let mut loading = State::default();
-        loading.set_database(Some(database.clone()));
-        loading.set_variable("time_zone", Some(b"'+00:00'"));
-        loading.set_variable("sql_mode", Some(LOADING_MODE));
-        let is_mariadb = self.dialect.server == ServerKind::MariaDb;
-        if is_mariadb {
-            loading.set_variable("check_constraint_checks", Some(b"0"));
-            loading.set_variable("binlog_format", Some(b"'ROW'"));
+        let text = text.ok_or_else(unknown)?;
+        if !work.fresh && reference.known.as_ref().is_some_and(|k| temporary::differs(&text, k)) {
+            return Err(changed(&reference.table).into());
         }
-        let permit = match snapshot.topology.group(group)?.primary() {
-            Some(pool) => {
-                let patience = self.ctx.shared.config().timeouts.pool_wait.0;
-                Some(pool.node().bench(Instant::now() + patience).await?)
-            }
-            None => None,
-        };
-        let lent = match self.lend_bench(snapshot, group, &loading).await {
-            // Without the right the rows go to the binary log, where MariaDB writes one that isn't
-            // by rows already.
-            Err(error) if is_mariadb && error.errno == ACCESS_DENIED => {
-                loading.set_variable("binlog_format", None);
-                self.lend_bench(snapshot, group, &loading).await?
-            }
-            lent => lent?,
-        };
-        let database = database.clone();
-        let mut bench = Bench { _permit: permit, lent, database, loading, made: Vec::new() };
-        bench.lent.pin(Pin::TemporaryTable);
-        self.running.add(bench.lent.kill_handle());
-        Ok(bench)
-    }
-
-    pub(super) async fn lend_bench(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        group: GroupId,
-        state: &State,
-    ) -> Result<Lent> {
-        let config = self.ctx.shared.config();
-        let ask = Ask {
-            worker: self.ctx.index,
-            role: Role::Primary,
-            state,
-            found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
-            pipelining: Pipelining::Nothing,
-            deadline: Instant::now() + config.timeouts.pool_wait.0,
-        };
-        snapshot.topology.group(group)?.lend(&ask).await
+        Ok(temporary_table(reference, &text, work.loose).ok_or_else(unknown)?)
     }
 
     /// Brings a reference's rows into its temporary table.
     async fn gather(
         &mut self,
-        snapshot: &Arc<Snapshot>,
+        work: &Work<'_>,
         gathering: &Gathering<'_>,
         bench: &mut Bench,
         moving: &Moving,
     ) -> Result<(), Failure> {
+        let (snapshot, deadline) = (work.snapshot, work.deadline);
         let plan = &gathering.plan;
         let mut lents = self.lend_all(snapshot, plan, &gathering.targets).await?;
         let mut spares = self.spares(plan, &gathering.targets, &lents).await;
@@ -528,7 +524,6 @@ impl Session {
             state: self.gathering_state(),
         };
         let running = self.running.clone();
-        let limit = self.limit(&plan.facts);
         let ctx = self.ctx.clone();
         let (outcome, failed) = {
             let connections = (&mut lents, &mut spares);
@@ -538,16 +533,19 @@ impl Session {
             }
             let budget = &ctx.shared.budget;
             let reference = gathering.reference;
+            let copies = work.bench.references.iter();
+            let copies = copies.filter(|one| one.copy_of == Some(gathering.index)).count() as u64;
+            let copies = copies + u64::from(reference.task == Task::Change);
             let outcome = {
                 let work = pin!(load(
                     &mut self.stream,
                     &mut bench.lent,
                     &mut lanes,
-                    reference,
+                    (reference, 1 + copies),
                     moving,
                     budget
                 ));
-                watched(work, &self.registration, &running, limit).await
+                watched(work, &self.registration, &running, deadline.left()).await
             };
             let failed = !matches!(outcome, Ok(Ok(())));
             if failed {
@@ -592,11 +590,10 @@ impl Session {
     /// Runs the statement over what was gathered, and clears up.
     pub(super) async fn residual(
         &mut self,
-        plan: &Plan,
+        (plan, manner, deadline): (&Plan, Manner<'_>, Deadline),
         mut bench: Bench,
         names: &[Renaming],
         mut text: Vec<u8>,
-        manner: Manner<'_>,
     ) -> Result<Summary, Failure> {
         if plan.facts.looks_back {
             let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
@@ -606,18 +603,20 @@ impl Session {
             self.last.begin();
         }
         let state = self.residual_state(&bench);
-        let lent = &mut bench.lent;
-        if let Err(error) = lent.enter(&state, Pipelining::Nothing).await {
-            return Err(Names(names).error(error).into());
-        }
         let key = self.handle_key(&text, manner.arguments.map_or(&[], |given| given.types));
-        if let Err(error) = start(lent, &key, &text, manner).await {
-            let is_servers = lent.is_in_step();
-            if is_servers {
+        let lent = &mut bench.lent;
+        let begun = async {
+            lent.enter(&state, Pipelining::Nothing).await?;
+            start(lent, &key, &text, manner).await
+        };
+        if let Err(failure) = self.bench_step(deadline, begun).await {
+            self.running.end();
+            if bench.lent.is_in_step() {
                 self.clear_bench(bench, &key).await;
             }
-            return Err(Names(names).error(error).into());
+            return Err(renamed(failure, names));
         }
+        let lent = &mut bench.lent;
         let running = self.running.clone();
         let terms = PassTerms {
             client: self.capabilities,
@@ -633,10 +632,9 @@ impl Session {
             running: &running,
             insert_id: self.insert_id(&plan.facts),
         };
-        let limit = self.limit(&plan.facts);
         let outcome = {
             let relay = pin!(pass::relay(&mut self.stream, &mut lent.stream, &terms));
-            watched(relay, &self.registration, &running, limit).await
+            watched(relay, &self.registration, &running, deadline.left()).await
         };
         running.end();
         match outcome {
@@ -689,54 +687,13 @@ impl Session {
         self.clear_bench(bench, key).await;
         Ok(summary)
     }
-
-    /// The session's state, outside of its transaction.
-    pub(super) fn residual_state(&self, bench: &Bench) -> State {
-        let mut state = self.state.in_database(Some(&bench.database));
-        state.set_autocommit(true);
-        state.set_read_only(false);
-        state.set_isolation(None);
-        // It can't be changed while there are temporary tables.
-        state.set_variable("binlog_format", bench.loading.variable("binlog_format"));
-        state
-    }
-
-    /// Drops the temporary tables and gives the connection back; it is closed where that fails.
-    pub(super) async fn clear_bench(&mut self, mut bench: Bench, key: &[u8]) {
-        let lent = &mut bench.lent;
-        lent.unprepare(key);
-        if bench.made.is_empty() {
-            lent.unpin(Pin::TemporaryTable);
-            bench.lent.finish().await;
-            return;
-        }
-        let tables: Vec<String> = bench.made.iter().map(|name| format!("`{name}`")).collect();
-        let drop = format!("DROP TEMPORARY TABLE {}", tables.join(", "));
-        match lent.simple(drop.as_bytes()).await {
-            Ok(_) => {
-                lent.unpin(Pin::TemporaryTable);
-                bench.lent.finish().await;
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the workbench's tables were not dropped");
-                bench.lent.close(Closed::Unclean);
-            }
-        }
-    }
 }
 
-impl Bench {
-    /// Gives a reference the rows of another one.
-    async fn copy(&mut self, reference: &Reference, of: &Reference) -> Result<()> {
-        let (to, from) = (&reference.temporary, &of.temporary);
-        let names: Vec<String> = reference
-            .columns
-            .iter()
-            .map(|column| format!("`{}`", column.name.replace('`', "``")))
-            .collect();
-        let names = names.join(", ");
-        let filled = format!("INSERT INTO `{to}` ({names}) SELECT {names} FROM `{from}`");
-        self.lent.simple(filled.as_bytes()).await.map(drop)
+/// A failure of a statement in the client's own names.
+fn renamed(failure: Failure, names: &[Renaming]) -> Failure {
+    match failure {
+        Failure::Statement(error) => Failure::Statement(Names(names).error(error)),
+        session => session,
     }
 }
 
@@ -744,10 +701,10 @@ impl Bench {
 fn temporary_table(reference: &Reference, created: &str, loose: bool) -> Option<String> {
     let name = &reference.temporary;
     match &reference.task {
-        Task::Read => temporary::definition(created, name, loose),
+        Task::Read => temporary::definition(created, name, loose, Some(&reference.columns)),
         Task::Fill { auto } => temporary::for_rows(created, name, auto.as_deref()),
         Task::Change => {
-            let made = temporary::definition(created, name, loose)?;
+            let made = temporary::definition(created, name, loose, None)?;
             temporary::numbered(&made, &reference.row_column(), &reference.shard_column())
         }
     }

@@ -486,3 +486,131 @@ fn a_view_is_gathered_as_a_table() {
         .expect("both can be asked");
     }
 }
+
+/// One moment ends all of a statement's steps: a gather that waits and a residual that takes its time
+/// each stay within it, and both together don't.
+#[test]
+fn a_deadline_is_for_the_whole_statement() {
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        let url = rig.groups[0].primary.url("root");
+        blocking(&rig.url(), async move |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let mut holder = connect(&url).await;
+            for (limit, passes) in [(1800, false), (20_000, true)] {
+                holder.query_drop("LOCK TABLES shop_0000.users_0000 WRITE").await.map_err(fails)?;
+                let release = async {
+                    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+                    holder.query_drop("UNLOCK TABLES").await
+                };
+                let sql = format!(
+                    "SELECT /*+ weir: timeout({limit}) */ sum(sleep(0.2)) FROM (SELECT DISTINCT \
+                     user_id, level FROM users ORDER BY user_id DESC LIMIT 6) x JOIN regions r \
+                     ON r.region_id = 1 JOIN (SELECT count(DISTINCT status) FROM orders) y"
+                );
+                let (found, released) = tokio::join!(conn.query_drop(&sql), release);
+                released.map_err(fails)?;
+                match found {
+                    Ok(()) => assert!(passes, "it took longer than {limit} ms"),
+                    Err(error) => {
+                        assert!(!passes, "{error}");
+                        assert_eq!(code(&error).0, 3024);
+                    }
+                }
+            }
+            let _ = holder.disconnect().await;
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(left_over(rig), 0, "temporary tables are left");
+    }
+}
+
+/// Each table that holds a row counts it.
+#[test]
+fn copies_count_toward_the_bound() {
+    for rig in rig::shared_kinds() {
+        let settings = [("limits", "workbench_rows: 300".to_owned())];
+        let (proxy, _rules) = rig.another(&settings).expect("another Weir");
+        blocking(&proxy.url("shop"), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let one = "SELECT count(DISTINCT level) FROM users";
+            let found: Option<u64> = conn.query_first(one).await.map_err(fails)?;
+            assert_eq!(found, Some(4));
+            let two = "SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id";
+            let error = conn.query_drop(two).await.expect_err("twice 200 rows");
+            assert_eq!(code(&error).0, 1104);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A table that was altered behind this Weir is known by its definition, and no sequence moves.
+#[test]
+fn what_a_table_is_now_decides() {
+    for rig in rig::shared_kinds() {
+        let kind = rig.groups[0].primary.kind;
+        let places = [("shop_0000", "drift_a"), ("shop_0002", "drift_b")];
+        let urls: Vec<String> = rig.groups.iter().map(|group| group.primary.url("root")).collect();
+        for ((database, table), url) in places.iter().zip(&urls) {
+            let mut statements = vec![
+                format!("DROP TABLE IF EXISTS {database}.{table}"),
+                format!("CREATE TABLE {database}.{table} (id int PRIMARY KEY, v varchar(9))"),
+                format!("INSERT INTO {database}.{table} VALUES (1, 'a'), (2, 'b')"),
+            ];
+            if kind == Kind::MariaDb {
+                statements.push(format!("CREATE OR REPLACE SEQUENCE {database}.numbers NOCACHE"));
+                statements.push(format!(
+                    "ALTER TABLE {database}.{table} ADD n int NOT NULL DEFAULT nextval({database}.numbers)"
+                ));
+            }
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            sql::execute(url, &statements).expect("a table");
+        }
+        let (proxy, rules) = rig.another(&[]).expect("another Weir");
+        let path = rules.join("tables.yaml");
+        let text = std::fs::read_to_string(&path).expect("the rules");
+        let more =
+            "      coupons: {group: g0}\n      drift_a: {group: g0}\n      drift_b: {group: g1}\n";
+        std::fs::write(&path, text.replace("      coupons: {group: g0}\n", more)).expect("edited");
+        blocking(&proxy.url("shop"), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let sql = "SELECT a.v, b.v FROM drift_a a JOIN drift_b b ON a.id = b.id ORDER BY a.id";
+            for _ in 0..100 {
+                if conn.query_drop(sql).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            let found: Vec<(String, String)> = conn.query(sql).await.map_err(fails)?;
+            assert_eq!(found.len(), 2);
+            let all = "SELECT * FROM drift_a a JOIN drift_b b ON a.id = b.id ORDER BY a.id";
+            let before: Vec<Row> = conn.query(all).await.map_err(fails)?;
+            for ((database, table), url) in places.iter().zip(&urls) {
+                let add = format!("ALTER TABLE {database}.{table} ADD later int DEFAULT 5");
+                let set = format!("UPDATE {database}.{table} SET later = 6");
+                sql::execute(url, &[&add, &set]).expect("altered");
+            }
+            for begin in ["SELECT 1", "BEGIN"] {
+                conn.query_drop(begin).await.map_err(fails)?;
+                let after: Vec<Row> = conn.query(all).await.map_err(fails)?;
+                assert_eq!(after[0].len(), before[0].len() + 2);
+                for row in after {
+                    let values: Vec<Value> = row.unwrap();
+                    let sixes = values.iter().filter(|value| **value == Value::Bytes(b"6".into()));
+                    assert_eq!(sixes.count(), 2, "{values:?}");
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        for ((database, table), url) in places.iter().zip(&urls) {
+            if kind == Kind::MariaDb {
+                let next = sql::query(url, &format!("SELECT nextval({database}.numbers)"));
+                assert_eq!(next.expect("a number")[0][0], "3", "two rows have had theirs");
+            }
+            sql::execute(url, &[&format!("DROP TABLE {database}.{table}")]).expect("dropped");
+        }
+    }
+}

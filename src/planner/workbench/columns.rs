@@ -105,7 +105,8 @@ pub(super) fn moved(table: &Table, named: &Named, used: usize) -> Vec<Moved> {
         .collect()
 }
 
-pub(super) fn form(kind: &ColumnType) -> Form {
+/// How values of a column travel.
+pub fn form(kind: &ColumnType) -> Form {
     use ColumnType as T;
     match kind {
         T::Int { .. } | T::Decimal { .. } | T::Year => Form::Digits,

@@ -251,6 +251,7 @@ impl Reference {
             number: self.number,
             task: Task::Read,
             columns: self.columns.clone(),
+            known: self.known.clone(),
             is_view: self.is_view,
             partitioned: false,
             keys: vec![],

@@ -7,7 +7,7 @@ use super::fold::Line;
 use super::shape::Shape;
 use crate::error::Result;
 use crate::session::Session;
-use crate::session::workbench::Bench;
+use crate::session::workbench::bench::Bench;
 use crate::sql::literal::name_of;
 use crate::sql::token::Token;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Bench;
+use super::bench::Bench;
 use super::change::{Changing, SAVEPOINT, Told};
 use crate::backend::answer::{Answer, OkInfo};
 use crate::backend::connection::Pipelining;
@@ -132,7 +132,7 @@ impl Session {
         let (mut batch, mut bytes, mut number) = (Vec::new(), 0, 0u32);
         while let Some(payload) = next_row(bench).await? {
             if step == Step::Insert {
-                moving.count(payload.len(), reference)?;
+                moving.count(payload.len(), 1, reference)?;
             }
             bytes += payload.len();
             batch.push(Pending { payload, number });
@@ -364,7 +364,7 @@ impl Session {
             Terms { manner, pipelining: self.pipelining(plan), keep: true, clock: false, state };
         let mut spares = Lents::new();
         let mut lanes = self.lanes((&mut lents, &mut spares), &prepared, &targets, terms_of);
-        let limit = self.limit(&plan.facts);
+        let limit = changing.work.deadline.left();
         let outcome = {
             let work = pin!(writing::write(&mut lanes, &terms));
             watched(work, &self.registration, &running, limit).await

@@ -7,31 +7,28 @@
 //! it. The workbench's own connection is outside of it: its tables are nobody's rows.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::back::{Back, Step};
+use super::bench::{Bench, Deadline};
 use super::layout::Known;
-use super::{Bench, DUPLICATE, Gathering, Work};
+use super::{DUPLICATE, Gathering, Work};
 use crate::backend::answer::{Answer, OkInfo};
 use crate::backend::connection::Pipelining;
 use crate::backend::pool::Lent;
-use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
 use crate::name::GroupId;
-use crate::planner::Plan;
-use crate::planner::bind::Binding;
 use crate::planner::plan::Renaming;
 use crate::planner::splice::Form;
 use crate::planner::workbench::change::{Change, Changed, Changes};
-use crate::planner::workbench::{Reference, Task, Workbench};
+use crate::planner::workbench::{Reference, Task};
 use crate::protocol::command;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, watched};
-use crate::session::query::{Manner, Outcome};
+use crate::session::query::Outcome;
 use crate::session::several::rolls_back;
 use crate::session::{End, Session, look_back};
 use crate::sql::lex::ServerKind;
@@ -64,21 +61,18 @@ pub(super) struct Changing<'w> {
 
 impl Session {
     /// Runs the statement over what its tables hold, and brings back what it changed.
-    pub(in crate::session) async fn change_on_workbench(
+    pub(super) async fn change_on_workbench(
         &mut self,
-        snapshot: &Arc<Snapshot>,
-        plan: &Plan,
-        (bench, changes): (&Workbench, &Changes),
-        binding: &Binding<'_>,
-        manner: Manner<'_>,
+        work: Work<'_>,
+        changes: &Changes,
     ) -> Result<Outcome, Failure> {
+        let manner = work.manner;
         if self.transaction.is_read_only() {
             return Err(read_only(self.dialect.server).into());
         }
         let held = self.held.groups();
         let own = self.begin_change();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let work = Work { snapshot, plan, bench, binding, manner, loose: false };
         let changing = Changing { work, changes, own, now };
         let mut back = Back::default();
         let changed = match self.changed(&changing, &mut back).await {
@@ -170,7 +164,7 @@ impl Session {
         self.fill_tables(work, &layout, (due.collect(), known), &mut bench, moving).await?;
         let changed = work.bench.references.iter().filter(|one| one.task == Task::Change);
         for reference in changed {
-            bench.keep_former(reference).await?;
+            self.keep_former(work.deadline, &mut bench, reference).await?;
         }
         let names = layout.renamings(work.bench, &bench);
         Ok((bench, names))
@@ -216,7 +210,7 @@ impl Session {
         let mut payload = Vec::with_capacity(text.len() + 1);
         command::write_text(command::byte::QUERY, text, &mut payload);
         let running = self.running.clone();
-        let limit = self.limit(&changing.work.plan.facts);
+        let limit = changing.work.deadline.left();
         let outcome = {
             let asked = pin!(done(&mut bench.lent, &payload));
             watched(asked, &self.registration, &running, limit).await
@@ -262,6 +256,30 @@ impl Session {
         }
     }
 
+    /// Keeps the rows of a reference that may be changed as they are now.
+    async fn keep_former(
+        &mut self,
+        deadline: Deadline,
+        bench: &mut Bench,
+        reference: &Reference,
+    ) -> Result<(), Failure> {
+        let (now, before) = (reference.quoted(), reference.before());
+        let created = format!("CREATE TEMPORARY TABLE `{before}` LIKE {now}");
+        self.bench_step(deadline, bench.lent.simple(created.as_bytes())).await?;
+        bench.made.push(before.clone());
+        let hidden = [reference.row_column(), reference.shard_column()];
+        let names: Vec<String> = reference
+            .columns
+            .iter()
+            .map(|column| &*column.name)
+            .chain(hidden.iter().map(String::as_str))
+            .map(|name| format!("`{}`", name.replace('`', "``")))
+            .collect();
+        let names = names.join(", ");
+        let filled = format!("INSERT INTO `{before}` ({names}) SELECT {names} FROM {now}");
+        self.bench_step(deadline, bench.lent.simple(filled.as_bytes())).await.map(drop)
+    }
+
     fn tell(&mut self, told: &Told, more: bool) {
         if told.insert_id.1 != 0 {
             self.last.insert_id = told.insert_id.1;
@@ -281,28 +299,6 @@ impl Session {
             ..OkPacket::default()
         };
         self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
-    }
-}
-
-impl Bench {
-    /// Keeps the rows of a reference that may be changed as they are now.
-    async fn keep_former(&mut self, reference: &Reference) -> Result<()> {
-        let (now, before) = (reference.quoted(), reference.before());
-        self.lent
-            .simple(format!("CREATE TEMPORARY TABLE `{before}` LIKE {now}").as_bytes())
-            .await?;
-        self.made.push(before.clone());
-        let hidden = [reference.row_column(), reference.shard_column()];
-        let names: Vec<String> = reference
-            .columns
-            .iter()
-            .map(|column| &*column.name)
-            .chain(hidden.iter().map(String::as_str))
-            .map(|name| format!("`{}`", name.replace('`', "``")))
-            .collect();
-        let names = names.join(", ");
-        let filled = format!("INSERT INTO `{before}` ({names}) SELECT {names} FROM {now}");
-        self.lent.simple(filled.as_bytes()).await.map(drop)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::{Bench, Gathering, Work};
+use super::bench::Bench;
+use super::{Gathering, Work};
 use crate::name::{GroupId, TableName};
 use crate::planner::plan::{Renaming, Target};
 use crate::planner::workbench::{Reference, Workbench};

@@ -182,6 +182,18 @@ SELECT u.user_id, o.order_id FROM (SELECT 5 AS user_id UNION SELECT 1) t LEFT JO
 -- Without its schema the column would be the derived table's.
 -- refused: scatter_subquery
 SELECT count(*) FROM shop.users WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT user_id + 100000 AS user_id FROM orders) AS users JOIN stock ON TRUE WHERE users.user_id = shop.users.user_id);
+-- A constant that warns does so where no row comes back, too.
+SELECT count(DISTINCT level) FROM users WHERE user_id = 'abc';
+SELECT count(DISTINCT level) FROM users WHERE user_id IN ('7', '8x');
+SELECT count(DISTINCT status) FROM orders WHERE total = '1e' AND order_id = '007';
+SELECT count(DISTINCT status) FROM orders WHERE total > '99.5' AND order_id > '007';
+SELECT count(DISTINCT status) FROM orders WHERE created_at = '2024-13-01';
+SELECT count(DISTINCT status) FROM orders WHERE created_at > '2024-01-01 00:00:00' AND created_at < '2035-01-01';
+-- Items without an alias keep their names inside of derived tables, too.
+SELECT * FROM (SELECT (SELECT max(order_id) FROM orders) FROM users WHERE user_id < 3) t;
+SELECT `shop.users.user_id+1` FROM (SELECT shop.users.user_id+1 FROM shop.users JOIN orders ON orders.region_id = shop.users.user_id) t ORDER BY 1 LIMIT 3;
+WITH c AS (SELECT DISTINCT upper(users.level), users.region_id AS r, users.user_id FROM users WHERE user_id < 9) SELECT * FROM c ORDER BY user_id;
+SELECT * FROM users u JOIN (SELECT EXISTS (SELECT 1 FROM orders WHERE orders.user_id = 3), 'x' 'y', CASE WHEN 1 THEN 2 END, count(*) FROM orders) t WHERE u.user_id = 1;
 -- A session's temporary tables and table locks are on one connection, and this would run on another.
 CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
 -- refused: workbench_session
