@@ -211,12 +211,17 @@ impl Plan {
                     && let Err(error) = counted.check(binding)
                 {
                     return match &tables.bench {
-                        Some(bench) => Route::Workbench(bench),
-                        None => Route::Refuse(error),
+                        Some(bench) if tables.rows.is_none() => Route::Workbench(bench),
+                        _ => Route::Refuse(error),
                     };
                 }
                 let bound = match &tables.rows {
-                    Some(rows) => self.split_rows(tables, rows, binding),
+                    Some(rows) => match (self.split_rows(tables, rows, binding), &tables.bench) {
+                        (Err(error), Some(bench)) if error.code == "insert_key" => {
+                            Ok(Route::Workbench(bench))
+                        }
+                        (split, _) => split,
+                    },
                     None => self.routed(tables, binding),
                 };
                 bound.unwrap_or_else(Route::Refuse)

@@ -40,9 +40,11 @@ pub(crate) fn plan<'a>(draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> 
         Err(error) if is_select && is_shape_of_select(error.code) || is_computed(error.code) => {
             selected::plan(spare, insert, error)
         }
-        Ok(Outcome::Plan(mut plan)) if is_select => {
+        Ok(Outcome::Plan(mut plan)) => {
             let needs = match &mut plan.action {
-                Action::Tables(tables) => selected::offer(spare, insert, tables)?,
+                Action::Tables(tables) if is_select || tables.rows.is_some() => {
+                    selected::offer(spare, insert, tables)?
+                }
                 _ => vec![],
             };
             if needs.is_empty() { Ok(Outcome::Plan(plan)) } else { Ok(Outcome::Need(needs)) }

@@ -16,6 +16,7 @@ fn random_statements_are_answered_as_by_one_mariadb() {
         since: None,
         hold: None,
         all: false,
+        writes: 27,
     };
     let outcome = run(Kind::MariaDb, &options).unwrap_or_else(|reason| panic!("{reason}"));
     assert!(outcome.differences.is_empty(), "{}", outcome.summary());

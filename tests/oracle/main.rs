@@ -3,7 +3,7 @@
 //!
 //! Owns: the settings and the closing lines. Ends in `compared N, different D, refused R`, and
 //! non-zero where D isn't 0. `SET=name`, `ROUND=n`, `ONLY=n` and `SINCE=n` run
-//! a part of it; `ALL=1` prints each statement, `LOG=debug` makes Weir tell more,
+//! a part of it; `WRITES=97` lets nearly all of them write; `ALL=1` prints each statement, `LOG=debug` makes Weir tell more,
 //! `HOLD=60` leaves the round's servers standing.
 
 #[path = "mod.rs"]
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             since: number("SINCE")?,
             hold: number("HOLD")?,
             all: setting("ALL").is_some(),
+            writes: number("WRITES")?.unwrap_or(27),
         })
     };
     let options = match options() {

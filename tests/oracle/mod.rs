@@ -55,6 +55,8 @@ pub struct Options {
     pub hold: Option<u64>,
     /// Print each statement.
     pub all: bool,
+    /// How many of a hundred statements write.
+    pub writes: u64,
 }
 
 /// What differed, cut down.
@@ -224,7 +226,7 @@ impl Player<'_> {
                 let node = maker.control(open);
                 (Statement { control: true, ..Statement::of(node) }, vec![Form::Text])
             }
-            3..=29 => {
+            number if number < 3 + self.options.writes => {
                 let made = maker.write();
                 (Statement { writes: made.tables, ..Statement::of(made.node) }, vec![form])
             }

@@ -27,14 +27,16 @@ impl Maker<'_> {
             0..=34 => marked(Mark::Written, self.insert(&table)),
             35..=42 => self.insert_select(&table),
             43..=70 => self.update(&table),
-            71..=90 => self.delete(&table),
-            91..=95 => {
-                let made = marked(Mark::ErrorsVary, self.update_joined());
-                return Write { node: made, tables: vec!["a", "b"] };
+            71..=82 => self.delete(&table),
+            83..=88 => self.insert_from(&table),
+            89..=92 => self.by_query(&table),
+            93..=96 => {
+                let (made, tables) = self.update_joined();
+                return Write { node: marked(Mark::ErrorsVary, made), tables };
             }
             _ => {
-                let made = marked(Mark::ErrorsVary, self.delete_joined());
-                return Write { node: made, tables: vec!["a", "b"] };
+                let (made, tables) = self.delete_joined();
+                return Write { node: marked(Mark::ErrorsVary, made), tables };
             }
         };
         // Which row fails first depends on the order in which they are read.
@@ -287,34 +289,148 @@ impl Maker<'_> {
         row([text(word), text(name), filter, tail])
     }
 
-    fn joined(&mut self) -> (Node, Table) {
+    /// Rows of one table into another, whose shards are other ones.
+    fn insert_from(&mut self, table: &Table) -> Node {
+        let words = ["INSERT INTO", "INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"];
+        let word = *self.dice.pick(&words);
+        let from = self.dice.pick(self.tables).clone();
+        let scope = vec![source_of(&from, "v")];
+        let shift = self.dice.below(3) * 700;
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for (index, field) in table.fields.iter().enumerate() {
+            let same = from.fields.iter().find(|other| other.form.sql == field.form.sql);
+            let value = match field.name.as_str() {
+                "id" => text(format!("v.id + {shift}")),
+                _ if index >= table.keys && self.dice.chance(40) => continue,
+                _ if index < table.keys => match same {
+                    Some(same) if self.dice.chance(70) => text(format!("v.{}", same.name)),
+                    _ => text(field.stored(&mut self.dice)),
+                },
+                _ => {
+                    self.scope.clone_from(&scope);
+                    match (self.dice.below(4), same, wanted(field.form.kind)) {
+                        (0 | 1, Some(same), _) => text(format!("v.{}", same.name)),
+                        (2, _, Some(want)) => self.expression(want, 1),
+                        _ => text(field.stored(&mut self.dice)),
+                    }
+                }
+            };
+            names.push(field.name.as_str());
+            values.push(value);
+        }
+        self.scope.clone_from(&scope);
+        let filter = self.filter(false);
+        let tie = self.tie();
+        let limit = match self.dice.chance(30) {
+            true => maybe(text(format!("LIMIT {}", self.dice.below(9)))),
+            false => Node::Nothing,
+        };
+        let update = match word == "INSERT INTO" && self.dice.chance(40) {
+            true => self.on_duplicate(table),
+            false => Node::Nothing,
+        };
+        row([
+            text(format!("{word} {} ({}) SELECT", table.name, names.join(", "))),
+            commas(values),
+            text(format!("FROM {} v", from.name)),
+            filter,
+            text("ORDER BY"),
+            tie,
+            limit,
+            update,
+        ])
+    }
+
+    /// A write that a subquery over another table decides.
+    fn by_query(&mut self, table: &Table) -> Node {
+        let others: Vec<Table> =
+            self.tables.iter().filter(|other| other.name != table.name).cloned().collect();
+        let other = self.dice.pick(&others).clone();
+        self.scope = vec![source_of(table, table.name)];
+        let name = table.name;
+        let number = 1 + self.dice.below(20);
+        let by = match self.dice.below(4) {
+            0 => format!("{name}.id IN (SELECT w.id FROM {} w WHERE w.id > {number})", other.name),
+            1 => format!("EXISTS (SELECT 1 FROM {} w WHERE w.id = {name}.id)", other.name),
+            2 => format!("{name}.id NOT IN (SELECT w.id FROM {} w)", other.name),
+            _ => format!("{name}.id < (SELECT max(w.id) FROM {} w) - {number}", other.name),
+        };
+        let filter = row([text("WHERE"), text(by), maybe(row([text("AND"), self.truth(1)]))]);
+        let tail = self.write_tail();
+        if self.dice.chance(35) {
+            return row([text(format!("DELETE FROM {name}")), filter, tail]);
+        }
+        let Some(field) = self.plain_field(table) else {
+            return row([text(format!("DELETE FROM {name}")), filter, tail]);
+        };
+        let same = other.fields.iter().find(|known| known.form.sql == field.form.sql);
+        let value = match same {
+            Some(same) => format!(
+                "(SELECT w.{} FROM {} w WHERE w.id = {name}.id ORDER BY {} LIMIT 1)",
+                same.name,
+                other.name,
+                other.fields[..other.keys]
+                    .iter()
+                    .map(|field| format!("w.{}", field.name))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
+            None => field.stored(&mut self.dice),
+        };
+        row([text(format!("UPDATE {name} SET {} = {value}", field.name)), filter, tail])
+    }
+
+    /// Two tables, most often bound ones by their key.
+    fn joined(&mut self) -> (Node, Table, Table) {
         let keyed: Vec<Table> =
             self.tables.iter().filter(|t| t.place == Place::Keyed).cloned().collect();
-        self.scope = vec![source_of(&keyed[0], "x"), source_of(&keyed[1], "y")];
-        let on: Vec<String> = keyed[0].fields[..keyed[0].keys - 1]
-            .iter()
-            .map(|field| format!("x.{0} = y.{0}", field.name))
-            .collect();
+        let (first, second) = match self.dice.chance(45) {
+            true => (keyed[0].clone(), keyed[1].clone()),
+            false => {
+                let first = self.dice.pick(self.tables).clone();
+                let others: Vec<Table> =
+                    self.tables.iter().filter(|t| t.name != first.name).cloned().collect();
+                (first, self.dice.pick(&others).clone())
+            }
+        };
+        self.scope = vec![source_of(&first, "x"), source_of(&second, "y")];
+        let bound = first.place == Place::Keyed && second.place == Place::Keyed;
+        let on: Vec<String> = match bound && self.dice.chance(80) {
+            true => first.fields[..first.keys - 1]
+                .iter()
+                .map(|field| format!("x.{0} = y.{0}", field.name))
+                .collect(),
+            false => vec!["x.id = y.id".to_owned()],
+        };
         let join = *self.dice.pick(&["JOIN", "LEFT JOIN"]);
-        let from = text(format!("a x {join} b y ON {}", on.join(" AND ")));
-        (from, keyed[0].clone())
+        let text =
+            text(format!("{} x {join} {} y ON {}", first.name, second.name, on.join(" AND ")));
+        (text, first, second)
     }
 
-    fn update_joined(&mut self) -> Node {
-        let (from, table) = self.joined();
-        let field = self.plain_field(&table).unwrap_or_else(|| table.fields[0].clone());
-        let stored = field.stored(&mut self.dice);
+    fn update_joined(&mut self) -> (Node, Vec<&'static str>) {
+        let (from, first, second) = self.joined();
+        let mut set = Vec::new();
+        for (alias, table) in [("x", &first), ("y", &second)] {
+            if set.is_empty() || self.dice.chance(25) {
+                let field = self.plain_field(table).unwrap_or_else(|| table.fields[0].clone());
+                let stored = field.stored(&mut self.dice);
+                set.push(text(format!("{alias}.{} = {stored}", field.name)));
+            }
+        }
         let filter = self.filter(false);
-        row([text("UPDATE"), from, text(format!("SET x.{} = {stored}", field.name)), filter])
+        let node = row([text("UPDATE"), from, text("SET"), commas(set), filter]);
+        (node, vec![first.name, second.name])
     }
 
-    fn delete_joined(&mut self) -> Node {
-        let (from, _) = self.joined();
+    fn delete_joined(&mut self) -> (Node, Vec<&'static str>) {
+        let (from, first, second) = self.joined();
         let filter = self.filter(true);
-        match self.dice.chance(50) {
+        let node = match self.dice.chance(50) {
             true => row([text("DELETE x FROM"), from, filter]),
             false => row([text("DELETE FROM x, y USING"), from, filter]),
-        }
+        };
+        (node, vec![first.name, second.name])
     }
 
     /// A statement of another kind that sessions send: what follows must be answered alike.

@@ -55,6 +55,9 @@ pub(super) fn offer<'a>(
 ) -> Result<Vec<(SchemaName, String)>> {
     let refused = match &tables.many {
         Some(Many::Refuse(error)) => error.clone(),
+        _ if tables.rows.is_some() => {
+            refuse("insert_key", "What a row's shard key is stored as isn't certain")
+        }
         _ if tables.counted.is_some() => {
             refuse("auto_increment", "Rows may leave an AUTO_INCREMENT column to their servers")
         }

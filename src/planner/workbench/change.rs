@@ -156,11 +156,14 @@ pub(crate) fn add(
                 auto: None,
             };
             targets.push(inserted(survey, inserting)?);
+            // What ON DUPLICATE KEY UPDATE names is checked there as well; no row is there already.
             if *replace {
-                put(bench, *verb, "INSERT");
-            }
-            if let Some(tail) = tail {
-                put(bench, *tail, "");
+                let parts = vec![Part::Text("INSERT".into())];
+                bench.splices.push(Splice {
+                    at: *verb,
+                    what: What::Parts(parts),
+                    scattered: false,
+                });
             }
         }
         Wanted::Modify { changed, deletes, ignore, .. } => {
@@ -174,15 +177,10 @@ pub(crate) fn add(
             }
         }
     }
-    // Values are written into the text: what is cut off may hold some.
+    // Values are written into the text: parts of it are sent again.
     bench.as_text = true;
     bench.changes = Some(Changes { targets, allowed });
     Ok(())
-}
-
-fn put(bench: &mut Workbench, at: Span, text: &str) {
-    let parts = if text.is_empty() { vec![] } else { vec![Part::Text(text.into())] };
-    bench.splices.push(Splice { at, what: What::Parts(parts), scattered: false });
 }
 
 fn has_foreign_keys(survey: &Survey, used: usize) -> bool {

@@ -49,6 +49,9 @@ const WRITING_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 /// "Data truncated for column".
 const DATA_TRUNCATED: u16 = 1265;
 
+/// Deprecated words: MySQL's of VALUES().
+const OF_TEXT: u16 = 1287;
+
 /// What has been written so far.
 #[derive(Debug, Default)]
 pub(super) struct Back {
@@ -371,11 +374,11 @@ impl Session {
         };
         let mut warned = noted(lanes);
         running.end();
-        // What the workbench's server has converted is as its column holds it: an ENUM's 0.
+        // What the workbench's server has converted is as its column holds it (an ENUM's 0), and it
+        // has said all that there is to say of the statement's text.
         let before = warned.len();
-        if !stage.table.has_tail() {
-            warned.retain(|warning| warning.errno != DATA_TRUNCATED);
-        }
+        let told = if stage.table.has_tail() { OF_TEXT } else { DATA_TRUNCATED };
+        warned.retain(|warning| warning.errno != told);
         let gone = u16::try_from(before - warned.len()).unwrap_or(u16::MAX);
         match outcome {
             Ok(outcome) => {
