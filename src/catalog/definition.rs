@@ -29,6 +29,9 @@ impl Definition {
         logical: &str,
         named: &dyn Fn(&str) -> Option<String>,
     ) -> Definition {
+        // Under ANSI_QUOTES.
+        let ansi = text.starts_with("CREATE TABLE \"").then(|| text.replace('"', "`"));
+        let text = ansi.as_deref().unwrap_or(text);
         let (mut columns, mut keys, mut options) = (Vec::new(), Vec::new(), Vec::new());
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();

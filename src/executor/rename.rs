@@ -63,7 +63,7 @@ impl<'a> Names<'a> {
     /// A value with logical names in it; one that isn't UTF-8 stays as it is.
     pub fn value(self, value: &[u8]) -> Vec<u8> {
         match std::str::from_utf8(value) {
-            Ok(text) => self.text(text).into_bytes(),
+            Ok(text) => self.text(&self.constraints(text)).into_bytes(),
             Err(_) => value.to_vec(),
         }
     }
@@ -111,6 +111,24 @@ impl<'a> Names<'a> {
             }
             if *renaming.physical_database != *renaming.schema.as_str() {
                 text = replace_word(&text, &renaming.physical_database, renaming.schema.as_str());
+            }
+        }
+        text
+    }
+
+    /// A definition whose constraints are called as one table's: see
+    /// [`crate::catalog::definition::logical_constraint`].
+    fn constraints(self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for renaming in self.0 {
+            let (physical, logical) = (&renaming.physical_table, renaming.table.as_str());
+            if **physical != *logical && !physical.is_empty() && text.contains(&**physical) {
+                text = text.replace(&format!("`{physical}_"), &format!("`{logical}_"));
+                text = text.replace(&format!("__{physical}`"), "`");
+                // A key that a foreign key made is a value of its own in SHOW INDEX.
+                if let Some(name) = text.strip_suffix(&format!("__{physical}")) {
+                    text = name.to_owned();
+                }
             }
         }
         text

@@ -10,7 +10,7 @@
 
 use crate::backend::answer::OkInfo;
 use crate::error::{Error, Fault, Result};
-use crate::executor::definition;
+use crate::executor::definition::{self, Described};
 use crate::executor::info::{self, Inserted};
 use crate::executor::lane::{Begun, Lane};
 use crate::executor::running::Running;
@@ -80,11 +80,11 @@ type Answered = (usize, Option<u32>, OkInfo);
 /// The first server's error, under logical names. Nothing is left of the statement then, unless the
 /// error's code is `write_partial` or `ddl_partial`.
 pub async fn write(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Written, NotWritten> {
+    if terms.kind == WriteKind::Definition {
+        return definition::run(lanes, terms.running, &Described::nothing()).await;
+    }
     for lane in &*lanes {
         terms.running.add(lane.connection.kill_handle());
-    }
-    if terms.kind == WriteKind::Definition {
-        return definition::run(lanes, terms.running).await;
     }
     let parts: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
     let bracket = if parts > 1 { terms.bracket } else { Bracket::None };

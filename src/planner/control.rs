@@ -13,7 +13,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Role, Survey};
 use crate::planner::tokens::{at_home, home, known_schema, whole};
-use crate::planner::{Many, Narrowed, Tables};
+use crate::planner::{Many, Narrowed, TableUse, Tables};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::{Classified, StatementKind};
@@ -237,6 +237,7 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
     draft.name_tables(&survey, |_| Naming::Rename);
     draft.facts.names_in_rows = true;
     let mut tables = draft.groups(&survey)?;
+    referenced(&mut draft, &survey);
     if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone())
     {
         tables.sharded.push(Narrowed {
@@ -249,6 +250,32 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
         tables.many = Some(Many::First);
     }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// A definition's foreign keys name tables that lie with it: they are turned back, too.
+fn referenced(draft: &mut Draft, survey: &Survey) {
+    let Some(used) = survey.uses.first() else { return };
+    let Some(schema) = draft.input.rules.schema(used.schema.as_str()) else { return };
+    for (name, placement) in schema.tables() {
+        let sharded = match (placement, &used.placement) {
+            _ if *name == *used.name => continue,
+            (Placement::Sharded(other), Placement::Sharded(own))
+                if other.binding == own.binding =>
+            {
+                Some(0)
+            }
+            (Placement::Sharded(_), _) => continue,
+            (Placement::Broadcast(other), _) if *other.table == *name => continue,
+            (Placement::Single(other), _) if *other.table == *name => continue,
+            _ => None,
+        };
+        draft.tables.push(TableUse {
+            schema: schema.name.clone(),
+            name: name.into(),
+            placement: placement.clone(),
+            sharded,
+        });
+    }
 }
 
 /// Everything else that SHOW shows, from the schema's default group.

@@ -22,6 +22,7 @@
 pub mod bind;
 pub mod cache;
 pub(crate) mod condition;
+pub(crate) mod constraint;
 pub(crate) mod control;
 pub(crate) mod counted;
 pub(crate) mod draft;
@@ -42,7 +43,7 @@ pub mod refuse;
 mod selected;
 pub mod splice;
 pub(crate) mod survey;
-pub(crate) mod tokens;
+pub mod tokens;
 pub mod view;
 pub mod workbench;
 

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::catalog::definition::physical_constraint;
 use crate::error::{Error, Result};
 use crate::name::TableName;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
+use crate::planner::constraint::is_crowded;
 use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
 use crate::planner::workbench::{Reference, Workbench};
 use crate::sql::analysis::Span;
@@ -58,6 +60,11 @@ pub(crate) enum What {
     Schema {
         index: usize,
         written: Box<str>,
+    },
+    /// The name of a constraint of that table.
+    Constraint {
+        index: usize,
+        name: Box<str>,
     },
     Parts(Vec<Part>),
     /// Behind a select item whose text other splices change: it names its column by the text that
@@ -269,6 +276,7 @@ impl Writer<'_> {
             What::Schema { index, written } => {
                 physical(*index).is_some_and(|(database, _)| **database != **written)
             }
+            What::Constraint { index, name } => self.constraint(*index, name) != **name,
             What::Label(item) => self.splices.iter().any(|other| {
                 let inside = other.at.start >= item.start && other.at.end <= item.end;
                 inside && !matches!(other.what, What::Label(_)) && self.changes(other)
@@ -317,6 +325,7 @@ impl Writer<'_> {
             }
             What::Qualifier { index, .. } => quote(physical(*index)?.1, out),
             What::Schema { index, .. } => quote(physical(*index)?.0, out),
+            What::Constraint { index, name } => quote(&self.constraint(*index, name), out),
             What::Parts(parts) => self.write_parts(parts, out)?,
             What::Label(item) => self.label(*item, out)?,
             What::Limit(limit) => {
@@ -335,6 +344,16 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A constraint's name in the target's database.
+    fn constraint(&self, index: usize, name: &str) -> String {
+        let used = self.plan.tables.get(index);
+        let Some((used, (_, table))) = used.zip(self.plan.physical(index, self.target)) else {
+            return name.to_owned();
+        };
+        let shard = used.sharded.and_then(|place| self.target.shards.get(place).copied());
+        physical_constraint(name, table, &used.name, is_crowded(&used.placement, shard))
     }
 
     /// The name that a server gives an item without an alias: its text as it was written.

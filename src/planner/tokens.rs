@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::planner::condition::Condition;
+use crate::planner::constraint;
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
@@ -191,8 +192,14 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     let survey = named(&draft, &mentions)?;
     renames(&draft, tokens, &survey)?;
     draft.name_tables(&survey, |_| Naming::Rename);
-    let mut tables = draft.groups(&survey)?;
+    let mut tables = match draft.groups(&survey) {
+        Err(error) if matches!(draft.kind, K::DropTable { .. }) => {
+            return Err(refuse(TABLES_APART, error.message));
+        }
+        tables => tables?,
+    };
     let many = fan_out(&draft, &survey, &mut tables)?;
+    constraint::rename(&mut draft, tokens, 0);
     tables.many = match many {
         Spread::One => None,
         Spread::Many if draft.kind == K::ChecksumTable && !tables.sharded.is_empty() => {
@@ -209,6 +216,9 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     };
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
+
+/// The refusal of a DROP whose tables are not in the same places: the session drops one by one.
+pub const TABLES_APART: &str = "tables_apart";
 
 enum Spread {
     One,
@@ -248,8 +258,9 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
         sharded.len() + broadcast != survey.uses.len() || (broadcast > 0 && !first_sharded)
     };
     if mixed || !alike {
+        let drops = matches!(draft.kind, StatementKind::DropTable { .. });
         return Err(refuse(
-            "statement",
+            if drops { TABLES_APART } else { "statement" },
             format!(
                 "Tables {} are not in the same places: write a statement for each",
                 list(&survey.uses),

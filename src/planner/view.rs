@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::name::GroupId;
 use crate::planner::bind::{Binding, SessionFacts};
 use crate::planner::plan::{Route, Rows, Target};
-use crate::planner::{Action, Plan};
+use crate::planner::{Action, Plan, TableUse};
 use crate::rules::table::Placement;
 use std::sync::Arc;
 
@@ -38,6 +38,16 @@ impl Plan {
     /// The physical database and name of the statement's first table at a target.
     pub fn first_table(&self, target: &Target) -> Option<(&Arc<str>, &Arc<str>)> {
         self.physical(0, target)
+    }
+
+    /// The physical database and table of everything that the statement names, with what it is
+    /// called.
+    pub fn physical_tables(&self, target: &Target) -> Vec<(Arc<str>, Arc<str>, String)> {
+        let one = |(index, used): (usize, &TableUse)| {
+            let (database, table) = self.physical(index, target)?;
+            Some((database.clone(), table.clone(), used.name.to_string()))
+        };
+        self.tables.iter().enumerate().filter_map(one).collect()
     }
 
     /// Whether no server's rows or tables are concerned: rights on kinds of statements don't apply.

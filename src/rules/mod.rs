@@ -142,6 +142,25 @@ impl Rules {
         Some((GroupId(u16::try_from(index).ok()?), self.groups.get(index)?))
     }
 
+    /// What a physical table is called by clients, whichever group it is in: for comparing texts that
+    /// servers wrote, not for routing.
+    pub fn logical_name(&self, database: &str, table: &str) -> Option<String> {
+        let is = |(one, of): (&Arc<str>, &Arc<str>)| **one == *database && **of == *table;
+        let holds = |placement: &Placement| match placement {
+            Placement::Sharded(sharded) => {
+                sharded.shards.iter().any(|shard| is((&shard.database, &shard.table)))
+            }
+            Placement::Broadcast(copies) => {
+                copies.copies.iter().any(|(_, database)| is((database, &copies.table)))
+            }
+            Placement::Single(single) => is((&single.database, &single.table)),
+        };
+        self.schemas.values().find_map(|schema| {
+            let mut tables = schema.tables.iter();
+            tables.find(|(_, placement)| holds(placement)).map(|(name, _)| name.to_string())
+        })
+    }
+
     /// The name of a group for messages; `?` for an id of another snapshot.
     pub fn group_name(&self, id: GroupId) -> GroupName {
         self.group(id).map_or_else(|| GroupName::from("?"), |group| group.name.clone())

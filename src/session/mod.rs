@@ -10,6 +10,7 @@
 pub mod client_xa;
 pub mod diagnostics;
 pub mod dispatch;
+mod drop_each;
 pub mod field_list;
 mod folded;
 pub mod forward;

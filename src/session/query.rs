@@ -15,6 +15,7 @@ use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
+use crate::planner::tokens::TABLES_APART;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
@@ -155,6 +156,9 @@ impl Session {
         let outcome = match route {
             Route::Refuse(error) if error.code == NOT_UNDERSTOOD => {
                 Err(Box::pin(self.syntax_error(&snapshot, sql, lexed, error)).await.into())
+            }
+            Route::Refuse(error) if error.code == TABLES_APART => {
+                Box::pin(self.drop_each(&snapshot, &plan, sql, lexed, manner)).await
             }
             Route::Refuse(error) => Err(error.into()),
             // Boxed, so that a statement for one shard is a small future: it is made for each one.

@@ -20,6 +20,7 @@ use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::compare::RowFormat;
+use crate::executor::definition::{self, Described, Physical};
 use crate::executor::lane::{Command, Lane, Part};
 use crate::executor::limit::Window;
 use crate::executor::pass::{Broken, Summary};
@@ -29,6 +30,7 @@ use crate::executor::spare::{deal, spare};
 use crate::executor::warnings::Warning;
 use crate::executor::write::{self as writing, Bracket, NotWritten, WriteTerms, Written};
 use crate::name::GroupId;
+use crate::observe::sessions::Stop;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::plan::{Access, Facts, Gather, Renaming, Rendered, Rows, Target, WriteKind};
@@ -264,6 +266,21 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        let written = self.written(snapshot, plan, targets, write, binding, manner).await?;
+        self.reply_written(&written, &plan.facts, manner.more);
+        Ok(Outcome::Good)
+    }
+
+    /// The same without its answer to the client.
+    pub(super) async fn written(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        targets: Vec<Target>,
+        write: WriteKind,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Written, Failure> {
         let manner = Manner { binary: manner.binary && is_whole(plan, &targets), ..manner };
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
@@ -293,7 +310,13 @@ impl Session {
         let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts);
-        let outcome = {
+        let outcome = if write == WriteKind::Definition {
+            let tables = described(plan, &targets);
+            let named = |database: &str, table: &str| snapshot.rules.logical_name(database, table);
+            let described = Described { tables: &tables, named: &named };
+            let work = pin!(definition::run(&mut lanes, &running, &described));
+            watched(work, &self.registration, &running, limit).await
+        } else {
             let work = pin!(writing::write(&mut lanes, &terms));
             watched(work, &self.registration, &running, limit).await
         };
@@ -304,11 +327,7 @@ impl Session {
         }
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(stop) => {
-                self.kill_lents(&mut lents).await;
-                self.settle_all(snapshot, lents).await;
-                return Err(Failure::Session(End::Stopped(stop)));
-            }
+            Err(stop) => return Err(self.stopped_write(snapshot, lents, stop).await),
         };
         match outcome {
             Ok(mut written) => {
@@ -321,13 +340,24 @@ impl Session {
                     self.end_transaction(b"COMMIT").await?;
                 }
                 self.last.diagnostics.extend(noted);
-                self.reply_written(&written, &plan.facts, manner.more);
-                Ok(Outcome::Good)
+                Ok(written)
             }
             Err(refused) => {
                 Err(self.unwritten(snapshot, lents, refused, is_own.then_some(&*held)).await)
             }
         }
+    }
+
+    /// The session is told to stop while servers write.
+    async fn stopped_write(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        mut lents: Lents,
+        stop: Stop,
+    ) -> Failure {
+        self.kill_lents(&mut lents).await;
+        self.settle_all(snapshot, lents).await;
+        Failure::Session(End::Stopped(stop))
     }
 
     /// A change was refused, or broke off: gives the connections back, and ends what can't go on.
@@ -353,7 +383,7 @@ impl Session {
         Failure::Statement(error)
     }
 
-    fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
+    pub(super) fn reply_written(&mut self, written: &Written, facts: &Facts, more: bool) {
         let last_insert_id =
             self.insert_id(facts).of(written.affected_rows, written.last_insert_id, &written.info);
         if last_insert_id.1 != 0 {
@@ -588,4 +618,13 @@ fn of_last_row(targets: &[Target]) -> Option<usize> {
     let places =
         targets.iter().enumerate().filter_map(|(place, target)| Some((last(target)?, place)));
     places.max().map(|(_, place)| place)
+}
+
+/// What a DDL statement names at each of its targets.
+fn described(plan: &Plan, targets: &[Target]) -> Vec<Vec<Physical>> {
+    let of = |target: &Target| {
+        let tables = plan.physical_tables(target).into_iter();
+        tables.map(|(database, table, logical)| Physical { database, table, logical }).collect()
+    };
+    targets.iter().map(of).collect()
 }

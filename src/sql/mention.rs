@@ -105,7 +105,10 @@ pub fn table_names(sql: &[u8], tokens: &[Token]) -> Vec<Mention> {
             }
             continue;
         }
-        lists.push(token.depth);
+        let lists_more = continues || places.lists(sql, token);
+        if lists_more {
+            lists.push(token.depth);
+        }
         while let Some(next) = significant.get(at) {
             // `FROM (a, b)`, `FROM ((a JOIN b))`.
             if next.is_symbol(sql, "(") {
@@ -118,7 +121,9 @@ pub fn table_names(sql: &[u8], tokens: &[Token]) -> Vec<Mention> {
         let is_table =
             |name: &&&Token| name.is_name() && !name.is_any(sql, &["SELECT", "WITH", "VALUES"]);
         let Some(first) = significant.get(at).filter(is_table) else { continue };
-        lists.push(first.depth);
+        if lists_more {
+            lists.push(first.depth);
+        }
         at += 1;
         match (significant.get(at), significant.get(at + 1)) {
             (Some(dot), Some(second)) if dot.is_symbol(sql, ".") && second.is_name() => {
@@ -162,6 +167,8 @@ struct Places {
     /// TRUNCATE t.
     truncate: bool,
     handler: bool,
+    /// CREATE and ALTER are about one table: what follows a comma is another part of them.
+    one: bool,
 }
 
 impl Places {
@@ -176,7 +183,14 @@ impl Places {
             on: definition && early(&["INDEX", "TRIGGER"]) && !early(&["TABLE"]),
             truncate: first("TRUNCATE"),
             handler: first("HANDLER"),
+            one: first("CREATE") || first("ALTER"),
         }
+    }
+
+    /// Whether further tables may follow behind commas.
+    fn lists(&self, sql: &[u8], token: &Token) -> bool {
+        !token.is_word(sql, "REFERENCES")
+            && !(self.one && token.is_any(sql, &["TABLE", "LIKE", "ON", "TO"]))
     }
 
     fn opens(&self, sql: &[u8], token: &Token, before: Option<&Token>, select: bool) -> bool {

@@ -7,6 +7,7 @@ mod admin;
 mod backend;
 mod check_online;
 mod clock;
+mod definitions;
 mod differential;
 mod drain;
 mod fake;

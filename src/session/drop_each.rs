@@ -1,0 +1,122 @@
+//! DROP TABLE of several tables that are not in the same places: one after the other.
+//!
+//! Owns: taking the statement apart, and one answer for all. Never: drops what the client didn't
+//! name.
+//!
+//! As on a server without atomic DDL, tables that are there are dropped, and those that aren't are
+//! named in one error at the end. A table that a foreign key of another one still points to is tried
+//! again behind it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::context::Snapshot;
+use crate::error::{Error, Fault, Result};
+use crate::executor::write::Written;
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::{Route, Target, WriteKind};
+use crate::session::Session;
+use crate::session::forward::Failure;
+use crate::session::query::{Manner, Outcome};
+use crate::sql::lex;
+use crate::sql::mention::table_names;
+use crate::sql::template::Lexed;
+
+/// There is no such table.
+const UNKNOWN: u16 = 1051;
+
+/// A foreign key points to the table.
+const REFERENCED: [u16; 3] = [1217, 1451, 3730];
+
+impl Session {
+    /// Drops the statement's tables one by one.
+    pub(super) async fn drop_each(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        sql: &[u8],
+        lexed: &Lexed,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let mut due: VecDeque<Vec<u8>> = self.drops(sql.get(..lexed.end()).unwrap_or(sql))?.into();
+        let mut unknown: Vec<String> = Vec::new();
+        let mut total = Written::default();
+        // Tables in a row that others point to.
+        let mut blocked = 0;
+        while let Some(text) = due.pop_front() {
+            match self.drop_one(snapshot, &text, manner).await {
+                Ok(written) => {
+                    blocked = 0;
+                    total.warnings = total.warnings.saturating_add(written.warnings);
+                }
+                Err(Failure::Statement(error)) if error.errno == UNKNOWN => {
+                    blocked = 0;
+                    unknown.push(quoted(&error.message).to_owned());
+                }
+                Err(Failure::Statement(error))
+                    if REFERENCED.contains(&error.errno) && blocked < due.len() =>
+                {
+                    blocked += 1;
+                    due.push_back(text);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        if !unknown.is_empty() {
+            let text = format!("Unknown table '{}'", unknown.join(","));
+            return Err(Error::new(Fault::Client, UNKNOWN, b"42S02", "", text).into());
+        }
+        self.reply_written(&total, &plan.facts, manner.more);
+        Ok(Outcome::Good)
+    }
+
+    /// A statement for each table: the words in front of the first, and the name as it is written.
+    fn drops(&self, sql: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        let names = table_names(sql, &tokens);
+        let first = names.first().map_or(0, |name| name.range.start);
+        let head = sql.get(..first).unwrap_or_default();
+        let one = |range| [head, sql.get(range).unwrap_or_default()].concat();
+        Ok(names.into_iter().map(|name| one(name.range)).collect())
+    }
+
+    async fn drop_one(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        text: &[u8],
+        manner: Manner<'_>,
+    ) -> Result<Written, Failure> {
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(text, &self.dialect, &mut lexed)?;
+        let plan = self.plan(snapshot, text, &lexed).await?;
+        self.check_rights(&plan)?;
+        if plan.facts.commits {
+            Box::pin(self.end_transaction(b"COMMIT")).await?;
+        }
+        self.allow_groups(&plan)?;
+        let session = self.facts();
+        let binding = Binding {
+            sql: text,
+            lexed: &lexed,
+            dialect: self.dialect,
+            parameters: &[],
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        let targets: Vec<Target> = match plan.bind(&binding) {
+            Route::Forward(target) => vec![target],
+            Route::Write { targets, .. } => targets,
+            Route::Refuse(error) => return Err(error.into()),
+            _ => return Err(Error::internal("a DROP TABLE that goes nowhere").into()),
+        };
+        let kind = WriteKind::Definition;
+        let manner = Manner { parameters: &[], arguments: None, ..manner };
+        Box::pin(self.written(snapshot, &plan, targets, kind, &binding, manner)).await
+    }
+}
+
+/// What stands in quotes in a message.
+fn quoted(message: &str) -> &str {
+    message.split('\'').nth(1).unwrap_or(message)
+}

@@ -1,0 +1,349 @@
+//! DDL over shards of two groups, what information_schema says of it, and `weir schema diff`.
+//!
+//! Owns: tables of its own on the servers of the shared rigs, four shards in two databases each.
+//! Never: touches the shop.
+
+use std::path::PathBuf;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, Value};
+
+use crate::support::proxy::{self, Proxy, USER, native_verifier};
+use crate::support::reaper;
+use crate::support::rig::{Rig, shared_kinds};
+use crate::support::servers::Server;
+
+struct Stage<'r> {
+    servers: [&'r Server; 2],
+    /// The databases' common beginning: `name_0` on the first server, `name_1` on the second.
+    name: String,
+    proxy: Proxy,
+    rules: PathBuf,
+}
+
+const PASSWORDS: [(&str, &str); 2] =
+    [("WEIR_DATA_PASSWORD", "weir"), ("WEIR_CONTROL_PASSWORD", "weir_control")];
+
+impl<'r> Stage<'r> {
+    fn on(rig: &'r Rig) -> Stage<'r> {
+        let servers = [&rig.groups[0].primary, &rig.groups[1].primary];
+        let name = servers[0].database();
+        for (group, server) in servers.iter().enumerate() {
+            server.execute(&format!("CREATE DATABASE {name}_{group}"));
+        }
+        let rules = reaper::directory("rules");
+        std::fs::write(rules.join("rules.yaml"), text(&servers, &name)).unwrap();
+        let env = PASSWORDS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options =
+            proxy::Options { rules: rules.clone(), env: env.into(), settings: Vec::new() };
+        let proxy = Proxy::start(options).unwrap_or_else(|why| panic!("{why}"));
+        Stage { servers, name, proxy, rules }
+    }
+
+    async fn conn(&self) -> Conn {
+        Conn::new(Opts::from_url(&self.proxy.url("shop")).unwrap()).await.unwrap()
+    }
+
+    /// On the server that has the shard.
+    fn on_shard(&self, shard: usize, statement: &str) {
+        let group = shard / 2;
+        let place = format!("{}_{group}.", self.name);
+        self.servers[group].execute(&statement.replace("{}", &place));
+    }
+
+    /// The exit code of `weir schema diff` and what it says.
+    fn diff(&self, further: &[&str]) -> (i32, String) {
+        let mut command = reaper::command(proxy::program().unwrap());
+        command.args(["schema", "diff", "--rules"]).arg(&self.rules).args(further);
+        command.envs(PASSWORDS).stdout(std::process::Stdio::piped());
+        let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code().unwrap_or(-1), text + &String::from_utf8_lossy(&output.stderr))
+    }
+}
+
+fn text(servers: &[&Server; 2], name: &str) -> String {
+    let shards = |table: &str| {
+        format!(
+            "{{count: 4, databases: '{name}_{{0}}', groups: [g0, g1], tables: '{table}_{{0}}'}}"
+        )
+    };
+    format!(
+        "groups:
+  g0: {{primary: {{address: '{}'}}}}
+  g1: {{primary: {{address: '{}'}}}}
+group_defaults:
+  accounts:
+    data: {{user: weir, password: 'env:WEIR_DATA_PASSWORD'}}
+    control: {{user: weir_control, password: 'env:WEIR_CONTROL_PASSWORD'}}
+users:
+  {USER}: {{native: '{}', schemas: [shop], rights: [read, write, ddl]}}
+schemas:
+  hidden:
+    default_group: g1
+    databases: {{g1: {name}_1}}
+    tables:
+      secret: {{group: g1}}
+  shop:
+    default_group: g0
+    databases: {{g0: {name}_0, g1: {name}_1}}
+    tables:
+      users:
+        key: [{{column: user_id, type: bigint}}]
+        algorithm: {{kind: modulo}}
+        shards: {}
+        scatter_writes: true
+      orders: {{bind: users, tables: 'orders_{{0}}'}}
+      spares: {{bind: users, tables: 'spares_{{0}}'}}
+      regions: {{broadcast: true}}
+      notes: {{group: g1}}
+",
+        servers[0].address(),
+        servers[1].address(),
+        native_verifier(USER),
+        shards("users"),
+    )
+}
+
+async fn fails(conn: &mut Conn, sql: &str) -> (u16, String) {
+    match conn.query_drop(sql).await {
+        Err(mysql_async::Error::Server(error)) => (error.code, error.message),
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+async fn text_of(conn: &mut Conn, sql: &str, column: usize) -> String {
+    let row: mysql_async::Row = conn.query_first(sql).await.unwrap().expect("a row");
+    row.get(column).unwrap()
+}
+
+const TABLES: [&str; 5] = [
+    "CREATE TABLE users (user_id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20))",
+    "CREATE TABLE orders (order_id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT NOT NULL, note VARCHAR(20), \
+     KEY note (note), CONSTRAINT fk_user FOREIGN KEY (user_id) REFERENCES users (user_id), \
+     CONSTRAINT positive CHECK (order_id > 0))",
+    "CREATE TABLE regions (id INT NOT NULL PRIMARY KEY)",
+    "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, text VARCHAR(9))",
+    "CREATE TABLE loose (id INT NOT NULL PRIMARY KEY)",
+];
+
+/// Without the counter of shards and other things that no client may see.
+fn is_logical(text: &str, stage: &Stage) -> bool {
+    let physical = ["users_", "orders_", "spares_"].iter().any(|name| {
+        text.match_indices(name)
+            .any(|(at, _)| text[at + name.len()..].starts_with(|next: char| next.is_ascii_digit()))
+    });
+    !physical && !text.contains(&stage.name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn definitions_reach_every_shard_and_come_back_as_one_table() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        assert_eq!(stage.diff(&[]).0, 0, "nothing is there yet, and nothing has drifted");
+        for sql in TABLES {
+            conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        conn.query_drop("CREATE TABLE spares LIKE users").await.unwrap();
+        let shown = text_of(&mut conn, "SHOW CREATE TABLE orders", 1).await;
+        assert!(shown.contains("CONSTRAINT `fk_user` FOREIGN KEY"), "{shown}");
+        assert!(shown.contains("REFERENCES `users` (`user_id`)"), "{shown}");
+        assert!(shown.contains("CONSTRAINT `positive` CHECK"), "{shown}");
+        assert!(is_logical(&shown, &stage), "{shown}");
+        let (code, report) = stage.diff(&["--schema", "shop"]);
+        assert_eq!(code, 0, "{report}");
+        assert!(report.contains("shop.orders: 4 tables, all alike"), "{report}");
+        conn.query_drop("ALTER TABLE orders ADD CONSTRAINT fk_more FOREIGN KEY (order_id) REFERENCES users (user_id)")
+            .await
+            .unwrap();
+        conn.query_drop("ALTER TABLE orders DROP FOREIGN KEY fk_more").await.unwrap();
+        let keys: Vec<(String, String, Option<String>)> = conn
+            .query(
+                "SELECT k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME FROM \
+                 information_schema.KEY_COLUMN_USAGE k WHERE k.TABLE_SCHEMA = 'shop' AND \
+                 k.TABLE_NAME = 'orders' ORDER BY 1",
+            )
+            .await
+            .unwrap();
+        let expected = [
+            ("PRIMARY".to_owned(), "order_id".to_owned(), None),
+            ("fk_user".into(), "user_id".into(), Some("users".into())),
+        ];
+        let mut sorted = keys.clone();
+        sorted.sort();
+        assert_eq!(sorted, expected);
+        let shown = "SELECT CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME \
+                     FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'shop'";
+        let found: Vec<(String, String, String, String)> = conn.query(shown).await.unwrap();
+        assert_eq!(found, [("fk_user".into(), "shop".into(), "orders".into(), "users".into())]);
+        let checks = "SELECT CONSTRAINT_SCHEMA, CONSTRAINT_NAME FROM information_schema.CHECK_CONSTRAINTS \
+                      WHERE CONSTRAINT_SCHEMA = 'shop'";
+        let found: Vec<(String, String)> = conn.query(checks).await.unwrap();
+        assert_eq!(found, [("shop".into(), "positive".into())]);
+        // One statement for tables of all kinds.
+        let (errno, message) = fails(&mut conn, "DROP TABLE users, notes, nowhere, orders").await;
+        assert_eq!(errno, 1051, "{message}");
+        assert!(message.contains("nowhere'"), "{message}");
+        let left: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
+        assert_eq!(left, ["loose", "regions", "spares"]);
+        conn.query_drop("DROP TABLE IF EXISTS regions, notes, spares, loose").await.unwrap();
+        let left: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
+        assert_eq!(left, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_broke_off_is_finished_by_running_it_again() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in &TABLES[..2] {
+            conn.query_drop(*sql).await.unwrap();
+        }
+        // It was done on the third shard alone.
+        stage.on_shard(2, "ALTER TABLE {}orders_2 ADD COLUMN extra INT");
+        conn.query_drop("ALTER TABLE orders ADD COLUMN extra INT").await.unwrap();
+        assert_eq!(stage.diff(&[]).0, 0);
+        // Done everywhere: the error is that of one server.
+        let (errno, message) = fails(&mut conn, "ALTER TABLE orders ADD COLUMN extra INT").await;
+        assert_eq!(errno, 1060);
+        assert!(!message.contains("ddl_partial") && is_logical(&message, &stage), "{message}");
+        // A column of that name, but another one: never taken for done.
+        stage.on_shard(1, "ALTER TABLE {}orders_1 ADD COLUMN other BIGINT");
+        let add = "ALTER TABLE orders ADD COLUMN other INT";
+        let (errno, message) = fails(&mut conn, add).await;
+        assert_eq!(errno, 1060);
+        assert!(message.contains("shard 1") && message.contains("ddl_partial"), "{message}");
+        assert!(message.contains("done on 1 of 4"), "{message}");
+        let (code, report) = stage.diff(&["--table", "orders"]);
+        assert_eq!(code, 1, "{report}");
+        for line in [
+            "shop.orders: DRIFT (4 tables)",
+            "2 tables are the same: shard 2",
+            "1 table differs: shard 0",
+            "+ `other` int",
+            "+ `other` bigint",
+        ] {
+            assert!(report.contains(line), "{line}: {report}");
+        }
+        stage.on_shard(1, "ALTER TABLE {}orders_1 DROP COLUMN other");
+        conn.query_drop(add).await.unwrap();
+        let (code, report) = stage.diff(&[]);
+        assert_eq!(code, 0, "{report}");
+        // Keys, tables that are gone, tables that are there.
+        stage.on_shard(0, "ALTER TABLE {}orders_0 DROP KEY note");
+        conn.query_drop("DROP INDEX note ON orders").await.unwrap();
+        stage.on_shard(3, "CREATE INDEX late ON {}orders_3 (note)");
+        conn.query_drop("CREATE INDEX late ON orders (note)").await.unwrap();
+        assert_eq!(stage.diff(&[]).0, 0);
+        stage.on_shard(3, "DROP TABLE {}orders_3");
+        let (code, report) = stage.diff(&["--json"]);
+        assert_eq!(code, 1, "{report}");
+        assert!(report.contains("\"missing\": [\n        \"shard 3 (g1:"), "{report}");
+        conn.query_drop("DROP TABLE orders").await.unwrap();
+        assert_eq!(fails(&mut conn, "DROP TABLE orders").await.0, 1051);
+        stage.on_shard(
+            1,
+            "CREATE TABLE {}orders_1 (order_id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT NOT NULL, \
+             note VARCHAR(20), KEY note (note), CONSTRAINT fk_user__orders_1 FOREIGN KEY (user_id) \
+             REFERENCES {}users_1 (user_id), CONSTRAINT positive__orders_1 CHECK (order_id > 0))",
+        );
+        conn.query_drop(TABLES[1]).await.unwrap();
+        let (code, report) = stage.diff(&[]);
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(stage.diff(&["--table", "no_such"]).0, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn information_schema_has_one_row_a_table_of_all_groups() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in TABLES {
+            conn.query_drop(sql).await.unwrap();
+        }
+        stage.servers[1].execute(&format!("CREATE TABLE {}_1.secret (id INT)", stage.name));
+        let rows: Vec<String> = (1..=40).map(|id| format!("({id}, 'n{id}')")).collect();
+        let insert = format!("INSERT INTO users VALUES {}", rows.join(","));
+        conn.query_drop(insert).await.unwrap();
+        conn.query_drop("ANALYZE TABLE users").await.unwrap();
+        if rig.groups[0].primary.kind.name() == "mysql" {
+            conn.query_drop("SET information_schema_stats_expiry = 0").await.unwrap();
+        }
+        let tables: Vec<String> = conn
+            .query(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' ORDER BY 1",
+            )
+            .await
+            .unwrap();
+        assert_eq!(tables, ["loose", "notes", "orders", "regions", "users"]);
+        let (rows, bytes, mean): (u64, u64, u64) = conn
+            .query_first(
+                "SELECT TABLE_ROWS, DATA_LENGTH, AVG_ROW_LENGTH FROM information_schema.TABLES \
+                 WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users'",
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((rows, bytes), (40, 4 * 16384));
+        assert_eq!(mean, bytes / rows);
+        let distinct: u64 = conn
+            .query_first(
+                "SELECT CARDINALITY FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'shop' \
+                 AND TABLE_NAME = 'users' AND INDEX_NAME = 'PRIMARY'",
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(distinct, 40);
+        // Nothing of another schema, of servers, or of Weir itself.
+        let all = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA <> 'information_schema'";
+        let found: Vec<(String, String)> = conn.query(all).await.unwrap();
+        assert_eq!(found.len(), 5, "{found:?}");
+        assert!(found.iter().all(|(schema, _)| schema == "shop"), "{found:?}");
+        let schemas: Vec<String> = conn
+            .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")
+            .await
+            .unwrap();
+        assert_eq!(schemas, ["information_schema", "shop"]);
+        // Joins of tables of several groups, prepared and as text.
+        let sql = "SELECT t.TABLE_NAME, COUNT(c.COLUMN_NAME) FROM information_schema.TABLES t \
+                   JOIN information_schema.COLUMNS c USING (TABLE_SCHEMA, TABLE_NAME) \
+                   WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME IN (?, 'users') GROUP BY t.TABLE_NAME ORDER BY 1";
+        let expected = [("notes".to_owned(), 2), ("users".to_owned(), 2)];
+        let found: Vec<(String, u64)> = conn.exec(sql, ("shop", "notes")).await.unwrap();
+        assert_eq!(found, expected);
+        let text = sql.replacen('?', "DATABASE()", 1).replacen('?', "'notes'", 1);
+        let found: Vec<(String, u64)> = conn.query(&text).await.unwrap();
+        assert_eq!(found, expected);
+        // Beside tables of the client's, outside of a transaction and not inside of one.
+        let beside = "SELECT COUNT(*) FROM loose l RIGHT JOIN information_schema.TABLES t ON l.id = 0 \
+                      WHERE t.TABLE_SCHEMA = 'shop'";
+        let count: Option<u64> = conn.query_first(beside).await.unwrap();
+        assert_eq!(count, Some(5));
+        conn.query_drop("BEGIN").await.unwrap();
+        assert!(fails(&mut conn, beside).await.1.contains("[weir:information_schema]"));
+        let found: Vec<String> = conn.query("SHOW TABLES LIKE 'n%'").await.unwrap();
+        assert_eq!(found, ["notes"]);
+        conn.query_drop("ROLLBACK").await.unwrap();
+        for sql in [
+            "SHOW TABLE STATUS",
+            "SHOW INDEX FROM orders",
+            "SHOW FULL COLUMNS FROM notes",
+            "DESCRIBE orders",
+        ] {
+            let rows: Vec<mysql_async::Row> = conn.query(sql).await.unwrap();
+            let text = |row: &mysql_async::Row| {
+                row.clone()
+                    .unwrap()
+                    .into_iter()
+                    .map(|value: Value| value.as_sql(true))
+                    .collect::<String>()
+            };
+            assert!(!rows.is_empty(), "{sql}");
+            assert!(rows.iter().all(|row| is_logical(&text(row), &stage)), "{sql}: {rows:?}");
+        }
+    }
+}
