@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Fault};
 use crate::planner::control;
+use crate::planner::create_view;
 use crate::planner::draft::Draft;
 use crate::planner::insert;
 use crate::planner::modify;
@@ -145,14 +146,11 @@ fn definitions(
         K::CreateDatabase | K::AlterDatabase | K::DropDatabase => {
             control::database(draft, classified, tokens)
         }
-        K::CreateView | K::AlterView | K::DropView | K::Routine | K::Sequence => {
+        K::CreateView | K::AlterView | K::DropView => create_view::view(draft, tokens),
+        K::Routine | K::Sequence => {
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
-            tokens::whole(
-                draft,
-                tokens,
-                "views, routines and sequences are made for tables of one group",
-            )
+            tokens::whole(draft, tokens, "routines and sequences are made for tables of one group")
         }
         K::ExecuteImmediate => Err(refuse(
             "statement",

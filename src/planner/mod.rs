@@ -25,6 +25,7 @@ pub(crate) mod condition;
 pub(crate) mod constraint;
 pub(crate) mod control;
 pub(crate) mod counted;
+pub(crate) mod create_view;
 pub(crate) mod draft;
 pub mod explain;
 pub mod fill;

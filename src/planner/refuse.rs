@@ -33,6 +33,8 @@ pub const CODES: &[&str] = &[
     "scatter_write",
     "sequence_value",
     "statement",
+    "tables_apart",
+    "view_over_shards",
     "write_ignore",
     "write_trigger",
     "write_unknown",

@@ -41,11 +41,7 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
     let mut group = None;
     let mut database = None;
     for mention in mentioned_names(draft.input.sql, tokens) {
-        let of_servers = match &mention.schema {
-            Some(schema) => is_system(schema) || is_physical(&draft, schema),
-            None => draft.input.schema.is_some_and(is_system),
-        };
-        if of_servers && draft.kind != StatementKind::Help {
+        if is_of_servers(&draft, &mention) && draft.kind != StatementKind::Help {
             return Err(not_understood(construct, &mention.name));
         }
         if let Some(schema) =
@@ -83,6 +79,14 @@ pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Resu
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 
+/// Whether a name is in a schema that the servers have for themselves, or in a physical database.
+pub(crate) fn is_of_servers(draft: &Draft, mention: &Mention) -> bool {
+    match &mention.schema {
+        Some(schema) => is_system(schema) || is_physical(draft, schema),
+        None => draft.input.schema.is_some_and(is_system),
+    }
+}
+
 /// Whether a database of that name is behind Weir under another name.
 fn is_physical(draft: &Draft, name: &str) -> bool {
     let rules = draft.input.rules;
@@ -98,7 +102,7 @@ fn is_physical(draft: &Draft, name: &str) -> bool {
         })
 }
 
-fn not_understood(construct: &str, table: &str) -> Error {
+pub(crate) fn not_understood(construct: &str, table: &str) -> Error {
     refuse(
         "not_understood",
         format!(
@@ -138,7 +142,7 @@ pub(crate) fn at_home(draft: Draft) -> Result<Outcome> {
 }
 
 /// Names of the statement as uses of tables, all in one block.
-fn named<'a>(draft: &Draft<'a>, mentions: &[Mention]) -> Result<Survey<'a>> {
+pub(crate) fn named<'a>(draft: &Draft<'a>, mentions: &[Mention]) -> Result<Survey<'a>> {
     let mut survey = Survey::new(draft.input);
     let block = survey.open(None, Role::Top);
     for mention in mentions {
@@ -258,14 +262,11 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
         sharded.len() + broadcast != survey.uses.len() || (broadcast > 0 && !first_sharded)
     };
     if mixed || !alike {
-        let drops = matches!(draft.kind, StatementKind::DropTable { .. });
-        return Err(refuse(
-            if drops { TABLES_APART } else { "statement" },
-            format!(
-                "Tables {} are not in the same places: write a statement for each",
-                list(&survey.uses),
-            ),
-        ));
+        let tables = format!("Tables {} are not in the same places", list(&survey.uses));
+        if matches!(draft.kind, StatementKind::DropTable { .. }) {
+            return Err(refuse(TABLES_APART, format!("{tables}: they are dropped one by one")));
+        }
+        return Err(refuse("statement", format!("{tables}: write a statement for each")));
     }
     draft.hinted(&mut sharded)?;
     tables.sharded = sharded;
@@ -278,7 +279,11 @@ fn list(uses: &[Use]) -> String {
 }
 
 /// A name that matters must be at a place where tables are, for only those are replaced.
-fn everything_named(draft: &Draft, tokens: &[Token], mentions: &[Mention]) -> Result<()> {
+pub(crate) fn everything_named(
+    draft: &Draft,
+    tokens: &[Token],
+    mentions: &[Mention],
+) -> Result<()> {
     for mention in mentioned_names(draft.input.sql, tokens) {
         let matters = matches!(
             placement(draft, &mention),

@@ -257,6 +257,37 @@ async fn a_statement_that_broke_off_is_finished_by_running_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_stand_over_tables_of_one_group() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in TABLES {
+            conn.query_drop(sql).await.unwrap();
+        }
+        conn.query_drop("INSERT INTO loose VALUES (1), (2), (3)").await.unwrap();
+        conn.query_drop("INSERT INTO regions VALUES (2), (3), (4)").await.unwrap();
+        let create = "CREATE VIEW both_ (n) AS SELECT l.id FROM loose AS l JOIN shop.regions r ON r.id = l.id";
+        conn.query_drop(create).await.unwrap();
+        let found: Vec<u32> = conn.query("SELECT n FROM both_ ORDER BY n").await.unwrap();
+        assert_eq!(found, [2, 3]);
+        let shown = text_of(&mut conn, "SHOW CREATE VIEW both_", 1).await;
+        assert!(shown.contains("`regions`") && is_logical(&shown, &stage), "{shown}");
+        let listed =
+            "SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS";
+        let found: Vec<(String, String, String)> = conn.query(listed).await.unwrap();
+        assert_eq!((found.len(), found[0].1.as_str()), (1, "both_"));
+        assert!(is_logical(&found[0].2, &stage) && found[0].0 == "shop", "{found:?}");
+        let found: Vec<(String, String)> =
+            conn.query("SHOW FULL TABLES WHERE Table_type = 'VIEW'").await.unwrap();
+        assert_eq!(found, [("both_".to_owned(), "VIEW".to_owned())]);
+        let (_, message) = fails(&mut conn, "CREATE VIEW v AS SELECT * FROM users").await;
+        assert!(message.contains("[weir:view_over_shards]"), "{message}");
+        conn.query_drop("DROP VIEW both_").await.unwrap();
+        assert_eq!(fails(&mut conn, "SELECT * FROM both_").await.0, 1146);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn information_schema_has_one_row_a_table_of_all_groups() {
     for rig in shared_kinds() {
         let stage = Stage::on(rig);
