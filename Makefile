@@ -6,6 +6,7 @@
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
 # make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql)
+# make suites     sqllogictest (WEIR_SQLLOGICTEST=folder, EVERY=, ONLY=) and TPC-H (SCALE=) over shards (SUITE=slt|tpch, SERVERS=)
 # make check      formatting and clippy
 #
 # SERVERS=docker runs the tests against containers (WEIR_MYSQL_IMAGE, WEIR_MARIADB_IMAGE).
@@ -14,7 +15,7 @@ SERVERS ?=
 export WEIR_SERVERS := $(SERVERS)
 CARGO ?= cargo
 
-.PHONY: test test-all demo bench faults oracle check install drivers foreign
+.PHONY: test test-all demo bench faults oracle suites check install drivers foreign
 
 test: install
 	@rm -f target/skipped.txt
@@ -48,6 +49,11 @@ oracle:
 	@tests/support/install.sh
 	$(CARGO) build --locked --bin weir --example oracle
 	@WEIR_SERVERS= target/debug/examples/oracle
+
+suites:
+	@tests/support/install.sh
+	$(CARGO) build --locked --bin weir --example suites
+	@WEIR_SERVERS= target/debug/examples/suites
 
 check:
 	$(CARGO) fmt --check

@@ -38,6 +38,10 @@ mod session;
 mod shop;
 mod shop_reads;
 mod statements;
+#[path = "../suite/mod.rs"]
+#[allow(dead_code)] // `make suites` uses all of it.
+mod suite;
+mod suites;
 mod tools;
 mod transactions;
 mod values;

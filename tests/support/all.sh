@@ -15,6 +15,7 @@ fi
 part "ten million ids" env WEIR_IDS=10000000 cargo test --locked --test it sequence::many -- --nocapture
 part "random statements" make oracle STATEMENTS=3000 SEED=1 SERVERS=mariadb
 part "random statements" make oracle STATEMENTS=1500 SEED=1 SERVERS=mysql
+part "public suites" make suites
 for suite in tests/drivers/run.sh tests/foreign/run.sh tests/fuzz/run.sh; do
     if [ -x "$suite" ]; then
         part "$suite" "$suite"
