@@ -5,6 +5,7 @@ mod support;
 
 mod admin;
 mod backend;
+mod change;
 mod check_online;
 mod clock;
 mod definitions;

@@ -14,11 +14,11 @@ use crate::support::sql::{self, blocking};
 /// What makes any statement one for the workbench.
 const ACROSS: &str = "(SELECT count(DISTINCT status) AS c FROM orders) x";
 
-async fn connect(url: &str) -> Conn {
+pub async fn connect(url: &str) -> Conn {
     Conn::new(Opts::from_url(url).expect("a URL")).await.expect("a connection")
 }
 
-fn code(error: &mysql_async::Error) -> (u16, String) {
+pub fn code(error: &mysql_async::Error) -> (u16, String) {
     match error {
         mysql_async::Error::Server(error) => (error.code, error.message.clone()),
         other => panic!("not a server's error: {other}"),
@@ -26,7 +26,7 @@ fn code(error: &mysql_async::Error) -> (u16, String) {
 }
 
 /// Every kind of column with its extremes.
-fn kinds(kind: Kind) -> Vec<(&'static str, Vec<&'static str>)> {
+pub fn kinds(kind: Kind) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut all = vec![
         ("tinyint", vec!["-128", "127", "0"]),
         ("tinyint unsigned zerofill", vec!["255", "0", "7"]),
@@ -107,7 +107,7 @@ fn kinds(kind: Kind) -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 /// The statements that make a table of all kinds, each column also as NULL.
-fn table_of_kinds(kind: Kind, name: &str) -> Vec<String> {
+pub fn table_of_kinds(kind: Kind, name: &str) -> Vec<String> {
     let kinds = kinds(kind);
     let columns: Vec<String> =
         kinds.iter().enumerate().map(|(place, (text, _))| format!("c{place} {text}")).collect();
@@ -137,7 +137,7 @@ fn table_of_kinds(kind: Kind, name: &str) -> Vec<String> {
     all
 }
 
-async fn asked(conn: &mut Conn, sql: &str, prepared: bool) -> (Vec<String>, Vec<Vec<Value>>) {
+pub async fn asked(conn: &mut Conn, sql: &str, prepared: bool) -> (Vec<String>, Vec<Vec<Value>>) {
     let described = |columns: &[mysql_async::Column]| {
         let one = |column: &mysql_async::Column| {
             format!(
@@ -328,7 +328,7 @@ fn a_bound_is_an_error_that_says_what_would_help_and_leaves_nothing() {
 }
 
 /// How many temporary tables of the workbench stand on the primaries, where a server tells.
-fn left_over(rig: &Rig) -> usize {
+pub fn left_over(rig: &Rig) -> usize {
     let is_mysql = rig.groups[0].primary.kind == Kind::MySql;
     let ask = "SELECT COUNT(*) FROM information_schema.INNODB_TEMP_TABLE_INFO";
     let count = |group: &rig::Group| -> usize {

@@ -49,7 +49,7 @@ const WRITING_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 /// "Data truncated for column".
 const DATA_TRUNCATED: u16 = 1265;
 
-/// Deprecated words: MySQL's of VALUES().
+/// Deprecated words: MySQL's of VALUES() and of some character sets.
 const OF_TEXT: u16 = 1287;
 
 /// What has been written so far.
@@ -377,8 +377,11 @@ impl Session {
         // What the workbench's server has converted is as its column holds it (an ENUM's 0), and it
         // has said all that there is to say of the statement's text.
         let before = warned.len();
-        let told = if stage.table.has_tail() { OF_TEXT } else { DATA_TRUNCATED };
-        warned.retain(|warning| warning.errno != told);
+        let told: &[u16] = match stage.table.has_tail() {
+            true => &[OF_TEXT],
+            false => &[OF_TEXT, DATA_TRUNCATED],
+        };
+        warned.retain(|warning| !told.contains(&warning.errno));
         let gone = u16::try_from(before - warned.len()).unwrap_or(u16::MAX);
         match outcome {
             Ok(outcome) => {
