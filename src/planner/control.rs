@@ -142,6 +142,10 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         K::Columns | K::Index | K::CreateTable | K::CreateView if show.object.is_some() => {
             of_table(draft, &show)
         }
+        K::Triggers | K::Events | K::ProcedureStatus | K::FunctionStatus => {
+            objects(draft, &show, tokens)
+        }
+        K::Grants if of_oneself(&draft, tokens) => reply(draft, Reply::Grants),
         K::Grants | K::CreateUser => Err(refuse(
             "statement",
             "Accounts of clients are declared in the \
@@ -203,6 +207,43 @@ fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
         ShowKind::TableStatus => reply(draft, Reply::TableStatus { schema, shown }),
         _ => reply(draft, Reply::Tables { schema, full, shown }),
     }
+}
+
+/// Triggers and events of a schema; routines of all.
+fn objects(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
+    let routines = matches!(show.kind, ShowKind::ProcedureStatus | ShowKind::FunctionStatus);
+    let name = match (&show.schema, draft.input.schema) {
+        _ if routines => None,
+        (Some(schema), _) => Some(schema.name.as_str()),
+        (None, Some(schema)) => Some(schema),
+        (None, None) => return Err(no_schema()),
+    };
+    if name.is_some_and(crate::planner::survey::is_system) {
+        return at_home(draft);
+    }
+    if let Some(unknown_one) = name.filter(|name| draft.input.rules.schema(name).is_none()) {
+        return Err(unknown(unknown_one));
+    }
+    let schema = name.map(SchemaName::new);
+    draft.schemas = schema.iter().cloned().collect();
+    let (kind, shown) = (show.kind, shown(&draft, show, tokens)?);
+    reply(draft, Reply::Objects { kind, schema, shown })
+}
+
+/// SHOW GRANTS, or that FOR CURRENT_USER.
+fn of_oneself(draft: &Draft, tokens: &[Token]) -> bool {
+    let sql = draft.input.sql;
+    let behind = tokens
+        .iter()
+        .filter(|token| !token.kind.is_trivia())
+        .skip_while(|token| !token.is_word(sql, "GRANTS"))
+        .skip(1);
+    let known = |token: &Token| {
+        token.is_any(sql, &["FOR", "CURRENT_USER"])
+            || matches!(token.symbol(sql), b"(" | b")")
+            || token.kind == crate::sql::token::TokenKind::Semicolon
+    };
+    behind.into_iter().all(known)
 }
 
 fn no_schema() -> Error {

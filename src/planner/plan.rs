@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::workbench::Workbench;
+use crate::sql::show::ShowKind;
 
 /// What a template does, whatever its values are.
 #[derive(Clone, Debug)]
@@ -224,6 +225,10 @@ pub enum Reply {
     Tables { schema: SchemaName, full: bool, shown: Shown },
     /// SHOW TABLE STATUS.
     TableStatus { schema: SchemaName, shown: Shown },
+    /// SHOW TRIGGERS, EVENTS, PROCEDURE STATUS and FUNCTION STATUS; of all schemas where none is given.
+    Objects { kind: ShowKind, schema: Option<SchemaName>, shown: Shown },
+    /// SHOW GRANTS of the client's own account: what the rules let it do.
+    Grants,
     /// `SELECT NEXT VALUE FOR s`: so many numbers of a sequence, a row each, in a column of this name.
     NextValue { schema: SchemaName, sequence: Arc<str>, label: String, count: Count },
     /// `SHOW [FULL] PROCESSLIST`: this proxy's clients.

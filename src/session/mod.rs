@@ -31,6 +31,7 @@ pub mod scatter;
 mod sequence;
 pub mod several;
 pub mod show;
+mod show_objects;
 pub mod sql_prepared;
 mod system;
 pub mod transact;

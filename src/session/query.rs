@@ -340,6 +340,11 @@ impl Session {
             Reply::TableStatus { schema, shown } => {
                 return self.show_table_status(snapshot, plan, schema, shown, manner).await;
             }
+            Reply::Objects { kind, schema, shown } => {
+                let of = (*kind, schema.as_ref());
+                return self.show_objects(snapshot, plan, of, shown, manner).await;
+            }
+            Reply::Grants => self.show_grants(manner),
             Reply::NextValue { schema, sequence, label, count } => {
                 let count = bind::count(count, binding)?;
                 self.next_values(schema, sequence, label, count, manner).await?;

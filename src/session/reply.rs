@@ -156,7 +156,7 @@ impl Session {
         write_end(&mut self.stream, capabilities, &ok, OkHeader::EndOfRows);
     }
 
-    fn final_status(&self, more: bool) -> StatusFlags {
+    pub(super) fn final_status(&self, more: bool) -> StatusFlags {
         let status = self.status();
         if more { status.with(StatusFlags::MORE_RESULTS) } else { status }
     }

@@ -104,29 +104,34 @@ impl Session {
         if self.dialect.server == ServerKind::MariaDb {
             list.push_str(", MAX_INDEX_LENGTH AS Max_index_length, TEMPORARY AS Temporary");
         }
-        let source = Source { list: &list, table: "TABLES", schema: "TABLE_SCHEMA" };
+        let condition = format!("TABLE_SCHEMA = {}", folded::text(schema.as_str()));
+        let source = Source { list: &list, table: "TABLES", condition: &condition };
         let order = ("TABLE_NAME", "Name");
-        self.show_system(snapshot, plan, schema, &source, order, (shown, manner)).await
+        self.show_system(snapshot, plan, Some(schema), &source, order, (shown, manner)).await
     }
 
     /// A SHOW that is a question over one of information_schema's tables.
-    async fn show_system(
+    pub(super) async fn show_system(
         &mut self,
         snapshot: &Arc<Snapshot>,
         plan: &Plan,
-        schema: &SchemaName,
+        schema: Option<&SchemaName>,
         source: &Source<'_>,
         (column, shown_as): (&str, &str),
         (shown, manner): (&Shown, Manner<'_>),
     ) -> Result<Outcome, Failure> {
-        let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
-            return Err(error_code::unknown_database(schema.as_str()).into());
+        let target = match schema {
+            None => self.home_group(snapshot)?,
+            Some(schema) => {
+                let Some(rules) = snapshot.rules.schema(schema.as_str()) else {
+                    return Err(error_code::unknown_database(schema.as_str()).into());
+                };
+                Target::plain(rules.default_group, Some(rules.default_database().clone()))
+            }
         };
-        let target = Target::plain(rules.default_group, Some(rules.default_database().clone()));
-        let Source { list, table, schema: of } = source;
-        let name = folded::text(schema.as_str());
+        let Source { list, table, condition } = source;
         let mut question =
-            format!("SELECT {list} FROM information_schema.{table} WHERE {of} = {name}");
+            format!("SELECT {list} FROM information_schema.{table} WHERE {condition}");
         if let Some(pattern) = &shown.pattern {
             question.push_str(&format!(" AND {column} LIKE {}", folded::text(pattern)));
         }
@@ -154,9 +159,10 @@ impl Session {
         if full {
             list.push_str(", TABLE_TYPE AS Table_type");
         }
-        let source = Source { list: &list, table: "TABLES", schema: "TABLE_SCHEMA" };
+        let condition = format!("TABLE_SCHEMA = {}", folded::text(schema.as_str()));
+        let source = Source { list: &list, table: "TABLES", condition: &condition };
         let order = ("TABLE_NAME", &*title.replace('`', "``"));
-        self.show_system(snapshot, plan, schema, &source, order, (shown, manner)).await
+        self.show_system(snapshot, plan, Some(schema), &source, order, (shown, manner)).await
     }
 
     /// `SHOW PROCESSLIST`: this proxy's clients; without the admin right one's own.
@@ -209,12 +215,12 @@ impl Session {
 }
 
 /// What a SHOW is a question over.
-struct Source<'s> {
+pub(super) struct Source<'s> {
     /// The columns under the names that SHOW gives them.
-    list: &'s str,
-    table: &'s str,
-    /// The column of the schema.
-    schema: &'s str,
+    pub list: &'s str,
+    pub table: &'s str,
+    /// Which rows, before LIKE and WHERE.
+    pub condition: &'s str,
 }
 
 /// LIKE as SHOW has it: `%`, `_`, a backslash before either; without case.

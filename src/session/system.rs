@@ -8,6 +8,7 @@
 //! the statement names them. What the conditions say of schemas and tables is asked of servers by
 //! physical names, so that one table's columns don't open thousands.
 
+mod assigned;
 mod fold;
 mod load;
 mod places;
@@ -45,6 +46,8 @@ use places::{Places, Reverse};
 use question::Question;
 use shape::{AVERAGE, Rows, Shape, shape};
 use wanted::Wanted;
+
+pub(super) use assigned::names_system;
 
 /// The columns of tables of information_schema, by the table's name in capitals.
 pub(crate) type Columns = HashMap<String, Arc<[String]>>;
@@ -245,6 +248,10 @@ impl Session {
         for job in jobs.iter().filter(|_| fill) {
             let lines = match &job.shape {
                 Shape::Processlist => self.own_clients(&job.columns),
+                Shape::Rights => {
+                    let schemas = job.table == "SCHEMA_PRIVILEGES";
+                    self.own_rights(snapshot, schemas, &job.columns)
+                }
                 Shape::Rows(rows) => {
                     let ways = (&mut *bench, group, &mut lents);
                     self.folded_rows(snapshot, job, rows, ways).await?
@@ -338,6 +345,18 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let Benched { bench, names, text } = benched;
+        if plan.traits.into_variable && !plan.traits.assigns_variable {
+            return Box::pin(self.into_variables(bench, &names, &text, manner)).await;
+        }
+        if plan.facts.pins.is_some() {
+            self.clear_bench(bench, &text).await;
+            return Err(Error::refused(
+                "information_schema",
+                "A statement that assigns variables row by row, takes locks or counts FOUND_ROWS can't read \
+                 information_schema: use SELECT … INTO @variable or SET @variable = (SELECT …)",
+            )
+            .into());
+        }
         let manner = Manner { arguments: None, ..manner };
         let how = (plan, manner, self.deadline(&plan.facts));
         let summary = Box::pin(self.residual(how, bench, &names, text)).await?;

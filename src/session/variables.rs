@@ -19,9 +19,10 @@ use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::own::rows;
+use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
 use crate::session::sql_prepared;
+use crate::session::system::names_system;
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
@@ -74,6 +75,12 @@ impl Session {
             .zip(&steps)
             .filter_map(|(assignment, step)| matches!(step, Step::Server).then_some(assignment))
             .collect();
+        let (of_system, for_server): (Vec<&Assignment>, Vec<&Assignment>) = for_server
+            .into_iter()
+            .partition(|assignment| names_system(sql, tokens, &assignment.range));
+        for assignment in of_system {
+            self.set_from_system(sql, assignment, &mut state).await?;
+        }
         if !for_server.is_empty() {
             self.set_on_server(sql, &for_server, &mut state).await?;
         }
@@ -363,13 +370,22 @@ async fn taken_over(
 }
 
 /// Reads user variables back, as the texts that set them again.
-async fn user_values(lent: &mut Lent, names: &[String], state: &mut State) -> Result<()> {
+pub(super) async fn user_values(
+    lent: &mut Lent,
+    names: &[String],
+    state: &mut State,
+) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
     let list: Vec<String> =
         names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
     let found = rows(lent, format!("SELECT {}", list.join(",")).as_bytes()).await?;
+    take_values(&found, names, state)
+}
+
+/// The values of a row become those of user variables.
+pub(super) fn take_values(found: &Rows, names: &[String], state: &mut State) -> Result<()> {
     let Some(row) = found.rows.first() else { return Ok(()) };
     for (place, name) in names.iter().enumerate() {
         let (field_type, collation, unsigned) =

@@ -339,6 +339,33 @@ async fn information_schema_has_one_row_a_table_of_all_groups() {
             .await
             .unwrap();
         assert_eq!(schemas, ["information_schema", "shop"]);
+        for made in [
+            "CREATE TRIGGER {}.t BEFORE INSERT ON {}.loose FOR EACH ROW SET NEW.id = NEW.id + 0",
+            "CREATE PROCEDURE {}.p (IN a INT) SELECT a",
+            "CREATE EVENT {}.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1",
+        ] {
+            stage.servers[0].execute(&made.replace("{}", &format!("{}_0", stage.name)));
+        }
+        let found: Vec<(String, String)> = conn
+            .query("SELECT TRIGGER_SCHEMA, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS")
+            .await
+            .unwrap();
+        assert_eq!(found, [("shop".to_owned(), "loose".to_owned())]);
+        let sql = "SELECT SPECIFIC_SCHEMA, PARAMETER_NAME FROM information_schema.PARAMETERS";
+        let found: Vec<(String, String)> = conn.query(sql).await.unwrap();
+        assert_eq!(found, [("shop".to_owned(), "a".to_owned())]);
+        for sql in [
+            "SHOW TRIGGERS LIKE 'loo%'",
+            "SHOW EVENTS",
+            "SHOW PROCEDURE STATUS WHERE Db = 'shop'",
+            "SHOW GRANTS",
+        ] {
+            let rows: Vec<mysql_async::Row> = conn.query(sql).await.unwrap();
+            assert!(!rows.is_empty(), "{sql}");
+            let shown = rows.into_iter().flat_map(mysql_async::Row::unwrap);
+            let shown: String = shown.map(|value| value.as_sql(true)).collect();
+            assert!(is_logical(&shown, &stage), "{sql}: {shown}");
+        }
         // Joins of tables of several groups, prepared and as text.
         let sql = "SELECT t.TABLE_NAME, COUNT(c.COLUMN_NAME) FROM information_schema.TABLES t \
                    JOIN information_schema.COLUMNS c USING (TABLE_SCHEMA, TABLE_NAME) \

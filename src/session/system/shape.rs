@@ -14,6 +14,8 @@ pub(super) enum Shape {
     Empty,
     /// Weir's own clients.
     Processlist,
+    /// What the rules let the client do.
+    Rights,
     Rows(Rows),
 }
 
@@ -79,11 +81,9 @@ const UNCHANGED: [&str; 21] = [
     "LOCALES",
 ];
 
-/// Tables of which nothing is a client's: files of shards, rights of Weir's own account.
-const EMPTY: [&str; 12] = [
+/// Tables of which nothing is a client's: files of shards, rights on single tables and columns.
+const EMPTY: [&str; 10] = [
     "FILES",
-    "USER_PRIVILEGES",
-    "SCHEMA_PRIVILEGES",
     "TABLE_PRIVILEGES",
     "COLUMN_PRIVILEGES",
     "TABLESPACES",
@@ -107,8 +107,10 @@ pub(super) fn shape(table: &str, columns: &[String]) -> Result<Shape, Error> {
     if EMPTY.contains(&table) {
         return Ok(Shape::Empty);
     }
-    if table == "PROCESSLIST" {
-        return Ok(Shape::Processlist);
+    match table {
+        "PROCESSLIST" => return Ok(Shape::Processlist),
+        "USER_PRIVILEGES" | "SCHEMA_PRIVILEGES" => return Ok(Shape::Rights),
+        _ => {}
     }
     let find = |wanted: &[&'static str]| {
         let is = |name: &&str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));

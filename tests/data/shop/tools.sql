@@ -365,6 +365,21 @@ SELECT * FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop';
 SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'orders';
 SELECT * FROM information_schema.NO_SUCH_TABLE;
 SELECT no_such_column FROM information_schema.TABLES;
+-- shape
+SELECT * FROM information_schema.SCHEMA_PRIVILEGES;
+SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES;
+SELECT COUNT(*) > 3 FROM information_schema.SCHEMA_PRIVILEGES WHERE TABLE_SCHEMA = 'shop' AND GRANTEE = "'shop'@'%'";
+-- Scripts that change a table only where it isn't changed yet
+SET @n = (SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users' AND COLUMN_NAME = 'score');
+SELECT @n;
+SET @sql = IF((SELECT COUNT(*) FROM information_schema.STATISTICS WHERE table_schema = DATABASE() AND table_name = 'users' AND index_name = 'name') > 0, 'SELECT 1 AS done', 'ALTER TABLE users ADD INDEX name (name)');
+PREPARE s FROM @sql;
+EXECUTE s;
+DEALLOCATE PREPARE s;
+SELECT COUNT(*), MAX(TABLE_NAME) INTO @a, @b FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME LIKE 'order%';
+SELECT @a, @b;
+-- refused: information_schema
+SELECT @c := TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop';
 SHOW TABLES LIKE 'order%';
 SHOW FULL TABLES WHERE Table_type = 'BASE TABLE' AND Tables_in_shop LIKE 'u%';
 SHOW FULL TABLES FROM shop LIKE 'no_such';
