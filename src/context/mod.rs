@@ -9,7 +9,7 @@
 //! or panics, everything in [`Client`] is dropped: the socket closes, the session leaves the list
 //! and its seat is free.
 //! - Take [`Context::snapshot`] once per statement; a transaction keeps the one it began with.
-//! - Read settings through [`Context::config`], once per statement at most.
+//! - Keep [`Context::settings`] and renew them at each command; what is rare asks [`Context::config`].
 //! - Watch [`Client::registration`] in every `select!`: it says KILL, drain and shutdown.
 //! - Drop [`Client::handshake`] once the login is complete.
 //! - Pass [`Context::gate`] before each statement that needs a backend (PAUSE holds it there).
@@ -19,7 +19,8 @@ pub mod gate;
 pub mod ledger;
 pub mod seat;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,8 @@ impl Phase {
 #[derive(Debug)]
 pub struct Context {
     config: ArcSwap<Config>,
+    /// Counts the settings' changes, behind each of them.
+    config_version: AtomicU64,
     snapshot: ArcSwap<Snapshot>,
     pub metrics: Arc<Metrics>,
     pub sessions: Arc<Registry>,
@@ -136,6 +139,7 @@ impl Context {
             templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
             phase: AtomicU8::new(Phase::Starting as u8),
             config: ArcSwap::from_pointee(config),
+            config_version: AtomicU64::new(0),
             snapshot: ArcSwap::new(snapshot),
         })
     }
@@ -148,6 +152,21 @@ impl Context {
     /// The present settings.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// A session's own hold on the present settings.
+    pub fn settings(&self) -> Settings {
+        // Read before: a change in between is seen by the next renewal.
+        let version = self.config_version.load(Ordering::Acquire);
+        Settings { version, config: self.config() }
+    }
+
+    /// Takes the present settings over where they have changed. A look at one number otherwise, for
+    /// it is done for each command.
+    pub fn renew(&self, settings: &mut Settings) {
+        if self.config_version.load(Ordering::Acquire) != settings.version {
+            *settings = self.settings();
+        }
     }
 
     /// The present rules and catalog, for one statement from beginning to end.
@@ -167,6 +186,7 @@ impl Context {
         self.handshakes.set_limit(config.limits.max_handshakes);
         self.slow.set(config.log.slow_statement.limit(), config.log.slow_statements_per_second);
         self.config.store(Arc::new(config));
+        self.config_version.fetch_add(1, Ordering::Release);
     }
 
     /// Template statistics, one table for each worker.
@@ -187,6 +207,21 @@ impl Context {
     /// Moves on to a later phase; an earlier one is ignored.
     pub fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+/// Settings that a session reads without asking anybody.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    version: u64,
+    config: Arc<Config>,
+}
+
+impl Deref for Settings {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
     }
 }
 

@@ -5,6 +5,8 @@
 //! what the answer was. Never: chooses a backend, decodes a row, or flushes the end of the answer
 //! (the session does, with what follows it).
 
+use std::ops::Range;
+
 use crate::error::{Error, Fault, Result};
 use crate::executor::insert_id::InsertId;
 use crate::executor::rename::Names;
@@ -269,14 +271,23 @@ fn backend_lost(error: Error) -> Error {
 /// The backend's next packet. While it isn't there yet, what waits for the client is not sent: the
 /// answer's first part usually fits one packet with the rest.
 async fn next<'b>(backend: &'b mut Stream, client: &mut Stream) -> Result<&'b [u8]> {
-    let packet = tokio::select! {
+    // An answer mostly comes in one piece: behind its first packet nothing is waited for.
+    let place = match backend.take_packet()? {
+        Some(place) => place,
+        None => arrival(backend, client).await?,
+    };
+    Ok(backend.packet(place))
+}
+
+async fn arrival(backend: &mut Stream, client: &mut Stream) -> Result<Range<usize>> {
+    let place = tokio::select! {
         biased;
-        packet = backend.read_packet() => packet?,
+        place = backend.await_packet() => place?,
         () = client.closed() => {
             return Err(Error::unavailable("client_gone", "the client closed").fatal());
         }
     };
-    packet.ok_or_else(|| {
+    place.ok_or_else(|| {
         Error::unavailable(
             "backend_lost",
             "the server closed the connection while it was answering",

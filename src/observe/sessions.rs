@@ -18,12 +18,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use crate::config::PROXY_IDS;
@@ -156,7 +159,8 @@ pub struct Entry {
     statements: AtomicU64,
     activity: Mutex<Activity>,
     signals: AtomicU8,
-    signalled: Notify,
+    /// Of the session's one task: it waits for a signal in one place at a time.
+    waiter: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -294,19 +298,17 @@ impl Entry {
 
     /// Waits for a signal that `watch` heeds. Cancel-safe.
     pub async fn stopped(&self, watch: Watch) -> Stop {
-        loop {
-            // Made before the look, so that a signal in between isn't missed.
-            let signalled = self.signalled.notified();
-            if let Some(stop) = self.stop(watch) {
-                return stop;
-            }
-            signalled.await;
-        }
+        poll_fn(|context| {
+            // Registered before the look, so that a signal in between isn't missed.
+            self.waiter.register(context.waker());
+            self.stop(watch).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     fn signal(&self, bit: u8) {
         self.signals.fetch_or(bit, Ordering::AcqRel);
-        self.signalled.notify_waiters();
+        self.waiter.wake();
     }
 
     fn shown(&self, now: Instant) -> Shown {
@@ -434,7 +436,7 @@ impl Registry {
                 statement: Vec::new(),
             }),
             signals: AtomicU8::new(0),
-            signalled: Notify::new(),
+            waiter: AtomicWaker::new(),
         };
         // Ends: settings bound live sessions by half of the ids.
         let entry = loop {

@@ -3,6 +3,8 @@
 //! Owns: the list, and the small commands (PING, STATISTICS, SET_OPTION, INIT_DB, RESET, QUIT …).
 //! Never: answers OK to a command that it doesn't know.
 
+use futures_util::FutureExt;
+
 use crate::backend::state::State;
 use crate::error::{Error, Fault};
 use crate::observe::sessions::Target as KillTarget;
@@ -49,7 +51,11 @@ impl Session {
 
     /// Sends what waits; a client that doesn't take it within its time is let go.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        let limit = self.ctx.shared.config().timeouts.client_write.limit();
+        // A client that reads its answers takes them at once: no timer is made for it.
+        if let Some(flushed) = self.stream.flush().now_or_never() {
+            return flushed.map_err(End::Error);
+        }
+        let limit = self.settings.timeouts.client_write.limit();
         let flushed = match limit {
             None => self.stream.flush().await,
             Some(limit) => match tokio::time::timeout(limit, self.stream.flush()).await {
@@ -181,7 +187,7 @@ impl Session {
         let rules = self.ctx.shared.snapshot().rules.clone();
         // The greeting's salt is known to whoever saw it: the client is always asked anew.
         let asked = Asked { user: change.user, plugin: b"", response: b"", salt: [0; 20] };
-        let limit = self.ctx.shared.config().timeouts.handshake.0;
+        let limit = self.settings.timeouts.handshake.0;
         let ctx = self.ctx.clone();
         let login = login::authenticate(&ctx, &mut self.stream, &rules, &self.registration, asked);
         let identity = match tokio::time::timeout(limit, login).await {

@@ -286,7 +286,7 @@ impl Session {
 
     /// How long the statement may run.
     pub(super) fn limit(&self, facts: &Facts) -> Option<Duration> {
-        facts.timeout.or_else(|| self.ctx.shared.config().timeouts.statement.limit())
+        facts.timeout.or_else(|| self.settings.timeouts.statement.limit())
     }
 }
 

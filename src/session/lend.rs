@@ -188,14 +188,13 @@ impl Session {
             }
             None => {
                 self.registration.set_state(Doing::WaitingForConnection);
-                let config = self.ctx.shared.config();
                 let ask = Ask {
                     worker: self.ctx.index,
                     role: purpose.role,
                     state: &state,
                     found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
                     pipelining: purpose.pipelining,
-                    deadline: Instant::now() + config.timeouts.pool_wait.0,
+                    deadline: Instant::now() + self.settings.timeouts.pool_wait.0,
                 };
                 snapshot.topology.group(target.group)?.lend(&ask).await?
             }

@@ -41,7 +41,7 @@ mod workbench;
 use std::sync::Arc;
 
 use crate::backend::state::State;
-use crate::context::{Client, WorkerContext};
+use crate::context::{Client, Settings, WorkerContext};
 use crate::error::{Error, Fault, Result, Retry};
 use crate::executor::insert_id::Taken;
 use crate::executor::running::Running;
@@ -65,6 +65,8 @@ pub struct Session {
     pub(crate) stream: Stream,
     pub(crate) ctx: Arc<WorkerContext>,
     pub(crate) registration: Registration,
+    /// As they were when the present command came.
+    pub(crate) settings: Settings,
     pub(crate) identity: Identity,
     pub(crate) capabilities: Capabilities,
     pub(crate) schema: Option<SchemaName>,
@@ -84,7 +86,7 @@ pub struct Session {
     /// SET weir_consistent_reads; without it the schema's rule holds.
     pub(crate) consistent: Option<bool>,
     /// Buffers that every statement uses again.
-    pub(crate) lexed: Lexed,
+    pub(crate) lexed: Option<Box<Lexed>>,
     pub(crate) text: Vec<u8>,
     pub(crate) rendered: Vec<u8>,
     pub(crate) prepared: prepared::Statements,
@@ -154,6 +156,7 @@ impl Session {
         stream.set_budget(ctx.shared.budget.clone());
         let mut session = Session {
             stream,
+            settings: ctx.shared.settings(),
             ctx,
             registration,
             identity: login.identity,
@@ -168,7 +171,7 @@ impl Session {
             taken: None,
             running: Arc::default(),
             consistent: None,
-            lexed: Lexed::new(),
+            lexed: None,
             text: Vec::new(),
             rendered: Vec::new(),
             prepared: prepared::Statements::default(),
@@ -197,8 +200,11 @@ impl Session {
         let read = self.read_command(&mut packet).await;
         let outcome = match read {
             // Boxed, so that a session which waits for its next command is a small task: what a
-            // statement's future needs is 15 KiB.
-            Ok(()) => Box::pin(self.dispatch(&packet)).await,
+            // statement's future needs is 4 KiB.
+            Ok(()) => {
+                self.ctx.shared.renew(&mut self.settings);
+                Box::pin(self.dispatch(&packet)).await
+            }
             Err(end) => Err(end),
         };
         packet.clear();
@@ -206,7 +212,9 @@ impl Session {
             packet = Vec::new();
         }
         self.text = packet;
-        self.lexed.trim(KEPT_BUFFER);
+        if let Some(lexed) = &mut self.lexed {
+            lexed.trim(KEPT_BUFFER);
+        }
         outcome?;
         self.registration.end();
         Ok(())
@@ -217,13 +225,13 @@ impl Session {
         let in_transaction = self.is_in_transaction();
         self.registration.set_in_transaction(in_transaction);
         let watch = if in_transaction { Watch::InTransaction } else { Watch::Idle };
-        let config = self.ctx.shared.config();
+        self.ctx.shared.renew(&mut self.settings);
         let limit = if in_transaction {
-            config.timeouts.idle_in_transaction.limit()
+            self.settings.timeouts.idle_in_transaction.limit()
         } else {
-            config.timeouts.idle.limit()
+            self.settings.timeouts.idle.limit()
         };
-        self.stream.set_max_packet(config.limits.max_allowed_packet.bytes());
+        self.stream.set_max_packet(self.settings.limits.max_allowed_packet.bytes());
         tokio::select! {
             biased;
             read = self.stream.read_command_into(packet) => match read {

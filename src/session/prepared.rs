@@ -82,7 +82,7 @@ pub(crate) struct Statements {
 impl Session {
     /// COM_STMT_PREPARE.
     pub(super) async fn prepare(&mut self, sql: &[u8]) -> Result<(), Failure> {
-        let limit = self.ctx.shared.config().limits.prepared_statements as usize;
+        let limit = self.settings.limits.prepared_statements as usize;
         if self.prepared.held.len() >= limit {
             return Err(error_code::too_many_statements(limit).into());
         }
@@ -229,13 +229,13 @@ impl Session {
             Box::pin(self.close_cursor(statement)).await;
         }
         let sql = statement.sql.clone();
-        let mut lexed = std::mem::take(&mut self.lexed);
+        let mut lexed = self.lexed.take().unwrap_or_default();
         let lex = self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed);
         let outcome = match lex {
             Ok(()) => self.run_lexed(statement, execute, &sql, &lexed).await,
             Err(error) => Err(error.into()),
         };
-        self.lexed = lexed;
+        self.lexed = Some(lexed);
         outcome
     }
 
@@ -430,7 +430,7 @@ impl Session {
 
     /// COM_STMT_SEND_LONG_DATA: no answer, so an error waits for the execution.
     pub(super) fn long_data(&mut self, id: u32, parameter: u16, data: &[u8]) {
-        let limit = self.ctx.shared.config().limits.long_data.bytes();
+        let limit = self.settings.limits.long_data.bytes();
         let held = self.prepared.long_data;
         let Some(statement) = self.prepared.held.get_mut(&id) else { return };
         if held.saturating_add(data.len()) > limit {

@@ -63,20 +63,18 @@ pub(super) enum Outcome {
 impl Session {
     /// Runs all statements of a text; the first error ends it.
     pub(super) async fn query(&mut self, text: &[u8]) -> Result<(), Failure> {
-        let config = self.ctx.shared.config();
+        let limit = self.settings.limits.multi_statements;
         let mut rest = text;
         let mut count = 0;
         loop {
-            let mut lexed = std::mem::take(&mut self.lexed);
+            let mut lexed = self.lexed.take().unwrap_or_default();
             let lex = self.ctx.lexer.lex(rest, &self.dialect, &mut lexed);
             let next = lexed.rest();
             let outcome = match lex {
-                Ok(()) => {
-                    self.one(rest, &lexed, next, &mut count, config.limits.multi_statements).await
-                }
+                Ok(()) => self.one(rest, &lexed, next, &mut count, limit).await,
                 Err(error) => Err(error.into()),
             };
-            self.lexed = lexed;
+            self.lexed = Some(lexed);
             match (outcome?, next) {
                 (Outcome::Good, Some(next)) if self.loss(None).is_none() => {
                     rest = rest.get(next..).unwrap_or_default();
@@ -185,7 +183,7 @@ impl Session {
     /// Waits while the proxy is paused; what is inside of a transaction goes on.
     pub(super) async fn pass_gate(&self) -> Result<(), Failure> {
         if self.ctx.shared.gate.is_closed() && !self.is_in_transaction() {
-            let patience = self.ctx.shared.config().timeouts.pause.0;
+            let patience = self.settings.timeouts.pause.0;
             Box::pin(self.ctx.shared.gate.pass(patience)).await?;
         }
         Ok(())

@@ -79,7 +79,7 @@ impl Session {
         name: &Arc<str>,
         ids: &[u64],
     ) -> Result<()> {
-        let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
+        let deadline = Instant::now() + self.settings.timeouts.pool_wait.0;
         self.declared(schema, name)?.pass(ids, deadline).await
     }
 
@@ -89,7 +89,7 @@ impl Session {
         name: &Arc<str>,
         count: u32,
     ) -> Result<u64> {
-        let deadline = Instant::now() + self.ctx.shared.config().timeouts.pool_wait.0;
+        let deadline = Instant::now() + self.settings.timeouts.pool_wait.0;
         self.declared(schema, name)?.take(count, deadline).await
     }
 

@@ -43,7 +43,7 @@ impl Session {
             }
             quoted => literal::unquote(quoted, &self.dialect).into_owned(),
         };
-        let limit = self.ctx.shared.config().limits.prepared_statements as usize;
+        let limit = self.settings.limits.prepared_statements as usize;
         if !self.named.contains_key(&name) && self.named.len() >= limit {
             return Err(crate::protocol::error_code::too_many_statements(limit).into());
         }

@@ -35,7 +35,7 @@ impl Stream {
     /// 1153 above the size limit, 1156 on a wrong sequence id, 1158 where the peer closed inside a
     /// packet. All of them end the connection.
     pub async fn read_packet(&mut self) -> Result<Option<&[u8]>> {
-        match self.next_range().await? {
+        match self.await_packet().await? {
             Some(range) => Ok(self.read.get(range)),
             None => Ok(None),
         }
@@ -68,7 +68,7 @@ impl Stream {
             *into = Vec::new();
         }
         self.begin_command();
-        let Some(range) = self.next_range().await? else { return Ok(false) };
+        let Some(range) = self.await_packet().await? else { return Ok(false) };
         if range.len() > LARGE_BUFFER && range.end == self.read.len() {
             *into = std::mem::take(&mut self.read);
             into.drain(..range.start);
@@ -111,6 +111,11 @@ impl Stream {
         }
     }
 
+    /// The payload that stands there, until the next packet is taken.
+    pub fn packet(&self, place: Range<usize>) -> &[u8] {
+        self.read.get(place).unwrap_or_default()
+    }
+
     async fn fill_or_fail(&mut self) -> Result<()> {
         match self.fill().await? {
             0 => Err(self.blame(error_code::read_broken())),
@@ -132,7 +137,9 @@ impl Stream {
         self.read.len() > self.start + self.lent
     }
 
-    async fn next_range(&mut self) -> Result<Option<Range<usize>>> {
+    /// Where the next whole packet's payload stands, see [`Stream::packet`]; `None` where the peer
+    /// closed between packets. Errors as [`Stream::read_packet`].
+    pub async fn await_packet(&mut self) -> Result<Option<Range<usize>>> {
         loop {
             if let Some(range) = self.take_packet()? {
                 return Ok(Some(range));
@@ -146,8 +153,8 @@ impl Stream {
         }
     }
 
-    /// Finds a whole packet in the buffer and lends it.
-    fn take_packet(&mut self) -> Result<Option<Range<usize>>> {
+    /// Finds a whole packet in the buffer and lends it, without I/O.
+    pub fn take_packet(&mut self) -> Result<Option<Range<usize>>> {
         self.drop_lent();
         loop {
             let at = self.start + self.joined;
