@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::backend::node::{Health, Standing};
 use crate::backend::spec::Declared;
 
@@ -102,6 +104,11 @@ fn tiers(
     }
     tiers.last.sort_by_key(|&place| candidates[place].health.standing == Standing::Suspect);
     tiers
+}
+
+/// Whether a read that must show what was committed by `after` may run there.
+pub fn has_seen(health: &Health, after: Option<Instant>) -> bool {
+    after.is_none_or(|after| health.applied.is_some_and(|applied| applied > after))
 }
 
 /// The nodes to try for a read, best first. `dice` is a random number that decides by weight.

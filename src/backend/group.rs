@@ -19,6 +19,7 @@ use crate::backend::fault;
 use crate::backend::health::Prober;
 use crate::backend::node::{Health, Node, Standing};
 use crate::backend::pool::{Ask, Lent, Pool};
+use crate::backend::position::Mark;
 use crate::backend::spec::{GroupSpec, NodeSpec};
 use crate::backend::version::Facts;
 use crate::error::{Error, Fault, Result};
@@ -44,6 +45,8 @@ pub struct Group {
     changes: watch::Sender<u64>,
     dice: AtomicU64,
     readers: ArcSwap<Readers>,
+    /// How far the primary was at its last probe.
+    mark: Mark,
     retired: watch::Sender<bool>,
 }
 
@@ -91,6 +94,7 @@ impl Group {
             changes: watch::Sender::new(0),
             dice: AtomicU64::new(0),
             readers: ArcSwap::default(),
+            mark: Mark::default(),
             retired: watch::Sender::new(false),
         };
         group.settle();
@@ -108,6 +112,10 @@ impl Group {
     /// The node that takes writes now.
     pub fn primary(&self) -> Option<&Arc<Pool>> {
         self.pools.get(self.primary.load(Ordering::Acquire))
+    }
+
+    fn is_primary(&self, pool: &Pool) -> bool {
+        self.primary().is_some_and(|primary| Arc::ptr_eq(primary.node(), pool.node()))
     }
 
     /// What the primary says of itself, or any node that has answered.
@@ -152,7 +160,7 @@ impl Group {
     /// The server's own error where it refuses the asked state.
     pub async fn lend(&self, ask: &Ask<'_>) -> Result<Lent> {
         // What nearly all statements meet: the first choice is known and answers.
-        if let Some(pool) = self.first_choice(ask.role) {
+        if let Some(pool) = self.first_choice(ask) {
             match pool.lend(ask).await {
                 Err(error) if is_elsewhere(&error) => {}
                 outcome => return outcome,
@@ -163,7 +171,7 @@ impl Group {
         let mut changes = self.changes.subscribe();
         loop {
             let mut reasons = Vec::new();
-            for place in self.order(ask.role) {
+            for place in self.order(ask) {
                 let Some(pool) = self.pools.get(place) else { continue };
                 match pool.lend(ask).await {
                     Err(error) if is_elsewhere(&error) => {
@@ -186,20 +194,36 @@ impl Group {
     }
 
     /// The primary, or a node drawn for a read; `None` where a closer look is needed.
-    fn first_choice(&self, role: Role) -> Option<&Arc<Pool>> {
+    fn first_choice(&self, ask: &Ask<'_>) -> Option<&Arc<Pool>> {
+        let role = ask.role;
         if role == Role::Primary {
             return self.primary().filter(|pool| is_usable(pool));
         }
         let dice = choose::mix(self.dice.fetch_add(1, Ordering::Relaxed));
         let readers = self.readers.load();
         let shares = if role == Role::Replica { &readers.replicas } else { &readers.all };
-        let pool = self.pools.get(shares.draw(dice)?)?;
+        let place = shares.draw(dice)?;
+        let pool = self.pools.get(place)?;
+        if ask.after.is_some() && !self.has_seen(place, ask.after) {
+            return self.primary().filter(|pool| is_usable(pool));
+        }
         let good = matches!(pool.node().standing(), Standing::Up | Standing::Unknown);
         good.then_some(pool)
     }
 
+    /// Whether a node shows what was committed by `after`: the primary does.
+    fn has_seen(&self, place: usize, after: Option<Instant>) -> bool {
+        place == self.primary.load(Ordering::Acquire)
+            || !self.spec.own_writes
+            || self
+                .pools
+                .get(place)
+                .is_some_and(|pool| choose::has_seen(&pool.node().health(), after))
+    }
+
     /// The nodes to try, best first.
-    fn order(&self, role: Role) -> Vec<usize> {
+    fn order(&self, ask: &Ask<'_>) -> Vec<usize> {
+        let role = ask.role;
         let primary = Some(self.primary.load(Ordering::Acquire)).filter(|&place| place != NOBODY);
         if role == Role::Primary {
             let usable = |place: &usize| self.pools.get(*place).is_some_and(|pool| is_usable(pool));
@@ -208,7 +232,9 @@ impl Group {
         let healths: Vec<_> = self.pools.iter().map(|pool| pool.node().health()).collect();
         let dice = choose::mix(self.dice.fetch_add(1, Ordering::Relaxed));
         let candidates = self.candidates(&healths);
-        choose::readers(&candidates, role, primary, self.spec.max_lag, dice)
+        let mut order = choose::readers(&candidates, role, primary, self.spec.max_lag, dice);
+        order.retain(|place| self.has_seen(*place, ask.after));
+        order
     }
 
     fn candidates<'a>(&'a self, healths: &'a [Arc<Health>]) -> Vec<Candidate<'a>> {
@@ -299,10 +325,11 @@ impl Group {
 
     async fn watch_node(&self, pool: &Pool) {
         let node = pool.node();
-        let mut prober = Prober::new(self.spec.probe_timeout, self.spec.probes_down);
+        let mut prober =
+            Prober::new(self.spec.probe_timeout, self.spec.probes_down, self.mark.clone());
         loop {
             let before = node.standing();
-            prober.probe(node).await;
+            prober.probe(node, self.is_primary(pool)).await;
             let now = node.standing();
             if now == Standing::Down && before != Standing::Down {
                 // Idle connections to it are worth nothing; statements under way find out.
@@ -325,8 +352,9 @@ impl Group {
     pub async fn probe_once(&self) {
         let probes = self.pools.iter().map(|pool| {
             let (timeout, down) = (self.spec.probe_timeout, self.spec.probes_down);
+            let mut prober = Prober::new(timeout, down, self.mark.clone());
             let node: Arc<Node> = pool.node().clone();
-            Box::pin(async move { Prober::new(timeout, down).probe(&node).await }) as Watcher
+            Box::pin(async move { prober.probe(&node, false).await }) as Watcher
         });
         all_of(probes.collect()).await;
         self.settle();

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::backend::control;
 use crate::backend::node::{Health, Node, Standing};
+use crate::backend::position::{Mark, Place};
 use crate::backend::version::{Collation, Facts, Kind, Version};
 use crate::error::{Error, Result};
 
@@ -23,6 +24,7 @@ pub struct Prober {
     control: Option<Conn>,
     /// The right to see replication was denied: not asked again on this connection.
     blind: bool,
+    mark: Mark,
 }
 
 /// What a probe has seen.
@@ -30,18 +32,20 @@ struct Seen {
     read_only: bool,
     replicating: bool,
     lag: Option<Duration>,
+    applied: Option<Instant>,
 }
 
 impl Prober {
-    pub fn new(bound: Duration, down: u32) -> Self {
-        Prober { bound, down: down.max(1), control: None, blind: false }
+    /// `mark` is the group's: the primary's prober sets it, the replicas' compare with it.
+    pub fn new(bound: Duration, down: u32, mark: Mark) -> Self {
+        Prober { bound, down: down.max(1), control: None, blind: false, mark }
     }
 
     /// One probe; writes the node's health, and its facts after each new connection.
-    pub async fn probe(&mut self, node: &Node) {
-        let outcome = match self.look(node).await {
+    pub async fn probe(&mut self, node: &Node, is_primary: bool) {
+        let outcome = match self.look(node, is_primary).await {
             // The connection may have been cut for reasons of its own: one more try on a new one.
-            Err(_) if self.control.take().is_some() => self.look(node).await,
+            Err(_) if self.control.take().is_some() => self.look(node, is_primary).await,
             outcome => outcome,
         };
         let before = node.health();
@@ -60,7 +64,7 @@ impl Prober {
         node.looked_at();
     }
 
-    async fn look(&mut self, node: &Node) -> Result<Seen> {
+    async fn look(&mut self, node: &Node, is_primary: bool) -> Result<Seen> {
         if self.control.is_none() {
             let mut fresh = control::connect(node, &node.spec.control, self.bound).await?;
             let facts = facts(node, &mut fresh, self.bound).await?;
@@ -74,7 +78,9 @@ impl Prober {
         let sql = "SELECT @@global.read_only";
         let read_only: Option<u64> =
             control::run(node, self.bound, control.query_first(sql)).await?;
-        let mut seen = Seen { read_only: read_only == Some(1), replicating: false, lag: None };
+        let mut seen =
+            Seen { read_only: read_only == Some(1), replicating: false, lag: None, applied: None };
+        let started = Instant::now();
         if !self.blind {
             match replication(node, control, self.bound).await {
                 Ok((replicating, lag)) => {
@@ -85,6 +91,12 @@ impl Prober {
                 Err(error) if matches!(error.errno, 1227 | 1044 | 1045) => self.blind = true,
                 Err(error) => return Err(error),
             }
+        }
+        let place = Place { node, bound: self.bound, started };
+        if is_primary {
+            self.mark.set(&place, control).await?;
+        } else {
+            seen.applied = self.mark.reached(&place, control, seen.lag).await?;
         }
         Ok(seen)
     }
@@ -99,6 +111,7 @@ fn risen(before: &Health, seen: &Seen) -> Health {
         read_only: Some(seen.read_only),
         replicating: seen.replicating,
         lag: seen.lag,
+        applied: seen.applied.max(before.applied),
         failures: 0,
     }
 }

@@ -24,6 +24,7 @@ pub mod login;
 pub mod node;
 pub mod permits;
 pub mod pool;
+pub mod position;
 pub mod rows;
 pub mod spec;
 pub mod state;

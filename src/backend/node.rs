@@ -63,6 +63,8 @@ pub struct Health {
     pub replicating: bool,
     /// How far behind its source; `None`: not a replica, stopped, or not known.
     pub lag: Option<Duration>,
+    /// All that the primary had committed by then can be read here; `None`: not known.
+    pub applied: Option<Instant>,
     /// Failed probes in a row.
     pub failures: u32,
 }
@@ -76,6 +78,7 @@ impl Health {
             read_only: None,
             replicating: false,
             lag: None,
+            applied: None,
             failures: 0,
         }
     }

@@ -47,6 +47,8 @@ pub struct Ask<'a> {
     /// The client's CLIENT_FOUND_ROWS.
     pub found_rows: bool,
     pub pipelining: Pipelining,
+    /// A replica must be known to have what was committed by then.
+    pub after: Option<Instant>,
     /// No waiting beyond it, whatever for.
     pub deadline: Instant,
 }

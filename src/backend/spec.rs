@@ -123,6 +123,12 @@ pub struct GroupSpec {
     pub probes_down: u32,
     /// A replica further behind than this gets no reads; `None`: any lag will do.
     pub max_lag: Option<Duration>,
+    /// Reads of a session that has written go to the primary until a replica is known to have it.
+    pub own_writes: bool,
+    /// How long a statement waits for a connection, where the group has a time of its own.
+    pub wait: Option<Duration>,
+    /// The longest that a statement runs, where the group has a limit of its own.
+    pub statement: Option<Duration>,
 }
 
 impl GroupSpec {
@@ -136,6 +142,9 @@ impl GroupSpec {
             probe_timeout: Duration::from_secs(2),
             probes_down: 3,
             max_lag: None,
+            own_writes: true,
+            wait: None,
+            statement: None,
         }
     }
 }
@@ -187,6 +196,10 @@ pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
     let nodes = std::iter::once(primary).chain(replicas).collect();
     let mut spec = GroupSpec::new(group.name.clone(), nodes);
     spec.probe_every = group.pool.probe_interval;
+    spec.max_lag = group.reads.max_lag;
+    spec.own_writes = group.reads.own_writes;
+    spec.wait = group.pool.wait;
+    spec.statement = group.pool.statement_timeout.filter(|limit| !limit.is_zero());
     Ok(spec)
 }
 

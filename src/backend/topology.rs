@@ -77,6 +77,11 @@ impl Topology {
         &self.groups
     }
 
+    /// The ids of all groups.
+    pub fn ids(&self) -> impl Iterator<Item = GroupId> {
+        (0..).map(GroupId).take(self.groups.len())
+    }
+
     /// # Errors
     /// A defect: an id of another version of the rules.
     pub fn group(&self, id: GroupId) -> Result<&Arc<Group>> {

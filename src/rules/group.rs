@@ -19,6 +19,22 @@ pub struct Group {
     pub accounts: Accounts,
     pub tls: Tls,
     pub pool: Pool,
+    pub reads: Reads,
+}
+
+/// Which replicas may answer a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// The lag with which one still may; `None`: any.
+    pub max_lag: Option<Duration>,
+    /// Only one that is known to have what the session wrote itself.
+    pub own_writes: bool,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Reads { max_lag: None, own_writes: true }
+    }
 }
 
 impl Group {
@@ -109,11 +125,11 @@ pub enum TlsMode {
 pub struct Pool {
     /// The most connections to one node, over all workers.
     pub size: u32,
-    /// How long a statement waits for a free connection.
-    pub wait: Duration,
+    /// How long a statement waits for a free connection; `None`: `timeouts.pool_wait`.
+    pub wait: Option<Duration>,
     pub connect_timeout: Duration,
-    /// The longest that a statement runs; none where zero.
-    pub statement_timeout: Duration,
+    /// The longest that a statement runs; `None`: `timeouts.statement`.
+    pub statement_timeout: Option<Duration>,
     /// An idle connection is closed after this.
     pub idle_timeout: Duration,
     /// A connection isn't reused once it is this old.
@@ -126,9 +142,9 @@ impl Default for Pool {
     fn default() -> Self {
         Pool {
             size: 32,
-            wait: Duration::from_secs(5),
+            wait: None,
             connect_timeout: Duration::from_secs(3),
-            statement_timeout: Duration::ZERO,
+            statement_timeout: None,
             idle_timeout: Duration::from_secs(300),
             lifetime: Duration::from_secs(3600),
             probe_interval: Duration::from_secs(1),

@@ -81,6 +81,18 @@ pub struct GroupDefaultsShape {
     pub accounts: Option<AccountsShape>,
     pub tls: Option<TlsShape>,
     pub pool: Option<PoolShape>,
+    pub reads: Option<ReadsShape>,
+}
+
+/// Which replicas may answer a read.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadsShape {
+    /// A replica further behind than this gets no reads. Default: any lag will do.
+    pub max_lag: Option<String>,
+    /// Whether a session's reads go to the primary until a replica is known to have what the session
+    /// wrote. Default: true.
+    pub own_writes: Option<bool>,
 }
 
 /// One primary and its replicas, holding the same rows.
@@ -93,6 +105,7 @@ pub struct GroupShape {
     pub accounts: Option<AccountsShape>,
     pub tls: Option<TlsShape>,
     pub pool: Option<PoolShape>,
+    pub reads: Option<ReadsShape>,
 }
 
 /// One server.
@@ -156,11 +169,11 @@ pub struct PoolShape {
     /// The most connections to one node. Default: 32.
     #[schemars(range(min = 1, max = 100_000))]
     pub size: Option<u32>,
-    /// How long a statement waits for a free connection. Default: 5s.
+    /// How long a statement waits for a free connection. Default: `timeouts.pool_wait` of the settings.
     pub wait: Option<String>,
     /// Default: 3s.
     pub connect_timeout: Option<String>,
-    /// The longest that a statement runs. Default: no limit.
+    /// The longest that a statement runs. Default: `timeouts.statement` of the settings.
     pub statement_timeout: Option<String>,
     /// Default: 5m.
     pub idle_timeout: Option<String>,

@@ -34,6 +34,9 @@ impl Session {
             Command::Query(sql) => self.query(sql).await,
             command => self.simple_command(command).await,
         };
+        if !self.is_in_transaction() {
+            self.own_writes.end();
+        }
         match outcome {
             Ok(()) => {}
             Err(Failure::Statement(error)) => match self.loss(Some(error.clone())) {

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::executor::pass::{self, Broken, Summary, Terms};
 use crate::executor::rename::Names;
 use crate::executor::running::{Interrupt, Running};
+use crate::name::GroupId;
 use crate::observe::sessions::{Registration, Stop, Watch};
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Access, Facts, Pin, Renaming, Target};
@@ -114,7 +115,7 @@ impl Session {
         };
         self.running.add(lent.kill_handle());
         let running = self.running.clone();
-        let limit = self.limit(job.facts);
+        let limit = self.limit(job.facts, job.snapshot, std::iter::once(group));
         let terms = Terms {
             client: self.capabilities,
             backend: lent.capabilities,
@@ -284,9 +285,16 @@ impl Session {
         self.held.unbind();
     }
 
-    /// How long the statement may run.
-    pub(super) fn limit(&self, facts: &Facts) -> Option<Duration> {
-        facts.timeout.or_else(|| self.settings.timeouts.statement.limit())
+    /// How long the statement may run on these groups; the shortest of their limits.
+    pub(super) fn limit(
+        &self,
+        facts: &Facts,
+        snapshot: &Snapshot,
+        groups: impl Iterator<Item = GroupId>,
+    ) -> Option<Duration> {
+        let general = self.settings.timeouts.statement.limit();
+        let of = |group| snapshot.topology.group(group).ok().and_then(|group| group.spec.statement);
+        facts.timeout.or_else(|| groups.filter_map(|group| of(group).or(general)).min().or(general))
     }
 }
 

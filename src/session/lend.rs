@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::backend::choose::Role;
 use crate::backend::connection::Pipelining;
 use crate::backend::counters::Pin;
+use crate::backend::group::Group;
 use crate::backend::pool::{Ask, Lent};
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
@@ -118,6 +119,8 @@ pub struct Purpose {
     pub transactional: bool,
     /// Whether it may change rows, or is not known not to.
     pub writes: bool,
+    /// A hint asks for a replica, whatever it lacks.
+    pub stale: bool,
 }
 
 impl Purpose {
@@ -139,7 +142,8 @@ impl Purpose {
         };
         // What commits implicitly runs after the transaction, never inside of one.
         let writes = facts.access != Access::Read || facts.pins.is_some();
-        Purpose { role, pipelining, transactional: !facts.commits, writes }
+        let stale = facts.node == Some(NodeChoice::Replica);
+        Purpose { role, pipelining, transactional: !facts.commits, writes, stale }
     }
 
     /// Of a statement of Weir's own on the primary.
@@ -148,6 +152,7 @@ impl Purpose {
         pipelining: Pipelining::All,
         transactional: false,
         writes: false,
+        stale: false,
     };
 }
 
@@ -177,6 +182,7 @@ impl Session {
         if purpose.transactional && self.transaction.group().is_some() {
             self.check_member(snapshot, target.group)?;
         }
+        let after = self.must_show(target.group, purpose, snapshot);
         let state = self.state.in_database(target.database.as_ref());
         let mut lent = match self.held.take(target.group) {
             Some(mut lent) => {
@@ -188,15 +194,17 @@ impl Session {
             }
             None => {
                 self.registration.set_state(Doing::WaitingForConnection);
+                let to = snapshot.topology.group(target.group)?;
                 let ask = Ask {
                     worker: self.ctx.index,
                     role: purpose.role,
                     state: &state,
                     found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
                     pipelining: purpose.pipelining,
-                    deadline: Instant::now() + self.settings.timeouts.pool_wait.0,
+                    after,
+                    deadline: self.lend_by(to),
                 };
-                snapshot.topology.group(target.group)?.lend(&ask).await?
+                to.lend(&ask).await?
             }
         };
         self.registration.set_state(Doing::Executing);
@@ -212,6 +220,29 @@ impl Session {
             }
         }
         Ok(lent)
+    }
+
+    /// Until when a statement waits for a connection of the group.
+    pub(super) fn lend_by(&self, group: &Group) -> Instant {
+        Instant::now() + group.spec.wait.unwrap_or(self.settings.timeouts.pool_wait.0)
+    }
+
+    /// Notes a write; for a read that may run on a replica, up to when it must show commits.
+    fn must_show(
+        &mut self,
+        group: GroupId,
+        purpose: Purpose,
+        snapshot: &Snapshot,
+    ) -> Option<Instant> {
+        let version = snapshot.rules.version;
+        match purpose.role {
+            Role::Primary if purpose.writes => {
+                self.own_writes.begin(group, version);
+                None
+            }
+            Role::Replica | Role::Any if !purpose.stale => self.own_writes.after(group, version),
+            _ => None,
+        }
     }
 
     /// The first statement of a transaction: what was answered without a backend is said to this

@@ -22,6 +22,7 @@ pub mod lend;
 pub mod login;
 pub mod look_back;
 pub mod own;
+mod own_writes;
 pub mod plan;
 pub mod prepared;
 pub mod query;
@@ -77,6 +78,7 @@ pub struct Session {
     pub(crate) transaction: Transaction,
     /// Backend connections that belong to this session until it lets them go.
     pub(crate) held: Held,
+    own_writes: own_writes::OwnWrites,
     pub(crate) last: Last,
     idle: idle::Idle,
     /// The ids that the present statement took from a sequence.
@@ -166,6 +168,7 @@ impl Session {
             dialect: Dialect::default(),
             transaction: Transaction::default(),
             held: Held::default(),
+            own_writes: own_writes::OwnWrites::default(),
             last: Last::default(),
             idle: idle::Idle::default(),
             taken: None,

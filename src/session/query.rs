@@ -267,7 +267,9 @@ impl Session {
         let folded = match self.fold(snapshot, plan, target, sql).await? {
             Folded::AsIs => None,
             Folded::Text(text) => Some(text),
-            Folded::Benched(benched) => return self.run_benched(plan, benched, manner).await,
+            Folded::Benched(benched) => {
+                return Box::pin(self.run_benched(snapshot, plan, benched, manner)).await;
+            }
         };
         let sql = folded.as_deref().unwrap_or(sql);
         let names = plan.renamings(target);

@@ -200,7 +200,7 @@ impl Session {
         let state = self.state.clone();
         let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, parts, targets, terms_of);
-        let limit = self.limit(&plan.facts);
+        let limit = self.limit(&plan.facts, snapshot, targets.iter().map(|target| target.group));
         let outcome = {
             let work = pin!(merging::scatter(&mut self.stream, &mut lanes, &terms));
             watched(work, &self.registration, &running, limit).await
@@ -309,7 +309,7 @@ impl Session {
         let state = self.state.clone();
         let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
-        let limit = self.limit(&plan.facts);
+        let limit = self.limit(&plan.facts, snapshot, targets.iter().map(|target| target.group));
         let outcome = if write == WriteKind::Definition {
             let tables = described(plan, &targets);
             let named = |database: &str, table: &str| snapshot.rules.logical_name(database, table);
@@ -493,7 +493,6 @@ impl Session {
         if is_bound {
             return spares;
         }
-        let config = self.ctx.shared.config();
         for (group, lent) in lents {
             let wanted = targets.iter().filter(|target| target.group == *group).count() - 1;
             if wanted == 0 || !lent.pins().is_empty() {
@@ -502,10 +501,12 @@ impl Session {
             let ask = Ask {
                 worker: self.ctx.index,
                 role: Purpose::of(&plan.facts, false, false).role,
+                // They are of the node that was chosen.
+                after: None,
                 state: &self.state,
                 found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
                 pipelining: Pipelining::All,
-                deadline: Instant::now() + config.timeouts.pool_wait.0,
+                deadline: Instant::now() + self.settings.timeouts.pool_wait.0,
             };
             let more = spare(lent, &ask, wanted).await;
             spares.extend(more.into_iter().map(|lent| (*group, lent)));

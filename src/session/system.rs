@@ -165,7 +165,7 @@ impl Session {
         if let Some(plan) = plan {
             self.check_beside(plan)?;
         }
-        let deadline = plan.map_or(Deadline::OPEN, |plan| self.deadline(&plan.facts));
+        let deadline = plan.map_or(Deadline::OPEN, |plan| self.deadline(&plan.facts, snapshot));
         let mut bench = self.open_bench(snapshot, (target.group, &database), deadline).await?;
         bench.loading.set_variable("time_zone", self.state.variable("time_zone"));
         let loading = bench.loading.clone();
@@ -340,6 +340,7 @@ impl Session {
     /// Runs a statement whose tables stand on the workbench.
     pub(super) async fn run_benched(
         &mut self,
+        snapshot: &Snapshot,
         plan: &Plan,
         benched: Benched,
         manner: Manner<'_>,
@@ -358,7 +359,7 @@ impl Session {
             .into());
         }
         let manner = Manner { arguments: None, ..manner };
-        let how = (plan, manner, self.deadline(&plan.facts));
+        let how = (plan, manner, self.deadline(&plan.facts, snapshot));
         let summary = Box::pin(self.residual(how, bench, &names, text)).await?;
         self.last.note(&summary);
         Ok(match &summary.error {
@@ -399,7 +400,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         match Box::pin(self.fold_text(snapshot, None, target, sql, true)).await? {
-            Folded::Benched(benched) => self.run_benched(plan, benched, manner).await,
+            Folded::Benched(benched) => self.run_benched(snapshot, plan, benched, manner).await,
             _ => {
                 Err(Error::internal("a question over information_schema without its table").into())
             }

@@ -117,7 +117,7 @@ impl Session {
             )
             .into());
         }
-        let deadline = self.deadline(&plan.facts);
+        let deadline = self.deadline(&plan.facts, snapshot);
         let work =
             Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: false };
         match self.on_tables(work).await {
@@ -197,7 +197,7 @@ impl Session {
         binding: &Binding<'_>,
     ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
         let manner = Manner { parameters: &[], arguments: None, binary: true, more: false };
-        let deadline = self.deadline(&plan.facts);
+        let deadline = self.deadline(&plan.facts, snapshot);
         let work =
             Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: true };
         let gatherings = self.gatherings(&work, Form::Prepared).await?;

@@ -63,6 +63,7 @@ fn ask(state: &State) -> Ask<'_> {
     Ask {
         worker: 0,
         role: Role::Primary,
+        after: None,
         state,
         found_rows: false,
         pipelining: Pipelining::All,

@@ -27,6 +27,7 @@ mod moved;
 mod oracle;
 #[path = "oracle.rs"]
 mod oracle_fixed;
+mod own_writes;
 mod plan;
 mod process;
 mod reload;

@@ -14,7 +14,9 @@ use weir::reload::report::{Cause, Outcome};
 use weir::reload::{Difference, Inputs, ReadRules, Reloader, watch};
 use weir::rules::Rules;
 use weir::rules::check::{Checked, Moved};
-use weir::rules::group::{Account, Accounts, Address, Group, Node, Pool, Secret, Tls, TlsMode};
+use weir::rules::group::{
+    Account, Accounts, Address, Group, Node, Pool, Reads, Secret, Tls, TlsMode,
+};
 use weir::rules::problem::{KeyPath, Problem};
 
 /// As a check of files would come out.
@@ -67,6 +69,7 @@ fn group(name: &str) -> Arc<Group> {
     let address = Address::Tcp { host: "127.0.0.1".into(), port: 1 };
     let account = Account { user: "weir".into(), password: Secret::None };
     Arc::new(Group {
+        reads: Reads::default(),
         name: GroupName::new(name),
         primary: Arc::new(Node { name: NodeName::new("n1"), address, weight: 1, zone: None }),
         replicas: Vec::new(),
@@ -74,9 +77,9 @@ fn group(name: &str) -> Arc<Group> {
         tls: Tls { mode: TlsMode::Off, ca: None, certificate: None },
         pool: Pool {
             size: 4,
-            wait: Duration::from_secs(1),
+            wait: Some(Duration::from_secs(1)),
             connect_timeout: Duration::from_secs(1),
-            statement_timeout: Duration::ZERO,
+            statement_timeout: None,
             idle_timeout: Duration::from_secs(60),
             lifetime: Duration::from_secs(600),
             probe_interval: Duration::from_secs(1),

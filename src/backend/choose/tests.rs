@@ -12,6 +12,7 @@ fn health(standing: Standing, read_only: Option<bool>, lag: Option<u64>) -> Heal
         read_only,
         replicating: lag.is_some(),
         lag: lag.map(Duration::from_secs),
+        applied: None,
         failures: 0,
     }
 }

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use crate::name::{GroupName, NodeName};
 use crate::rules::check::Check;
-use crate::rules::group::{Account, Accounts, Address, Group, Node, Pool, Secret, Tls, TlsMode};
+use crate::rules::group::{
+    Account, Accounts, Address, Group, Node, Pool, Reads, Secret, Tls, TlsMode,
+};
 use crate::rules::problem::KeyPath;
 use crate::rules::shape::{
-    AccountShape, AccountsShape, GroupDefaultsShape, GroupShape, NodeShape, PoolShape,
+    AccountShape, AccountsShape, GroupDefaultsShape, GroupShape, NodeShape, PoolShape, ReadsShape,
     TlsModeShape, TlsShape,
 };
 
@@ -29,6 +31,9 @@ impl Check {
             }
             if let Some(pool) = &shape.pool {
                 self.pool(pool, Pool::default(), &path.key("pool"));
+            }
+            if let Some(reads) = &shape.reads {
+                self.reads(reads, Reads::default(), &path.key("reads"));
             }
         }
     }
@@ -78,7 +83,15 @@ impl Check {
         if let Some(shape) = &shape.pool {
             pool = self.pool(shape, pool, &path.key("pool"));
         }
+        let mut reads = Reads::default();
+        if let Some(shape) = defaults.and_then(|defaults| defaults.reads.as_ref()) {
+            reads = silent.reads(shape, reads, &root);
+        }
+        if let Some(shape) = &shape.reads {
+            reads = self.reads(shape, reads, &path.key("reads"));
+        }
         Some(Group {
+            reads,
             name: GroupName::from(name),
             primary: Arc::new(primary?),
             replicas,
@@ -174,39 +187,41 @@ impl Check {
         Tls { mode, ca: shape.ca.as_ref().map(PathBuf::from), certificate }
     }
 
+    fn reads(&mut self, shape: &ReadsShape, default: Reads, path: &KeyPath) -> Reads {
+        Reads {
+            max_lag: self.span(&shape.max_lag, "max_lag", path).or(default.max_lag),
+            own_writes: shape.own_writes.unwrap_or(default.own_writes),
+        }
+    }
+
     fn pool(&mut self, shape: &PoolShape, default: Pool, path: &KeyPath) -> Pool {
-        let mut duration = |text: &Option<String>, key: &str, default: Duration| match text {
-            None => default,
-            Some(text) => duration(text).unwrap_or_else(|| {
-                self.error_help(
-                    &path.key(key),
-                    format!("'{text}' is no duration"),
-                    "write a number with ms, s, m or h: 500ms, 3s",
-                );
-                default
-            }),
-        };
+        let mut span = |text, key| self.span(text, key, path);
+        let statement_timeout = span(&shape.statement_timeout, "statement_timeout");
         Pool {
             size: shape.size.unwrap_or(default.size),
-            wait: duration(&shape.wait, "wait", default.wait),
-            connect_timeout: duration(
-                &shape.connect_timeout,
-                "connect_timeout",
-                default.connect_timeout,
-            ),
-            statement_timeout: duration(
-                &shape.statement_timeout,
-                "statement_timeout",
-                default.statement_timeout,
-            ),
-            idle_timeout: duration(&shape.idle_timeout, "idle_timeout", default.idle_timeout),
-            lifetime: duration(&shape.lifetime, "lifetime", default.lifetime),
-            probe_interval: duration(
-                &shape.probe_interval,
-                "probe_interval",
-                default.probe_interval,
-            ),
+            wait: span(&shape.wait, "wait").or(default.wait),
+            connect_timeout: span(&shape.connect_timeout, "connect_timeout")
+                .unwrap_or(default.connect_timeout),
+            statement_timeout: statement_timeout.or(default.statement_timeout),
+            idle_timeout: span(&shape.idle_timeout, "idle_timeout").unwrap_or(default.idle_timeout),
+            lifetime: span(&shape.lifetime, "lifetime").unwrap_or(default.lifetime),
+            probe_interval: span(&shape.probe_interval, "probe_interval")
+                .unwrap_or(default.probe_interval),
         }
+    }
+
+    /// A duration; one that is none is a problem and counts as left out.
+    fn span(&mut self, text: &Option<String>, key: &str, path: &KeyPath) -> Option<Duration> {
+        let text = text.as_ref()?;
+        let span = duration(text);
+        if span.is_none() {
+            self.error_help(
+                &path.key(key),
+                format!("'{text}' is no duration"),
+                "write a number with ms, s, m or h: 500ms, 3s",
+            );
+        }
+        span
     }
 }
 

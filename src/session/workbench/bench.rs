@@ -64,9 +64,11 @@ impl Deadline {
 }
 
 impl Session {
-    /// The deadline of a statement that begins now.
-    pub(in crate::session) fn deadline(&self, facts: &Facts) -> Deadline {
-        Deadline(self.limit(facts).and_then(|limit| Instant::now().checked_add(limit)))
+    /// The deadline of a statement that begins now: of all groups' limits the shortest, for it may
+    /// come to any of them.
+    pub(in crate::session) fn deadline(&self, facts: &Facts, snapshot: &Snapshot) -> Deadline {
+        let limit = self.limit(facts, snapshot, snapshot.topology.ids());
+        Deadline(limit.and_then(|limit| Instant::now().checked_add(limit)))
     }
 
     /// A question of the workbench's own. Its server is stopped where the client leaves, is told to
@@ -150,16 +152,17 @@ impl Session {
         group: GroupId,
         state: &State,
     ) -> Result<Lent> {
-        let config = self.ctx.shared.config();
+        let to = snapshot.topology.group(group)?;
         let ask = Ask {
             worker: self.ctx.index,
             role: Role::Primary,
+            after: None,
             state,
             found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
             pipelining: Pipelining::Nothing,
-            deadline: Instant::now() + config.timeouts.pool_wait.0,
+            deadline: self.lend_by(to),
         };
-        snapshot.topology.group(group)?.lend(&ask).await
+        to.lend(&ask).await
     }
 
     /// The session's state, outside of its transaction.

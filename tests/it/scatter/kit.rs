@@ -60,6 +60,7 @@ pub async fn lend(groups: &[Arc<Group>]) -> Vec<Lent> {
     let ask = Ask {
         worker: 0,
         role: Role::Primary,
+        after: None,
         state: &state,
         found_rows: false,
         pipelining: Pipelining::All,
