@@ -11,6 +11,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::value::size;
+
 /// A length of time, written `250ms`, `30s`, `5m`, `8h` or `0` (which means "no limit" wherever a
 /// setting's doc line says so).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -78,9 +80,6 @@ impl fmt::Display for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Size(pub u64);
 
-const SIZE_UNITS: [(&str, u64); 4] =
-    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
 impl Size {
     pub const fn kib(n: u64) -> Self {
         Size(n << 10)
@@ -101,26 +100,14 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let wrong =
-            || format!("`{text}` is no size: write a number and B, KiB, MiB or GiB, such as 64MiB");
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let unit = unit.trim();
-        let factor = match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
-            Some((_, factor)) => *factor,
-            None if unit.is_empty() => 1,
-            None => return Err(wrong()),
-        };
-        number.checked_mul(factor).map(Size).ok_or_else(wrong)
+        size::bytes(text).map(Size)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |&&(_, factor): &&(&str, u64)| self.0 >= factor && self.0.is_multiple_of(factor);
-        match SIZE_UNITS.iter().find(fits) {
+        match size::UNITS.iter().find(fits) {
             Some((name, factor)) => write!(f, "{}{name}", self.0 / factor),
             None => write!(f, "{}B", self.0),
         }

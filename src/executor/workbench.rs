@@ -5,6 +5,8 @@
 //! drops the table, or holds more than a batch for each shard: while the table takes one, the
 //! others' servers wait.
 
+mod long;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
@@ -16,10 +18,13 @@ use crate::executor::lane::{Begun, Lane, Next};
 use crate::executor::stream::client_gone;
 use crate::executor::together::{Work, first_error, run_all};
 use crate::observe::budget::Budget;
+use crate::planner::workbench::columns::UNREADABLE;
 use crate::planner::workbench::{Form, Reference, Task};
 use crate::protocol::command;
 use crate::protocol::row::TextRow;
 use crate::wire::stream::Stream;
+
+use long::{LONG, LongRow};
 
 /// An INSERT is sent once its text has so many bytes.
 const BATCH: usize = 256 << 10;
@@ -48,9 +53,9 @@ impl Moving {
         let rows = self.rows.fetch_add(times, Ordering::Relaxed) + times;
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let (count, unit, most, setting) = if rows > self.rows_most {
-            (rows, "rows", self.rows_most, "limits.workbench_rows")
+            (rows, "rows", self.rows_most, "workbench_rows")
         } else if bytes > self.bytes_most {
-            (bytes, "bytes", self.bytes_most, "limits.workbench_bytes")
+            (bytes, "bytes", self.bytes_most, "workbench_bytes")
         } else {
             return Ok(rows);
         };
@@ -58,10 +63,11 @@ impl Moving {
             1104,
             "workbench_limit",
             format!(
-                "The statement has to bring rows of several shards together, and with table '{}' they \
+                "The statement has to bring rows of several shards together, and with table '{table}' they \
                  are more than {most} {unit} ({count} so far; {setting}): add a condition that compares \
-                 a column of '{}' with a value, its shard key best of all",
-                reference.table, reference.table,
+                 a column of '{table}' with a value, its shard key best of all, or raise the bound \
+                 (limits.{setting}, the account's {setting}, the hint {setting}({count}))",
+                table = reference.table,
             ),
         ))
     }
@@ -124,15 +130,23 @@ impl Sink<'_> {
                 match lane.take(part.names, &mut row)? {
                     Next::Row => {
                         let number = self.moving.count(row.len(), self.times, self.reference)?;
-                        // The row, and its copy with each byte escaped.
-                        let held = (batch.len() + 3 * row.len()) as u64;
+                        // The row, and its copy with each byte escaped or a piece of it.
+                        let copy = if row.len() > LONG { 2 * LONG } else { 2 * row.len() };
+                        let held = (batch.len() + row.len() + copy) as u64;
                         if held > reserved.bytes() {
                             reserved.grow(held - reserved.bytes())?;
                         }
+                        if row.len() > LONG {
+                            let batch = std::mem::replace(&mut batch, self.head());
+                            self.send_long(lane, &batch, &row, (number, part.shard)).await?;
+                            row = Vec::new();
+                            reserved.shrink(reserved.bytes() - 2 * BATCH as u64);
+                            continue;
+                        }
                         batch.push(if batch.len() == empty { b' ' } else { b',' });
                         let forms = self.reference.columns.iter().map(|column| column.form);
-                        if write_row(&row, forms, &mut batch).is_err() {
-                            return Err(lane.hostile("a damaged row"));
+                        if let Err(error) = write_row(&row, forms, &mut batch) {
+                            return Err(damaged(lane, error));
                         }
                         if self.reference.task == Task::Change {
                             number_row(number, part.shard, &mut batch);
@@ -163,6 +177,39 @@ impl Sink<'_> {
         Ok(())
     }
 
+    /// Sends a batch, if it has rows, and a long row behind it.
+    async fn send_long(
+        &self,
+        lane: &mut Lane<'_>,
+        batch: &[u8],
+        row: &[u8],
+        (number, shard): (u64, Option<u32>),
+    ) -> Result<()> {
+        let head = self.head();
+        if batch.len() > head.len() {
+            self.send(batch).await?;
+        }
+        let mut tail = Vec::new();
+        if self.reference.task == Task::Change {
+            tail.push(b')');
+            number_row(number, shard, &mut tail);
+            tail.pop();
+        }
+        let forms = self.reference.columns.iter().map(|column| column.form);
+        // Without the command's byte.
+        let head = head.get(1..).unwrap_or_default();
+        let long = LongRow::read(head, row, forms, &tail);
+        let long = long.map_err(|error| damaged(lane, error))?;
+        let mut bench = self.bench.lock().await;
+        if self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        long.send(&mut bench).await?;
+        let outcome = self.taken(&mut bench).await;
+        bench.unprepare(&long.text);
+        outcome
+    }
+
     /// The payload of a COM_QUERY up to the first row.
     fn head(&self) -> Vec<u8> {
         let mut names: Vec<String> = self
@@ -186,6 +233,11 @@ impl Sink<'_> {
             return Ok(());
         }
         bench.send_command(payload).await?;
+        self.taken(&mut bench).await
+    }
+
+    /// The answer to an INSERT.
+    async fn taken(&self, bench: &mut Connection) -> Result<()> {
         match bench.answer().await? {
             Answer::Ok(_) => Ok(()),
             Answer::Err(error) => Err(Error {
@@ -201,6 +253,24 @@ impl Sink<'_> {
             }
         }
     }
+}
+
+/// The error of a row that can't be written.
+fn damaged(lane: &mut Lane<'_>, error: Error) -> Error {
+    if error.code == JSON { error } else { lane.hostile("a damaged row") }
+}
+
+/// The code of [`unreadable`].
+const JSON: &str = "workbench_json";
+
+/// A JSON document can't be moved as it is.
+fn unreadable() -> Error {
+    Error::refused(
+        JSON,
+        "A JSON document of this statement's rows holds DECIMAL or temporal values, which its text \
+         doesn't keep, so it can't be brought together with rows of other shards: narrow the statement \
+         to one shard, or don't name the column",
+    )
 }
 
 /// A text row as one row of VALUES.
@@ -245,7 +315,8 @@ fn write_value(value: &[u8], form: Form, out: &mut Vec<u8>) -> Result<()> {
             out.extend_from_slice(b"_binary'");
             write_escaped(value, out);
         }
-        Form::Text => {
+        Form::Json if value == UNREADABLE.as_bytes() => return Err(unreadable()),
+        Form::Text | Form::Json => {
             out.push(b'\'');
             write_escaped(value, out);
         }

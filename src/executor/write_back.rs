@@ -157,7 +157,7 @@ impl Writer<'_> {
                 };
                 out.extend_from_slice(text.as_bytes());
             }
-            Form::Text | Form::Bytes => write_bytes(value, column.charset(), out),
+            Form::Text | Form::Json | Form::Bytes => write_bytes(value, column.charset(), out),
         }
         Ok(())
     }

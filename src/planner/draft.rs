@@ -16,7 +16,7 @@ use crate::planner::{Action, Many, Narrowed, Plan, PlanInput, TableUse, Tables};
 use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::analysis::Span;
 use crate::sql::classify::{Classified, StatementKind};
-use crate::sql::hint::{Hint, Hints};
+use crate::sql::hint::{Bounded, Hint, Hints};
 use crate::sql::slot::LiteralKind;
 use crate::sql::traits::Traits;
 
@@ -85,6 +85,15 @@ impl<'a> Draft<'a> {
                 Hint::Primary => facts.node = Some(NodeChoice::Primary),
                 Hint::Replica => facts.node = Some(NodeChoice::Replica),
                 Hint::ConsistentReads => facts.consistent = true,
+                Hint::Bound { of, most } => {
+                    let bounds = &mut facts.bounds;
+                    let bound = match of {
+                        Bounded::WorkbenchRows => &mut bounds.workbench_rows,
+                        Bounded::WorkbenchBytes => &mut bounds.workbench_bytes,
+                        Bounded::MergeMemory => &mut bounds.merge_memory,
+                    };
+                    *bound = Some(*most);
+                }
                 Hint::Timeout(ms) => facts.timeout = Some(Duration::from_millis(*ms)),
                 _ => {}
             }

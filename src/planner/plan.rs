@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::workbench::Workbench;
+use crate::rules::user::Bounds;
 use crate::sql::show::ShowKind;
 
 /// What a template does, whatever its values are.
@@ -33,6 +34,8 @@ pub struct Facts {
     pub prepared: PreparedForm,
     /// `timeout(ms)` of a hint, counted from the statement's arrival.
     pub timeout: Option<Duration>,
+    /// What hints say of this statement's bounds.
+    pub bounds: Bounds,
     /// A hint wants a read that shows no half of a committed transaction.
     pub consistent: bool,
     /// A hint's choice of node. `None`: by [`Access`] and the session's state.
@@ -61,6 +64,7 @@ impl Default for Facts {
             commits: false,
             prepared: PreparedForm::Native,
             timeout: None,
+            bounds: Bounds::default(),
             consistent: false,
             node: None,
             looks_back: false,

@@ -109,8 +109,10 @@ pub enum Form {
     Double,
     /// Bytes in the column's own character set, or in none.
     Bytes,
-    /// Text of dates, JSON and kinds of columns that are read from text.
+    /// Text of dates and kinds of columns that are read from text.
     Text,
+    /// A JSON document's text, or a mark where it isn't all of it.
+    Json,
     /// Seconds since 1970, written as a time of UTC.
     Moment,
 }

@@ -202,6 +202,15 @@ pub struct UserShape {
     /// Default: no limit of its own.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: Option<u32>,
+    /// Rows that the workbench may gather for one statement of this account; a hint can't raise it.
+    /// Default: `limits.workbench_rows`.
+    #[schemars(range(min = 1))]
+    pub workbench_rows: Option<u64>,
+    /// Bytes of these rows, such as 64MiB. Default: `limits.workbench_bytes`.
+    pub workbench_bytes: Option<String>,
+    /// What a sorted or grouped merge may hold for one statement, such as 64MiB. Default:
+    /// `limits.merge_memory`.
+    pub merge_memory: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use crate::planner::plan::{Access, Facts, Pin, Renaming, Target};
 use crate::protocol::command;
 use crate::protocol::execute::{Parameter, write_execute};
 use crate::protocol::status::StatusFlags;
+use crate::rules::user::Bounds;
 use crate::session::lend::Purpose;
 use crate::session::prepared;
 use crate::session::{End, Session};
@@ -283,6 +284,17 @@ impl Session {
         lent.condemn();
         drop(lent);
         self.held.unbind();
+    }
+
+    /// What the statement may gather or hold.
+    pub(super) fn bounds(&self, facts: &Facts) -> Bounds {
+        let limits = &self.settings.limits;
+        let general = Bounds {
+            workbench_rows: Some(u64::from(limits.workbench_rows)),
+            workbench_bytes: Some(limits.workbench_bytes.0),
+            merge_memory: Some(limits.merge_memory.0),
+        };
+        self.identity.user.bounds.narrowed(&facts.bounds, &general)
     }
 
     /// How long the statement may run on these groups; the shortest of their limits.

@@ -189,7 +189,7 @@ impl Session {
             gather,
             window,
             budget: &ctx.shared.budget,
-            merge_memory: config.limits.merge_memory.0,
+            merge_memory: self.bounds(&plan.facts).merge_memory.unwrap_or(u64::MAX),
             read_ahead: config.limits.merge_window.bytes(),
             running: &running,
         };

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::sql::lex::{Dialect, Scanner};
 use crate::sql::literal::{name_of, unquote};
 use crate::sql::token::{Token, TokenKind};
+use crate::value::size;
 
 /// What a hint asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Hint {
     Replica,
     /// `timeout(500)`: milliseconds.
     Timeout(u64),
+    /// `workbench_rows(5000)`, `workbench_bytes(64MiB)`, `merge_memory('64MiB')`: what it may take.
+    Bound { of: Bounded, most: u64 },
     /// `scatter_ok`: a statement for many shards is meant so.
     ScatterOk,
     /// `consistent_reads`: a read of many shards shows no half of a committed transaction.
@@ -27,6 +30,17 @@ pub enum Hint {
     Node(Vec<String>),
     /// TDDL's `scan(…)`: to all shards, narrowed by what is given.
     Scan(Scan),
+}
+
+/// What a hint bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounded {
+    /// Rows that the workbench gathers.
+    WorkbenchRows,
+    /// Bytes of these rows.
+    WorkbenchBytes,
+    /// Bytes that a sorted or grouped merge holds.
+    MergeMemory,
 }
 
 /// The arguments of TDDL's `scan()`.
@@ -147,6 +161,21 @@ impl<'a> Reader<'a> {
                     Ok(milliseconds) if milliseconds > 0 => Ok(Hint::Timeout(milliseconds)),
                     _ => Err("timeout(ms) takes a number of milliseconds above 0"),
                 },
+                ("workbench_rows", [value]) => match value.first().parse() {
+                    Ok(most) => Ok(Hint::Bound { of: Bounded::WorkbenchRows, most }),
+                    Err(_) => Err("workbench_rows(n) takes a number of rows"),
+                },
+                (name @ ("workbench_bytes" | "merge_memory"), [value]) => {
+                    match size::bytes(value.first()) {
+                        Ok(most) => {
+                            let bytes = Bounded::WorkbenchBytes;
+                            let of =
+                                if name == "merge_memory" { Bounded::MergeMemory } else { bytes };
+                            Ok(Hint::Bound { of, most })
+                        }
+                        Err(_) => Err("it takes a number of bytes, or a size such as '64MiB'"),
+                    }
+                }
                 ("shard", [table, shard]) => match shard.first().parse() {
                     Ok(shard) => Ok(Hint::Shard { table: table.first().to_owned(), shard }),
                     Err(_) => Err("shard(table, n) takes a table and a shard's number"),
@@ -157,7 +186,7 @@ impl<'a> Reader<'a> {
                     Err("it takes no arguments")
                 }
                 _ => Err(
-                    "known are shard(table, n), primary, replica, timeout(ms), scatter_ok, consistent_reads",
+                    "known are shard(table, n), primary, replica, timeout(ms), scatter_ok, consistent_reads, workbench_rows(n), workbench_bytes(size), merge_memory(size)",
                 ),
             };
             self.keep(hint, &call.name, hints);

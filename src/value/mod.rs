@@ -10,6 +10,7 @@
 pub mod assign;
 pub mod compare;
 pub mod decimal;
+pub mod size;
 pub mod temporal;
 pub mod types;
 

@@ -546,6 +546,50 @@ fn copies_count_toward_the_bound() {
     }
 }
 
+/// The account's bound holds against a hint, and a hint against the settings.
+#[test]
+fn bounds_are_the_settings_the_accounts_and_the_hints() {
+    for rig in rig::shared_kinds() {
+        let settings = [("limits", "workbench_rows: 150".to_owned())];
+        let (proxy, rules) = rig.another(&settings).expect("another Weir");
+        let asked = async |conn: &mut Conn, hint: &str| {
+            let sql = format!("SELECT /*+ weir: {hint} */ count(DISTINCT status) FROM orders");
+            match conn.query_first::<u64, _>(sql).await {
+                Ok(count) => count.is_some(),
+                Err(error) => {
+                    assert_eq!(code(&error).0, 1104, "{error}");
+                    false
+                }
+            }
+        };
+        blocking(&proxy.url("shop"), async |conn| {
+            assert!(!asked(conn, "scatter_ok").await);
+            assert!(asked(conn, "workbench_rows(400)").await);
+            assert!(!asked(conn, "workbench_rows(400), workbench_bytes('1KiB')").await);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        let path = rules.join("users.yaml");
+        let text = std::fs::read_to_string(&path).expect("the rules");
+        let edited = text.replacen(
+            "    schemas: [shop]\n",
+            "    schemas: [shop]\n    workbench_rows: 300\n",
+            1,
+        );
+        assert_ne!(text, edited);
+        std::fs::write(&path, edited).expect("edited rules");
+        // The account is what it was at the login.
+        let lowered = (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let passes = blocking(&proxy.url("shop"), async |conn| {
+                Ok(asked(conn, "workbench_rows(400)").await)
+            });
+            !passes.unwrap_or_else(|error| panic!("{error}"))
+        });
+        assert!(lowered, "the account's bound");
+    }
+}
+
 /// A table that was altered behind this Weir is known by its definition, and no sequence moves.
 #[test]
 fn what_a_table_is_now_decides() {
@@ -613,4 +657,105 @@ fn what_a_table_is_now_decides() {
             sql::execute(url, &[&format!("DROP TABLE {database}.{table}")]).expect("dropped");
         }
     }
+}
+
+/// A row that nearly fills a packet, of bytes that a text has to escape, and others that a batch takes.
+#[test]
+fn rows_near_the_longest_packet_are_moved() {
+    for rig in rig::shared_kinds() {
+        let url = rig.groups[0].primary.url("root");
+        let packet = sql::query(&url, "SELECT @@max_allowed_packet").expect("a size")[0][0].clone();
+        let most: usize = packet.parse::<usize>().expect("a number").min(16 << 20);
+        let long = most - (200 << 10);
+        for database in ["shop", "shop_0000"] {
+            let statements = [
+                format!("DROP TABLE IF EXISTS {database}.long_rows"),
+                format!(
+                    "CREATE TABLE {database}.long_rows (id int PRIMARY KEY, b longblob, t longtext \
+                     CHARACTER SET utf8mb4)"
+                ),
+                format!("INSERT INTO {database}.long_rows VALUES (1, 'a', 'b')"),
+                format!("INSERT INTO {database}.long_rows VALUES (2, repeat('''', {long}), 'x')"),
+                format!(
+                    "INSERT INTO {database}.long_rows VALUES (3, x'00', repeat('é\\\\', 800000))"
+                ),
+                format!(
+                    "INSERT INTO {database}.long_rows VALUES (4, repeat(x'00FF27', 400000), NULL)"
+                ),
+                format!("INSERT INTO {database}.long_rows VALUES (5, NULL, '')"),
+            ];
+            let mut all = vec!["SET NAMES utf8mb4"];
+            all.extend(statements.iter().map(String::as_str));
+            sql::execute(&url, &all).expect("long rows");
+        }
+        let sql = format!(
+            "SELECT l.id, sha2(l.b, 256), length(l.b), sha2(l.t, 256), char_length(l.t), x.c FROM long_rows l \
+             JOIN {ACROSS} ORDER BY l.id"
+        );
+        let expected = sql::query(&rig.plain_url(), &sql).expect("rows of one server");
+        assert_eq!(expected.len(), 5);
+        blocking(&rig.url(), async |conn| {
+            // Inside of a transaction nothing is read where it is.
+            conn.query_drop("BEGIN").await.map_err(|error| error.to_string())?;
+            let found: Vec<Row> = conn.query(&sql).await.map_err(|error| error.to_string())?;
+            for (found, expected) in found.into_iter().zip(&expected) {
+                let found: Vec<String> = found
+                    .unwrap()
+                    .into_iter()
+                    .map(|value| value.as_sql(true).trim_matches('\'').to_owned())
+                    .collect();
+                assert_eq!(&found, expected);
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        for database in ["shop", "shop_0000"] {
+            sql::execute(&url, &[&format!("DROP TABLE {database}.long_rows")]).expect("dropped");
+        }
+    }
+}
+
+/// A document whose values its text doesn't keep is refused rather than changed on its way.
+#[test]
+fn json_is_moved_whole_or_not_at_all() {
+    let Some(rig) = rig::shared(Kind::MySql) else { return };
+    let url = rig.groups[0].primary.url("root");
+    let statements = [
+        "DROP TABLE IF EXISTS shop_0000.documents",
+        "CREATE TABLE shop_0000.documents (id int PRIMARY KEY, j json)",
+        "INSERT INTO shop_0000.documents VALUES (1, '{\"a\": [1, 2.50, -7, 1e300, \"x\", null, true]}'), \
+         (2, NULL), (3, '18446744073709551615'), (4, '\"2024-01-01\"'), \
+         (5, JSON_OBJECT('k', 1.10)), (6, JSON_ARRAY(TIMESTAMP('2024-01-01 00:00:00'))), \
+         (7, JSON_ARRAY(12345678901234567890.12)), (8, '{\"long\": \"123456789\"}')",
+        "UPDATE shop_0000.documents SET j = JSON_SET(j, '$.long', '1') WHERE id = 8",
+    ];
+    sql::execute(&url, &statements).expect("documents");
+    blocking(&rig.url(), async |conn| {
+        let fails = |error: mysql_async::Error| error.to_string();
+        // Inside of a transaction nothing is read where it is.
+        conn.query_drop("BEGIN").await.map_err(fails)?;
+        let ask = |ids: &str| {
+            format!("SELECT d.j FROM documents d JOIN {ACROSS} WHERE d.id IN ({ids}) ORDER BY d.id")
+        };
+        let found: Vec<Option<String>> = conn.query(ask("1, 2, 3, 4, 8")).await.map_err(fails)?;
+        let text = |text: &str| Some(text.to_owned());
+        let expected = [
+            text("{\"a\": [1, 2.5, -7, 1e300, \"x\", null, true]}"),
+            None,
+            text("18446744073709551615"),
+            text("\"2024-01-01\""),
+            text("{\"long\": \"1\"}"),
+        ];
+        assert_eq!(found, expected);
+        for id in ["5", "6", "7"] {
+            let error = conn.query_drop(ask(id)).await.expect_err("it can't be moved");
+            assert!(code(&error).1.contains("[weir:workbench_json]"), "{id}: {error}");
+        }
+        let without = format!("SELECT count(*) FROM documents d JOIN {ACROSS} WHERE d.id > 0");
+        let found: Option<u64> = conn.query_first(without).await.map_err(fails)?;
+        assert_eq!(found, Some(8), "a column that isn't named isn't moved");
+        Ok(())
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    sql::execute(&url, &["DROP TABLE shop_0000.documents"]).expect("dropped");
 }

@@ -438,14 +438,16 @@ impl Stored {
                 "CAST(CAST({left} AS CHAR) AS BINARY) <=> CAST(CAST({right} AS CHAR) AS BINARY)"
             ),
             (_, Form::Bytes) => format!("CAST({left} AS BINARY) <=> CAST({right} AS BINARY)"),
-            (_, Form::Digits | Form::Text | Form::Moment) => format!("{left} <=> {right}"),
+            (_, Form::Digits | Form::Text | Form::Json | Form::Moment) => {
+                format!("{left} <=> {right}")
+            }
         }
     }
 
     /// The character set that the value's bytes are in, as an introducer names it; `None` for bytes.
     pub fn charset(&self) -> Option<&str> {
         match self.moved.form {
-            Form::Text => Some("utf8mb4"),
+            Form::Text | Form::Json => Some("utf8mb4"),
             _ => {
                 let collation = self.kind.collation().filter(|collation| collation.is_known())?;
                 let charset = collation.charset();

@@ -16,6 +16,9 @@ use crate::sql::parse;
 use crate::sql::token::TokenKind;
 use crate::value::types::ColumnType;
 
+/// What stands for a JSON document that its text doesn't hold; no document's text is this.
+pub const UNREADABLE: &str = "!";
+
 /// What a statement names.
 pub(super) struct Named {
     /// Every word and quoted name of it, in lower case.
@@ -112,7 +115,8 @@ pub fn form(kind: &ColumnType) -> Form {
         T::Int { .. } | T::Decimal { .. } | T::Year => Form::Digits,
         T::Enum { .. } | T::Set { .. } => Form::Ordinal,
         T::Float { .. } | T::Double { .. } => Form::Double,
-        T::Date | T::Time { .. } | T::DateTime { .. } | T::Json => Form::Text,
+        T::Date | T::Time { .. } | T::DateTime { .. } => Form::Text,
+        T::Json => Form::Json,
         T::Timestamp { .. } => Form::Moment,
         T::Other(name) if matches!(&**name, "uuid" | "inet4" | "inet6") => Form::Text,
         _ => Form::Bytes,
@@ -127,6 +131,17 @@ impl Moved {
             Form::Double => format!("{column} * 1e0"),
             Form::Moment => format!("UNIX_TIMESTAMP({column})"),
             Form::Ordinal => format!("CAST({column} AS UNSIGNED)"),
+            // Read from its own text a document may be another one: DECIMAL becomes DOUBLE, times
+            // become texts, in other digits or another length.
+            Form::Json => {
+                let text = format!("CAST({column} AS CHAR)");
+                let again = format!("CAST({text} AS JSON)");
+                format!(
+                    "IF({text} = CAST({again} AS CHAR) AND JSON_STORAGE_SIZE({column}) \
+                     - JSON_STORAGE_FREE({column}) = JSON_STORAGE_SIZE({again}) \
+                     OR {column} IS NULL, {text}, '{UNREADABLE}')"
+                )
+            }
             Form::Digits | Form::Bytes | Form::Text => column,
         }
     }

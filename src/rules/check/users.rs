@@ -8,7 +8,8 @@ use crate::name::{SchemaName, UserName};
 use crate::rules::check::Check;
 use crate::rules::problem::{KeyPath, suggestion};
 use crate::rules::shape::{RightShape, SchemaShape, UserShape};
-use crate::rules::user::{Rights, User};
+use crate::rules::user::{Bounds, Rights, User};
+use crate::value::size;
 
 /// `$A$005$`, 20 bytes of salt, 43 characters of digest.
 const SHA2_LENGTH: usize = 70;
@@ -83,7 +84,27 @@ impl Check {
             default_schema: shape.default_schema.as_deref().map(SchemaName::from),
             rights,
             max_connections: shape.max_connections.unwrap_or(0),
+            bounds: self.bounds(shape, path),
         })
+    }
+
+    fn bounds(&mut self, shape: &UserShape, path: &KeyPath) -> Bounds {
+        let bytes = shape.workbench_bytes.as_deref();
+        Bounds {
+            workbench_rows: shape.workbench_rows,
+            workbench_bytes: self.size(bytes, &path.key("workbench_bytes")),
+            merge_memory: self.size(shape.merge_memory.as_deref(), &path.key("merge_memory")),
+        }
+    }
+
+    fn size(&mut self, text: Option<&str>, path: &KeyPath) -> Option<u64> {
+        match size::bytes(text?) {
+            Ok(bytes) => Some(bytes),
+            Err(why) => {
+                self.error(path, why);
+                None
+            }
+        }
     }
 
     /// `None` means all schemas.

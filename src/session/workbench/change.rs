@@ -20,7 +20,7 @@ use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
 use crate::name::GroupId;
-use crate::planner::plan::Renaming;
+use crate::planner::plan::{Facts, Renaming};
 use crate::planner::splice::Form;
 use crate::planner::workbench::change::{Change, Changed, Changes};
 use crate::planner::workbench::{Reference, Task};
@@ -122,12 +122,12 @@ impl Session {
     ) -> Result<(Told, Bench), Failure> {
         let work = &changing.work;
         let gatherings = self.gatherings(work, Form::Text).await?;
-        let moving = self.moving();
+        let moving = self.moving(&work.plan.facts);
         let (mut bench, names) = match self.held_rows(work, &gatherings, &moving).await {
             // Rows of several shards are equal in a key that no server checks over all of them.
             Err(Failure::Statement(error)) if error.errno == DUPLICATE => {
                 let work = Work { loose: true, ..*work };
-                let moving = self.moving();
+                let moving = self.moving(&work.plan.facts);
                 self.held_rows(&work, &gatherings, &moving).await?
             }
             held => held?,
@@ -144,10 +144,10 @@ impl Session {
         }
     }
 
-    pub(super) fn moving(&self) -> Moving {
-        let config = self.ctx.shared.config();
-        let limits = &config.limits;
-        Moving::new(u64::from(limits.workbench_rows), limits.workbench_bytes.0)
+    pub(super) fn moving(&self, facts: &Facts) -> Moving {
+        let bounds = self.bounds(facts);
+        let most = |bound: Option<u64>| bound.unwrap_or(u64::MAX);
+        Moving::new(most(bounds.workbench_rows), most(bounds.workbench_bytes))
     }
 
     /// The workbench with the rows that the statement needs.
