@@ -185,7 +185,8 @@ async fn facts(node: &Node, control: &mut Conn, bound: Duration) -> Result<Facts
         "SELECT CONCAT(@@global.sql_mode), CONCAT(@@global.max_allowed_packet), \
          CONCAT(@@global.lower_case_table_names), CONCAT(@@global.wait_timeout), \
          CONCAT(@@global.time_zone), CONCAT(@@global.character_set_server), \
-         CONCAT(@@global.collation_server), CONCAT(@@global.{}), CONCAT(@@global.server_id)",
+         CONCAT(@@global.collation_server), CONCAT(@@global.{}), CONCAT(@@global.server_id), \
+         CONCAT(@@global.innodb_rollback_on_timeout)",
         version.kind.isolation_variable()
     );
     let row: Option<Row> = control::run(node, bound, control.query_first(sql)).await?;
@@ -206,6 +207,8 @@ async fn facts(node: &Node, control: &mut Conn, bound: Duration) -> Result<Facts
         collation: shared(6),
         isolation: shared(7),
         server_id: text(8).parse().unwrap_or(0),
+        // MariaDB writes a word.
+        rollback_on_timeout: matches!(text(9).as_str(), "1" | "ON"),
         version,
         collations: collations.into(),
     })

@@ -86,6 +86,8 @@ pub struct Facts {
     pub isolation: Arc<str>,
     /// `@@server_id`: two nodes of a group with one id are a mistake.
     pub server_id: u64,
+    /// `@@innodb_rollback_on_timeout`: error 1205 ends the transaction.
+    pub rollback_on_timeout: bool,
     /// Collations by id, sorted by id: what a client's handshake byte and a column's charset mean.
     pub collations: Arc<[Collation]>,
 }

@@ -203,6 +203,8 @@ section! {
         live idle: Span = Span::hours(8);
         /// A session that sends nothing while a transaction is open: it is rolled back and closed. 0: none.
         live idle_in_transaction: Span = Span::hours(1);
+        /// A transaction, from its first statement on a database: beyond it a statement under way is answered 3024, and the session is closed (4031), which rolls the transaction back. 0: none.
+        live transaction: Span = Span::seconds(0);
         /// One statement; beyond it it is killed on the backends and answered 3024. 0: none.
         live statement: Span = Span::seconds(0);
         /// A client that doesn't take its rows; the session is closed.

@@ -3,6 +3,8 @@
 //! Owns: the list, and the small commands (PING, STATISTICS, SET_OPTION, INIT_DB, RESET, QUIT …).
 //! Never: answers OK to a command that it doesn't know.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 
 use crate::backend::state::State;
@@ -15,7 +17,7 @@ use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
 use crate::session::forward::Failure;
 use crate::session::login::{self, Asked};
-use crate::session::{End, Session};
+use crate::session::{End, Session, transaction_error};
 
 impl Session {
     /// Answers one command, flushed.
@@ -39,6 +41,9 @@ impl Session {
         }
         match outcome {
             Ok(()) => {}
+            Err(Failure::Statement(_)) if self.transaction_left() == Some(Duration::ZERO) => {
+                return Err(End::Error(transaction_error(&self.settings)));
+            }
             Err(Failure::Statement(error)) => match self.loss(Some(error.clone())) {
                 Some(loss) => return Err(End::Error(loss)),
                 None => self.reply_error(&error),

@@ -306,7 +306,15 @@ impl Session {
     ) -> Option<Duration> {
         let general = self.settings.timeouts.statement.limit();
         let of = |group| snapshot.topology.group(group).ok().and_then(|group| group.spec.statement);
-        facts.timeout.or_else(|| groups.filter_map(|group| of(group).or(general)).min().or(general))
+        let own = facts.timeout;
+        let limit = own.or_else(|| groups.filter_map(|group| of(group).or(general)).min());
+        limit.or(general).into_iter().chain(self.transaction_left()).min()
+    }
+
+    /// How much longer the open transaction may last; `None`: there is none, or no limit.
+    pub(super) fn transaction_left(&self) -> Option<Duration> {
+        let limit = self.settings.timeouts.transaction.limit()?;
+        Some(limit.saturating_sub(self.transaction.since()?.elapsed()))
     }
 }
 

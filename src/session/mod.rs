@@ -42,6 +42,7 @@ mod workbench;
 use std::sync::Arc;
 
 use crate::backend::state::State;
+use crate::config::Config;
 use crate::context::{Client, Settings, WorkerContext};
 use crate::error::{Error, Fault, Result, Retry};
 use crate::executor::insert_id::Taken;
@@ -229,8 +230,10 @@ impl Session {
         self.registration.set_in_transaction(in_transaction);
         let watch = if in_transaction { Watch::InTransaction } else { Watch::Idle };
         self.ctx.shared.renew(&mut self.settings);
+        let left = self.transaction_left();
         let limit = if in_transaction {
-            self.settings.timeouts.idle_in_transaction.limit()
+            let idle = self.settings.timeouts.idle_in_transaction.limit();
+            idle.into_iter().chain(left).min()
         } else {
             self.settings.timeouts.idle.limit()
         };
@@ -244,7 +247,10 @@ impl Session {
             },
             () = self.idle.over(limit) => {
                 let limit = limit.unwrap_or_default();
-                Err(End::Error(idle_error(limit, in_transaction)))
+                Err(End::Error(match left {
+                    Some(left) if left == limit => transaction_error(&self.settings),
+                    _ => idle_error(limit, in_transaction),
+                }))
             }
             stop = self.registration.stopped(watch) => Err(End::Stopped(stop)),
         }
@@ -311,6 +317,18 @@ const DISCARD: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How long a closing session waits for its client to take the last packet.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn transaction_error(settings: &Config) -> Error {
+    let limit = settings.timeouts.transaction.0.as_secs_f64();
+    Error::new(
+        Fault::Client,
+        4031,
+        b"HY000",
+        "transaction_timeout",
+        format!("The transaction was open for {limit} s (timeouts.transaction): it is rolled back"),
+    )
+    .fatal()
+}
 
 fn idle_error(limit: std::time::Duration, in_transaction: bool) -> Error {
     let (setting, tail) = if in_transaction {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::pass::Summary;
-use crate::observe::sessions::Target as KillTarget;
+use crate::observe::sessions::{Stop, Target as KillTarget, Watch};
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
@@ -19,11 +19,11 @@ use crate::planner::tokens::TABLES_APART;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
-use crate::session::Session;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::lend::Purpose;
 use crate::session::reply::{Kind, Table};
 use crate::session::system::Folded;
+use crate::session::{End, Session};
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
@@ -181,12 +181,24 @@ impl Session {
     }
 
     /// Waits while the proxy is paused; what is inside of a transaction goes on.
-    pub(super) async fn pass_gate(&self) -> Result<(), Failure> {
+    pub(super) async fn pass_gate(&mut self) -> Result<(), Failure> {
         if self.ctx.shared.gate.is_closed() && !self.is_in_transaction() {
-            let patience = self.settings.timeouts.pause.0;
-            Box::pin(self.ctx.shared.gate.pass(patience)).await?;
+            Box::pin(self.wait_at_gate()).await?;
         }
         Ok(())
+    }
+
+    async fn wait_at_gate(&mut self) -> Result<(), Failure> {
+        let ctx = self.ctx.clone();
+        tokio::select! {
+            biased;
+            passed = ctx.shared.gate.pass(self.settings.timeouts.pause.0) => Ok(passed?),
+            stop = self.registration.stopped(Watch::Statement) => Err(match stop {
+                Stop::Query => error_code::interrupted().into(),
+                stop => Failure::Session(End::Stopped(stop)),
+            }),
+            () = self.stream.closed() => Err(Failure::Session(End::Client)),
+        }
     }
 
     /// A statement that Weir doesn't understand may not be SQL at all: a server knows, and its error

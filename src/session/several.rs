@@ -198,13 +198,13 @@ impl Session {
         };
         let outcome = match (ending, shared.mode) {
             (Ending::Commit, Transactions::Atomic) => conclude::commit(&mut parties, &terms).await,
-            (Ending::Commit, _) => each::commit(&mut parties).await,
+            (Ending::Commit, _) => each::commit(&mut parties, terms.step).await,
             (Ending::Rollback, Transactions::Atomic) => {
                 conclude::rollback(&mut parties, &terms).await;
                 Ok(())
             }
             (Ending::Rollback, _) => {
-                each::rollback(&mut parties).await;
+                each::rollback(&mut parties, terms.step).await;
                 Ok(())
             }
         };
@@ -232,9 +232,19 @@ impl Session {
     /// The same after an error of a server, where it says that the server has rolled back. Even the
     /// connection that said it is told ROLLBACK: whatever is left of BEGIN on it is nobody else's.
     pub(super) async fn follow_rollback(&mut self, errno: u16) {
-        if rolls_back(errno) && self.is_in_transaction() && !self.transaction.is_xa() {
+        let rolls_back = rolls_back(errno) || errno == 1205 && self.loses_all_by_a_timeout();
+        if rolls_back && self.is_in_transaction() && !self.transaction.is_xa() {
             self.abort_transaction().await;
         }
+    }
+
+    /// Whether a server of the transaction undoes more than the statement whose lock wait times out.
+    fn loses_all_by_a_timeout(&self) -> bool {
+        let snapshot = self.snapshot();
+        self.transaction.members().iter().any(|member| {
+            let facts = snapshot.topology.group(member.group).ok().and_then(|group| group.facts());
+            facts.is_some_and(|facts| facts.rollback_on_timeout)
+        })
     }
 
     /// A statement in autocommit that changes several groups runs in a transaction of Weir's own.

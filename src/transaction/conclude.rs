@@ -250,10 +250,14 @@ async fn do_step(
         Ok(Err(error)) => (Answer::Lost, Some(error)),
         Err(_) => {
             lent.condemn();
-            let why = format!("no answer within {} s (transactions.step)", limit.as_secs());
-            (Answer::Lost, Some(lost(lent, &why)))
+            (Answer::Lost, Some(late(lent, limit)))
         }
     }
+}
+
+/// A server has not answered a step in its time.
+pub(super) fn late(lent: &Lent, limit: Duration) -> Error {
+    lost(lent, &format!("no answer within {} s (transactions.step)", limit.as_secs_f64()))
 }
 
 fn lost(lent: &Lent, why: &str) -> Error {

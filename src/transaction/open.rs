@@ -8,6 +8,7 @@
 //! group becomes the anchor; every further one joins before its first statement.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -83,6 +84,7 @@ pub struct Anchor {
 #[derive(Clone, Debug)]
 struct Open {
     begun: Begun,
+    since: Instant,
     /// `None` in tests without connections.
     anchor: Option<Anchor>,
     members: SmallVec<[Member; 1]>,
@@ -122,6 +124,14 @@ impl Transaction {
     /// The anchor: the group that the transaction was first opened on.
     pub fn group(&self) -> Option<GroupId> {
         self.members().first().map(|member| member.group)
+    }
+
+    /// When its first statement went to a group.
+    pub fn since(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Open(open) => Some(open.since),
+            _ => None,
+        }
     }
 
     /// The groups that take part, the anchor first.
@@ -281,6 +291,7 @@ impl Transaction {
             let member = Member { group, wrote: false, branch: None };
             let open = Open {
                 begun,
+                since: Instant::now(),
                 anchor: handle.map(|handle| Anchor { group, handle }),
                 members: SmallVec::from_elem(member, 1),
                 shared: None,

@@ -30,7 +30,9 @@ fn rigs() -> &'static [Rig] {
                 plain: true,
                 settings: Vec::new(),
             };
-            Rig::start(&options, &rig::Silent).unwrap_or_else(|reason| panic!("{kind}: {reason}"))
+            let extra = ["--innodb-rollback-on-timeout=ON", "--innodb-lock-wait-timeout=1"];
+            Rig::start_on(&options, &extra, &rig::Silent)
+                .unwrap_or_else(|reason| panic!("{kind}: {reason}"))
         };
         kinds.map(start).collect()
     })
@@ -115,5 +117,36 @@ fn commit_and_rollback_mean_what_a_procedure_opened() {
         assert_eq!(kept, Some(1), "{way}: COMMIT did nothing");
         conn.query_drop("DELETE FROM coupons WHERE code LIKE 'ZZOPEN%'").await.expect("DELETE");
         conn.query_drop("DROP PROCEDURE opens").await.expect("DROP");
+    });
+}
+
+#[test]
+fn a_lock_wait_timeout_that_rolls_back_does_so_in_all_groups() {
+    on_each_url(async |url, way| {
+        let (mut conn, mut other) = (connect(url).await, connect(url).await);
+        let set = |user: u64, score: u64| {
+            format!("UPDATE users SET score = {score} WHERE user_id = {user}")
+        };
+        // 17 and 18 lie in the first group, 25 and 26 in the second.
+        let users = "SELECT CAST(score AS SIGNED) FROM users WHERE user_id IN (17, 18, 25, 26) \
+                     ORDER BY user_id";
+        for user in [17, 18, 25, 26] {
+            conn.query_drop(set(user, 1)).await.expect("a row");
+        }
+        other.query_drop("BEGIN").await.expect("BEGIN");
+        other.query_drop(set(26, 2)).await.expect("a lock");
+        conn.query_drop("BEGIN").await.expect("BEGIN");
+        for user in [17, 25] {
+            conn.query_drop(set(user, 3)).await.expect("a row");
+        }
+        match conn.query_drop(set(26, 3)).await {
+            Err(mysql_async::Error::Server(error)) => assert_eq!(error.code, 1205, "{way}"),
+            outcome => panic!("{way}: {outcome:?}"),
+        }
+        other.query_drop("ROLLBACK").await.expect("ROLLBACK");
+        conn.query_drop(set(18, 4)).await.expect("the session goes on");
+        conn.query_drop("COMMIT").await.expect("COMMIT");
+        let left: Vec<i64> = other.query(users).await.expect("rows");
+        assert_eq!(left, [1, 4, 1, 1], "{way}");
     });
 }

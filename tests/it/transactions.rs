@@ -581,6 +581,38 @@ fn the_rules_say_what_a_transaction_over_groups_may_be() {
     });
 }
 
+#[test]
+fn a_transaction_ends_with_its_time() {
+    on_each(920_656, async |own, rig| {
+        let (a, b) = (920_657, 920_665);
+        let settings = [("timeouts", "transaction: 1s".to_string())];
+        let (proxy, _rules) = rig.another(&settings).expect("another Weir");
+        let opts = Opts::from_url(&proxy.url("shop")).expect("a URL");
+        // Idle, and with a statement under way; a short transaction is left alone.
+        for wait in ["DO 1", "SELECT SLEEP(20) FROM users WHERE user_id = 920657"] {
+            let mut conn = Conn::new(opts.clone()).await?;
+            conn.query_drop("BEGIN").await?;
+            conn.query_drop(pay(a, 0)).await?;
+            conn.query_drop("COMMIT").await?;
+            conn.query_drop("BEGIN").await?;
+            conn.query_drop(pay(a, 1)).await?;
+            conn.query_drop(pay(b, 1)).await?;
+            let began = std::time::Instant::now();
+            let mut ended = conn.query_drop(wait).await;
+            if ended.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+                ended = conn.query_drop("COMMIT").await;
+            }
+            assert!(ended.is_err(), "{wait}");
+            assert!(began.elapsed() < std::time::Duration::from_secs(10), "{wait}");
+            assert!(conn.query_drop("DO 1").await.is_err(), "{wait}: the session is closed");
+            assert_eq!(balances(own, &[a, b]).await, [100, 100], "{wait}");
+            own.query_drop(pay(a, 0)).await?;
+        }
+        Ok(())
+    });
+}
+
 /// `weir xa …` with what the rig's rules read from the environment.
 fn xa(rig: &Rig, arguments: &[&str]) -> (bool, String) {
     let program = crate::support::proxy::program().expect("weir");

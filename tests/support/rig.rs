@@ -88,12 +88,21 @@ pub fn shared_kinds() -> Vec<&'static Rig> {
 
 impl Rig {
     pub fn start(options: &Options, progress: &dyn Progress) -> Result<Rig, String> {
+        Rig::start_on(options, &[], progress)
+    }
+
+    /// As [`Rig::start`], the servers with these further options of their command line.
+    pub fn start_on(
+        options: &Options,
+        extra: &[&str],
+        progress: &dyn Progress,
+    ) -> Result<Rig, String> {
         let mut groups = Vec::new();
         for name in ["g0", "g1"] {
             progress.step(&format!("starting {} of group {name}", options.kind));
-            let primary = Server::start(options.kind, servers::Options::default())?;
+            let primary = Server::start(options.kind, servers::Options::with(extra))?;
             let replica = match options.replicas {
-                true => Some(Server::start(options.kind, servers::Options::default())?),
+                true => Some(Server::start(options.kind, servers::Options::with(extra))?),
                 false => None,
             };
             if let Some(replica) = &replica {

@@ -70,7 +70,7 @@ pub(super) async fn check(
     if is("innodb_rollback_on_timeout", "ON") {
         let text = format!("{}: innodb_rollback_on_timeout is on", node.title());
         problems.push(Problem::warning(path, text).help(
-            "a lock wait timeout would roll back one group's part of a transaction and not the others': turn it off",
+            "each lock wait timeout then rolls back the transaction in all its groups: turn it off where statements are to be repeated alone",
         ));
     }
     let semi = is("rpl_semi_sync_master_enabled", "ON")
