@@ -263,6 +263,8 @@ fn change(
         deletes: writing.deletes,
         single: writing.single,
         ignore: writing.ignore,
+        order_by: writing.rest.order_by,
+        limit: writing.rest.limit,
     };
     workbench::plan_change(draft, survey, &wanted, allowed, reason)
 }

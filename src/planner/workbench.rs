@@ -76,6 +76,8 @@ pub struct Reference {
     /// `SELECT … FROM …`
     head: Vec<Part>,
     pushed: Vec<Pushed>,
+    /// ORDER BY and LIMIT that each place may cut its rows by, where it checks all conditions.
+    cut: Vec<Part>,
     /// Locking clauses.
     pub tail: String,
 }
@@ -144,7 +146,7 @@ pub(crate) fn plan_change(
         return Ok(None);
     };
     if survey.needs.is_empty() {
-        change::add(survey, &mut bench, wanted, allowed)?;
+        change::add(draft, survey, &mut bench, wanted, allowed)?;
         bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     }
     Ok(Some(bench))
@@ -348,6 +350,7 @@ fn reference(
         copy_of: None,
         head,
         pushed,
+        cut: vec![],
         tail: String::new(),
     }
 }
@@ -579,6 +582,8 @@ impl Reference {
         if let Some(keys) = keys {
             text(word, &mut parts);
             text(keys, &mut parts);
+        } else if self.pushed.iter().all(|pushed| pushed.holds_for(binding)) {
+            parts.extend(self.cut.iter().cloned());
         }
         if !self.tail.is_empty() {
             text(&self.tail, &mut parts);
@@ -602,6 +607,11 @@ impl Reference {
         let word = self.conditions(binding, &mut parts);
         text(&format!("{word}{column} IS NOT NULL LIMIT {most}"), &mut parts);
         parts
+    }
+
+    /// Whether places may give their first rows alone.
+    pub fn is_cut(&self) -> bool {
+        !self.cut.is_empty()
     }
 
     /// Whether a statement asks for a part of its rows alone.

@@ -272,6 +272,12 @@ impl Session {
             }
             _ => targets,
         };
+        // Nothing is merged: each place gives its own first rows.
+        let plain = |target: Target| Target {
+            scattered: target.scattered && !reference.is_cut(),
+            ..target
+        };
+        let targets: Vec<Target> = targets.into_iter().map(plain).collect();
         let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
         let parts = match lexed.params() {
             0 => self.parts(&plan, &targets, &binding, manner)?,

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use super::{Form, Moved, Reference, Task, Workbench, quoted};
 use crate::catalog::{self, Generated, TriggerEvent};
-use crate::planner::draft::Result;
+use crate::planner::draft::{Draft, Result};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
-use crate::planner::survey::{Survey, Use};
+use crate::planner::survey::{Resolved, Survey, Use};
 use crate::rules::sequence::SequenceRule;
 use crate::rules::table::Placement;
-use crate::sql::analysis::Span;
+use crate::sql::analysis::{Expr, Limit, Literal, OrderItem, Span};
 use crate::value::types::ColumnType;
 
 /// What goes back from the workbench.
@@ -96,8 +96,21 @@ impl Changed {
 
 /// What is asked of the workbench for a statement that changes rows.
 pub(crate) enum Wanted<'w> {
-    Insert { selects: bool, replace: bool, ignore: bool, verb: Span, tail: Option<Span> },
-    Modify { changed: &'w [(usize, Vec<String>)], deletes: bool, single: bool, ignore: bool },
+    Insert {
+        selects: bool,
+        replace: bool,
+        ignore: bool,
+        verb: Span,
+        tail: Option<Span>,
+    },
+    Modify {
+        changed: &'w [(usize, Vec<String>)],
+        deletes: bool,
+        single: bool,
+        ignore: bool,
+        order_by: &'w [OrderItem],
+        limit: Option<&'w Limit>,
+    },
 }
 
 impl Wanted<'_> {
@@ -140,7 +153,8 @@ fn auto_column(used: &Use) -> Option<Box<str>> {
 /// A table whose rows can't be found again, or for which a trigger or a foreign key would make
 /// another result than on one server.
 pub(crate) fn add(
-    survey: &Survey,
+    draft: &Draft,
+    survey: &mut Survey,
     bench: &mut Workbench,
     wanted: &Wanted,
     allowed: bool,
@@ -166,7 +180,10 @@ pub(crate) fn add(
                 });
             }
         }
-        Wanted::Modify { changed, deletes, ignore, .. } => {
+        Wanted::Modify { changed, deletes, ignore, order_by, limit, .. } => {
+            if let (Some(limit), false) = (limit, *ignore) {
+                cut(draft, survey, bench, order_by, limit);
+            }
             for (used, set) in *changed {
                 let target = modified(survey, *used, set, *deletes)?;
                 let moves = matches!(&target.change, Change::Update(update) if update.moves);
@@ -181,6 +198,62 @@ pub(crate) fn add(
     bench.as_text = true;
     bench.changes = Some(Changes { targets, allowed });
     Ok(())
+}
+
+/// A statement over one table that takes its first rows: each place gives its own first ones.
+fn cut(
+    draft: &Draft,
+    survey: &mut Survey,
+    bench: &mut Workbench,
+    order_by: &[OrderItem],
+    limit: &Limit,
+) {
+    let ([_], [reference], [block]) =
+        (&*survey.uses, bench.references.as_mut_slice(), &*survey.blocks)
+    else {
+        return;
+    };
+    if block.global.len() != reference.pushed.len() || limit.offset.is_some() {
+        return;
+    }
+    let mut parts = vec![];
+    for (place, item) in order_by.iter().enumerate() {
+        let Expr::Column(column) = &item.expr else { return };
+        if survey.resolve(0, column) != Resolved::Use(0) {
+            return;
+        }
+        let known = reference.known.as_ref().and_then(|table| table.column(&column.column.text));
+        let Some(known) = known.filter(|known| is_plain(&known.kind)) else { return };
+        let word = if place == 0 { " ORDER BY " } else { ", " };
+        let way = if item.descending { " DESC" } else { "" };
+        let text = format!("{word}{}.{}{way}", reference.shown, quoted(&known.name));
+        parts.push(Part::Text(text.into()));
+    }
+    parts.push(Part::Text(" LIMIT ".into()));
+    parts.push(match &limit.count {
+        Expr::Slot(index) => {
+            let Some(slot) = draft.input.lexed.slots().get(usize::from(*index)) else { return };
+            Part::Copy(Span { start: slot.at, end: slot.at + slot.width })
+        }
+        Expr::Literal(Literal::Number(number)) => Part::Text(number.as_str().into()),
+        _ => return,
+    });
+    reference.cut = parts;
+}
+
+/// Values whose order is known without a collation.
+fn is_plain(kind: &ColumnType) -> bool {
+    use ColumnType as T;
+    matches!(
+        kind,
+        T::Int { .. }
+            | T::Decimal { .. }
+            | T::Year
+            | T::Date
+            | T::Time { .. }
+            | T::DateTime { .. }
+            | T::Timestamp { .. }
+    )
 }
 
 fn has_foreign_keys(survey: &Survey, used: usize) -> bool {
@@ -200,6 +273,7 @@ fn whole(survey: &Survey, bench: &mut Workbench, used: usize) -> Result<()> {
     }
     if let Some(reference) = bench.references.get_mut(used) {
         reference.pushed.clear();
+        reference.cut.clear();
         reference.keys.clear();
     }
     Ok(())

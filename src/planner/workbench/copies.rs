@@ -259,6 +259,7 @@ impl Reference {
             copy_of: Some(of),
             head: vec![],
             pushed: vec![],
+            cut: vec![],
             tail: String::new(),
         }
     }

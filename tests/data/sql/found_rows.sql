@@ -1,0 +1,28 @@
+-- SQL_CALC_FOUND_ROWS and FOUND_ROWS() over one shard, several, and what only the workbench answers.
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users WHERE user_id = 5 LIMIT 1;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id LIMIT 3;
+SELECT FOUND_ROWS();
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS user_id, name FROM users WHERE user_id > 20 ORDER BY user_id LIMIT 5, 7;
+SELECT FOUND_ROWS(), 1 + FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS level, count(*) FROM users GROUP BY level ORDER BY level LIMIT 2;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS DISTINCT region_id FROM users ORDER BY region_id LIMIT 2;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS u.user_id, i.title FROM users u JOIN items i ON i.item_id = u.user_id ORDER BY u.user_id LIMIT 4;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users WHERE user_id < 0 LIMIT 4;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id;
+SELECT FOUND_ROWS();
+SELECT SQL_CALC_FOUND_ROWS region_id FROM regions ORDER BY region_id LIMIT 2;
+SELECT FOUND_ROWS();
+BEGIN;
+SELECT SQL_CALC_FOUND_ROWS user_id FROM users ORDER BY user_id LIMIT 3;
+SELECT FOUND_ROWS();
+ROLLBACK;
+SELECT user_id FROM users ORDER BY user_id LIMIT 9;
+SELECT FOUND_ROWS();
+UPDATE stock SET quantity = quantity WHERE item_id < 10 ORDER BY item_id LIMIT 4;
+SELECT ROW_COUNT();
