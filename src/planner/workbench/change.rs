@@ -170,7 +170,8 @@ pub(crate) fn add(
                 auto: None,
             };
             targets.push(inserted(survey, inserting)?);
-            // What ON DUPLICATE KEY UPDATE names is checked there as well; no row is there already.
+            // It is sent again, as text. What it names is checked here as well; no row is there already.
+            bench.as_text |= tail.is_some();
             if *replace {
                 let parts = vec![Part::Text("INSERT".into())];
                 bench.splices.push(Splice {
@@ -194,8 +195,6 @@ pub(crate) fn add(
             }
         }
     }
-    // Values are written into the text: parts of it are sent again.
-    bench.as_text = true;
     bench.changes = Some(Changes { targets, allowed });
     Ok(())
 }

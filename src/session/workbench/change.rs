@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::back::{Back, Step};
 use super::bench::{Bench, Deadline};
 use super::layout::Known;
-use super::{DUPLICATE, Gathering, Work};
+use super::{DUPLICATE, Gathering, Work, start};
 use crate::backend::answer::{Answer, OkInfo};
 use crate::backend::connection::Pipelining;
 use crate::backend::pool::Lent;
@@ -24,11 +24,10 @@ use crate::planner::plan::{Facts, Renaming};
 use crate::planner::splice::Form;
 use crate::planner::workbench::change::{Change, Changed, Changes};
 use crate::planner::workbench::{Reference, Task};
-use crate::protocol::command;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, watched};
-use crate::session::query::Outcome;
+use crate::session::query::{Manner, Outcome};
 use crate::session::several::rolls_back;
 use crate::session::{End, Session, look_back};
 use crate::sql::lex::ServerKind;
@@ -180,7 +179,10 @@ impl Session {
         let work = &changing.work;
         let mut text = Vec::new();
         let sources: Vec<String> = work.bench.references.iter().map(Reference::quoted).collect();
-        work.plan.residual_text(work.bench, &sources, work.binding, Form::Text, &mut text)?;
+        let arguments = work.manner.arguments.filter(|_| !work.bench.as_text);
+        let manner = Manner { arguments, binary: arguments.is_some(), ..work.manner };
+        let form = if manner.binary { Form::Prepared } else { Form::Text };
+        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
         if work.plan.facts.looks_back {
             let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
             if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
@@ -188,7 +190,7 @@ impl Session {
             }
             self.last.begin();
         }
-        let done = self.on_bench(changing, bench, names, &text).await?;
+        let done = self.on_bench(changing, bench, names, (&text, manner)).await?;
         for (target, step, question) in steps(changing.changes, &work.bench.references) {
             let Some(reference) = work.bench.references.get(target.reference) else { continue };
             self.bring_back(changing, back, bench, (target, reference), step, &question, moving)
@@ -203,18 +205,18 @@ impl Session {
         changing: &Changing<'_>,
         bench: &mut Bench,
         names: &[Renaming],
-        text: &[u8],
+        (text, manner): (&[u8], Manner<'_>),
     ) -> Result<OkInfo, Failure> {
         let state = self.residual_state(bench).at(changing.now);
         bench.lent.enter(&state, Pipelining::Nothing).await?;
-        let mut payload = Vec::with_capacity(text.len() + 1);
-        command::write_text(command::byte::QUERY, text, &mut payload);
+        let key = self.handle_key(text, manner.arguments.map_or(&[], |given| given.types));
         let running = self.running.clone();
         let limit = changing.work.deadline.left();
         let outcome = {
-            let asked = pin!(done(&mut bench.lent, &payload));
+            let asked = pin!(done(&mut bench.lent, &key, text, manner));
             watched(asked, &self.registration, &running, limit).await
         };
+        bench.lent.unprepare(&key);
         let info = match outcome {
             Ok(Ok(info)) => info,
             Ok(Err(error)) => return Err(Names(names).error(running.explain(error)).into()),
@@ -303,8 +305,8 @@ impl Session {
 }
 
 /// Sends a statement that gives no rows.
-async fn done(lent: &mut Lent, payload: &[u8]) -> Result<OkInfo> {
-    lent.send_command(payload).await?;
+async fn done(lent: &mut Lent, key: &[u8], text: &[u8], manner: Manner<'_>) -> Result<OkInfo> {
+    start(lent, key, text, manner).await?;
     match lent.answer().await? {
         Answer::Ok(info) => Ok(info),
         Answer::Err(error) => Err(error),
