@@ -26,13 +26,18 @@ const PASSWORDS: [(&str, &str); 2] =
 
 impl<'r> Stage<'r> {
     fn on(rig: &'r Rig) -> Stage<'r> {
+        Stage::of(rig, 4)
+    }
+
+    /// With so many shards of each table, half of them in each database.
+    fn of(rig: &'r Rig, count: usize) -> Stage<'r> {
         let servers = [&rig.groups[0].primary, &rig.groups[1].primary];
         let name = servers[0].database();
         for (group, server) in servers.iter().enumerate() {
             server.execute(&format!("CREATE DATABASE {name}_{group}"));
         }
         let rules = reaper::directory("rules");
-        std::fs::write(rules.join("rules.yaml"), text(&servers, &name)).unwrap();
+        std::fs::write(rules.join("rules.yaml"), text(&servers, &name, count)).unwrap();
         let env = PASSWORDS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let options =
             proxy::Options { rules: rules.clone(), env: env.into(), settings: Vec::new() };
@@ -62,10 +67,10 @@ impl<'r> Stage<'r> {
     }
 }
 
-fn text(servers: &[&Server; 2], name: &str) -> String {
+fn text(servers: &[&Server; 2], name: &str, count: usize) -> String {
     let shards = |table: &str| {
         format!(
-            "{{count: 4, databases: '{name}_{{0}}', groups: [g0, g1], tables: '{table}_{{0}}'}}"
+            "{{count: {count}, databases: '{name}_{{0}}', groups: [g0, g1], tables: '{table}_{{0}}'}}"
         )
     };
     format!(
@@ -403,5 +408,56 @@ async fn information_schema_has_one_row_a_table_of_all_groups() {
             assert!(!rows.is_empty(), "{sql}");
             assert!(rows.iter().all(|row| is_logical(&text(row), &stage)), "{sql}: {rows:?}");
         }
+    }
+}
+
+/// Not in the ordinary run: making the tables takes longer than all other tests here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "makes 3,000 tables and prints how long questions about them take"]
+async fn thousands_of_tables_are_asked_in_bulk() {
+    const SHARDS: usize = 1000;
+    for rig in shared_kinds() {
+        let stage = Stage::of(rig, SHARDS);
+        let (_, others) = TABLES.split_at(2);
+        for (group, server) in stage.servers.iter().enumerate() {
+            let create = |shard: usize| {
+                ["users", "orders", "spares"].map(|table| {
+                    format!(
+                        "CREATE TABLE {}_{group}.{table}_{shard} (user_id BIGINT NOT NULL PRIMARY KEY, \
+                         name VARCHAR(20), KEY name (name))",
+                        stage.name
+                    )
+                })
+            };
+            let half = group * SHARDS / 2..(group + 1) * SHARDS / 2;
+            let all: Vec<String> = half.flat_map(create).collect();
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            server.execute_all(&all).unwrap();
+        }
+        let mut conn = stage.conn().await;
+        for sql in others {
+            conn.query_drop(*sql).await.unwrap();
+        }
+        println!("== {}", rig.groups[0].primary.version);
+        for sql in [
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users'",
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'loose'",
+            "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop'",
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
+            "SELECT TABLE_NAME, TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
+            "SELECT SUM(CARDINALITY) FROM information_schema.STATISTICS",
+            "SHOW TABLES",
+            "SHOW TABLE STATUS LIKE 'users'",
+            "SHOW CREATE TABLE users",
+        ] {
+            for _ in 0..2 {
+                let begun = std::time::Instant::now();
+                let rows: Vec<mysql_async::Row> = conn.query(sql).await.unwrap();
+                println!("{:>6} ms {:>4} rows  {sql}", begun.elapsed().as_millis(), rows.len());
+            }
+        }
+        let begun = std::time::Instant::now();
+        let (code, report) = stage.diff(&[]);
+        println!("{:>6} ms  weir schema diff: {code}\n{report}", begun.elapsed().as_millis());
     }
 }
