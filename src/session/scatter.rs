@@ -130,14 +130,7 @@ impl Session {
                 Window::new(offset, count)
             }
         };
-        if has_system_tables(plan) {
-            return Err(Error::refused(
-                "information_schema",
-                "information_schema is asked on one server and can't be joined with tables on several: \
-                 ask it in a statement of its own",
-            )
-            .into());
-        }
+        check_system(plan)?;
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
             self.last.begin();
@@ -266,6 +259,7 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        check_system(plan)?;
         let written = self.written(snapshot, plan, targets, write, binding, manner).await?;
         self.reply_written(&written, &plan.facts, manner.more);
         Ok(Outcome::Good)
@@ -628,4 +622,16 @@ fn described(plan: &Plan, targets: &[Target]) -> Vec<Vec<Physical>> {
         tables.map(|(database, table, logical)| Physical { database, table, logical }).collect()
     };
     targets.iter().map(of).collect()
+}
+
+/// Each of the targets would show what itself has.
+fn check_system(plan: &Plan) -> Result<()> {
+    match has_system_tables(plan) {
+        true => Err(Error::refused(
+            "information_schema",
+            "information_schema is read beside tables of one group, and not beside those on several: ask it \
+             in a statement of its own",
+        )),
+        false => Ok(()),
+    }
 }

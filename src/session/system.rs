@@ -28,9 +28,10 @@ use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::Plan;
-use crate::planner::plan::{Renaming, Target};
+use crate::planner::plan::{Access, Renaming, Target};
 use crate::planner::survey::is_system;
 use crate::protocol::column::Column;
+use crate::protocol::error_code;
 use crate::session::Session;
 use crate::session::folded::{self, Reference};
 use crate::session::forward::Failure;
@@ -39,6 +40,8 @@ use crate::session::own::{rows, rows_within};
 use crate::session::query::{Manner, Outcome};
 use crate::session::workbench::bench::{Bench, Deadline};
 use crate::sql::lex::{self, ServerKind};
+use crate::sql::mention::table_names;
+use crate::sql::token::Token;
 
 use fold::{Folding, Line};
 use load::needed;
@@ -138,32 +141,19 @@ impl Session {
         if references.is_empty() {
             return Ok(Folded::AsIs);
         }
-        let mut edits: Vec<(Range<usize>, String)> =
-            qualifiers.into_iter().map(|range| (range, String::new())).collect();
-        let mut jobs: Vec<Job> = Vec::new();
+        let qualified = qualifiers.into_iter().map(|range| (range, String::new()));
         let database = self.bench_database(snapshot, target)?;
-        for reference in &references {
-            let table = reference.name.to_ascii_uppercase();
-            let columns = self.system_columns(snapshot, target, &reference.name).await?;
-            let shape = shape(&table, &columns)?;
-            let source = if shape == Shape::Unchanged {
-                format!("information_schema.{table}")
-            } else {
-                let temporary = format!("weir_is_{}", jobs.len());
-                let source = self.source(&database, &temporary, reference.enclosed);
-                let wanted = Wanted::of(sql, &tokens, reference, self.dialect);
-                let columns = needed(sql, &tokens, &columns);
-                jobs.push(Job { table, temporary, shape, wanted, columns });
-                source
-            };
-            edits.push((reference.range.clone(), source + &alias(reference)));
-        }
+        let (jobs, mut edits) = {
+            let place = (snapshot, target, &*database);
+            self.jobs(place, (sql, &tokens), &references).await?
+        };
+        edits.extend(qualified);
         let text = edited(sql, edits);
         if jobs.is_empty() {
             return Ok(Folded::Text(text));
         }
         if let Some(plan) = plan {
-            self.check_beside(plan)?;
+            self.check_beside(plan, sql, &tokens)?;
         }
         let deadline = plan.map_or(Deadline::OPEN, |plan| self.deadline(&plan.facts, snapshot));
         let mut bench = self.open_bench(snapshot, (target.group, &database), deadline).await?;
@@ -186,6 +176,34 @@ impl Session {
         Ok(Folded::Benched(Benched { bench, names, text }))
     }
 
+    /// What each reference needs, and what stands in its place.
+    async fn jobs(
+        &mut self,
+        (snapshot, target, database): (&Arc<Snapshot>, &Target, &str),
+        (sql, tokens): (&[u8], &[Token]),
+        references: &[Reference],
+    ) -> Result<(Vec<Job>, Vec<(Range<usize>, String)>)> {
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut edits = Vec::new();
+        for reference in references {
+            let table = reference.name.to_ascii_uppercase();
+            let columns = self.system_columns(snapshot, target, &reference.name).await?;
+            let shape = shape(&table, &columns)?;
+            let source = if shape == Shape::Unchanged {
+                format!("information_schema.{table}")
+            } else {
+                let temporary = format!("weir_is_{}", jobs.len());
+                let source = self.source(database, &temporary, reference.enclosed);
+                let wanted = Wanted::of(sql, tokens, reference, self.dialect);
+                let columns = needed(sql, tokens, &columns);
+                jobs.push(Job { table, temporary, shape, wanted, columns });
+                source
+            };
+            edits.push((reference.range.clone(), source + &alias(reference)));
+        }
+        Ok((jobs, edits))
+    }
+
     /// What stands in FROM for a temporary table.
     fn source(&self, database: &str, temporary: &str, enclosed: bool) -> String {
         let source = format!("`{}`.`{temporary}`", database.replace('`', "``"));
@@ -198,10 +216,19 @@ impl Session {
     }
 
     /// Other tables of the statement are read where they are, outside of a transaction.
-    fn check_beside(&self, plan: &Plan) -> Result<()> {
+    fn check_beside(&self, plan: &Plan, sql: &[u8], tokens: &[Token]) -> Result<()> {
+        let inside = self.schema.as_ref().is_some_and(|schema| is_information(schema.as_str()));
+        let first = table_names(sql, tokens).into_iter().next();
+        let own = first
+            .is_some_and(|first| first.schema.map_or(inside, |schema| is_information(&schema)));
+        if own && plan.facts.access != Access::Read {
+            let user = self.identity.user.name.as_str();
+            let host = &self.identity.host;
+            return Err(error_code::database_access_denied(user, host, "information_schema"));
+        }
         let open = self.is_in_transaction() || !self.state.autocommit();
         let others = plan.table_names().any(|(schema, _)| !is_system(schema));
-        let writes = plan.facts.access != crate::planner::plan::Access::Read;
+        let writes = plan.facts.access != Access::Read;
         if open && (others || writes) {
             return Err(Error::refused(
                 "information_schema",
@@ -235,8 +262,12 @@ impl Session {
         fill: bool,
     ) -> Result<()> {
         for job in jobs {
+            let columns: Vec<String> =
+                job.columns.iter().map(|column| format!("`{column}`")).collect();
+            // Rows are counted without any column.
+            let columns = if columns.is_empty() { "1 AS one".into() } else { columns.join(",") };
             let made = format!(
-                "CREATE TEMPORARY TABLE `{}`.`{}` AS SELECT * FROM information_schema.`{}` LIMIT 0",
+                "CREATE TEMPORARY TABLE `{}`.`{}` AS SELECT {columns} FROM information_schema.`{}` LIMIT 0",
                 bench.database.replace('`', "``"),
                 job.temporary,
                 job.table
@@ -298,6 +329,11 @@ impl Session {
                 group,
                 own: group == own,
             };
+            let descriptions = question.descriptions();
+            let more = if adds { question.sizes() } else { Vec::new() };
+            if descriptions.is_empty() && more.is_empty() {
+                continue;
+            }
             let lent = if group == own {
                 &mut bench.lent
             } else {
@@ -307,16 +343,13 @@ impl Session {
                 let Some(lent) = lents.get_mut(&group) else { continue };
                 lent
             };
-            for text in question.descriptions() {
+            for text in descriptions {
                 for line in ask(lent, &text, most, &mut moved, &job.table).await? {
                     folding.describe(group, line);
                 }
             }
-            if !adds {
-                continue;
-            }
             let asked = question.size_columns();
-            for text in question.sizes() {
+            for text in more {
                 for line in ask(lent, &text, most, &mut moved, &job.table).await? {
                     sizes.push((group, line, asked.clone()));
                 }

@@ -386,6 +386,22 @@ async fn information_schema_has_one_row_a_table_of_all_groups() {
                       WHERE t.TABLE_SCHEMA = 'shop'";
         let count: Option<u64> = conn.query_first(beside).await.unwrap();
         assert_eq!(count, Some(5));
+        for sql in [
+            "INSERT INTO loose SELECT COUNT(*) + 100 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
+            "UPDATE loose SET id = id + 1 WHERE id IN (SELECT COUNT(*) + 100 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop')",
+            "CREATE TABLE made AS SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
+        ] {
+            conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        let found: Vec<u64> = conn.query("SELECT id FROM loose").await.unwrap();
+        assert_eq!(found, [106]);
+        let found: Vec<String> =
+            conn.query("SELECT TABLE_NAME FROM made ORDER BY 1").await.unwrap();
+        assert_eq!(found, ["loose", "notes", "orders", "regions", "users"]);
+        conn.query_drop("DROP TABLE made").await.unwrap();
+        assert_eq!(fails(&mut conn, "DELETE FROM information_schema.TABLES").await.0, 1044);
+        let sql = "UPDATE users SET name = 'x' WHERE name IN (SELECT TABLE_NAME FROM information_schema.TABLES)";
+        assert!(fails(&mut conn, sql).await.1.contains("[weir:"));
         conn.query_drop("BEGIN").await.unwrap();
         assert!(fails(&mut conn, beside).await.1.contains("[weir:information_schema]"));
         let found: Vec<String> = conn.query("SHOW TABLES LIKE 'n%'").await.unwrap();

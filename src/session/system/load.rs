@@ -4,7 +4,6 @@
 
 use super::Job;
 use super::fold::Line;
-use super::shape::Shape;
 use crate::error::Result;
 use crate::session::Session;
 use crate::session::workbench::bench::Bench;
@@ -40,12 +39,8 @@ pub(super) fn needed(sql: &[u8], tokens: &[Token], columns: &[String]) -> Vec<St
 /// # Errors
 /// The server's own.
 pub(super) async fn load(bench: &mut Bench, job: &Job, lines: &[Line]) -> Result<()> {
-    let columns = match &job.shape {
-        Shape::Rows(rows) => job.gathered(rows),
-        _ => job.columns.clone(),
-    };
     let head = {
-        let names: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+        let names: Vec<String> = job.columns.iter().map(|column| format!("`{column}`")).collect();
         let database = bench.database.replace('`', "``");
         format!("INSERT INTO `{database}`.`{}` ({}) VALUES ", job.temporary, names.join(","))
     };
@@ -54,7 +49,8 @@ pub(super) async fn load(bench: &mut Bench, job: &Job, lines: &[Line]) -> Result
         if batch.len() > head.len() {
             batch.push(b',');
         }
-        write_row(line, &mut batch);
+        // What adding up needed besides stands behind.
+        write_row(line.get(..job.columns.len()).unwrap_or(line), &mut batch);
         if batch.len() >= BATCH {
             bench.lent.simple(&batch).await?;
             batch.truncate(head.len());
@@ -67,7 +63,7 @@ pub(super) async fn load(bench: &mut Bench, job: &Job, lines: &[Line]) -> Result
 }
 
 /// A row of VALUES, for an sql_mode in which a backslash escapes.
-fn write_row(line: &Line, out: &mut Vec<u8>) {
+fn write_row(line: &[Option<Vec<u8>>], out: &mut Vec<u8>) {
     out.push(b'(');
     for (place, value) in line.iter().enumerate() {
         if place > 0 {
@@ -150,7 +146,7 @@ mod tests {
     #[test]
     fn values_keep_their_bytes() {
         let mut out = Vec::new();
-        write_row(&vec![Some(b"a'\\".to_vec()), None, Some(vec![0])], &mut out);
+        write_row(&[Some(b"a'\\".to_vec()), None, Some(vec![0])], &mut out);
         assert_eq!(out, b"('a\\'\\\\',NULL,'\\0')");
     }
 }
