@@ -349,19 +349,28 @@ pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome>
     draft.facts.pins = Some(Pin::TableLock);
     draft.facts.access = Access::PrimaryRead;
     draft.facts.prepared = PreparedForm::Never;
-    let mentions = table_names(draft.input.sql, tokens);
-    let survey = named(&draft, &mentions)?;
-    if let Some(used) =
-        survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_)))
-    {
-        return Err(refuse(
+    single_tables(draft, tokens, |name| {
+        refuse(
             "lock_tables",
             format!(
-                "LOCK TABLES can't lock '{}', which is in several places: use SELECT … FOR UPDATE inside of a \
-             transaction (for dumps: --single-transaction --skip-lock-tables)",
-                used.name,
+                "LOCK TABLES can't lock '{name}', which is in several places: use SELECT … FOR UPDATE inside of a \
+                 transaction (for dumps: --single-transaction --skip-lock-tables)"
             ),
-        ));
+        )
+    })
+}
+
+/// A statement over tables of one group that are not sharded; another one's name is `refused`.
+fn single_tables(
+    mut draft: Draft,
+    tokens: &[Token],
+    refused: impl Fn(&str) -> Error,
+) -> Result<Outcome> {
+    let mentions = table_names(draft.input.sql, tokens);
+    let survey = named(&draft, &mentions)?;
+    let single = |placement: &Placement| matches!(placement, Placement::Single(_));
+    if let Some(used) = survey.uses.iter().find(|used| !single(&used.placement)) {
+        return Err(refused(&used.name));
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
@@ -372,22 +381,14 @@ pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome>
 pub(crate) fn load_data(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.access = Access::Write;
     draft.facts.prepared = PreparedForm::Never;
-    let mentions = table_names(draft.input.sql, tokens);
-    let survey = named(&draft, &mentions)?;
-    if let Some(used) =
-        survey.uses.iter().find(|used| !matches!(used.placement, Placement::Single(_)))
-    {
-        return Err(refuse(
+    single_tables(draft, tokens, |name| {
+        refuse(
             "statement",
             format!(
-                "LOAD DATA into '{}', which is in several places, is not supported: use INSERT with many rows",
-                used.name,
+                "LOAD DATA into '{name}', which is in several places, is not supported: use INSERT with many rows"
             ),
-        ));
-    }
-    draft.name_tables(&survey, |_| Naming::Rename);
-    let tables = draft.groups(&survey)?;
-    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+        )
+    })
 }
 
 /// TDDL's `node('…')`: the statement goes to these groups as it is.

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
+use crate::sql::edit::edited;
 use crate::sql::lex::{self, Dialect, Limits};
 use crate::sql::token::{Token, TokenKind};
 use crate::sql::traits::is_last_id;
@@ -91,19 +92,6 @@ pub fn named(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<Vec
         }
     }
     Ok((!edits.is_empty()).then(|| edited(sql, edits)))
-}
-
-fn edited(sql: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = Vec::with_capacity(sql.len() + 64);
-    let mut at = 0;
-    for (range, text) in edits {
-        out.extend_from_slice(sql.get(at..range.start).unwrap_or_default());
-        out.extend_from_slice(text.as_bytes());
-        at = range.end;
-    }
-    out.extend_from_slice(sql.get(at..).unwrap_or_default());
-    out
 }
 
 /// A longer name of a column would be an error as an alias.

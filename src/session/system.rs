@@ -39,6 +39,7 @@ use crate::session::lend::Purpose;
 use crate::session::own::{rows, rows_within};
 use crate::session::query::{Manner, Outcome};
 use crate::session::workbench::bench::{Bench, Deadline};
+use crate::sql::edit::edited;
 use crate::sql::lex::{self, ServerKind};
 use crate::sql::mention::table_names;
 use crate::sql::token::Token;
@@ -524,19 +525,6 @@ fn alias(reference: &Reference) -> String {
         true => format!(" AS `{}`", reference.name.replace('`', "``")),
         false => String::new(),
     }
-}
-
-fn edited(sql: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = Vec::with_capacity(sql.len() + 256);
-    let mut at = 0;
-    for (range, text) in edits {
-        out.extend_from_slice(sql.get(at..range.start).unwrap_or_default());
-        out.extend_from_slice(text.as_bytes());
-        at = range.end;
-    }
-    out.extend_from_slice(sql.get(at..).unwrap_or_default());
-    out
 }
 
 /// Whether a plan has tables of information_schema.

@@ -4,8 +4,8 @@
 //! what may differ.
 
 use mysql_async::consts::ColumnFlags;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Row, Value};
+use mysql_async::prelude::{Protocol, Queryable};
+use mysql_async::{Conn, Params, QueryResult, Row, Value};
 
 /// All fields of a column definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,15 @@ pub async fn ask(conn: &mut Conn, sql: &str, parameters: Option<&[Value]>) -> An
 }
 
 async fn text(conn: &mut Conn, sql: &str) -> Result<Answer, mysql_async::Error> {
-    let mut result = conn.query_iter(sql).await?;
+    let result = conn.query_iter(sql).await?;
+    let answer = taken(result).await?;
+    Ok(with_warnings(answer, conn))
+}
+
+/// The first answer, read to its end.
+async fn taken<P: Protocol>(
+    mut result: QueryResult<'_, 'static, P>,
+) -> Result<Answer, mysql_async::Error> {
     let columns = described(result.columns_ref());
     if columns.is_empty() {
         let answer = Answer::Done {
@@ -82,7 +90,17 @@ async fn text(conn: &mut Conn, sql: &str) -> Result<Answer, mysql_async::Error> 
     let rows: Vec<Row> = result.collect().await?;
     result.drop_result().await?;
     let rows = rows.into_iter().map(Row::unwrap).collect();
-    Ok(Answer::Rows { columns, rows, warnings: conn.get_warnings() })
+    Ok(Answer::Rows { columns, rows, warnings: 0 })
+}
+
+/// Behind rows the connection knows how many warnings there are.
+fn with_warnings(answer: Answer, conn: &Conn) -> Answer {
+    match answer {
+        Answer::Rows { columns, rows, .. } => {
+            Answer::Rows { columns, rows, warnings: conn.get_warnings() }
+        }
+        done => done,
+    }
 }
 
 async fn prepared(
@@ -96,22 +114,9 @@ async fn prepared(
         some => Params::Positional(some.to_vec()),
     };
     let answered = async {
-        let mut result = conn.exec_iter(&statement, parameters).await?;
-        let columns = described(result.columns_ref());
-        if columns.is_empty() {
-            let answer = Answer::Done {
-                affected: result.affected_rows(),
-                insert_id: result.last_insert_id(),
-                info: result.info().into_owned(),
-                warnings: result.warnings(),
-            };
-            result.drop_result().await?;
-            return Ok(answer);
-        }
-        let rows: Vec<Row> = result.collect().await?;
-        result.drop_result().await?;
-        let rows = rows.into_iter().map(Row::unwrap).collect();
-        Ok(Answer::Rows { columns, rows, warnings: conn.get_warnings() })
+        let result = conn.exec_iter(&statement, parameters).await?;
+        let answer = taken(result).await?;
+        Ok(with_warnings(answer, conn))
     }
     .await;
     // COM_STMT_CLOSE has no answer and leaves warnings alone.
