@@ -33,6 +33,8 @@ struct Seen {
     replicating: bool,
     lag: Option<Duration>,
     applied: Option<Instant>,
+    /// The first look over this connection: the server may have been restored meanwhile.
+    anew: bool,
 }
 
 impl Prober {
@@ -65,7 +67,8 @@ impl Prober {
     }
 
     async fn look(&mut self, node: &Node, is_primary: bool) -> Result<Seen> {
-        if self.control.is_none() {
+        let anew = self.control.is_none();
+        if anew {
             let mut fresh = control::connect(node, &node.spec.control, self.bound).await?;
             let facts = facts(node, &mut fresh, self.bound).await?;
             node.set_facts(facts);
@@ -78,8 +81,13 @@ impl Prober {
         let sql = "SELECT @@global.read_only";
         let read_only: Option<u64> =
             control::run(node, self.bound, control.query_first(sql)).await?;
-        let mut seen =
-            Seen { read_only: read_only == Some(1), replicating: false, lag: None, applied: None };
+        let mut seen = Seen {
+            read_only: read_only == Some(1),
+            replicating: false,
+            lag: None,
+            applied: None,
+            anew,
+        };
         let started = Instant::now();
         if !self.blind {
             match replication(node, control, self.bound).await {
@@ -111,7 +119,7 @@ fn risen(before: &Health, seen: &Seen) -> Health {
         read_only: Some(seen.read_only),
         replicating: seen.replicating,
         lag: seen.lag,
-        applied: seen.applied.max(before.applied),
+        applied: seen.applied.max(before.applied.filter(|_| !seen.anew)),
         failures: 0,
     }
 }
