@@ -16,6 +16,7 @@ use super::{DUPLICATE, Gathering, Work, start};
 use crate::backend::answer::{Answer, OkInfo};
 use crate::backend::connection::Pipelining;
 use crate::backend::pool::Lent;
+use crate::backend::state::Charset;
 use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
@@ -27,6 +28,8 @@ use crate::planner::workbench::{Reference, Task};
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, watched};
+use crate::session::lend::Purpose;
+use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::several::rolls_back;
 use crate::session::{End, Session, look_back};
@@ -121,6 +124,7 @@ impl Session {
     ) -> Result<(Told, Bench), Failure> {
         let work = &changing.work;
         let gatherings = self.gatherings(work, Form::Text).await?;
+        self.refuse_referenced(changing, &gatherings).await?;
         let moving = self.moving(&work.plan.facts);
         let (mut bench, names) = match self.held_rows(work, &gatherings, &moving).await {
             // Rows of several shards are equal in a key that no server checks over all of them.
@@ -147,6 +151,56 @@ impl Session {
         let bounds = self.bounds(facts);
         let most = |bound: Option<u64>| bound.unwrap_or(u64::MAX);
         Moving::new(most(bounds.workbench_rows), most(bounds.workbench_bytes))
+    }
+
+    /// A row that moves is removed and inserted again, and what refers to it by a foreign key would
+    /// see it go.
+    async fn refuse_referenced(
+        &mut self,
+        changing: &Changing<'_>,
+        gatherings: &[Gathering<'_>],
+    ) -> Result<(), Failure> {
+        let moves =
+            |target: &&Changed| matches!(&target.change, Change::Update(update) if update.moves);
+        for target in changing.changes.targets.iter().filter(moves) {
+            let gathering = gatherings.iter().find(|one| one.index == target.reference);
+            let Some(gathering) = gathering else { continue };
+            let Some(place) = gathering.targets.first() else { continue };
+            let Some((database, table)) = gathering.plan.first_table(place) else { continue };
+            let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
+            let (database, table) = (literal(database), literal(table));
+            let question = format!(
+                "SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = \
+                 {database} AND UNIQUE_CONSTRAINT_SCHEMA = {database} AND REFERENCED_TABLE_NAME = \
+                 {table} LIMIT 1"
+            );
+            let snapshot = changing.work.snapshot;
+            let mut lent = self.lend(snapshot, place, Purpose::OWN).await?;
+            let mut plain = self.state.in_database(place.database.as_ref());
+            plain.set_charset(Charset::default());
+            plain.set_variable("sql_mode", Some(b"'NO_BACKSLASH_ESCAPES'"));
+            self.running.add(lent.kill_handle());
+            let asked = async {
+                lent.enter(&plain, Pipelining::All).await?;
+                rows(&mut lent, question.as_bytes()).await
+            };
+            let found = self.bench_step(changing.work.deadline, asked).await;
+            self.running.end();
+            self.settle(place.group, lent, snapshot).await;
+            if !found?.rows.is_empty() {
+                return Err(Error::refused(
+                    "write_referenced",
+                    format!(
+                        "Rows of table '{}' would be removed and inserted with other keys, and foreign \
+                         keys that refer to them would act on that: narrow the statement to one shard \
+                         by the shard key without changing it, or change the rows that refer first",
+                        gathering.reference.table,
+                    ),
+                )
+                .into());
+            }
+        }
+        Ok(())
     }
 
     /// The workbench with the rows that the statement needs.

@@ -165,3 +165,14 @@ DELETE FROM stock WHERE item_id > 909000;
 DELETE FROM items WHERE item_id > 909000;
 SELECT count(*) FROM users;
 SELECT count(*), sum(quantity), sum(reserved) FROM stock;
+-- A foreign key would see rows that move being removed.
+CREATE TABLE used (id INT PRIMARY KEY, code VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, FOREIGN KEY (code) REFERENCES coupons (code) ON DELETE CASCADE);
+INSERT INTO coupons VALUES ('MOVED', 5, 1, '2027-01-01');
+INSERT INTO used VALUES (1, 'MOVED');
+-- refused: write_referenced
+UPDATE coupons c JOIN users u ON u.user_id = c.uses_left AND c.code = 'MOVED' SET c.code = 'GONE';
+UPDATE coupons c JOIN users u ON u.user_id = c.uses_left AND c.code = 'MOVED' SET c.percent = 6;
+SELECT u.id, c.* FROM used u JOIN coupons c ON c.code = u.code;
+DELETE c FROM coupons c JOIN users u ON u.user_id = c.uses_left AND c.code = 'MOVED';
+SELECT count(*) FROM used;
+DROP TABLE used;
