@@ -44,6 +44,7 @@ mod statements;
 #[allow(dead_code)] // `make suites` uses all of it.
 mod suite;
 mod suites;
+mod support_matrix;
 mod tools;
 mod transactions;
 mod values;

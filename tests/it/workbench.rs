@@ -759,3 +759,25 @@ fn json_is_moved_whole_or_not_at_all() {
     .unwrap_or_else(|error| panic!("{error}"));
     sql::execute(&url, &["DROP TABLE shop_0000.documents"]).expect("dropped");
 }
+
+/// What a server says of a constant is said whether or not a row matters.
+#[test]
+fn constants_that_warn_do_so_without_rows() {
+    for rig in rig::shared_kinds() {
+        for condition in ["user_id = 'abc'", "user_id IN ('7', '8x')", "user_id = '007'"] {
+            let told = |url: &str| {
+                let sql = format!("SELECT count(DISTINCT level) FROM users WHERE {condition}");
+                blocking(url, async move |conn| {
+                    conn.query_drop(sql).await.map_err(|error| error.to_string())?;
+                    let told: Vec<(String, u16, String)> =
+                        conn.query("SHOW WARNINGS").await.map_err(|error| error.to_string())?;
+                    let mut told: Vec<String> = told.into_iter().map(|line| line.2).collect();
+                    told.dedup();
+                    Ok(told)
+                })
+                .expect("both can be asked")
+            };
+            assert_eq!(told(&rig.url()), told(&rig.plain_url()), "{condition}");
+        }
+    }
+}
