@@ -253,6 +253,7 @@ fn change(
     if draft.input.dialect.server == ServerKind::MySql {
         read_again(survey, writing.tables())?;
     }
+    changed_twice(survey, writing)?;
     let allowed = draft.scatter_ok()
         || writing.tables().all(|used| match survey.uses.get(used).map(|used| &used.placement) {
             Some(Placement::Sharded(table)) => table.scatter_writes,
@@ -267,6 +268,29 @@ fn change(
         limit: writing.rest.limit,
     };
     workbench::plan_change(draft, survey, &wanted, allowed, reason)
+}
+
+/// A row that two names of the statement change would be written back by each of them.
+fn changed_twice(survey: &Survey, writing: &Writing) -> Result<()> {
+    let names: Vec<_> = writing
+        .tables()
+        .filter_map(|used| survey.uses.get(used))
+        .map(|used| (&used.schema, &used.name))
+        .collect();
+    let twice = names
+        .iter()
+        .enumerate()
+        .find(|(place, name)| names.iter().skip(place + 1).any(|other| other == *name));
+    match twice {
+        None => Ok(()),
+        Some((_, (_, name))) => Err(refuse(
+            "write_twice",
+            format!(
+                "The statement changes table '{name}' by two names, and which change of a row counts isn't \
+                 known over several shards: write two statements, or narrow it to one shard",
+            ),
+        )),
+    }
 }
 
 /// MySQL doesn't let a subquery read the table that is changed; a derived table has rows of its own.

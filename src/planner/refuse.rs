@@ -37,6 +37,7 @@ pub const CODES: &[&str] = &[
     "view_over_shards",
     "write_ignore",
     "write_trigger",
+    "write_twice",
     "write_unknown",
     "write_view",
 ];

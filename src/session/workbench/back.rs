@@ -178,6 +178,16 @@ impl Session {
             .into());
         }
         let written = self.write_parts(changing, back, stage, parts).await?;
+        // Every row was locked and is there: a key that doesn't find it would leave it behind.
+        if stage.step == Step::Delete && written.affected_rows != batch.len() as u64 {
+            return Err(Error::internal(format!(
+                "{} rows of table '{}' were found by their keys where {} should have been",
+                written.affected_rows,
+                stage.reference.table,
+                batch.len(),
+            ))
+            .into());
+        }
         if stage.step == Step::Insert {
             back.note(&written, batch.len());
         }

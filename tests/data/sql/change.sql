@@ -176,3 +176,14 @@ SELECT u.id, c.* FROM used u JOIN coupons c ON c.code = u.code;
 DELETE c FROM coupons c JOIN users u ON u.user_id = c.uses_left AND c.code = 'MOVED';
 SELECT count(*) FROM used;
 DROP TABLE used;
+-- The table that is changed is read again.
+INSERT INTO stock (item_id, quantity, counted_at) SELECT 960000 + item_id, item_id, '2026-01-01' FROM items WHERE item_id <= 20;
+UPDATE stock SET reserved = 1 WHERE item_id > 960000 AND quantity IN (SELECT quantity FROM (SELECT quantity FROM stock WHERE item_id > 960010) x);
+UPDATE stock SET reserved = 2 WHERE item_id > 960000 AND quantity > (SELECT avg(q) FROM (SELECT quantity AS q FROM stock WHERE item_id > 960000 GROUP BY quantity) x);
+UPDATE stock a JOIN stock b ON b.item_id = a.item_id + 1 SET a.quantity = b.quantity * 2 WHERE a.item_id > 960000;
+UPDATE stock a JOIN (SELECT max(quantity) AS q FROM stock WHERE item_id > 960000) m SET a.reserved = m.q WHERE a.item_id > 960005;
+SELECT * FROM stock WHERE item_id > 960000 ORDER BY item_id;
+DELETE a FROM stock a JOIN stock b ON b.item_id = a.item_id + 3 WHERE a.item_id > 960000 AND b.quantity > 20;
+UPDATE stock SET reserved = 9 WHERE item_id > 960000 AND item_id IN (SELECT item_id + 1 FROM stock WHERE item_id > 960000);
+SELECT * FROM stock WHERE item_id > 960000 ORDER BY item_id;
+DELETE FROM stock WHERE item_id > 960000;
