@@ -377,3 +377,56 @@ fn prepared_changes_are_the_same() {
         .unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+/// Clients that change the same rows, over shards and in the copies of a broadcast table: no change is
+/// lost, and the copies stay alike.
+#[test]
+fn changes_at_the_same_time_all_count() {
+    const CLIENTS: usize = 4;
+    const ROUNDS: usize = 8;
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        blocking(&rig.url(), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            conn.query_drop(filling(955_000)).await.map_err(fails)?;
+            conn.query_drop(
+                "INSERT INTO regions (region_id, code, name, shipping) VALUES (9301, 'Z1', 'z', 0)",
+            )
+            .await
+            .map_err(fails)?;
+            let statements = [
+                "UPDATE stock SET quantity = quantity + 1 WHERE item_id BETWEEN 955000 AND 955015 \
+                 ORDER BY item_id LIMIT 16",
+                "UPDATE regions SET shipping = shipping + 1 WHERE region_id = 9301 LIMIT 1",
+            ];
+            let mut clients = Vec::new();
+            for _ in 0..CLIENTS {
+                clients.push(connect(&rig.url()).await);
+            }
+            let work = clients.into_iter().map(|mut client| async move {
+                for round in 0..ROUNDS * 2 {
+                    let sql = statements[round % 2];
+                    // A deadlock is no lost change: the client hears of it.
+                    while let Err(error) = client.query_drop(sql).await {
+                        assert!(matches!(code(&error).0, 1213 | 1205), "{sql}: {error}");
+                    }
+                }
+                let _ = client.disconnect().await;
+            });
+            futures_util::future::join_all(work).await;
+            let all = (CLIENTS * ROUNDS) as u64;
+            let expected: Vec<(u64, u64)> = (0..16).map(|n| (955_000 + n, n + all)).collect();
+            assert_eq!(stock(conn, 955_000).await, expected);
+            for (group, database) in rig.groups.iter().zip(["shop_0000", "shop_0002"]) {
+                let sql = format!("SELECT shipping FROM {database}.regions WHERE region_id = 9301");
+                let found = sql::query(&group.primary.url("root"), &sql).expect("a copy");
+                assert_eq!(found, [[format!("{all}.00")]], "{database}");
+            }
+            conn.query_drop("DELETE FROM regions WHERE region_id = 9301").await.map_err(fails)?;
+            conn.query_drop("DELETE FROM stock WHERE item_id BETWEEN 955000 AND 955099")
+                .await
+                .map_err(fails)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
