@@ -146,6 +146,10 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
             objects(draft, &show, tokens)
         }
         K::Grants if of_oneself(&draft, tokens) => reply(draft, Reply::Grants),
+        K::OpenTables => Err(refuse(
+            "statement",
+            "SHOW OPEN TABLES lists what servers hold in their caches, shard by shard: ask a server itself",
+        )),
         K::Grants | K::CreateUser => Err(refuse(
             "statement",
             "Accounts of clients are declared in the \

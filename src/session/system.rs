@@ -161,11 +161,14 @@ impl Session {
         bench.loading.set_variable("time_zone", self.state.variable("time_zone"));
         let loading = bench.loading.clone();
         bench.lent.enter(&loading, Pipelining::Nothing).await?;
-        let filled = self.fill_bench(snapshot, &mut bench, &jobs, target.group, fill).await;
-        if let Err(error) = filled {
+        let how = (target.group, fill, deadline);
+        if let Err(failure) = self.fill_bench(snapshot, &mut bench, &jobs, how).await {
             bench.lent.condemn();
-            return Err(error.into());
+            return Err(failure);
         }
+        // What was asked elsewhere is through: its connections may be others' already.
+        self.running.end();
+        self.running.add(bench.lent.kill_handle());
         let mut names = plan.map(|plan| plan.renamings(target)).unwrap_or_default();
         names.extend(jobs.iter().map(|job| Renaming {
             physical_database: database.clone(),
@@ -259,9 +262,8 @@ impl Session {
         snapshot: &Arc<Snapshot>,
         bench: &mut Bench,
         jobs: &[Job],
-        group: GroupId,
-        fill: bool,
-    ) -> Result<()> {
+        (group, fill, deadline): (GroupId, bool, Deadline),
+    ) -> Result<(), Failure> {
         for job in jobs {
             let columns: Vec<String> =
                 job.columns.iter().map(|column| format!("`{column}`")).collect();
@@ -273,7 +275,7 @@ impl Session {
                 job.temporary,
                 job.table
             );
-            bench.lent.simple(made.as_bytes()).await?;
+            self.bench_step(deadline, bench.lent.simple(made.as_bytes())).await?;
             bench.made.push(job.temporary.clone());
         }
         let mut lents: HashMap<GroupId, Lent> = HashMap::new();
@@ -286,11 +288,11 @@ impl Session {
                 }
                 Shape::Rows(rows) => {
                     let ways = (&mut *bench, group, &mut lents);
-                    self.folded_rows(snapshot, job, rows, ways).await?
+                    self.folded_rows(snapshot, (job, rows), ways, deadline).await?
                 }
                 Shape::Empty | Shape::Unchanged => Vec::new(),
             };
-            load::load(bench, job, &lines).await?;
+            self.bench_step(deadline, load::load(bench, job, &lines)).await?;
         }
         for (_, lent) in lents {
             lent.finish().await;
@@ -302,10 +304,10 @@ impl Session {
     async fn folded_rows(
         &mut self,
         snapshot: &Arc<Snapshot>,
-        job: &Job,
-        shown: &Rows,
+        (job, shown): (&Job, &Rows),
         (bench, own, lents): (&mut Bench, GroupId, &mut HashMap<GroupId, Lent>),
-    ) -> Result<Vec<Line>> {
+        deadline: Deadline,
+    ) -> Result<Vec<Line>, Failure> {
         let places = Places::of(&snapshot.rules, &self.identity.user, &job.wanted);
         let refers = job.columns.iter().any(|column| column == "REFERENCED_TABLE_NAME");
         let reverse = if refers { Reverse::of(&snapshot.rules) } else { Reverse::default() };
@@ -339,20 +341,24 @@ impl Session {
                 &mut bench.lent
             } else {
                 if !lents.contains_key(&group) {
-                    lents.insert(group, self.lend_asking(snapshot, group).await?);
+                    let lent = self.lend_asking(snapshot, group).await?;
+                    self.running.add(lent.kill_handle());
+                    lents.insert(group, lent);
                 }
                 let Some(lent) = lents.get_mut(&group) else { continue };
                 lent
             };
             for text in descriptions {
-                for line in ask(lent, &text, most, &mut moved, &job.table).await? {
+                let asked = ask(lent, &text, most, &mut moved, &job.table);
+                for line in self.bench_step(deadline, asked).await? {
                     folding.describe(group, line);
                 }
             }
-            let asked = question.size_columns();
+            let of = question.size_columns();
             for text in more {
-                for line in ask(lent, &text, most, &mut moved, &job.table).await? {
-                    sizes.push((group, line, asked.clone()));
+                let asked = ask(lent, &text, most, &mut moved, &job.table);
+                for line in self.bench_step(deadline, asked).await? {
+                    sizes.push((group, line, of.clone()));
                 }
             }
         }

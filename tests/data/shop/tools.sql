@@ -227,6 +227,7 @@ SELECT 1;
 SHOW ERRORS;
 SHOW COUNT(*) WARNINGS;
 SHOW COUNT(*) ERRORS;
+-- refused: statement
 SHOW OPEN TABLES FROM shop LIKE 'nothing';
 -- The session's functions, with and without FROM
 SELECT LAST_INSERT_ID();
