@@ -104,8 +104,9 @@ impl Session {
         if self.held.pinned_by(&[Pin::TemporaryTable, Pin::TableLock]) {
             return Err(Error::refused(
                 "workbench_session",
-                "The statement would be run on another connection, which neither sees this session's \
-                 temporary tables nor shares its table locks: drop or unlock them first",
+                "The statement would be run on another connection, which neither sees the temporary \
+                 tables that this session has made nor shares its table locks: UNLOCK TABLES first, or \
+                 run it in a session (or after a reset of the connection) without temporary tables",
             )
             .into());
         }
