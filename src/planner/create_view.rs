@@ -62,8 +62,7 @@ fn own_names(sql: &[u8], tokens: &[Token]) -> Vec<Mention> {
     while significant.get(at).is_some_and(|token| token.is_any(sql, &["IF", "NOT", "EXISTS"])) {
         at += 1;
     }
-    loop {
-        let Some(first) = significant.get(at).filter(|token| token.is_name()) else { break };
+    while let Some(first) = significant.get(at).filter(|token| token.is_name()) {
         let qualified = significant.get(at + 1).is_some_and(|token| token.is_symbol(sql, "."));
         let last = if qualified { significant.get(at + 2) } else { Some(first) };
         let Some(last) = last else { break };

@@ -17,6 +17,7 @@ mod shape;
 mod wanted;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -340,13 +341,14 @@ impl Session {
             let lent = if group == own {
                 &mut bench.lent
             } else {
-                if !lents.contains_key(&group) {
-                    let lent = self.lend_asking(snapshot, group).await?;
-                    self.running.add(lent.kill_handle());
-                    lents.insert(group, lent);
+                match lents.entry(group) {
+                    Entry::Occupied(held) => held.into_mut(),
+                    Entry::Vacant(place) => {
+                        let lent = self.lend_asking(snapshot, group).await?;
+                        self.running.add(lent.kill_handle());
+                        place.insert(lent)
+                    }
                 }
-                let Some(lent) = lents.get_mut(&group) else { continue };
-                lent
             };
             for text in descriptions {
                 let asked = ask(lent, &text, most, &mut moved, &job.table);

@@ -189,8 +189,8 @@ impl Places {
 
     /// Whether further tables may follow behind commas.
     fn lists(&self, sql: &[u8], token: &Token) -> bool {
-        !token.is_word(sql, "REFERENCES")
-            && !(self.one && token.is_any(sql, &["TABLE", "LIKE", "ON", "TO"]))
+        let one = self.one && token.is_any(sql, &["TABLE", "LIKE", "ON", "TO"]);
+        !one && !token.is_word(sql, "REFERENCES")
     }
 
     fn opens(&self, sql: &[u8], token: &Token, before: Option<&Token>, select: bool) -> bool {
