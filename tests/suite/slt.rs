@@ -148,11 +148,7 @@ pub fn records(text: &str) -> Vec<Record> {
         match words.as_slice() {
             ["skipif", name, ..] => skip |= *name == "mysql",
             ["onlyif", name, ..] => skip |= *name != "mysql",
-            ["halt", ..] => {
-                if !std::mem::take(&mut skip) {
-                    return found;
-                }
-            }
+            ["halt", ..] if !std::mem::take(&mut skip) => return found,
             [kind @ ("statement" | "query"), rest @ ..] => {
                 let mut sql = Vec::new();
                 while let Some((_, line)) = lines.next_if(|(_, line)| !line.trim().is_empty()) {
