@@ -41,14 +41,24 @@ pub struct Physical {
 pub struct Described<'d> {
     /// The tables that the statement names, by the target's place.
     pub tables: &'d [Vec<Physical>],
+    /// The statement would do something else where it was done before.
+    for_once: bool,
     /// The logical name of a physical database and table.
     pub named: &'d (dyn Fn(&str, &str) -> Option<String> + Sync),
 }
 
-impl Described<'_> {
+impl<'d> Described<'d> {
+    pub fn of(
+        tables: &'d [Vec<Physical>],
+        for_once: bool,
+        named: &'d (dyn Fn(&str, &str) -> Option<String> + Sync),
+    ) -> Self {
+        Described { tables, for_once, named }
+    }
+
     /// Nothing is known: no target is taken for done.
     pub fn nothing() -> Described<'static> {
-        Described { tables: &[], named: &|_, _| None }
+        Described { tables: &[], for_once: false, named: &|_, _| None }
     }
 
     fn may_be_done(&self, error: &Error, target: usize) -> bool {
@@ -101,6 +111,9 @@ pub async fn run(
 ) -> Result<Written, NotWritten> {
     lanes.iter().for_each(|lane| running.add(lane.connection.kill_handle()));
     let all: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
+    if described.for_once {
+        check_alike(lanes, running, described).await?;
+    }
     let mut answers = Vec::new();
     let mut done: Vec<String> = Vec::new();
     let mut waiting: Vec<Waiting> = Vec::new();
@@ -121,7 +134,8 @@ pub async fn run(
                     waiting.push(Waiting { lane: index, target, place, error });
                 }
                 Err(error) => {
-                    return Err(stopped(lane, running.explain(error), &place, &done, all));
+                    let cause = running.explain(error);
+                    return Err(stopped(lane, cause, &place, (&done, all), described.for_once));
                 }
             }
             let Some(at) = model.filter(|_| !waiting.is_empty()) else { continue };
@@ -195,7 +209,13 @@ fn named(done: &[String]) -> String {
     }
 }
 
-fn stopped(lane: &Lane<'_>, error: Error, place: &str, done: &[String], all: usize) -> NotWritten {
+fn stopped(
+    lane: &Lane<'_>,
+    error: Error,
+    place: &str,
+    (done, all): (&[String], usize),
+    for_once: bool,
+) -> NotWritten {
     let transaction_lost = lane.keep && !lane.connection.is_in_step();
     if done.is_empty() {
         return NotWritten { error, transaction_lost };
@@ -203,16 +223,54 @@ fn stopped(lane: &Lane<'_>, error: Error, place: &str, done: &[String], all: usi
     let unknown = error.fault != Fault::Backend;
     let failed = if unknown { "its outcome is unknown" } else { "it failed" };
     let rest = all.saturating_sub(done.len() + 1);
+    let advice = match for_once {
+        false => "run the same statement again once the cause is gone, and it finishes the rest",
+        true => ALONE,
+    };
     // First what matters most: the text is cut at 512 bytes.
     let text = format!(
         "{} ({failed} on {place}; done on {} of {all}, not tried on {rest}; done on: {}). The shards \
-         differ now: run the same statement again once the cause is gone, and it finishes the rest",
+         differ now: {advice}",
         error.message,
         done.len(),
         named(done),
     );
     let partial = Error::new(error.fault, error.errno, &error.sqlstate, "ddl_partial", text);
     NotWritten { error: partial.retry(Retry::Unknown), transaction_lost }
+}
+
+/// How a statement that can't be told twice is brought to its end.
+const ALONE: &str = "it would be done twice if it were run again; run it with the hint \
+                     /*+ weir: shard(table, number) */ on each shard that lacks it";
+
+/// Before a statement that can't be told twice: the targets must be alike, or it may be that it has
+/// been told already.
+async fn check_alike(
+    lanes: &mut [Lane<'_>],
+    running: &Running,
+    described: &Described<'_>,
+) -> Result<(), NotWritten> {
+    let mut model = None;
+    for lane in lanes.iter_mut() {
+        let targets: Vec<_> = lane.parts.iter().map(|part| (part.shard, part.target)).collect();
+        for (shard, target) in targets {
+            let found = described.look(lane, target).await.map_err(|error| NotWritten {
+                error: running.explain(error),
+                transaction_lost: false,
+            })?;
+            let model = model.get_or_insert_with(|| found.clone());
+            if *model != found {
+                let text = format!(
+                    "The definition on {} differs from the one before it (`weir schema diff`), as after a \
+                     statement that broke off: {ALONE}",
+                    title(lane, shard),
+                );
+                let error = Error::refused("ddl_shards_differ", text);
+                return Err(NotWritten { error, transaction_lost: false });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A target says that it was done there, and yet isn't like the others.

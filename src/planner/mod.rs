@@ -19,6 +19,7 @@
 //!    over it ([`workbench`]).
 //! 4. Everything else is refused with a stable code ([`refuse`]).
 
+mod alter;
 pub mod bind;
 pub mod cache;
 pub(crate) mod condition;

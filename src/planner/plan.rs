@@ -53,6 +53,8 @@ pub struct Facts {
     /// Rows of the answer hold physical names as values, which are turned back as those of column
     /// definitions are (SHOW CREATE TABLE, SHOW INDEX, EXPLAIN, ANALYZE TABLE).
     pub names_in_rows: bool,
+    /// DDL that does something else where it has been done already, rather than say so.
+    pub for_once: bool,
 }
 
 impl Default for Facts {
@@ -70,6 +72,7 @@ impl Default for Facts {
             looks_back: false,
             clock: false,
             lends_id: false,
+            for_once: false,
             ids: Ids::Servers,
             names_in_rows: false,
         }

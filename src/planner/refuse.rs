@@ -9,6 +9,7 @@ pub const CODES: &[&str] = &[
     "auto_increment",
     "broadcast_nondeterministic",
     "cross_group",
+    "ddl_shard_key",
     "hint",
     "insert_key",
     "insert_rows",

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::planner::alter;
 use crate::planner::condition::Condition;
 use crate::planner::constraint;
 use crate::planner::draft::{Draft, Naming, Result};
@@ -195,6 +196,10 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     draft.facts.names_in_rows = answers_rows;
     let survey = named(&draft, &mentions)?;
     renames(&draft, tokens, &survey)?;
+    if draft.kind == K::AlterTable {
+        alter::check_keys(&draft, tokens, &survey)?;
+        draft.facts.for_once = alter::is_for_once(draft.input.sql, tokens);
+    }
     draft.name_tables(&survey, |_| Naming::Rename);
     let mut tables = match draft.groups(&survey) {
         Err(error) if matches!(draft.kind, K::DropTable { .. }) => {

@@ -98,7 +98,8 @@ impl Session {
         let snapshot = self.snapshot();
         let mut last = xa_error(UNKNOWN, b"XAE04", "XAER_NOTA: Unknown XID");
         for group in self.own_groups() {
-            let mut lent = self.lend(&snapshot, &Target::plain(group, None), Purpose::OWN).await?;
+            let purpose = Purpose { writes: true, ..Purpose::OWN };
+            let mut lent = self.lend(&snapshot, &Target::plain(group, None), purpose).await?;
             let outcome = lent.simple(sql).await;
             self.settle(group, lent, &snapshot).await;
             match outcome {

@@ -23,6 +23,9 @@ use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
 use crate::session::sql_prepared;
 use crate::session::system::names_system;
+use crate::sql::lex;
+use crate::sql::literal::name_of;
+use crate::sql::native::is_native;
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
@@ -287,7 +290,14 @@ impl Session {
     ) -> Result<()> {
         let snapshot = self.snapshot();
         let target = self.home_group(&snapshot)?;
-        let purpose = Purpose { pipelining: Pipelining::Nothing, ..Purpose::OWN };
+        // What a stored function writes belongs to the session's transaction.
+        let stored = calls_stored(&lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?, sql);
+        let purpose = Purpose {
+            pipelining: Pipelining::Nothing,
+            transactional: stored,
+            writes: stored,
+            ..Purpose::OWN
+        };
         let mut lent = self.lend(&snapshot, &target, purpose).await?;
         let names_id = {
             let text = sql.to_ascii_lowercase();
@@ -300,7 +310,11 @@ impl Session {
             self.settle(target.group, lent, &snapshot).await;
             return Err(error);
         }
-        let outcome = assigned(&mut lent, sql, assignments, state).await;
+        // What opens the transaction goes first.
+        let outcome = match lent.send_lead().await {
+            Ok(()) => assigned(&mut lent, sql, assignments, state).await,
+            Err(error) => Err(error),
+        };
         if names_id {
             self.take_id(&mut lent).await;
         }
@@ -501,6 +515,17 @@ fn level(isolation: set::Isolation) -> Isolation {
         set::Isolation::RepeatableRead => Isolation::RepeatableRead,
         set::Isolation::Serializable => Isolation::Serializable,
     }
+}
+
+/// Whether a function is called that the servers don't bring along.
+fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
+    let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
+    tokens.windows(2).any(|pair| match pair {
+        [name, next] => {
+            name.is_name() && next.is_symbol(sql, "(") && !is_native(&name_of(sql, name))
+        }
+        _ => false,
+    })
 }
 
 #[cfg(test)]

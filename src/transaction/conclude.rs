@@ -61,7 +61,7 @@ pub async fn commit(parties: &mut [Party], terms: &Terms<'_>) -> Result<(), Erro
     let mut machine = Coordinator::commit(&wrote);
     let two_phase = machine.is_two_phase();
     failpoint::hit("commit.begin").await;
-    let cause = run(&mut machine, parties, terms).await;
+    let cause = run(&mut machine, parties, terms, Readers::Commit).await;
     let counters = &terms.ledger.counters;
     counters.left.fetch_add(machine.owed().len() as u64, Ordering::Relaxed);
     match machine.outcome() {
@@ -90,11 +90,34 @@ pub async fn commit(parties: &mut [Party], terms: &Terms<'_>) -> Result<(), Erro
 /// ROLLBACK. It can't fail: what isn't reached rolls back when its connection ends.
 pub async fn rollback(parties: &mut [Party], terms: &Terms<'_>) {
     let mut machine = Coordinator::rollback(parties.len());
-    run(&mut machine, parties, terms).await;
+    run(&mut machine, parties, terms, Readers::RollBack).await;
+}
+
+/// How the parts end of groups that only read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// With COMMIT they go in one phase: a view may call a function that writes unseen, and such a
+    /// write must not be lost.
+    Commit,
+    RollBack,
+}
+
+impl Readers {
+    fn instead(self, step: Step) -> Step {
+        match (self, step) {
+            (Readers::Commit, Step::RollbackActive) => Step::CommitOnePhase,
+            (_, step) => step,
+        }
+    }
 }
 
 /// Runs the machine to its end; the first error that a server or connection gave.
-async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>) -> Option<Error> {
+async fn run(
+    machine: &mut Coordinator,
+    parties: &mut [Party],
+    terms: &Terms<'_>,
+    readers: Readers,
+) -> Option<Error> {
     let mut cause = None;
     let mut asking = None;
     let mut decided = Instant::now();
@@ -129,7 +152,7 @@ async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>
             Some(Step::Record) => terms.shared.living.stands(Standing::Preparing),
             _ => {}
         }
-        for (task, (answer, error)) in do_round(&round, parties, terms).await {
+        for (task, (answer, error)) in do_round(&round, parties, terms, readers).await {
             if task.step == Step::Record
                 && let Some(Error { errno: 1049 | 1146, .. }) = &error
                 && let Some(anchor) = parties.first()
@@ -151,6 +174,7 @@ async fn do_round(
     round: &[Task],
     parties: &mut [Party],
     terms: &Terms<'_>,
+    readers: Readers,
 ) -> Vec<(Task, (Answer, Option<Error>))> {
     let members: Vec<GroupName> = parties
         .iter()
@@ -160,7 +184,7 @@ async fn do_round(
         .collect();
     let todo = parties.iter_mut().enumerate().filter_map(|(place, party)| {
         let task = round.iter().find(|task| task.member == place)?;
-        let sql = text(task.step, party, terms, &members);
+        let sql = text(readers.instead(task.step), party, terms, &members);
         let work = do_step(party, task.step, sql, terms.step);
         Some((*task, Box::pin(work) as Pin<Box<dyn Future<Output = _> + Send + '_>>))
     });

@@ -242,6 +242,16 @@ async fn a_statement_that_broke_off_is_finished_by_running_it_again() {
         stage.on_shard(3, "CREATE INDEX late ON {}orders_3 (note)");
         conn.query_drop("CREATE INDEX late ON orders (note)").await.unwrap();
         assert_eq!(stage.diff(&[]).0, 0);
+        // What would be done twice isn't begun where shards differ already.
+        stage.on_shard(2, "ALTER TABLE {}orders_2 ADD COLUMN swapped INT");
+        let swap = "ALTER TABLE orders RENAME COLUMN note TO other, RENAME COLUMN other TO note";
+        for sql in [swap, "ALTER TABLE orders ADD INDEX (note)"] {
+            let (_, message) = fails(&mut conn, sql).await;
+            assert!(message.contains("ddl_shards_differ"), "{message}");
+        }
+        stage.on_shard(2, "ALTER TABLE {}orders_2 DROP COLUMN swapped");
+        conn.query_drop(swap).await.unwrap();
+        assert_eq!(stage.diff(&[]).0, 0);
         stage.on_shard(3, "DROP TABLE {}orders_3");
         let (code, report) = stage.diff(&["--json"]);
         assert_eq!(code, 1, "{report}");

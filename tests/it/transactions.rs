@@ -720,3 +720,41 @@ fn what_can_not_span_groups_is_refused_and_the_transaction_stays() {
         conn.query_drop("DROP TEMPORARY TABLE weir_kept").await
     });
 }
+
+#[test]
+fn what_functions_write_unseen_is_neither_lost_nor_left() {
+    on_each(920_672, async |conn, rig| {
+        let b = 920_681;
+        let server = &rig.groups[0].primary;
+        // Beside the shop, so that nobody counts its rows.
+        server.execute("CREATE TABLE IF NOT EXISTS shop_0000.unseen (n INT NOT NULL)");
+        server.execute("DELETE FROM shop_0000.unseen");
+        server.execute("INSERT INTO shop_0000.unseen VALUES (0)");
+        server.execute("DROP FUNCTION IF EXISTS shop_0000.count_unseen");
+        server.execute(
+            "CREATE FUNCTION shop_0000.count_unseen() RETURNS INT DETERMINISTIC MODIFIES SQL DATA \
+             BEGIN UPDATE unseen SET n = n + 1; RETURN 1; END",
+        );
+        server.execute(
+            "CREATE OR REPLACE VIEW shop_0000.unseen_view AS SELECT shop_0000.count_unseen() AS counted",
+        );
+        let count = || server.query("SELECT n FROM shop_0000.unseen").expect("a row")[0][0].clone();
+        // A view's function, in a group that only read as far as is known.
+        conn.query_drop("BEGIN").await?;
+        conn.query_drop(pay(b, 1)).await?;
+        conn.query_drop("SELECT * FROM unseen_view").await?;
+        conn.query_drop("COMMIT").await?;
+        assert_eq!(count(), "1");
+        for (end, counted) in [("ROLLBACK", "1"), ("COMMIT", "2")] {
+            conn.query_drop("BEGIN").await?;
+            conn.query_drop("SET @unseen = count_unseen()").await?;
+            conn.query_drop(end).await?;
+            assert_eq!(count(), counted, "{end}");
+        }
+        for what in ["VIEW shop_0000.unseen_view", "FUNCTION shop_0000.count_unseen"] {
+            server.execute(&format!("DROP {what}"));
+        }
+        server.execute("DROP TABLE shop_0000.unseen");
+        Ok(())
+    });
+}

@@ -8,11 +8,11 @@ use super::{InsertSource, TARGET, surveyed};
 use crate::error::Error;
 use crate::name::SchemaName;
 use crate::planner::draft::{Draft, Naming, Result};
-use crate::planner::modify::{own_effects, read_again};
+use crate::planner::modify::{deterministic, own_effects, read_again};
 use crate::planner::plan::{Access, Ids};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
-use crate::planner::survey::{Resolved, Survey};
+use crate::planner::survey::{Resolved, Survey, Use};
 use crate::planner::workbench::change::Wanted;
 use crate::planner::workbench::{self, Workbench};
 use crate::planner::{Action, Many, Tables};
@@ -107,6 +107,10 @@ fn bench<'a>(
     if tail.is_none() && !insert.on_duplicate.is_empty() {
         return Ok(None);
     }
+    if tail.is_some() && survey.uses.get(TARGET).is_some_and(is_broadcast) {
+        // The tail runs on each copy.
+        deterministic(draft, survey)?;
+    }
     let allowed = draft.scatter_ok()
         || match survey.uses.get(TARGET).map(|used| &used.placement) {
             Some(Placement::Sharded(table)) => table.scatter_writes,
@@ -120,6 +124,10 @@ fn bench<'a>(
     let wanted = Wanted::Insert { selects, replace, ignore, verb, tail };
     let reason = (refused.code, refused.message.clone());
     workbench::plan_change(draft, survey, &wanted, allowed, reason)
+}
+
+fn is_broadcast(used: &Use) -> bool {
+    matches!(used.placement, Placement::Broadcast(_))
 }
 
 /// Whether an expression needs nothing but the row that is there and the one that would be inserted.

@@ -1,0 +1,246 @@
+//! What an ALTER TABLE does to a table in several places, as far as it matters.
+//!
+//! Owns: its list of actions, the refusal of those that would change where rows are looked for, and
+//! whether a place where it was done would say so. Never: checks the rest of the grammar.
+
+use crate::planner::draft::{Draft, Result};
+use crate::planner::refuse::refuse;
+use crate::planner::survey::Survey;
+use crate::rules::table::Placement;
+use crate::sql::literal::name_of;
+use crate::sql::token::Token;
+use crate::value::types::ColumnType;
+
+/// The significant tokens of each action, those in parentheses included.
+fn actions(sql: &[u8], tokens: &[Token]) -> Vec<Vec<Token>> {
+    let mut list = vec![Vec::new()];
+    for token in tokens.iter().filter(|token| !token.kind.is_trivia()) {
+        match list.last_mut() {
+            _ if token.depth == 0 && token.is_symbol(sql, ",") => list.push(Vec::new()),
+            Some(action) => action.push(*token),
+            None => {}
+        }
+    }
+    if let Some(first) = list.first_mut() {
+        // ALTER [ONLINE] [IGNORE] TABLE [IF EXISTS] [schema .] name
+        let table = first.iter().position(|token| token.is_word(sql, "TABLE")).unwrap_or(0);
+        let mut begin = table + 1;
+        if first.get(begin).is_some_and(|token| token.is_word(sql, "IF")) {
+            begin += 2;
+        }
+        begin += match first.get(begin + 1).is_some_and(|token| token.is_symbol(sql, ".")) {
+            true => 3,
+            false => 1,
+        };
+        first.drain(..begin.min(first.len()));
+    }
+    list
+}
+
+/// One action's words, read from the front.
+struct Words<'a> {
+    sql: &'a [u8],
+    rest: &'a [Token],
+}
+
+impl<'a> Words<'a> {
+    fn eat(&mut self, words: &[&str]) -> bool {
+        let fits = self.rest.first().is_some_and(|token| token.is_any(self.sql, words));
+        if fits {
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        fits
+    }
+
+    /// IF [NOT] EXISTS
+    fn eat_if(&mut self) -> bool {
+        let found = self.eat(&["IF"]);
+        if found {
+            self.eat(&["NOT"]);
+            self.eat(&["EXISTS"]);
+        }
+        found
+    }
+
+    fn is(&self, words: &[&str]) -> bool {
+        self.rest.first().is_some_and(|token| token.is_any(self.sql, words))
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let token = self.rest.first().filter(|token| token.is_name())?;
+        self.rest = self.rest.get(1..).unwrap_or_default();
+        Some(name_of(self.sql, token))
+    }
+}
+
+/// A column that an action is about, under its old and its new name.
+struct Touched {
+    old: String,
+    new: String,
+    /// The first word of its new type, in capitals; empty where it stays or goes.
+    kind: String,
+    dropped: bool,
+}
+
+fn touched(sql: &[u8], action: &[Token]) -> Option<Touched> {
+    let mut words = Words { sql, rest: action };
+    let kind = |words: &Words<'_>| {
+        let word = words.rest.first().map(|token| token.bytes(sql)).unwrap_or_default();
+        String::from_utf8_lossy(word).to_ascii_uppercase()
+    };
+    if words.eat(&["RENAME"]) {
+        let old = words.eat(&["COLUMN"]).then(|| words.name())??;
+        words.eat_if();
+        words.eat(&["TO", "AS"]);
+        return Some(Touched { old, new: words.name()?, kind: String::new(), dropped: false });
+    }
+    if words.eat(&["CHANGE"]) {
+        words.eat(&["COLUMN"]);
+        words.eat_if();
+        let (old, new) = (words.name()?, words.name()?);
+        return Some(Touched { old, new, kind: kind(&words), dropped: false });
+    }
+    if words.eat(&["MODIFY"]) {
+        words.eat(&["COLUMN"]);
+        words.eat_if();
+        let old = words.name()?;
+        return Some(Touched { new: old.clone(), old, kind: kind(&words), dropped: false });
+    }
+    if words.eat(&["DROP"]) {
+        const OTHERS: [&str; 8] =
+            ["INDEX", "KEY", "PRIMARY", "FOREIGN", "CONSTRAINT", "CHECK", "PARTITION", "PERIOD"];
+        if !words.eat(&["COLUMN"]) && words.is(&OTHERS) {
+            return None;
+        }
+        words.eat_if();
+        let old = words.name()?;
+        return Some(Touched { new: old.clone(), old, kind: String::new(), dropped: true });
+    }
+    None
+}
+
+/// The columns that decide where a row is stay what they are.
+///
+/// # Errors
+/// `ddl_shard_key`: one of them would be renamed, dropped or of another kind of type.
+pub(super) fn check_keys(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
+    let sql = draft.input.sql;
+    let Some(used) = survey.uses.first() else { return Ok(()) };
+    let Placement::Sharded(table) = &used.placement else { return Ok(()) };
+    for action in actions(sql, tokens) {
+        let Some(touched) = touched(sql, &action) else { continue };
+        let same = |name: &str| touched.old.eq_ignore_ascii_case(name);
+        let taken = |name: &str| touched.new.eq_ignore_ascii_case(name);
+        let hit = table.keys.iter().find(|key| same(&key.name) || taken(&key.name));
+        let Some(key) = hit else { continue };
+        let stays = same(&touched.new) && !touched.dropped && is_kind(&key.declared, &touched.kind);
+        if !stays {
+            return Err(refuse(
+                "ddl_shard_key",
+                format!(
+                    "'{}' decides on which shard a row of '{}' is: renamed, dropped or with another kind of \
+                     type, its rows would no longer be found. Make a new table with other rules and move the \
+                     rows there",
+                    key.name, used.name
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a type of this name holds the key's values as the declared one does.
+fn is_kind(declared: &ColumnType, word: &str) -> bool {
+    let words: &[&str] = match declared {
+        ColumnType::Int { .. } => {
+            &["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "BIGINT", "INT4", "INT8"]
+        }
+        ColumnType::Date => &["DATE"],
+        ColumnType::DateTime { .. } => &["DATETIME"],
+        ColumnType::Timestamp { .. } => &["TIMESTAMP"],
+        ColumnType::Decimal { .. } => &["DECIMAL", "NUMERIC", "DEC"],
+        ColumnType::Text { .. } => &["CHAR", "VARCHAR", "CHARACTER"],
+        ColumnType::Binary { .. } => &["BINARY", "VARBINARY"],
+        _ => &[],
+    };
+    words.contains(&word)
+}
+
+/// Whether a place where the statement was done would do something else when it is told again,
+/// rather than answer that it is done, or change nothing: columns that change names in a ring, keys
+/// and constraints without a name, counted and exchanged partitions.
+pub(super) fn is_for_once(sql: &[u8], tokens: &[Token]) -> bool {
+    let actions = actions(sql, tokens);
+    let renamed: Vec<Touched> = actions
+        .iter()
+        .filter_map(|action| touched(sql, action))
+        .filter(|one| !one.dropped && !one.old.eq_ignore_ascii_case(&one.new))
+        .collect();
+    let ring = renamed
+        .iter()
+        .any(|one| renamed.iter().any(|other| other.old.eq_ignore_ascii_case(&one.new)));
+    ring || actions.iter().any(|action| adds_again(sql, action))
+}
+
+fn adds_again(sql: &[u8], action: &[Token]) -> bool {
+    let mut words = Words { sql, rest: action };
+    if words.is(&["COALESCE", "EXCHANGE"]) {
+        return true;
+    }
+    if !words.eat(&["ADD"]) {
+        return false;
+    }
+    if words.eat(&["PARTITION"]) {
+        words.eat_if();
+        return words.is(&["PARTITIONS"]);
+    }
+    const FORMS: [&str; 7] = ["INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"];
+    if words.eat(&["CONSTRAINT"]) {
+        // A name, unless the form follows at once; a primary key is there only once.
+        return words.is(&FORMS);
+    }
+    if words.eat(&["FOREIGN", "CHECK"]) {
+        return true;
+    }
+    if !words.eat(&["INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL"]) {
+        return false;
+    }
+    words.eat(&["INDEX", "KEY"]);
+    words.eat_if();
+    words.is(&["USING"]) || words.name().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_for_once;
+    use crate::sql::lex::{self, Dialect, Limits};
+
+    #[test]
+    fn what_would_be_done_twice() {
+        for (sql, once) in [
+            ("ALTER TABLE t RENAME COLUMN x TO y, RENAME COLUMN y TO x", true),
+            ("ALTER TABLE t CHANGE x y INT, CHANGE COLUMN `y` x INT", true),
+            ("ALTER TABLE t RENAME COLUMN x TO y, RENAME COLUMN y TO z", true),
+            ("ALTER TABLE t RENAME COLUMN x TO y, RENAME COLUMN a TO b", false),
+            ("ALTER TABLE s.t CHANGE x x BIGINT", false),
+            ("ALTER TABLE t ADD INDEX (x)", true),
+            ("ALTER TABLE IF EXISTS s.t ADD UNIQUE KEY USING BTREE (x)", true),
+            ("ALTER TABLE t ADD INDEX i (x), ADD COLUMN c INT", false),
+            ("ALTER TABLE t ADD COLUMN (c INT, KEY (c))", false),
+            ("ALTER TABLE t ENGINE = InnoDB, ADD CHECK (x > 0)", true),
+            ("ALTER TABLE t ADD CONSTRAINT c CHECK (x > 0)", false),
+            ("ALTER TABLE t ADD CONSTRAINT FOREIGN KEY (x) REFERENCES u (x)", true),
+            ("ALTER TABLE t ADD FOREIGN KEY (x) REFERENCES u (x)", true),
+            ("ALTER TABLE t ADD PRIMARY KEY (x)", false),
+            ("ALTER TABLE t ADD PARTITION PARTITIONS 4", true),
+            ("ALTER TABLE t ADD PARTITION (PARTITION p VALUES LESS THAN (9))", false),
+            ("ALTER TABLE t COALESCE PARTITION 2", true),
+            ("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u", true),
+            ("ALTER TABLE t MODIFY x INT, COMMENT = 'add, index'", false),
+        ] {
+            let tokens = lex::tokens(sql.as_bytes(), Dialect::default(), &Limits::default());
+            let tokens = tokens.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert_eq!(is_for_once(sql.as_bytes(), &tokens), once, "{sql}");
+        }
+    }
+}
