@@ -207,6 +207,8 @@ section! {
         live transaction: Span = Span::seconds(0);
         /// One statement; beyond it it is killed on the backends and answered 3024. 0: none.
         live statement: Span = Span::seconds(0);
+        /// How long a server may take to answer a statement that was told to stop, by KILL or a deadline; then the session ends.
+        live stop: Span = Span::seconds(30);
         /// A client that doesn't take its rows; the session is closed.
         live client_write: Span = Span::seconds(60);
         /// Waiting for a backend connection to be free; beyond it error 1203 names the group.

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -21,15 +22,37 @@ pub enum Interrupt {
 }
 
 /// The running statement's backend connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Running {
+    /// How long a server may take to answer a statement that was told to stop.
+    patience: Duration,
     handles: Mutex<SmallVec<[KillHandle; 1]>>,
     interrupt: AtomicU8,
     /// The session's transaction over several groups: it may be chosen to break a deadlock.
     watched: Mutex<Option<Arc<Living>>>,
 }
 
+impl Default for Running {
+    fn default() -> Self {
+        Running::new(Duration::from_secs(30))
+    }
+}
+
 impl Running {
+    /// With so much patience for a server that was told to stop a statement.
+    pub fn new(patience: Duration) -> Self {
+        Running {
+            patience,
+            handles: Mutex::default(),
+            interrupt: AtomicU8::new(0),
+            watched: Mutex::default(),
+        }
+    }
+
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// A new statement begins.
     pub fn begin(&self) {
         self.lock().clear();

@@ -125,6 +125,8 @@ pub enum Stop {
     Query,
     /// The process drains: the session ends now, between transactions (1053).
     Drain,
+    /// A statement was told to stop, and its server has not answered: the session ends.
+    Unanswered,
     /// KILL: the session ends at once.
     Kill,
     /// The process ends at once (1053).

@@ -334,7 +334,7 @@ impl From<Error> for Attempt {
 }
 
 /// Drives `work` while KILL and the deadline are watched. A stopped statement goes on to be relayed:
-/// its backend answers 1317.
+/// its backend answers 1317. [`Stop::Unanswered`] where it doesn't within `timeouts.stop`.
 pub(super) async fn watched<T>(
     mut work: std::pin::Pin<&mut impl Future<Output = T>>,
     registration: &Registration,
@@ -362,10 +362,11 @@ pub(super) async fn watched<T>(
             interrupt.await;
             Err(stop)
         }
-        Some(Stop::Query) | None => {
+        Some(Stop::Query | Stop::Unanswered) | None => {
             // The answer may come while the KILL is still on its way: both are awaited.
-            let ((), done) = tokio::join!(interrupt, work);
-            Ok(done)
+            let both = async { tokio::join!(interrupt, work) };
+            let answered = tokio::time::timeout(running.patience(), both).await;
+            answered.map(|((), done)| done).map_err(|_| Stop::Unanswered)
         }
     }
 }

@@ -157,9 +157,11 @@ impl Session {
         let id = registration.id();
         let mut stream = stream;
         stream.set_budget(ctx.shared.budget.clone());
+        let settings = ctx.shared.settings();
+        let running = Arc::new(Running::new(settings.timeouts.stop.0));
         let mut session = Session {
             stream,
-            settings: ctx.shared.settings(),
+            settings,
             ctx,
             registration,
             identity: login.identity,
@@ -173,7 +175,7 @@ impl Session {
             last: Last::default(),
             idle: idle::Idle::default(),
             taken: None,
-            running: Arc::default(),
+            running,
             consistent: None,
             lexed: None,
             text: Vec::new(),
@@ -270,6 +272,7 @@ impl Session {
             End::Stopped(Stop::Kill) => {
                 Some(Error::new(Fault::Client, 1927, b"70100", "killed", "Connection was killed"))
             }
+            End::Stopped(Stop::Unanswered) => Some(unanswered(&self.settings)),
             End::Stopped(_) => Some(
                 Error::new(
                     Fault::Unavailable,
@@ -317,6 +320,19 @@ const DISCARD: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How long a closing session waits for its client to take the last packet.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn unanswered(settings: &Config) -> Error {
+    let patience = settings.timeouts.stop.0.as_secs_f64();
+    Error::unavailable(
+        "stop_unanswered",
+        format!(
+            "The statement was told to stop, and its server didn't answer within {patience} s \
+             (timeouts.stop): this session ends, and its servers undo what it had open"
+        ),
+    )
+    .retry(Retry::Unknown)
+    .fatal()
+}
 
 fn transaction_error(settings: &Config) -> Error {
     let limit = settings.timeouts.transaction.0.as_secs_f64();

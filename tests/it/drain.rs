@@ -37,7 +37,7 @@ async fn session(ctx: Arc<WorkerContext>, mut stream: Stream, mut client: Client
                 let name: &[u8] = match stop {
                     Stop::Drain => b"drained",
                     Stop::Shutdown => b"shut down",
-                    Stop::Kill | Stop::Query => b"killed",
+                    Stop::Kill | Stop::Query | Stop::Unanswered => b"killed",
                 };
                 stream.reset_sequence();
                 stream.write_packet(name);

@@ -150,3 +150,25 @@ fn a_lock_wait_timeout_that_rolls_back_does_so_in_all_groups() {
         assert_eq!(left, [1, 4, 1, 1], "{way}");
     });
 }
+
+#[test]
+fn a_server_that_stands_still_doesnt_hold_a_statement_beyond_its_time() {
+    for rig in rigs() {
+        let settings = [("timeouts", "stop: 1s".to_string())];
+        let (proxy, _rules) = rig.another(&settings).expect("another Weir");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut conn = connect(&proxy.url("shop")).await;
+            let read = "SELECT /*+ weir: timeout(500) primary */ uses_left FROM coupons LIMIT 1";
+            conn.query_drop(read).await.expect("rows");
+            let server = &rig.groups[0].primary;
+            server.freeze().expect("a stop");
+            let began = std::time::Instant::now();
+            let outcome = conn.query_drop(read).await;
+            let took = began.elapsed();
+            server.thaw().expect("a go");
+            assert!(outcome.is_err(), "{outcome:?}");
+            assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+        });
+    }
+}
