@@ -15,9 +15,11 @@ use crate::executor::rename::Names;
 use crate::executor::warnings::{self, Warning};
 use crate::planner::plan::Renaming;
 use crate::protocol::capability::Capabilities;
+use crate::protocol::column::Column;
 use crate::protocol::command;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::err::ErrPacket;
+use crate::protocol::field::FieldType;
 use crate::protocol::ok::OkPacket;
 use crate::protocol::status::StatusFlags;
 
@@ -38,6 +40,8 @@ pub struct Lane<'c> {
     /// Of the last answer's warnings, where they weren't fetched: the names that they are told under,
     /// and the rows of a split INSERT that they count from 1.
     unfetched: Option<(&'c [Renaming], Option<&'c [u32]>)>,
+    /// The types of a binary result's columns, where its rows hold names.
+    binary: Option<Vec<FieldType>>,
     stage: Stage,
 }
 
@@ -121,6 +125,7 @@ impl<'c> Lane<'c> {
             warnings: 0,
             noted: Vec::new(),
             unfetched: None,
+            binary: None,
             stage: Stage::Idle,
         }
     }
@@ -192,6 +197,7 @@ impl<'c> Lane<'c> {
                 connection.send_command(&payload).await?;
             }
         }
+        let is_binary = matches!(part.command, Command::Execute { .. });
         match connection.answer().await? {
             Answer::Ok(info) => {
                 self.warnings += u32::from(info.warnings);
@@ -204,7 +210,15 @@ impl<'c> Lane<'c> {
             Answer::LocalInfile(_) => {
                 Err(self.hostile("it asks for a file that no LOAD DATA LOCAL named"))
             }
-            Answer::ResultSet { columns } => self.read_columns(columns).await.map(Begun::Rows),
+            Answer::ResultSet { columns } => {
+                let columns = self.read_columns(columns).await?;
+                let types = columns.iter().map(|payload| Ok(Column::parse(payload)?.field_type));
+                self.binary = match is_binary && Names(part.names).in_rows() {
+                    true => Some(types.collect::<Result<_>>()?),
+                    false => None,
+                };
+                Ok(Begun::Rows(columns))
+            }
         }
     }
 
@@ -251,10 +265,16 @@ impl<'c> Lane<'c> {
             [0xfe, ..] if is_end(payload, capabilities) => parse_end(payload, capabilities),
             _ => {
                 row.clear();
-                match Names(names).in_rows() {
-                    false => row.extend_from_slice(payload),
-                    true if Names(names).text_row(payload, row).is_ok() => {}
-                    true => return Err(self.hostile("a damaged row")),
+                let renamed = match &self.binary {
+                    _ if !Names(names).in_rows() => {
+                        row.extend_from_slice(payload);
+                        Ok(())
+                    }
+                    Some(types) => Names(names).binary_row(payload, types, row),
+                    None => Names(names).text_row(payload, row),
+                };
+                if renamed.is_err() {
+                    return Err(self.hostile("a damaged row"));
                 }
                 return Ok(Next::Row);
             }

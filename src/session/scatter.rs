@@ -78,6 +78,9 @@ pub(super) struct Prepared {
     key: Vec<u8>,
 }
 
+/// COM_STMT_EXECUTE behind the statement's id: no cursor, run once, no parameters.
+const NO_ARGUMENTS: &[u8] = &[0, 1, 0, 0, 0];
+
 impl Prepared {
     /// A text without parameters.
     pub(super) fn plain(
@@ -275,7 +278,8 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
-        let manner = Manner { binary: manner.binary && is_whole(plan, &targets), ..manner };
+        let binary = manner.binary && manner.arguments.is_some() && is_whole(plan, &targets);
+        let manner = Manner { binary, ..manner };
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
             self.last.begin();
@@ -426,6 +430,8 @@ impl Session {
                 Some(arguments) if form == Form::Prepared => {
                     self.handle_key(&text, arguments.types)
                 }
+                // Its values stand in the text; its rows are binary nevertheless.
+                None if manner.binary => self.handle_key(&text, &[]),
                 _ => Vec::new(),
             };
             let names = plan.renamings(target);
@@ -523,10 +529,10 @@ impl Session {
             let own = parts.iter().filter(|part| part.group == *group).map(|part| {
                 let target = targets.get(part.place);
                 let command = match manner.arguments {
-                    Some(arguments) if manner.binary => Command::Execute {
+                    given if manner.binary && !part.key.is_empty() => Command::Execute {
                         key: Cow::Borrowed(&part.key),
                         sql: Cow::Borrowed(&part.text),
-                        arguments: arguments.bytes,
+                        arguments: given.map_or(NO_ARGUMENTS, |arguments| arguments.bytes),
                     },
                     _ => Command::Query(Cow::Borrowed(&part.text)),
                 };

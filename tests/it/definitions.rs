@@ -487,3 +487,30 @@ async fn thousands_of_tables_are_asked_in_bulk() {
         println!("{:>6} ms  weir schema diff: {code}\n{report}", begun.elapsed().as_millis());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_maintenance_of_many_places_answers_binary_rows() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in TABLES {
+            conn.query_drop(sql).await.unwrap();
+        }
+        conn.query_drop("INSERT INTO users (user_id) VALUES (1), (2), (3), (4), (5)")
+            .await
+            .unwrap();
+        for table in ["users", "regions"] {
+            for verb in ["ANALYZE", "OPTIMIZE"] {
+                let sql = format!("{verb} TABLE {table}");
+                let rows: Vec<(String, String, String, String)> =
+                    conn.exec(&sql, ()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                let own = format!("shop.{table}");
+                assert!(!rows.is_empty() && rows.iter().all(|row| row.0 == own), "{sql}: {rows:?}");
+            }
+        }
+        // So do rows of all shards where the values stand in the text.
+        let page = "SELECT user_id FROM users ORDER BY user_id LIMIT ?, ?";
+        let rows: Vec<u64> = conn.exec(page, (1, 3)).await.unwrap();
+        assert_eq!(rows, [2, 3, 4]);
+    }
+}
