@@ -45,8 +45,28 @@ impl<'r> Row<'r> {
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'w> {
     pub table: &'w Changed,
-    /// The statement runs in the session's time zone instead of UTC.
-    pub zoned: bool,
+    pub zone: Zone,
+}
+
+/// The time zone that a statement of rows runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    Utc,
+    /// The session's, an offset that never changes.
+    Offset,
+    /// The session's, with hours that may come twice: a moment of one is refused by the server where
+    /// its local time would be stored as the other one.
+    Named,
+}
+
+impl Zone {
+    /// The zone of a session's `time_zone`, as the value's text: that of the servers where unset.
+    pub fn of_session(text: Option<&[u8]>) -> Zone {
+        match text {
+            Some([b'\'', b'+' | b'-', ..]) => Zone::Offset,
+            _ => Zone::Named,
+        }
+    }
 }
 
 /// Which statement a row is for.
@@ -150,10 +170,16 @@ impl Writer<'_> {
             Form::Moment => {
                 let text = std::str::from_utf8(value).ok();
                 let utc = text.and_then(moment).ok_or_else(|| Error::malformed("no time"))?;
-                let zoned = self.zoned && !utc.starts_with("0000");
-                let text = match zoned {
-                    true => format!("FROM_UNIXTIME({})", text.unwrap_or_default()),
-                    false => format!("'{utc}'"),
+                let seconds = text.unwrap_or_default();
+                let text = match self.zone {
+                    _ if utc.starts_with("0000") => format!("'{utc}'"),
+                    Zone::Utc => format!("'{utc}'"),
+                    Zone::Offset => format!("FROM_UNIXTIME({seconds})"),
+                    // ~0 + 1 is out of range under every mode, with IGNORE too.
+                    Zone::Named => format!(
+                        "FROM_UNIXTIME(IF(UNIX_TIMESTAMP(FROM_UNIXTIME({seconds}))={seconds},\
+                         {seconds},~0+SIGN({seconds})))"
+                    ),
                 };
                 out.extend_from_slice(text.as_bytes());
             }
@@ -296,12 +322,13 @@ mod tests {
                 column("t", ColumnType::Timestamp { decimals: 0 }, Form::Moment),
                 column("f", ColumnType::Float { unsigned: false }, Form::Double),
             ],
+            computes: false,
             change,
         }
     }
 
-    fn written(table: &Changed, step: Step, zoned: bool, values: &[Option<&[u8]>]) -> String {
-        let writer = Writer { table, zoned };
+    fn written(table: &Changed, step: Step, zone: Zone, values: &[Option<&[u8]>]) -> String {
+        let writer = Writer { table, zone };
         let mut out = writer.head(step, "d", "t`1").into_bytes();
         let row = Row { shard: None, values: values.to_vec() };
         writer.row(step, &row, &mut out).unwrap();
@@ -317,14 +344,23 @@ mod tests {
         let update = Updating { key: vec![0], set: vec![1, 3], moves: false };
         let changed = table(Change::Update(update));
         assert_eq!(
-            written(&changed, Step::Update, false, &VALUES),
+            written(&changed, Step::Update, Zone::Utc, &VALUES),
             "INSERT INTO `d`.`t``1` (`id`,`c`,`b`,`t`,`f`) VALUES (-7,_latin1 x'6974277320E4',x'00FF',\
              '1970-01-01 00:00:01',-0e0) ON DUPLICATE KEY UPDATE `c`=VALUES(`c`),`t`=VALUES(`t`)"
         );
-        let zoned = written(&changed, Step::Insert, true, &VALUES);
+        let zoned = written(&changed, Step::Insert, Zone::Offset, &VALUES);
         assert!(zoned.ends_with("FROM_UNIXTIME(1),-0e0)"), "{zoned}");
-        let nulls =
-            written(&changed, Step::Insert, true, &[None, Some(b"plain"), None, None, None]);
+        let named = written(&changed, Step::Insert, Zone::Named, &VALUES);
+        let guarded = "FROM_UNIXTIME(IF(UNIX_TIMESTAMP(FROM_UNIXTIME(1))=1,1,~0+SIGN(1))),-0e0)";
+        assert!(named.ends_with(guarded), "{named}");
+        assert_eq!(Zone::of_session(Some(b"'-07:00'")), Zone::Offset);
+        assert_eq!(Zone::of_session(Some(b"'Europe/Berlin'")), Zone::Named);
+        let nulls = written(
+            &changed,
+            Step::Insert,
+            Zone::Offset,
+            &[None, Some(b"plain"), None, None, None],
+        );
         assert!(nulls.ends_with("VALUES (NULL,_latin1'plain',NULL,NULL,NULL)"), "{nulls}");
     }
 
@@ -332,7 +368,7 @@ mod tests {
     fn rows_are_removed_by_their_key() {
         let deleted = table(Change::Delete(vec![0, 1]));
         assert_eq!(
-            written(&deleted, Step::Delete, false, &VALUES),
+            written(&deleted, Step::Delete, Zone::Utc, &VALUES),
             "DELETE FROM `d`.`t``1` WHERE (`id`=-7 AND `c`=_latin1 x'6974277320E4')"
         );
     }
@@ -340,7 +376,7 @@ mod tests {
     #[test]
     fn a_value_of_another_kind_is_no_text() {
         let deleted = table(Change::Delete(vec![0]));
-        let writer = Writer { table: &deleted, zoned: false };
+        let writer = Writer { table: &deleted, zone: Zone::Utc };
         let row = Row { shard: None, values: vec![Some(b"1 OR 1".as_slice())] };
         assert!(writer.row(Step::Delete, &row, &mut Vec::new()).is_err());
     }

@@ -38,6 +38,9 @@ pub struct Changed {
     pub placement: Placement,
     /// What a row is written by: all columns that hold a value of their own.
     pub columns: Vec<Stored>,
+    /// Its server evaluates expressions of its own for a row: triggers and generated columns, which
+    /// see the session's time zone.
+    pub computes: bool,
     pub change: Change,
 }
 
@@ -91,6 +94,11 @@ pub struct Updating {
 impl Changed {
     pub fn has_tail(&self) -> bool {
         matches!(&self.change, Change::Insert(Inserting { tail: Some(_), .. }))
+    }
+
+    /// Rows are written in the session's time zone: something is evaluated beside them.
+    pub fn is_zoned(&self) -> bool {
+        self.computes || self.has_tail()
     }
 }
 
@@ -299,6 +307,11 @@ fn known<'s>(survey: &'s Survey, used: usize) -> Result<(&'s Use, &'s Arc<catalo
     Ok((found, table))
 }
 
+fn computes(table: &catalog::Table) -> bool {
+    let generated = |column: &catalog::Column| column.generated != Generated::No;
+    !table.triggers.is_empty() || table.columns.iter().any(generated)
+}
+
 fn stored(table: &catalog::Table) -> Vec<Stored> {
     let own = table.columns.iter().filter(|column| column.generated == Generated::No);
     own.map(|column| Stored {
@@ -321,7 +334,13 @@ fn inserted(survey: &Survey, inserting: Inserting) -> Result<Changed> {
         })
     });
     let change = Change::Insert(Inserting { auto, ..inserting });
-    Ok(Changed { reference: 0, placement: used.placement.clone(), columns, change })
+    Ok(Changed {
+        reference: 0,
+        placement: used.placement.clone(),
+        columns,
+        computes: computes(table),
+        change,
+    })
 }
 
 fn modified(survey: &Survey, index: usize, set: &[String], deletes: bool) -> Result<Changed> {
@@ -377,7 +396,13 @@ fn modified(survey: &Survey, index: usize, set: &[String], deletes: bool) -> Res
         }
         Change::Update(Updating { key, set, moves })
     };
-    Ok(Changed { reference: index, placement: used.placement.clone(), columns, change })
+    Ok(Changed {
+        reference: index,
+        placement: used.placement.clone(),
+        columns,
+        computes: computes(table),
+        change,
+    })
 }
 
 /// The columns of a key that every row has, and has alone.

@@ -21,7 +21,7 @@ use crate::executor::lane::{is_end, parse_end};
 use crate::executor::workbench::Moving;
 use crate::executor::write::{self as writing, Bracket, WriteTerms, Written};
 pub(super) use crate::executor::write_back::Step;
-use crate::executor::write_back::{Row, Writer, home_of, shard_of};
+use crate::executor::write_back::{Row, Writer, Zone, home_of, shard_of};
 use crate::name::{GroupId, TableName};
 use crate::planner::plan::{Renaming, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
@@ -48,6 +48,9 @@ const WRITING_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 
 /// "Data truncated for column".
 const DATA_TRUNCATED: u16 = 1265;
+
+/// "BIGINT UNSIGNED value is out of range".
+const OUT_OF_RANGE: u16 = 1690;
 
 /// Deprecated words: MySQL's of VALUES() and of some character sets.
 const OF_TEXT: u16 = 1287;
@@ -266,7 +269,11 @@ impl Session {
         ids: Vec<u64>,
     ) -> Result<Vec<Part>> {
         let table = stage.table;
-        let writer = Writer { table, zoned: table.has_tail() };
+        let zone = match table.is_zoned() {
+            true => Zone::of_session(self.state.variable("time_zone")),
+            false => Zone::Utc,
+        };
+        let writer = Writer { table, zone };
         let mut places: BTreeMap<u32, Part> = BTreeMap::new();
         let mut ids = ids.into_iter();
         for pending in batch {
@@ -396,7 +403,7 @@ impl Session {
         match outcome {
             Ok(outcome) => {
                 self.settle_all(snapshot, lents).await;
-                let mut written = outcome.map_err(|refused| refused.error)?;
+                let mut written = outcome.map_err(|refused| repeated_hour(refused.error))?;
                 written.warnings = written.warnings.saturating_sub(gone);
                 if stage.step == Step::Insert && matches!(stage.table.change, Change::Insert(_)) {
                     self.last.diagnostics.extend(warned);
@@ -419,11 +426,25 @@ impl Session {
         let mut state = self.state.at(changing.now);
         if !table.has_tail() {
             state.set_variable("sql_mode", Some(format!("'{WRITING_MODE}'").as_bytes()));
-            state.set_variable("time_zone", Some(b"'+00:00'"));
+            if !table.is_zoned() {
+                state.set_variable("time_zone", Some(b"'+00:00'"));
+            }
             state.set_charset(Charset::default());
         }
         state
     }
+}
+
+/// A moment that the session's time zone has no own name for ([`Zone::Named`]).
+fn repeated_hour(error: Error) -> Error {
+    if error.errno != OUT_OF_RANGE || !error.message.to_ascii_lowercase().contains("+ sign(") {
+        return error;
+    }
+    Error::refused(
+        "write_repeated_hour",
+        "A row holds a TIMESTAMP in an hour that the session's time zone has twice, and its table \
+         computes values in that zone: SET time_zone = '+00:00', or another offset, for the statement",
+    )
 }
 
 /// Sets what the statement goes back to, where it hasn't been yet.

@@ -21,7 +21,7 @@ use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
 use crate::name::GroupId;
-use crate::planner::plan::{Facts, Renaming};
+use crate::planner::plan::{Facts, Renaming, Target};
 use crate::planner::splice::Form;
 use crate::planner::workbench::change::{Change, Changed, Changes};
 use crate::planner::workbench::{Reference, Task};
@@ -165,29 +165,11 @@ impl Session {
         for target in changing.changes.targets.iter().filter(moves) {
             let gathering = gatherings.iter().find(|one| one.index == target.reference);
             let Some(gathering) = gathering else { continue };
-            let Some(place) = gathering.targets.first() else { continue };
-            let Some((database, table)) = gathering.plan.first_table(place) else { continue };
-            let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
-            let (database, table) = (literal(database), literal(table));
-            let question = format!(
-                "SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = \
-                 {database} AND UNIQUE_CONSTRAINT_SCHEMA = {database} AND REFERENCED_TABLE_NAME = \
-                 {table} LIMIT 1"
-            );
-            let snapshot = changing.work.snapshot;
-            let mut lent = self.lend(snapshot, place, Purpose::OWN).await?;
-            let mut plain = self.state.in_database(place.database.as_ref());
-            plain.set_charset(Charset::default());
-            plain.set_variable("sql_mode", Some(b"'NO_BACKSLASH_ESCAPES'"));
-            self.running.add(lent.kill_handle());
-            let asked = async {
-                lent.enter(&plain, Pipelining::All).await?;
-                rows(&mut lent, question.as_bytes()).await
-            };
-            let found = self.bench_step(changing.work.deadline, asked).await;
-            self.running.end();
-            self.settle(place.group, lent, snapshot).await;
-            if !found?.rows.is_empty() {
+            let mut referred = false;
+            for place in &gathering.targets {
+                referred = referred || self.is_referred(changing, gathering, place).await?;
+            }
+            if referred {
                 return Err(Error::refused(
                     "write_referenced",
                     format!(
@@ -201,6 +183,37 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Whether a foreign key of any database on its server refers to a physical table.
+    async fn is_referred(
+        &mut self,
+        changing: &Changing<'_>,
+        gathering: &Gathering<'_>,
+        place: &Target,
+    ) -> Result<bool, Failure> {
+        let Some((database, table)) = gathering.plan.first_table(place) else { return Ok(false) };
+        let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
+        let question = format!(
+            "SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
+             UNIQUE_CONSTRAINT_SCHEMA = {} AND REFERENCED_TABLE_NAME = {} LIMIT 1",
+            literal(database),
+            literal(table),
+        );
+        let snapshot = changing.work.snapshot;
+        let mut lent = self.lend(snapshot, place, Purpose::OWN).await?;
+        let mut plain = self.state.in_database(place.database.as_ref());
+        plain.set_charset(Charset::default());
+        plain.set_variable("sql_mode", Some(b"'NO_BACKSLASH_ESCAPES'"));
+        self.running.add(lent.kill_handle());
+        let asked = async {
+            lent.enter(&plain, Pipelining::All).await?;
+            rows(&mut lent, question.as_bytes()).await
+        };
+        let found = self.bench_step(changing.work.deadline, asked).await;
+        self.running.end();
+        self.settle(place.group, lent, snapshot).await;
+        Ok(!found?.rows.is_empty())
     }
 
     /// The workbench with the rows that the statement needs.

@@ -187,3 +187,22 @@ DELETE a FROM stock a JOIN stock b ON b.item_id = a.item_id + 3 WHERE a.item_id 
 UPDATE stock SET reserved = 9 WHERE item_id > 960000 AND item_id IN (SELECT item_id + 1 FROM stock WHERE item_id > 960000);
 SELECT * FROM stock WHERE item_id > 960000 ORDER BY item_id;
 DELETE FROM stock WHERE item_id > 960000;
+-- What a table's own triggers and generated columns compute sees the session's time zone.
+SET time_zone = '+05:00';
+SET timestamp = 1700000000;
+CREATE TABLE clocked (id INT PRIMARY KEY, ts TIMESTAMP(3) NULL, d DATETIME, h INT AS (hour(ts)) STORED);
+CREATE TABLE clocked_log (n INT AUTO_INCREMENT PRIMARY KEY, d DATETIME, ts TIMESTAMP NULL);
+CREATE TRIGGER clocked_in BEFORE INSERT ON clocked FOR EACH ROW SET NEW.d = NOW();
+CREATE TRIGGER clocked_out AFTER DELETE ON clocked FOR EACH ROW INSERT INTO clocked_log (d, ts) VALUES (NOW(), OLD.ts);
+INSERT INTO clocked (id, ts) SELECT user_id, DATE_ADD('2026-01-01 01:02:03.125', INTERVAL user_id HOUR) FROM users WHERE user_id BETWEEN 1 AND 6;
+SELECT * FROM clocked ORDER BY id;
+SET time_zone = DEFAULT;
+REPLACE INTO clocked (id, ts) SELECT user_id, DATE_ADD('2026-03-29 00:02:03.5', INTERVAL user_id HOUR) FROM users WHERE user_id BETWEEN 5 AND 9 ORDER BY user_id;
+SELECT * FROM clocked ORDER BY id;
+SET time_zone = '-07:00';
+DELETE c FROM clocked c JOIN users u ON u.user_id = c.id WHERE u.user_id < 8;
+SELECT * FROM clocked ORDER BY id;
+SELECT d, ts FROM clocked_log ORDER BY n;
+DROP TABLE clocked, clocked_log;
+SET time_zone = DEFAULT;
+SET timestamp = DEFAULT;
