@@ -430,3 +430,41 @@ fn changes_at_the_same_time_all_count() {
         .unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+/// A foreign key of another database on the same server is seen, too.
+#[test]
+fn rows_that_another_database_refers_to_do_not_move() {
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        let server = rig.groups[0].primary.url("root");
+        let statements = [
+            "DROP DATABASE IF EXISTS beside",
+            "CREATE DATABASE beside",
+            "INSERT INTO shop_0000.coupons VALUES ('BESIDE', 5, 1, '2027-01-01')",
+            "CREATE TABLE beside.used (id INT PRIMARY KEY, code VARCHAR(16) CHARACTER SET utf8mb4 \
+             COLLATE utf8mb4_general_ci, FOREIGN KEY (code) REFERENCES shop_0000.coupons (code) \
+             ON DELETE CASCADE)",
+            "INSERT INTO beside.used VALUES (1, 'BESIDE')",
+        ];
+        sql::execute(&server, &statements).expect("a table that refers");
+        blocking(&rig.url(), async |conn| {
+            let moves = "UPDATE coupons c JOIN users u ON u.user_id = c.uses_left AND c.code = \
+                         'BESIDE' SET c.code = 'GONE'";
+            let error = conn.query_drop(moves).await.expect_err("refused");
+            assert!(error.to_string().contains("write_referenced"), "{error}");
+            Ok(())
+        })
+        .expect("Weir can be asked");
+        let found = sql::query(&server, "SELECT code FROM beside.used").expect("rows");
+        assert_eq!(found, [["BESIDE"]]);
+        let clear = ["DROP DATABASE beside", "DELETE FROM shop_0000.coupons WHERE code = 'BESIDE'"];
+        sql::execute(&server, &clear).expect("cleared");
+        // What a moment of a repeated hour ends in, under IGNORE too.
+        let guard = "CREATE TEMPORARY TABLE shop_0000.moments (m TIMESTAMP NULL)";
+        let refused = "INSERT IGNORE INTO shop_0000.moments VALUES (FROM_UNIXTIME(IF(UNIX_TIMESTAMP(\
+                       FROM_UNIXTIME(5))=6,5,~0+SIGN(5))))";
+        let error = sql::execute(&server, &[guard, refused]).expect_err("out of range");
+        let error = error.to_string().to_ascii_lowercase();
+        assert!(error.contains("+ sign("), "{error}");
+    }
+}

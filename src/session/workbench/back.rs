@@ -31,6 +31,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::err::ErrPacket;
 use crate::rules::table::Placement;
 use crate::session::forward::{Failure, watched};
+use crate::session::own::rows;
 use crate::session::query::Manner;
 use crate::session::scatter::{Lents, Prepared, Terms, noted};
 use crate::session::{End, Session, look_back};
@@ -372,6 +373,10 @@ impl Session {
             self.settle_all(snapshot, lents).await;
             return Err(error.into());
         }
+        let counts = back.wanting && stage.step == Step::Insert && counts_selected(stage.table);
+        if counts {
+            forget_id(&mut lents).await?;
+        }
         let kind = match stage.table.placement {
             Placement::Broadcast(_) => WriteKind::Broadcast,
             _ => WriteKind::Split,
@@ -394,14 +399,13 @@ impl Session {
         // What the workbench's server has converted is as its column holds it (an ENUM's 0), and it
         // has said all that there is to say of the statement's text.
         let before = warned.len();
-        let told: &[u16] = match stage.table.has_tail() {
-            true => &[OF_TEXT],
-            false => &[OF_TEXT, DATA_TRUNCATED],
-        };
-        warned.retain(|warning| !told.contains(&warning.errno));
+        let truncated = if stage.table.has_tail() { OF_TEXT } else { DATA_TRUNCATED };
+        warned.retain(|warning| ![OF_TEXT, truncated].contains(&warning.errno));
         let gone = u16::try_from(before - warned.len()).unwrap_or(u16::MAX);
         match outcome {
             Ok(outcome) => {
+                let asks = counts && outcome.is_ok();
+                let counted = if asks { Some(id_counted(&mut lents).await) } else { None };
                 self.settle_all(snapshot, lents).await;
                 let mut written = outcome.map_err(|refused| repeated_hour(refused.error))?;
                 written.warnings = written.warnings.saturating_sub(gone);
@@ -409,7 +413,10 @@ impl Session {
                     self.last.diagnostics.extend(warned);
                     self.last.diagnostics.truncate(crate::session::last::MAX_DIAGNOSTICS);
                 }
-                written.last_insert_id = id_of_last_row(&written, &targets);
+                written.last_insert_id = match counted {
+                    Some(id) => id?,
+                    None => id_of_last_row(&written, &targets),
+                };
                 Ok(written)
             }
             Err(stop) => {
@@ -433,6 +440,37 @@ impl Session {
         }
         state
     }
+}
+
+/// The rows are a SELECT's for a server that counts, and some may be changed instead: it names the
+/// first id that it counted, where VALUES would have it name the id of a row that was changed.
+fn counts_selected(table: &Changed) -> bool {
+    let Change::Insert(Inserting { selects: true, tail: Some(_), auto: Some(auto), .. }) =
+        &table.change
+    else {
+        return false;
+    };
+    auto.sequence.is_none() && matches!(table.placement, Placement::Single(_))
+}
+
+async fn forget_id(lents: &mut Lents) -> Result<()> {
+    for (_, lent) in lents {
+        lent.send_lead().await?;
+        lent.simple(b"DO LAST_INSERT_ID(0)").await?;
+    }
+    Ok(())
+}
+
+/// What the servers have counted since: 0 where all rows were there already.
+async fn id_counted(lents: &mut Lents) -> Result<u64> {
+    let mut counted = 0;
+    for (_, lent) in lents {
+        let found = rows(lent, b"SELECT LAST_INSERT_ID()").await?;
+        let text = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+        let id = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        counted = counted.max(id.ok_or_else(|| Error::malformed("an insert id"))?);
+    }
+    Ok(counted)
 }
 
 /// A moment that the session's time zone has no own name for ([`Zone::Named`]).

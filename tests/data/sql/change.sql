@@ -187,6 +187,16 @@ DELETE a FROM stock a JOIN stock b ON b.item_id = a.item_id + 3 WHERE a.item_id 
 UPDATE stock SET reserved = 9 WHERE item_id > 960000 AND item_id IN (SELECT item_id + 1 FROM stock WHERE item_id > 960000);
 SELECT * FROM stock WHERE item_id > 960000 ORDER BY item_id;
 DELETE FROM stock WHERE item_id > 960000;
+-- Rows that are all there already name no id; the first new one does.
+CREATE TABLE tallied (id INT AUTO_INCREMENT PRIMARY KEY, s VARCHAR(16), n INT NOT NULL, UNIQUE KEY (s));
+INSERT INTO tallied (s, n) SELECT CONCAT('s', user_id), 1 FROM users WHERE user_id BETWEEN 1 AND 3 ORDER BY user_id;
+SELECT LAST_INSERT_ID();
+INSERT INTO tallied (s, n) SELECT CONCAT('s', user_id), 1 FROM users WHERE user_id BETWEEN 2 AND 3 ORDER BY user_id ON DUPLICATE KEY UPDATE n = n + 1;
+SELECT LAST_INSERT_ID();
+INSERT INTO tallied (s, n) SELECT CONCAT('s', user_id), 1 FROM users WHERE user_id = 3 ON DUPLICATE KEY UPDATE n = n + 1;
+SELECT LAST_INSERT_ID();
+SELECT s, n FROM tallied ORDER BY id;
+DROP TABLE tallied;
 -- What a table's own triggers and generated columns compute sees the session's time zone.
 SET time_zone = '+05:00';
 SET timestamp = 1700000000;
