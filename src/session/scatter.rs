@@ -278,8 +278,7 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
-        let binary = manner.binary && manner.arguments.is_some() && is_whole(plan, &targets);
-        let manner = Manner { binary, ..manner };
+        let manner = Manner { binary: is_whole(plan, &targets, manner), ..manner };
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
             self.last.begin();
@@ -580,8 +579,11 @@ impl Session {
 
 /// Whether each target gets all of a prepared write, and so its parameters as they are: one isn't
 /// converted as a literal of its text is (MySQL refuses a date with zeros that is one).
-fn is_whole(plan: &Plan, targets: &[Target]) -> bool {
-    !plan.facts.looks_back && targets.iter().all(|target| target.rows == Rows::All)
+fn is_whole(plan: &Plan, targets: &[Target], manner: Manner<'_>) -> bool {
+    manner.binary
+        && manner.arguments.is_some()
+        && !plan.facts.looks_back
+        && targets.iter().all(|target| target.rows == Rows::All)
 }
 
 /// What stands around a write, so that it can be undone as a whole.
