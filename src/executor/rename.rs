@@ -3,11 +3,15 @@
 //! Owns: which names of an answer are replaced (mysql-traps 24), and those of
 //! rows that are definitions themselves (SHOW CREATE TABLE). Never: touches any other row.
 
+use crate::catalog::definition::logical_constraint;
 use crate::error::{Error, Result};
 use crate::planner::plan::Renaming;
 use crate::protocol::column::{Column, Rename};
 use crate::protocol::field::FieldType;
 use crate::protocol::row::{BinaryRow, TextRow, write_binary_row, write_text_row};
+
+/// The fewest columns that SHOW INDEX has on any server.
+const KEY_COLUMNS: usize = 13;
 
 /// The names of one answer. An empty list changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +67,7 @@ impl<'a> Names<'a> {
     /// A value with logical names in it; one that isn't UTF-8 stays as it is.
     pub fn value(self, value: &[u8]) -> Vec<u8> {
         match std::str::from_utf8(value) {
+            Ok(text) if text.starts_with("CREATE TABLE ") => self.definition(text).into_bytes(),
             Ok(text) => self.text(&self.constraints(text)).into_bytes(),
             Err(_) => value.to_vec(),
         }
@@ -76,7 +81,13 @@ impl<'a> Names<'a> {
         let mut row = TextRow::new(payload);
         let mut values: Vec<Option<Vec<u8>>> = Vec::new();
         while row.end().is_err() {
-            values.push(row.value()?.map(|value| self.value(value)));
+            values.push(row.value()?.map(<[u8]>::to_vec));
+        }
+        let is_key = self.is_key(&values);
+        for (place, value) in values.iter_mut().enumerate() {
+            if let Some(value) = value {
+                *value = self.placed(is_key, place, value);
+            }
         }
         write_text_row(values.iter().map(Option::as_deref), out);
         Ok(())
@@ -88,18 +99,104 @@ impl<'a> Names<'a> {
     /// A damaged row.
     pub fn binary_row(self, payload: &[u8], types: &[FieldType], out: &mut Vec<u8>) -> Result<()> {
         let mut row = BinaryRow::new(payload, types.len())?;
-        let mut values: Vec<(FieldType, Option<Vec<u8>>)> = Vec::new();
+        let mut values: Vec<Option<Vec<u8>>> = Vec::new();
         for &kind in types {
-            let value = row.value(kind)?;
-            let is_text = kind.is_string();
-            values.push((
-                kind,
-                value.map(|value| if is_text { self.value(value) } else { value.to_vec() }),
-            ));
+            values.push(row.value(kind)?.map(<[u8]>::to_vec));
         }
-        let values: Vec<_> = values.iter().map(|(kind, value)| (*kind, value.as_deref())).collect();
+        let is_key = self.is_key(&values);
+        for (place, (value, kind)) in values.iter_mut().zip(types).enumerate() {
+            if let Some(value) = value.as_mut().filter(|_| kind.is_string()) {
+                *value = self.placed(is_key, place, value);
+            }
+        }
+        let values: Vec<_> =
+            types.iter().zip(&values).map(|(kind, value)| (*kind, value.as_deref())).collect();
         write_binary_row(&values, out);
         Ok(())
+    }
+
+    /// A row of SHOW INDEX: no other answer with names in its rows begins with a table's alone.
+    fn is_key(self, row: &[Option<Vec<u8>>]) -> bool {
+        let first = row.first().and_then(Option::as_deref).unwrap_or_default();
+        let is_table = |renaming: &Renaming| renaming.physical_table.as_bytes() == first;
+        row.len() >= KEY_COLUMNS && self.0.iter().any(is_table)
+    }
+
+    /// In a row of SHOW INDEX the table and the key have names of Weir's; the rest is the client's.
+    fn placed(self, is_key: bool, place: usize, value: &[u8]) -> Vec<u8> {
+        match place {
+            _ if !is_key => self.value(value),
+            0 => self.value(value),
+            2 => match std::str::from_utf8(value) {
+                Ok(name) => {
+                    let mut names = self.0.iter().filter_map(|own| own_key(own, name));
+                    names.next().unwrap_or(name).as_bytes().to_vec()
+                }
+                Err(_) => value.to_vec(),
+            },
+            _ => value.to_vec(),
+        }
+    }
+
+    /// What SHOW CREATE TABLE answers: tables behind CREATE TABLE and REFERENCES, databases before a
+    /// point, constraints, and the keys that they made have names of Weir's; the rest is the client's.
+    fn definition(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut own: Option<&Renaming> = None;
+        let (mut rest, mut behind) = (text, "");
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                '\'' | '`' | '"' => quoted(rest, first),
+                _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+                _ => first.len_utf8(),
+            };
+            let (piece, left) = rest.split_at(length);
+            rest = left;
+            let is_quoted = matches!(first, '`' | '"');
+            if !is_quoted && !is_word(first) {
+                out.push_str(piece);
+                if !(first.is_whitespace() || first == '.') {
+                    behind = "";
+                }
+                continue;
+            }
+            let doubled = [first, first].iter().collect::<String>();
+            let name = match piece.get(1..piece.len().saturating_sub(1)) {
+                Some(inner) if is_quoted => inner.replace(&doubled, &first.to_string()),
+                _ => piece.to_owned(),
+            };
+            let is_database = rest.starts_with('.');
+            let found = match behind {
+                _ if is_database => {
+                    let own = |own: &&Renaming| *own.physical_database == *name;
+                    self.0.iter().find(own).map(|own| own.schema.as_str().to_owned())
+                }
+                "TABLE" | "REFERENCES" => {
+                    let found = self.0.iter().find(|own| *own.physical_table == *name);
+                    if behind == "TABLE" {
+                        own = found;
+                    }
+                    found.map(|own| own.table.as_str().to_owned())
+                }
+                "CONSTRAINT" => own
+                    .map(|own| logical_constraint(&name, &own.physical_table, own.table.as_str())),
+                "KEY" => own.and_then(|own| own_key(own, &name)).map(str::to_owned),
+                _ => None,
+            };
+            match found {
+                Some(found) if is_quoted => {
+                    out.push(first);
+                    out.push_str(&found.replace(first, &doubled));
+                    out.push(first);
+                }
+                Some(found) => out.push_str(&found),
+                None => out.push_str(piece),
+            }
+            if !is_database {
+                behind = if is_quoted { "" } else { piece };
+            }
+        }
+        out
     }
 
     /// A message with logical names in it.
@@ -150,7 +247,6 @@ fn replace_word(text: &str, from: &str, to: &str) -> String {
     if from.is_empty() {
         return text.to_owned();
     }
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(from) {
@@ -164,6 +260,29 @@ fn replace_word(text: &str, from: &str, to: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// The length of the quoted text that `text` begins with.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && quote == '\'' {
+            chars.next();
+        } else if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
+            return at + c.len_utf8();
+        }
+    }
+    text.len()
+}
+
+/// The name of a key that a foreign key made, as one table would have it.
+fn own_key<'n>(own: &Renaming, key: &'n str) -> Option<&'n str> {
+    let is_physical = *own.physical_table != *own.table.as_str() && !own.physical_table.is_empty();
+    key.strip_suffix(&*own.physical_table).filter(|_| is_physical)?.strip_suffix("__")
 }
 
 #[cfg(test)]

@@ -162,6 +162,17 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         | K::ReplicaStatus
         | K::Replicas => {
             draft.facts.access = Access::PrimaryRead;
+            draft.facts.administers = true;
+            of_schema(draft, &show)
+        }
+        K::CreateDatabase => {
+            let system = show.object.iter().map(|object| object.name.as_str());
+            let system = system.filter(|name| crate::planner::survey::is_system(name));
+            draft.schemas.extend(system.map(SchemaName::new));
+            of_schema(draft, &show)
+        }
+        K::Engine => {
+            draft.facts.administers = true;
             of_schema(draft, &show)
         }
         _ => of_schema(draft, &show),
@@ -199,6 +210,7 @@ fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
         (None, None) => return Err(no_schema()),
     };
     if crate::planner::survey::is_system(name) {
+        draft.schemas = vec![SchemaName::new(name)];
         return at_home(draft);
     }
     if draft.input.rules.schema(name).is_none() {
@@ -222,7 +234,8 @@ fn objects(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
         (None, Some(schema)) => Some(schema),
         (None, None) => return Err(no_schema()),
     };
-    if name.is_some_and(crate::planner::survey::is_system) {
+    if let Some(system) = name.filter(|name| crate::planner::survey::is_system(name)) {
+        draft.schemas = vec![SchemaName::new(system)];
         return at_home(draft);
     }
     if let Some(unknown_one) = name.filter(|name| draft.input.rules.schema(name).is_none()) {
@@ -280,7 +293,8 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
         }
     }
     draft.name_tables(&survey, |_| Naming::Rename);
-    draft.facts.names_in_rows = true;
+    // Columns and their comments are the client's own.
+    draft.facts.names_in_rows = show.kind != ShowKind::Columns;
     let mut tables = draft.groups(&survey)?;
     referenced(&mut draft, &survey);
     if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone())
@@ -342,6 +356,8 @@ fn of_schema(mut draft: Draft, show: &Show) -> Result<Outcome> {
                 draft.splice(at, What::Parts(vec![Part::Text(text.into())]), false);
                 draft.facts.names_in_rows = true;
             }
+        } else {
+            draft.schemas.push(SchemaName::new(&schema.name));
         }
     }
     if tables.groups.is_empty() {

@@ -55,6 +55,8 @@ pub struct Facts {
     pub names_in_rows: bool,
     /// DDL that does something else where it has been done already, rather than say so.
     pub for_once: bool,
+    /// It shows a server's inside, others' statements among it: the account needs the right 'admin'.
+    pub administers: bool,
 }
 
 impl Default for Facts {
@@ -75,6 +77,7 @@ impl Default for Facts {
             for_once: false,
             ids: Ids::Servers,
             names_in_rows: false,
+            administers: false,
         }
     }
 }

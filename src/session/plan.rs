@@ -127,6 +127,16 @@ impl Session {
             }
         }
         let rights = user.rights;
+        if plan.facts.administers && !rights.admin {
+            return Err(Error::new(
+                Fault::Client,
+                1227,
+                b"42000",
+                "missing_right",
+                "Access denied; you need (at least one of) the PROCESS, REPLICATION CLIENT \
+                 privilege(s) for this operation: the rules don't give the account the right 'admin'",
+            ));
+        }
         let (allowed, right) = match plan.facts.access {
             Access::Read => (rights.read, "read"),
             Access::PrimaryRead | Access::Write => (rights.read && rights.write, "write"),

@@ -514,3 +514,77 @@ async fn prepared_maintenance_of_many_places_answers_binary_rows() {
         assert_eq!(rows, [2, 3, 4]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_the_servers_own_needs_a_right() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in ["SHOW ENGINE INNODB STATUS", "SHOW ENGINE INNODB MUTEX", "SHOW BINARY LOGS"] {
+            assert_eq!(fails(&mut conn, sql).await.0, 1227, "{sql}");
+        }
+        for schema in ["mysql", "sys", "performance_schema"] {
+            for verb in ["TABLES", "FULL TABLES", "TABLE STATUS", "TRIGGERS", "EVENTS"] {
+                let sql = format!("SHOW {verb} FROM {schema}");
+                assert_eq!(fails(&mut conn, &sql).await.0, 1044, "{sql}");
+            }
+            let sql = format!("SHOW CREATE DATABASE {schema}");
+            assert_eq!(fails(&mut conn, &sql).await.0, 1044, "{sql}");
+        }
+        // What information_schema looks like is shown to everyone.
+        for sql in [
+            "DESC information_schema.tables",
+            "SHOW FULL COLUMNS FROM information_schema.columns",
+            "SHOW COLUMNS FROM TABLES FROM information_schema",
+            "SHOW TABLES FROM information_schema",
+            "SHOW CREATE TABLE information_schema.SCHEMATA",
+        ] {
+            let rows: Vec<mysql_async::Row> =
+                conn.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert!(!rows.is_empty(), "{sql}");
+        }
+        let keys: Vec<mysql_async::Row> =
+            conn.query("SHOW INDEX FROM information_schema.TABLES").await.unwrap();
+        assert!(keys.is_empty());
+        conn.query_drop("USE information_schema").await.unwrap();
+        let rows: Vec<mysql_async::Row> = conn.query("DESC TABLES").await.unwrap();
+        assert!(rows.len() > 10);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_read_like_a_shards_stay_the_clients() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        for sql in &TABLES[..2] {
+            conn.query_drop(*sql).await.unwrap();
+        }
+        let alter = "ALTER TABLE orders ADD COLUMN orders_0_k INT COMMENT 'see `orders_0_x`, \
+                     `users_0` and orders_0; REFERENCES `users_0`', ADD KEY orders_0_key (orders_0_k)";
+        conn.query_drop(alter).await.unwrap();
+        let shown = text_of(&mut conn, "SHOW CREATE TABLE orders", 1).await;
+        assert!(shown.starts_with("CREATE TABLE `orders` ("), "{shown}");
+        for own in [
+            "`orders_0_k` int",
+            "'see `orders_0_x`, `users_0` and orders_0; REFERENCES `users_0`'",
+            "KEY `orders_0_key` (`orders_0_k`)",
+            "CONSTRAINT `fk_user` FOREIGN KEY (`user_id`) REFERENCES `users` (`user_id`)",
+            "CONSTRAINT `positive` CHECK",
+        ] {
+            assert!(shown.contains(own), "{own}: {shown}");
+        }
+        let column: (String, String) = conn
+            .query_first("SHOW COLUMNS FROM orders LIKE 'orders%'")
+            .await
+            .unwrap()
+            .map(|row: mysql_async::Row| (row.get(0).unwrap(), row.get(1).unwrap()))
+            .unwrap();
+        assert_eq!(column.0, "orders_0_k");
+        let keys: Vec<mysql_async::Row> =
+            conn.query("SHOW INDEX FROM orders WHERE Column_name = 'orders_0_k'").await.unwrap();
+        let of = |name: &str| keys[0].get::<String, _>(name).unwrap();
+        assert_eq!((&*of("Table"), &*of("Key_name")), ("orders", "orders_0_key"));
+        assert_eq!(of("Column_name"), "orders_0_k");
+    }
+}
