@@ -2,7 +2,7 @@
 //!
 //! Owns: the kill handles of the running statement and why it was stopped. Never: decides to stop.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,11 +25,15 @@ pub enum Interrupt {
 #[derive(Debug)]
 pub struct Running {
     /// How long a server may take to answer a statement that was told to stop.
-    patience: Duration,
+    patience: AtomicU64,
     handles: Mutex<SmallVec<[KillHandle; 1]>>,
     interrupt: AtomicU8,
     /// The session's transaction over several groups: it may be chosen to break a deadlock.
     watched: Mutex<Option<Arc<Living>>>,
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for Running {
@@ -42,7 +46,7 @@ impl Running {
     /// With so much patience for a server that was told to stop a statement.
     pub fn new(patience: Duration) -> Self {
         Running {
-            patience,
+            patience: AtomicU64::new(millis(patience)),
             handles: Mutex::default(),
             interrupt: AtomicU8::new(0),
             watched: Mutex::default(),
@@ -50,7 +54,12 @@ impl Running {
     }
 
     pub fn patience(&self) -> Duration {
-        self.patience
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
+    /// The settings may have changed since the session began.
+    pub fn set_patience(&self, patience: Duration) {
+        self.patience.store(millis(patience), Ordering::Relaxed);
     }
 
     /// A new statement begins.

@@ -32,6 +32,7 @@ impl Session {
         };
         self.registration.begin(command.name(), text);
         self.running.begin();
+        self.running.set_patience(self.settings.timeouts.stop.0);
         let outcome = match command {
             Command::Query(sql) => self.query(sql).await,
             command => self.simple_command(command).await,

@@ -404,14 +404,7 @@ impl Session {
         let manner = Manner { arguments: None, ..manner };
         let how = (plan, manner, self.deadline(&plan.facts, snapshot));
         let summary = Box::pin(self.residual(how, bench, &names, text)).await?;
-        self.last.note(&summary);
-        Ok(match &summary.error {
-            Some(error) => {
-                self.ctx.recorder.error(error);
-                Outcome::Failed
-            }
-            None => Outcome::Good,
-        })
+        Ok(self.note_residual(&summary))
     }
 
     /// The column definitions of such a statement.

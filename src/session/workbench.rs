@@ -135,19 +135,24 @@ impl Session {
         }
     }
 
-    async fn on_tables(&mut self, work: Work<'_>) -> Result<Outcome, Failure> {
-        if let Some(changes) = &work.bench.changes {
-            return Box::pin(self.change_on_workbench(work, changes)).await;
-        }
-        let summary = self.tried(work).await?;
-        self.last.note(&summary);
-        Ok(match &summary.error {
+    /// What the answer of a statement over temporary tables leaves with the session.
+    pub(super) fn note_residual(&mut self, summary: &Summary) -> Outcome {
+        self.last.note(summary);
+        match &summary.error {
             Some(error) => {
                 self.ctx.recorder.error(error);
                 Outcome::Failed
             }
             None => Outcome::Good,
-        })
+        }
+    }
+
+    async fn on_tables(&mut self, work: Work<'_>) -> Result<Outcome, Failure> {
+        if let Some(changes) = &work.bench.changes {
+            return Box::pin(self.change_on_workbench(work, changes)).await;
+        }
+        let summary = self.tried(work).await?;
+        Ok(self.note_residual(&summary))
     }
 
     async fn tried(&mut self, mut work: Work<'_>) -> Result<Summary, Failure> {
