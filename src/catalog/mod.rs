@@ -67,6 +67,8 @@ pub struct Table {
     pub triggers: Vec<Trigger>,
     pub has_checks: bool,
     pub has_foreign_keys: bool,
+    /// A foreign key of it lets the server change or remove its rows.
+    pub cascades: bool,
     /// A view: no keys, and what it reads is not known.
     pub is_view: bool,
     by_name: HashMap<Box<str>, usize>,

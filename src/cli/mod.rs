@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod explain;
+pub mod index;
 pub mod logging;
 pub mod password;
 pub mod run;
@@ -56,6 +57,8 @@ enum Command {
     HashPassword,
     /// Print every setting with its default and meaning, as a settings file.
     Settings,
+    /// Make, fill and check the lookup table of a global secondary index.
+    Index(index::Arguments),
     /// List and resolve what transactions over several groups have left prepared on the servers.
     Xa(xa::Arguments),
     /// Print the version.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Index(arguments) => index::index(&arguments),
         Command::Xa(arguments) => xa::xa(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::HashPassword => password::hash(),

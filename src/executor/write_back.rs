@@ -39,6 +39,13 @@ impl<'r> Row<'r> {
         row.end()?;
         Ok(Row { shard, values })
     }
+
+    /// The values at these places.
+    #[must_use]
+    pub fn only(&self, places: &[usize]) -> Row<'r> {
+        let values = places.iter().map(|place| self.values.get(*place).copied().flatten());
+        Row { shard: self.shard, values: values.collect() }
+    }
 }
 
 /// What the texts of one table are written with.
@@ -98,6 +105,15 @@ impl Writer<'_> {
 
     /// What stands behind the last row.
     pub fn foot(&self, step: Step) -> String {
+        if let Change::Entry(keeping) = &self.table.change {
+            let column = keeping.key.first().and_then(|place| self.table.columns.get(*place));
+            let name = column.map(|column| quoted(&column.moved.name)).unwrap_or_default();
+            // An entry that is there already is the same one; in a unique index it may be another row's.
+            return match (step, keeping.unique) {
+                (Step::Insert, false) => format!(" ON DUPLICATE KEY UPDATE {name}={name}"),
+                _ => String::new(),
+            };
+        }
         let Change::Update(update) = &self.table.change else { return String::new() };
         if step != Step::Update {
             return String::new();
@@ -126,6 +142,7 @@ impl Writer<'_> {
         if step == Step::Delete {
             let key = match &self.table.change {
                 Change::Delete(key) => key.as_slice(),
+                Change::Entry(keeping) => keeping.key.as_slice(),
                 Change::Update(update) => update.key.as_slice(),
                 Change::Insert(_) => &[],
             };
@@ -151,7 +168,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn value(&self, value: Option<&[u8]>, column: &Stored, out: &mut Vec<u8>) -> Result<()> {
+    /// One value as a literal.
+    ///
+    /// # Errors
+    /// A value that isn't of its column's form.
+    pub fn value(&self, value: Option<&[u8]>, column: &Stored, out: &mut Vec<u8>) -> Result<()> {
         let Some(value) = value else {
             out.extend_from_slice(b"NULL");
             return Ok(());
@@ -226,15 +247,27 @@ pub fn shard_of(
     values: &[Option<&[u8]>],
     context: Context,
 ) -> Result<u32> {
+    shard_of_keys(&table.columns, sharded, values, context)
+}
+
+/// The same for rows of these columns.
+///
+/// # Errors
+/// As [`shard_of`].
+pub fn shard_of_keys(
+    columns: &[Stored],
+    sharded: &ShardedTable,
+    values: &[Option<&[u8]>],
+    context: Context,
+) -> Result<u32> {
     let mut keys = Vec::with_capacity(sharded.keys.len());
     for key in &sharded.keys {
-        let place = table
-            .columns
+        let place = columns
             .iter()
             .position(|column| column.moved.name.eq_ignore_ascii_case(&key.name))
             .ok_or_else(|| Error::internal("a shard key that is no column"))?;
         let value = values.get(place).copied().flatten();
-        let column = table.columns.get(place);
+        let column = columns.get(place);
         let value = match (value, column) {
             (Some(value), Some(column)) => {
                 let value = key_value(value, column);
@@ -324,6 +357,7 @@ mod tests {
             ],
             computes: false,
             change,
+            entries: vec![],
         }
     }
 

@@ -3,10 +3,12 @@
 //! Owns: its list of actions, the refusal of those that would change where rows are looked for, and
 //! whether a place where it was done would say so. Never: checks the rest of the grammar.
 
+use crate::catalog;
 use crate::planner::draft::{Draft, Result};
+use crate::planner::index;
 use crate::planner::refuse::refuse;
 use crate::planner::survey::Survey;
-use crate::rules::table::Placement;
+use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::literal::name_of;
 use crate::sql::token::Token;
 use crate::value::types::ColumnType;
@@ -128,6 +130,9 @@ pub(super) fn check_keys(draft: &Draft, tokens: &[Token], survey: &Survey) -> Re
     let Some(used) = survey.uses.first() else { return Ok(()) };
     let Placement::Sharded(table) = &used.placement else { return Ok(()) };
     for action in actions(sql, tokens) {
+        if !table.indexes.is_empty() {
+            check_indexes(sql, &action, table, used.table.as_deref())?;
+        }
         let Some(touched) = touched(sql, &action) else { continue };
         let same = |name: &str| touched.old.eq_ignore_ascii_case(name);
         let taken = |name: &str| touched.new.eq_ignore_ascii_case(name);
@@ -145,6 +150,44 @@ pub(super) fn check_keys(draft: &Draft, tokens: &[Token], survey: &Survey) -> Re
                 ),
             ));
         }
+    }
+    Ok(())
+}
+
+/// The columns of index entries stay what they are, and rows don't come or go.
+fn check_indexes(
+    sql: &[u8],
+    action: &[Token],
+    table: &ShardedTable,
+    known: Option<&catalog::Table>,
+) -> Result<()> {
+    let refused = |what: &str| {
+        Err(refuse(
+            "index_statement",
+            format!(
+                "{what} table '{}', whose indexes couldn't follow: take them out of the rules first, and make \
+                 them anew afterwards",
+                table.name
+            ),
+        ))
+    };
+    let words = Words { sql, rest: action };
+    let is_any = |list: &[&str]| action.iter().any(|token| token.is_any(sql, list));
+    const ROWS: [&str; 6] = ["EXCHANGE", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT", "PARTITION"];
+    if words.is(&["EXCHANGE", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT"])
+        || words.is(&["DROP"]) && is_any(&["PARTITION"])
+        || is_any(&["PRIMARY"])
+    {
+        let word = ROWS.iter().find(|word| is_any(&[**word])).unwrap_or(&"PRIMARY KEY");
+        return refused(&format!("{word} changes rows or keys of"));
+    }
+    let Some(touched) = touched(sql, action) else { return Ok(()) };
+    let fixed = index::fixed_columns(table, known);
+    let is_fixed = |name: &str| {
+        fixed.as_ref().is_none_or(|fixed| fixed.iter().any(|one| one.eq_ignore_ascii_case(name)))
+    };
+    if is_fixed(&touched.old) || is_fixed(&touched.new) {
+        return refused(&format!("Column '{}' stands in entries of", touched.old));
     }
     Ok(())
 }

@@ -198,6 +198,11 @@ fn text(bytes: Cow<'_, [u8]>, charset: CharsetClass) -> Value {
 impl Plan {
     /// Where this statement goes.
     pub fn bind<'p>(&'p self, binding: &Binding) -> Route<'p> {
+        self.bind_within(binding, &[])
+    }
+
+    /// The same, with what indexes say of the shards of its sharded tables.
+    pub fn bind_within<'p>(&'p self, binding: &Binding, within: &[(usize, ShardSet)]) -> Route<'p> {
         match &self.action {
             Action::Reply(reply) => Route::Reply(reply),
             Action::Session(action) => Route::Session(action),
@@ -222,7 +227,7 @@ impl Plan {
                         }
                         (split, _) => split,
                     },
-                    None => self.routed(tables, binding),
+                    None => self.routed(tables, binding, within),
                 };
                 bound.unwrap_or_else(Route::Refuse)
             }
@@ -230,8 +235,13 @@ impl Plan {
     }
 
     /// A refusal for the statement's shape goes to the workbench where there is one.
-    fn routed<'p>(&'p self, tables: &'p Tables, binding: &Binding) -> Result<Route<'p>, Error> {
-        match (self.route(tables, binding), &tables.bench) {
+    fn routed<'p>(
+        &'p self,
+        tables: &'p Tables,
+        binding: &Binding,
+        within: &[(usize, ShardSet)],
+    ) -> Result<Route<'p>, Error> {
+        match (self.route(tables, binding, within), &tables.bench) {
             (Err(error), Some(bench)) if is_shape(error.code) || tables.refuses(&error) => {
                 Ok(Route::Workbench(bench))
             }
@@ -239,13 +249,23 @@ impl Plan {
         }
     }
 
-    fn route<'p>(&'p self, tables: &'p Tables, binding: &Binding) -> Result<Route<'p>, Error> {
+    fn route<'p>(
+        &'p self,
+        tables: &'p Tables,
+        binding: &Binding,
+        within: &[(usize, ShardSet)],
+    ) -> Result<Route<'p>, Error> {
         if tables.sharded.is_empty() {
             return self.unsharded(tables, binding.session);
         }
         let values = Values::new(binding);
-        let sets: SmallVec<[ShardSet; 2]> =
+        let mut sets: SmallVec<[ShardSet; 2]> =
             tables.sharded.iter().map(|narrowed| condition::shards(narrowed, &values)).collect();
+        for (place, found) in within {
+            if let Some(set) = sets.get_mut(*place) {
+                *set = std::mem::replace(set, ShardSet::none(0)).and(found);
+            }
+        }
         if let Some(target) = one_group(tables, &sets) {
             return Ok(Route::Forward(self.placed(tables, target, binding.rules)?));
         }

@@ -305,6 +305,7 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
             condition: crate::planner::condition::Condition::Shard(0),
             drives: true,
             part: 0,
+            lookups: vec![],
         });
         tables.many = Some(Many::First);
     }

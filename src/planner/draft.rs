@@ -124,6 +124,11 @@ impl<'a> Draft<'a> {
         self.hints.hints.iter().any(|hint| matches!(hint, Hint::ScatterOk | Hint::Scan(_)))
     }
 
+    /// Whether a hint names the shard, whatever the conditions say.
+    pub fn names_shard(&self) -> bool {
+        self.hints.hints.iter().any(|hint| matches!(hint, Hint::Shard { .. }))
+    }
+
     pub fn splice(&mut self, at: Span, what: What, scattered: bool) {
         self.splices.push(Splice { at, what, scattered });
     }
@@ -345,6 +350,8 @@ impl<'a> Draft<'a> {
             schemas: self.schemas,
             transactions,
             fill: None,
+            by_index: matches!(&action, Action::Tables(tables)
+                if !self.explains && tables.sharded.iter().any(|one| !one.lookups.is_empty())),
             action,
             tables: self.tables,
             splices: self.splices,

@@ -53,6 +53,12 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
             writeln!(out, "Write {kind} {}{}", targets.len(), facts(plan))
         }
     };
+    for (_, lookup) in plan.lookups(binding) {
+        let mut text = Vec::new();
+        plan.lookup_text(lookup, "", binding, form(binding), &mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let _ = writeln!(out, "  by index {}: {text}", lookup.rule.name);
+    }
     match &route {
         Route::Forward(target) => show_target(plan, target, binding, &mut out)?,
         Route::Scatter { targets, gather } => {
@@ -177,6 +183,9 @@ fn show_workbench(
         if let Some(reference) = bench.references.get(target.reference) {
             let what = target.summary();
             let _ = writeln!(out, "  back to {}.{}: {what}", reference.schema, reference.table);
+            for entry in &target.entries {
+                let _ = writeln!(out, "    {}", entry.lookup.summary());
+            }
         }
     }
     let _ = writeln!(out, "  because {}", bench.reason.1);

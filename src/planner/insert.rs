@@ -14,6 +14,7 @@ use crate::planner::condition::Operand;
 use crate::planner::counted::{Counted, counts};
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::fill::{self, Fill};
+use crate::planner::index;
 use crate::planner::modify::{deterministic, key_update};
 use crate::planner::narrow::operand;
 use crate::planner::plan::{Access, Ids, WriteKind};
@@ -75,7 +76,7 @@ fn is_shape_of_select(code: &str) -> bool {
 
 /// Refusals of values that a server would compute.
 fn is_computed(code: &str) -> bool {
-    matches!(code, "broadcast_nondeterministic" | "insert_key" | "insert_rows")
+    matches!(code, "broadcast_nondeterministic" | "index_kept" | "insert_key" | "insert_rows")
 }
 
 /// Sent to the places of its rows.
@@ -84,6 +85,9 @@ fn as_it_is<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
     surveyed(&mut survey, insert)?;
     let placement = survey.uses.get(TARGET).map(|used| used.placement.clone());
+    if let Some(placement) = &placement {
+        index::check_own(draft.input.rules, placement)?;
+    }
     let outcome = match placement {
         Some(Placement::Sharded(table)) => sharded(draft, &mut survey, insert, &table)?,
         Some(Placement::Broadcast(table)) => everywhere(draft, &mut survey, insert, &table)?,
@@ -313,6 +317,9 @@ fn sharded<'a>(
     if !survey.needs.is_empty() {
         return Ok(None);
     }
+    if !table.indexes.is_empty() && !draft.explains {
+        indexed(survey, insert, table)?;
+    }
     let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
     let mut tables = named(&mut draft, survey)?;
     let fill = match &table.sequence {
@@ -362,6 +369,21 @@ fn sharded<'a>(
     let mut plan = draft.finish(Action::Tables(tables));
     plan.fill = fill;
     Ok(Some(plan))
+}
+
+/// Whether the entries of the rows can be made.
+fn indexed(survey: &Survey, insert: &Insert, table: &ShardedTable) -> Result<()> {
+    let Some(known) = target(survey) else {
+        return Err(refuse(
+            "index_table",
+            format!("The columns of table '{}' are not known, nor are its entries", table.name),
+        ));
+    };
+    index::check_kept(table, known)?;
+    if insert.replace || insert.ignore || !insert.on_duplicate.is_empty() {
+        return Err(index::unseen(table.name.as_str()));
+    }
+    Err(index::kept(table.name.as_str()))
 }
 
 /// What routes each row that is given as values.

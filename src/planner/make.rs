@@ -67,7 +67,7 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         Hint::Node(nodes) => Some(nodes.clone()),
         _ => None,
     }) {
-        return tokens::at_nodes(draft, &nodes);
+        return tokens::at_nodes(draft, tokens, &nodes);
     }
     match classified.kind {
         K::Select if let Some(reply) = next_value::reply(&mut draft, tokens) => {

@@ -31,9 +31,11 @@ pub(crate) mod draft;
 pub mod explain;
 pub mod fill;
 pub(crate) mod gather;
+pub mod index;
 pub(crate) mod insert;
 pub(crate) mod label;
 pub(crate) mod limit;
+pub mod lookup;
 pub mod make;
 pub(crate) mod modify;
 pub(crate) mod narrow;
@@ -100,6 +102,8 @@ pub struct Plan {
     pub transactions: Transactions,
     /// Rows may want ids of a sequence: the session asks, and puts them in first.
     pub fill: Option<fill::Fill>,
+    /// Conditions lead to an index: it may be asked for the shards before the statement is bound.
+    pub by_index: bool,
     pub(crate) action: Action,
     /// Every physical table that the statement names, in the statement's order.
     pub(crate) tables: Vec<TableUse>,
@@ -170,6 +174,8 @@ pub(crate) struct Narrowed {
     pub drives: bool,
     /// Which part of a UNION it belongs to; 0 for everything else.
     pub part: usize,
+    /// Indexes by which this statement's conditions lead to fewer shards.
+    pub lookups: Vec<lookup::Lookup>,
 }
 
 /// What happens where more than one shard is left.

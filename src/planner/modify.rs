@@ -5,10 +5,11 @@
 
 use crate::error::{Error, Fault};
 use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::index;
 use crate::planner::plan::{Access, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all, sharded_uses};
 use crate::planner::refuse::refuse;
-use crate::planner::survey::{Leaf, Resolved, Role, Survey};
+use crate::planner::survey::{Leaf, Resolved, Role, Survey, Use};
 use crate::planner::workbench::change::Wanted;
 use crate::planner::workbench::{self, Workbench};
 use crate::planner::{Action, Many, Tables};
@@ -165,6 +166,12 @@ fn finish<'a>(
     naming: impl Fn(usize) -> Naming,
 ) -> Result<Outcome> {
     draft.facts.access = Access::Write;
+    for used in writing.tables() {
+        survey
+            .uses
+            .get(used)
+            .map_or(Ok(()), |used| index::check_own(draft.input.rules, &used.placement))?;
+    }
     for item in writing.rest.order_by {
         survey.expression(block, &item.expr)?;
     }
@@ -193,6 +200,9 @@ fn place(
     writing: &Writing,
     tables: &mut Tables,
 ) -> Result<Option<Error>> {
+    if let Some(error) = keeps_index(draft, survey, writing) {
+        return Ok(Some(error));
+    }
     if let Some(error) = &writing.moves {
         return Ok(Some(error.clone()));
     }
@@ -203,6 +213,33 @@ fn place(
         shards(draft, survey, sharded, writing, tables)?;
     }
     Ok(None)
+}
+
+/// Why the statement takes the way by the workbench, if it may change what stands in an index.
+fn keeps_index(draft: &Draft, survey: &mut Survey, writing: &Writing) -> Option<Error> {
+    if draft.explains {
+        return None;
+    }
+    let mut kept = None;
+    if writing.unsure {
+        let indexed = |used: &Use| match &used.placement {
+            Placement::Sharded(table) => !table.indexes.is_empty(),
+            _ => false,
+        };
+        kept = survey.uses.iter().find(|used| indexed(used)).map(|used| index::kept(&used.name));
+    }
+    for (used, set) in &writing.changed {
+        let Some(table) = survey.sharded(*used).filter(|table| !table.indexes.is_empty()) else {
+            continue;
+        };
+        survey.need(*used);
+        let known = survey.uses.get(*used).and_then(|used| used.table.clone());
+        let set = (!writing.deletes).then_some(set.as_slice());
+        if known.is_none_or(|known| index::is_touched(&table, &known, set)) {
+            kept = Some(index::kept(table.name.as_str()));
+        }
+    }
+    kept
 }
 
 /// What can't be sent as it is runs on the workbench, and what it changed there goes back.
@@ -222,7 +259,10 @@ fn on_workbench(
         _ => return Ok(()),
     };
     let only = refused.is_some();
-    let runs = !draft.explains && !writing.unsure && own_effects(draft, survey).is_none();
+    let runs = !draft.explains
+        && !writing.unsure
+        && !draft.names_shard()
+        && own_effects(draft, survey).is_none();
     let planned = match runs {
         true => change(draft, survey, writing, (reason.code, reason.message.clone())),
         false => Ok(None),

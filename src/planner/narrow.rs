@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::planner::Narrowed;
 use crate::planner::condition::{Condition, Operand, Test};
+use crate::planner::lookup;
 use crate::planner::survey::{Conjunct, Leaf, Resolved, Survey, as_column};
 use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::analysis::{ColumnName, Comparison, Expr, Ident, Literal};
@@ -250,12 +251,17 @@ impl<'a> Survey<'a> {
         let equalities = self.equalities_of(&holding);
         let mut narrower = Narrower { survey: self, used, table: Arc::clone(&table), equalities };
         let mut parts = vec![];
-        for (block, conjunct) in holding {
+        for (block, conjunct) in &holding {
             if let Conjunct::Expr(expr) = conjunct {
-                parts.push(narrower.condition(block, expr));
+                parts.push(narrower.condition(*block, expr));
             }
         }
-        Some(Narrowed { table, types, condition: Condition::all(parts), drives, part: 0 })
+        let condition = Condition::all(parts);
+        let lookups = match table.indexes.is_empty() {
+            true => vec![],
+            false => lookup::of(self, used, &holding),
+        };
+        Some(Narrowed { table, types, condition, drives, part: 0, lookups })
     }
 }
 

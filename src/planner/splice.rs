@@ -159,6 +159,23 @@ impl Plan {
         writer.write_parts(&reference.values(binding, source, of, most), out)
     }
 
+    /// Writes a text of its own with this statement's values.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub(crate) fn parts_text(
+        &self,
+        parts: &[Part],
+        binding: &Binding,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let target = nowhere();
+        let (splices, sources) = (&[], &[]);
+        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        writer.write_parts(parts, out)
+    }
+
     /// Writes a part of the statement for one target, in the names that its tables have there.
     ///
     /// # Errors

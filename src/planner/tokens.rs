@@ -11,12 +11,13 @@ use crate::planner::alter;
 use crate::planner::condition::Condition;
 use crate::planner::constraint;
 use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::index;
 use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
 use crate::planner::survey::{Role, Survey, Use, is_system};
 use crate::planner::{Action, Many, Narrowed, Tables};
-use crate::rules::table::Placement;
+use crate::rules::table::{Placement, Shard};
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::StatementKind;
 use crate::sql::mention::{Mention, mentioned_names, table_names};
@@ -194,9 +195,16 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         return at_home(draft);
     }
     draft.facts.names_in_rows = answers_rows;
-    let survey = named(&draft, &mentions)?;
+    let mut survey = named(&draft, &mentions)?;
     renames(&draft, tokens, &survey)?;
+    index::check_definition(&draft, tokens, &survey)?;
     if draft.kind == K::AlterTable {
+        if survey.sharded(0).is_some_and(|table| !table.indexes.is_empty()) {
+            survey.need(0);
+        }
+        if !survey.needs.is_empty() {
+            return Ok(Outcome::Need(survey.needs));
+        }
         alter::check_keys(&draft, tokens, &survey)?;
         draft.facts.for_once = alter::is_for_once(draft.input.sql, tokens);
     }
@@ -246,6 +254,7 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
                 condition: Condition::Any,
                 drives: true,
                 part: 0,
+                lookups: vec![],
             }),
             Placement::Broadcast(_) => broadcast += 1,
             Placement::Single(_) => {}
@@ -377,6 +386,9 @@ fn single_tables(
     if let Some(used) = survey.uses.iter().find(|used| !single(&used.placement)) {
         return Err(refused(&used.name));
     }
+    for used in &survey.uses {
+        index::check_own(draft.input.rules, &used.placement)?;
+    }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
@@ -397,7 +409,7 @@ pub(crate) fn load_data(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
 }
 
 /// TDDL's `node('…')`: the statement goes to these groups as it is.
-pub(crate) fn at_nodes(mut draft: Draft, nodes: &[String]) -> Result<Outcome> {
+pub(crate) fn at_nodes(mut draft: Draft, tokens: &[Token], nodes: &[String]) -> Result<Outcome> {
     let rules = draft.input.rules;
     let home = draft.input.schema.and_then(|name| rules.schema(name));
     let mut tables = Tables::default();
@@ -427,6 +439,12 @@ pub(crate) fn at_nodes(mut draft: Draft, nodes: &[String]) -> Result<Outcome> {
         draft.reads();
         tables.many = Some(Many::Scatter { gather: Gather::default(), allowed: true });
     } else {
+        for mention in mentioned_names(draft.input.sql, tokens) {
+            let is = |shard: &Shard| *shard.table == *mention.name;
+            if let Some(of) = index::indexed_shard(rules, is) {
+                return Err(index::not_alone(&(mention.name.clone(), of)));
+            }
+        }
         draft.facts.access = Access::Write;
         draft.facts.pins = Some(Pin::Unknown);
         tables.many = Some(Many::Write { write: WriteKind::Split, allowed: true });

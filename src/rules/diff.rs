@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::name::{GroupId, GroupName};
 use crate::rules::check::Moved;
+use crate::rules::index::IndexRule;
 use crate::rules::sequence::{SequenceKind, SequenceRule};
 use crate::rules::table::{Placement, Shard, ShardedTable, SingleTable};
 use crate::rules::{Rules, Schema};
@@ -189,6 +190,8 @@ fn schema(old: &Rules, before: &Schema, new: &Rules, after: &Schema, diff: &mut 
                 let what = moves.map_or("added".to_string(), |why| format!("added: {why}"));
                 diff.changes.push(Change { subject, what, moves_rows, unless_absent });
             }
+            // An index that is gone is missed by nobody.
+            (true, false) if was.is_lookup() => diff.push(subject, "removed", false),
             (true, false) => {
                 let moves_rows = moves.is_some();
                 diff.push(
@@ -265,6 +268,16 @@ fn sharded_moves(
             "shard key {} instead of {}",
             names(is).join(", "),
             names(was).join(", ")
+        ));
+    }
+    let known = |rule: &IndexRule| {
+        was.indexes.iter().any(|was| was.name == rule.name && was.columns == rule.columns)
+    };
+    if let Some(rule) = is.indexes.iter().find(|rule| rule.ready && !known(rule)) {
+        return Some(format!(
+            "index '{}' is ready at once, and rows that were written before it have no entries (let it be \
+             'building' first)",
+            rule.name
         ));
     }
     let alike = was.keys.iter().zip(&is.keys).all(|(was, is)| was.routes_like(is));
@@ -344,6 +357,8 @@ fn same_options(was: &Placement, is: &Placement) -> bool {
                 && was.scatter_reads == is.scatter_reads
                 && was.scatter_writes == is.scatter_writes
                 && was.keys == is.keys
+                && was.indexes.len() == is.indexes.len()
+                && was.indexes.iter().zip(&is.indexes).all(|(was, is)| was.alike(is))
         }
         _ => sequences,
     }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod diff;
 pub mod file;
 pub mod group;
+pub mod index;
 pub mod key;
 pub mod problem;
 pub mod sequence;

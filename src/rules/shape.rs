@@ -274,8 +274,35 @@ pub struct TableShape {
     pub table: Option<String>,
     /// Fills a column of this table where an INSERT leaves it to AUTO_INCREMENT.
     pub sequence: Option<SequenceShape>,
+    /// Sharded tables: global secondary indexes by name. Each is kept in a lookup table of its own in
+    /// the transaction of the write, and statements that give its columns' values are routed by it.
+    #[serde(default)]
+    pub indexes: BTreeMap<String, IndexShape>,
     pub scatter_reads: Option<bool>,
     pub scatter_writes: Option<bool>,
+}
+
+/// A global secondary index.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IndexShape {
+    /// The indexed columns, with their types and collations.
+    pub columns: Vec<KeyShape>,
+    /// No two rows of all shards have equal values. Default: false.
+    pub unique: Option<bool>,
+    /// `building`: kept, but not read, until `weir index fill` and `weir index check` are through.
+    /// `ready`: statements are routed by it. Default: building.
+    pub state: Option<IndexStateShape>,
+    /// Where the lookup table's shards are. Default: as many as the table has, in the same databases,
+    /// named `weir_ix_<table>_<index>_{0000}`.
+    pub shards: Option<ShardsShape>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexStateShape {
+    Building,
+    Ready,
 }
 
 /// One column of a shard key.

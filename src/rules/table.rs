@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::rules::algorithm::Routing;
+use crate::rules::index::IndexRule;
 use crate::rules::key::{KeyColumn, KeyCondition};
 use crate::rules::sequence::SequenceRule;
 use crate::rules::shard_set::ShardSet;
@@ -38,6 +39,10 @@ pub struct ShardedTable {
     pub scatter_reads: bool,
     /// The same for UPDATE and DELETE in autocommit.
     pub scatter_writes: bool,
+    /// Its global secondary indexes, in the order of their names.
+    pub indexes: Vec<Arc<IndexRule>>,
+    /// It is the lookup table of an index of this table.
+    pub index_of: Option<TableName>,
     pub(crate) routing: Routing,
 }
 
@@ -66,6 +71,11 @@ pub struct BroadcastTable {
 }
 
 impl Placement {
+    /// Whether it is what an index is kept in, which no client sees.
+    pub fn is_lookup(&self) -> bool {
+        matches!(self, Placement::Sharded(table) if table.index_of.is_some())
+    }
+
     /// The sequence that fills a column of the table.
     pub fn sequence(&self) -> Option<&Arc<SequenceRule>> {
         match self {

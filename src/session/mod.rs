@@ -17,6 +17,7 @@ pub mod forward;
 mod given_id;
 pub mod identity;
 mod idle;
+mod index;
 pub mod last;
 pub mod lend;
 pub mod login;

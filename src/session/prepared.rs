@@ -23,7 +23,8 @@ use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::fill::{Filled, Origin};
-use crate::planner::plan::{PreparedForm, Rendered, Route, Target};
+use crate::planner::lookup::Within;
+use crate::planner::plan::{Access, PreparedForm, Rendered, Route, Target};
 use crate::planner::splice::Form;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
@@ -298,7 +299,16 @@ impl Session {
                 return run;
             }
         }
-        let route = plan.bind(&binding);
+        let led = plan.by_index && plan.facts.access != Access::Write;
+        let within = match led && native {
+            true => {
+                self.check_rights(&plan)?;
+                self.pass_gate().await?;
+                Box::pin(self.look_up(&snapshot, &plan, &binding)).await?
+            }
+            false => Within::new(),
+        };
+        let route = plan.bind_within(&binding, &within);
         let way = record::way(&route);
         match route {
             Route::Forward(target) if native => {

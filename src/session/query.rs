@@ -13,6 +13,7 @@ use crate::observe::sessions::{Stop, Target as KillTarget, Watch};
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
+use crate::planner::lookup::Within;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::Form;
 use crate::planner::tokens::TABLES_APART;
@@ -142,7 +143,14 @@ impl Session {
         {
             return Box::pin(self.statement_filled(&filled, manner)).await;
         }
-        let route = plan.bind(&binding);
+        if plan.by_index && self.is_alone(&plan) && !plan.lookups(&binding).is_empty() {
+            return Box::pin(self.led_write(&snapshot, &plan, &binding, manner, started)).await;
+        }
+        let within = match plan.by_index {
+            true => Box::pin(self.look_up(&snapshot, &plan, &binding)).await?,
+            false => Within::new(),
+        };
+        let route = plan.bind_within(&binding, &within);
         if !matches!(route, Route::Session(SessionAction::Diagnostics)) && !plan.facts.looks_back {
             self.last.begin();
         }

@@ -30,6 +30,7 @@ use crate::executor::workbench::{Moving, load};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
+use crate::planner::lookup::Within;
 use crate::planner::plan::{Renaming, Route, Target};
 use crate::planner::splice::Form;
 use crate::planner::workbench::{Reference, Task, Workbench};
@@ -265,7 +266,11 @@ impl Session {
             rules: &snapshot.rules,
             session: &session,
         };
-        let targets = match plan.bind(&binding) {
+        let within = match plan.by_index && lexed.params() == 0 {
+            true => Box::pin(self.look_up(snapshot, &plan, &binding)).await?,
+            false => Within::new(),
+        };
+        let targets = match plan.bind_within(&binding, &within) {
             Route::Forward(target) => vec![target],
             Route::Scatter { targets, .. } => targets,
             Route::Refuse(error) => return Err(error.into()),
@@ -591,7 +596,7 @@ impl Session {
 
     /// What shards are asked for rows in: the session's state, since conditions are read in it, but
     /// each text comes in its column's own character set, and all rows come.
-    fn gathering_state(&self) -> State {
+    pub(super) fn gathering_state(&self) -> State {
         let mut state = self.state.clone();
         let charset = Charset { results: None, ..state.charset().clone() };
         state.set_charset(charset);

@@ -55,11 +55,11 @@ const LAYERS: &[(&str, &str)] = &[
         "error name value config observe protocol sql rules catalog planner wire backend traffic \
          context transaction sequence reload executor admin session",
     ),
-    // `weir check --online` and `weir xa` ask the servers without serving anyone.
+    // `weir check --online`, `weir xa` and `weir index` ask the servers without serving anyone.
     (
         "cli",
         "error name value config observe protocol sql rules catalog planner backend context \
-         transaction reload server",
+         executor transaction reload server",
     ),
 ];
 

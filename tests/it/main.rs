@@ -17,6 +17,7 @@ mod fake;
 mod faults;
 #[path = "faults.rs"]
 mod faults_matrix;
+mod index;
 mod layers;
 mod lexer;
 mod local_infile;
@@ -30,7 +31,6 @@ mod oracle_fixed;
 mod own_writes;
 mod plan;
 mod process;
-mod promoted;
 mod reload;
 mod rolled_back;
 mod rules;

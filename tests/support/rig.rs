@@ -152,6 +152,25 @@ impl Rig {
         Ok((proxy, rules))
     }
 
+    /// Another Weir in front of the same groups, with these files as its rules.
+    pub fn ruled(&self, files: &[(&str, &str)]) -> Result<(Proxy, PathBuf), String> {
+        let rules = reaper::directory("rules");
+        for (name, text) in files {
+            fs::write(rules.join(name), text).map_err(|error| error.to_string())?;
+        }
+        let proxy = Proxy::start(proxy::Options {
+            rules: rules.clone(),
+            env: self.environment(),
+            settings: Vec::new(),
+        })?;
+        Ok((proxy, rules))
+    }
+
+    /// What the placeholders of rules for these groups read.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        environment(&self.groups)
+    }
+
     /// A URL of the shop through Weir.
     pub fn url(&self) -> String {
         self.proxy.url(SCHEMA)

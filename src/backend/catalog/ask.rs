@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub(super) triggers: Vec<Line>,
     /// schema, table, type
     pub(super) constraints: Vec<Line>,
+    /// schema, table, rule of ON UPDATE, rule of ON DELETE
+    pub(super) references: Vec<Line>,
 }
 
 const TABLES: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION \
@@ -52,6 +54,9 @@ const TRIGGERS: &str = "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_
     FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {d} AND EVENT_OBJECT_TABLE = {t}";
 const CONSTRAINTS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_TYPE \
     FROM information_schema.TABLE_CONSTRAINTS WHERE TABLE_SCHEMA = {d} AND TABLE_NAME = {t}";
+const REFERENCES: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UPDATE_RULE, DELETE_RULE \
+    FROM information_schema.REFERENTIAL_CONSTRAINTS \
+    WHERE CONSTRAINT_SCHEMA = {d} AND TABLE_NAME = {t}";
 /// MariaDB lists the checks of columns here alone.
 const CHECKS: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, 'CHECK' \
     FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = {d} AND TABLE_NAME = {t}";
@@ -97,11 +102,18 @@ async fn ask(
     facts.keys = lines(node, control, &question(KEYS, wanted, ordered), bound).await?;
     facts.triggers = lines(node, control, &question(TRIGGERS, wanted, ""), bound).await?;
     facts.constraints = lines(node, control, &question(CONSTRAINTS, wanted, ""), bound).await?;
+    if facts.constraints.iter().any(|line| line.get(2).is_some_and(is_reference)) {
+        facts.references = lines(node, control, &question(REFERENCES, wanted, ""), bound).await?;
+    }
     if kind == Kind::MariaDb {
         let checks = lines(node, control, &question(CHECKS, wanted, ""), bound).await?;
         facts.constraints.extend(checks);
     }
     Ok(facts)
+}
+
+fn is_reference(kind: &Option<String>) -> bool {
+    kind.as_deref() == Some("FOREIGN KEY")
 }
 
 /// One branch for each table.

@@ -27,6 +27,9 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
     let has = |kind| constraints.iter().any(|line| at(line, 2) == Some(kind));
     table.has_checks = has("CHECK");
     table.has_foreign_keys = has("FOREIGN KEY");
+    let acts = |rule: Option<&str>| !matches!(rule, Some("RESTRICT" | "NO ACTION"));
+    table.cascades =
+        of(&facts.references).iter().any(|line| acts(at(line, 2)) || acts(at(line, 3)));
     Some(table)
 }
 

@@ -13,9 +13,11 @@ use std::sync::Arc;
 use super::{Form, Moved, Reference, Task, Workbench, quoted};
 use crate::catalog::{self, Generated, TriggerEvent};
 use crate::planner::draft::{Draft, Result};
+use crate::planner::index;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::{Resolved, Survey, Use};
+use crate::rules::index::IndexRule;
 use crate::rules::sequence::SequenceRule;
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Expr, Limit, Literal, OrderItem, Span};
@@ -42,6 +44,17 @@ pub struct Changed {
     /// see the session's time zone.
     pub computes: bool,
     pub change: Change,
+    /// What its rows are in its table's indexes, as far as the change may alter that.
+    pub entries: Vec<Entry>,
+}
+
+/// An index that follows what changes.
+#[derive(Debug)]
+pub struct Entry {
+    /// The lookup table. Its rows come from the same reference.
+    pub lookup: Changed,
+    /// Its columns, as places in [`Changed::columns`] of the table.
+    pub places: Vec<usize>,
 }
 
 /// A column on its way back.
@@ -57,6 +70,18 @@ pub enum Change {
     Update(Updating),
     /// By the columns of this key, as places in [`Changed::columns`].
     Delete(Vec<usize>),
+    /// Rows of a lookup table, removed and inserted as those of its table change.
+    Entry(Keeping),
+}
+
+/// Rows of a lookup table.
+#[derive(Debug)]
+pub struct Keeping {
+    /// Its columns that are indexed come first, so many of them.
+    pub indexed: usize,
+    pub unique: bool,
+    /// All of its columns, by which a row is found again.
+    pub key: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -92,6 +117,19 @@ pub struct Updating {
 }
 
 impl Changed {
+    /// The table's logical name, where it is sharded.
+    fn placement_name(&self) -> String {
+        match &self.placement {
+            Placement::Sharded(table) => table.name.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether it is what an index is kept in.
+    pub fn is_lookup(&self) -> bool {
+        matches!(self.change, Change::Entry(_))
+    }
+
     pub fn has_tail(&self) -> bool {
         matches!(&self.change, Change::Insert(Inserting { tail: Some(_), .. }))
     }
@@ -196,6 +234,9 @@ pub(crate) fn add(
             for (used, set) in *changed {
                 let target = modified(survey, *used, set, *deletes)?;
                 let moves = matches!(&target.change, Change::Update(update) if update.moves);
+                if *ignore && !*deletes && !target.entries.is_empty() {
+                    return Err(index::unseen(&target.placement_name()));
+                }
                 if *ignore && (moves || has_foreign_keys(survey, *used)) {
                     whole(survey, bench, *used)?;
                 }
@@ -333,6 +374,11 @@ fn inserted(survey: &Survey, inserting: Inserting) -> Result<Changed> {
             counted: counted.is_some_and(|counted| counted.name == name),
         })
     });
+    let entries = entries(used, table, 0, &columns)?;
+    let skips = inserting.replace || inserting.ignore || inserting.tail.is_some();
+    if skips && !entries.is_empty() {
+        return Err(index::unseen(&used.name));
+    }
     let change = Change::Insert(Inserting { auto, ..inserting });
     Ok(Changed {
         reference: 0,
@@ -340,11 +386,51 @@ fn inserted(survey: &Survey, inserting: Inserting) -> Result<Changed> {
         columns,
         computes: computes(table),
         change,
+        entries,
     })
 }
 
-fn modified(survey: &Survey, index: usize, set: &[String], deletes: bool) -> Result<Changed> {
-    let (used, table) = known(survey, index)?;
+/// The indexes of a table that rows come into or go from.
+fn entries(
+    used: &Use,
+    table: &catalog::Table,
+    reference: usize,
+    columns: &[Stored],
+) -> Result<Vec<Entry>> {
+    let Placement::Sharded(sharded) = &used.placement else { return Ok(vec![]) };
+    if sharded.indexes.is_empty() {
+        return Ok(vec![]);
+    }
+    index::check_kept(sharded, table)?;
+    let entry = |rule: &Arc<IndexRule>| {
+        let names = index::entry_columns(sharded, rule, table)?;
+        let places: Vec<usize> = names
+            .iter()
+            .filter_map(|name| columns.iter().position(|column| column.moved.name == *name))
+            .collect();
+        let own = places.iter().filter_map(|place| columns.get(*place)).cloned();
+        let own: Vec<Stored> = own.collect();
+        let keeping = Keeping {
+            indexed: rule.columns.len(),
+            unique: rule.unique,
+            key: (0..own.len()).collect(),
+        };
+        let lookup = Changed {
+            reference,
+            placement: Placement::Sharded(Arc::clone(&rule.table)),
+            columns: own,
+            computes: false,
+            change: Change::Entry(keeping),
+            entries: vec![],
+        };
+        Ok(Entry { lookup, places })
+    };
+    sharded.indexes.iter().map(entry).collect()
+}
+
+fn modified(survey: &Survey, place: usize, set: &[String], deletes: bool) -> Result<Changed> {
+    let (used, table) = known(survey, place)?;
+    let reference = place;
     let columns = stored(table);
     let place =
         |name: &str| columns.iter().position(|column| column.moved.name.eq_ignore_ascii_case(name));
@@ -396,12 +482,18 @@ fn modified(survey: &Survey, index: usize, set: &[String], deletes: bool) -> Res
         }
         Change::Update(Updating { key, set, moves })
     };
+    let touched = match &used.placement {
+        Placement::Sharded(sharded) => index::is_touched(sharded, table, (!deletes).then_some(set)),
+        _ => false,
+    };
+    let entries = if touched { entries(used, table, reference, &columns)? } else { vec![] };
     Ok(Changed {
-        reference: index,
+        reference,
         placement: used.placement.clone(),
         columns,
         computes: computes(table),
         change,
+        entries,
     })
 }
 
@@ -474,6 +566,13 @@ impl Changed {
                 names(&update.set)
             ),
             Change::Delete(key) => format!("remove by {}", names(key)),
+            Change::Entry(keeping) => {
+                let name = match &self.placement {
+                    Placement::Sharded(lookup) => lookup.name.to_string(),
+                    _ => String::new(),
+                };
+                format!("keep {name} ({})", names(&keeping.key))
+            }
         }
     }
 

@@ -125,7 +125,7 @@ pub fn form(kind: &ColumnType) -> Form {
 
 impl Moved {
     /// What a shard is asked for.
-    pub(super) fn expression(&self, table: &str) -> String {
+    pub fn expression(&self, table: &str) -> String {
         let column = format!("{table}.{}", quoted(&self.name));
         match self.form {
             Form::Double => format!("{column} * 1e0"),

@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod groups;
+mod indexes;
 mod keys;
 mod sequences;
 mod shards;

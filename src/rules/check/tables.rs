@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::name::{GroupId, TableName};
 use crate::rules::algorithm::Routing;
-use crate::rules::check::{Check, Claim, SchemaCheck};
+use crate::rules::check::{Check, Claim, SchemaCheck, indexes};
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::{KeyPath, suggestion};
 use crate::rules::shape::{KeyShape, TableShape};
@@ -67,7 +67,12 @@ impl Check {
                 tables.insert(name, placement);
             }
         }
+        let indexes = self.indexes(schema, &tables, &root);
+        for made in &indexes {
+            tables.insert(&made.name, Placement::Sharded(made.table.clone()));
+        }
         bind_alike(&mut tables);
+        indexes::attach(&mut tables, &indexes);
         self.join_groups(schema, &tables, &root);
         self.shared_sequences(&tables, &root);
         tables.into_iter().map(|(name, placement)| (Box::from(name), placement)).collect()
@@ -97,12 +102,13 @@ impl Check {
             }
         };
         use Form::{Bound, Broadcast, Sharded, Single, Tddl};
-        let fields: [(&str, bool, &[Form]); 7] = [
+        let fields: [(&str, bool, &[Form]); 8] = [
             ("key", !shape.key.is_empty(), &[Sharded, Bound, Tddl]),
             ("shards", shape.shards.is_some(), &[Sharded]),
             ("tables", shape.tables.is_some(), &[Bound]),
             ("table", shape.table.is_some(), &[Broadcast, Single]),
             ("sequence", shape.sequence.is_some(), &[Sharded, Bound, Tddl, Broadcast]),
+            ("indexes", !shape.indexes.is_empty(), &[Sharded, Bound, Tddl]),
             ("scatter_reads", shape.scatter_reads.is_some(), &[Sharded, Bound, Tddl]),
             ("scatter_writes", shape.scatter_writes.is_some(), &[Sharded, Bound, Tddl]),
         ];
@@ -293,12 +299,14 @@ impl Check {
                 .or(scatter_reads)
                 .unwrap_or(schema.settings.scatter_reads),
             scatter_writes: shape.scatter_writes.unwrap_or(schema.settings.scatter_writes),
+            indexes: Vec::new(),
+            index_of: None,
             routing,
         })))
     }
 
     /// A physical table belongs to one logical table. False (and one problem) where it has another.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         schema: &SchemaCheck<'_>,
         name: &str,

@@ -71,7 +71,7 @@ impl Places {
                         hidden.insert(table.clone());
                     }
                 }
-                if shown && wanted.table(name) {
+                if shown && wanted.table(name) && !placement.is_lookup() {
                     let schema = schema.name.clone();
                     places.declared.push(Declared { schema, name: name.into(), parts });
                 }

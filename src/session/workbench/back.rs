@@ -26,7 +26,7 @@ use crate::name::{GroupId, TableName};
 use crate::planner::plan::{Renaming, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
 use crate::planner::workbench::Reference;
-use crate::planner::workbench::change::{Auto, Change, Changed, Inserting};
+use crate::planner::workbench::change::{Auto, Change, Changed, Entry, Inserting};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::err::ErrPacket;
 use crate::rules::table::Placement;
@@ -164,7 +164,10 @@ impl Session {
         batch: &[Pending],
     ) -> Result<(), Failure> {
         let ids = self.ids(back, stage, batch).await?;
-        let parts = self.parts_of(changing, stage, batch, ids)?;
+        let parts = self.parts_of(changing, stage, batch, (&ids, None))?;
+        if stage.table.is_lookup() {
+            return self.write_entries(changing, back, stage, parts).await;
+        }
         for part in &parts {
             if !back.groups.contains(&part.target.group) {
                 back.groups.push(part.target.group);
@@ -195,7 +198,29 @@ impl Session {
         if stage.step == Step::Insert {
             back.note(&written, batch.len());
         }
+        if matches!(stage.table.change, Change::Insert(_)) {
+            for entry in &stage.table.entries {
+                let parts = self.parts_of(changing, stage, batch, (&ids, Some(entry)))?;
+                let stage = Stage { table: &entry.lookup, ..stage };
+                self.write_entries(changing, back, stage, parts).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Entries of an index. One that is to go and isn't there was never made: the index is being
+    /// filled.
+    async fn write_entries(
+        &mut self,
+        changing: &Changing<'_>,
+        back: &mut Back,
+        stage: Stage<'_>,
+        parts: Vec<Part>,
+    ) -> Result<(), Failure> {
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.write_parts(changing, back, stage, parts).await.map(drop)
     }
 
     /// The ids of new rows that have none, in the rows' order.
@@ -261,14 +286,16 @@ impl Session {
         Some(number.and_then(|number| u64::try_from(number).ok()))
     }
 
-    /// The texts for each place that the batch goes to, in the order of the places.
+    /// The texts for each place that the batch goes to, in the order of the places; or those of the
+    /// rows' entries in an index.
     fn parts_of(
         &self,
         changing: &Changing<'_>,
-        stage: Stage<'_>,
+        rows: Stage<'_>,
         batch: &[Pending],
-        ids: Vec<u64>,
+        (ids, entry): (&[u64], Option<&Entry>),
     ) -> Result<Vec<Part>> {
+        let stage = entry.map_or(rows, |entry| Stage { table: &entry.lookup, ..rows });
         let table = stage.table;
         let zone = match table.is_zoned() {
             true => Zone::of_session(self.state.variable("time_zone")),
@@ -276,11 +303,11 @@ impl Session {
         };
         let writer = Writer { table, zone };
         let mut places: BTreeMap<u32, Part> = BTreeMap::new();
-        let mut ids = ids.into_iter();
+        let mut ids = ids.iter();
         for pending in batch {
-            let mut row = Row::parse(&pending.payload, table.columns.len())?;
+            let mut row = Row::parse(&pending.payload, rows.table.columns.len())?;
             let id;
-            if let Change::Insert(Inserting { auto: Some(auto), .. }) = &table.change
+            if let Change::Insert(Inserting { auto: Some(auto), .. }) = &rows.table.change
                 && self.given_id(auto, &row).is_none()
             {
                 // A single table's server counts by itself.
@@ -289,8 +316,16 @@ impl Session {
                     *value = id.as_deref().map(str::as_bytes);
                 }
             }
+            if let Some(entry) = entry {
+                row = row.only(&entry.places);
+            }
+            if is_unindexed(table, &row) {
+                continue;
+            }
             let shard = match (&table.placement, stage.step) {
-                (Placement::Sharded(sharded), Step::Insert) => {
+                (Placement::Sharded(sharded), step)
+                    if step == Step::Insert || table.is_lookup() =>
+                {
                     shard_of(table, sharded, &row.values, self.stored_context())?
                 }
                 (placement, _) => home_of(placement, &row)?,
@@ -344,7 +379,7 @@ impl Session {
     }
 
     /// How values that columns hold are read.
-    fn stored_context(&self) -> assign::Context {
+    pub(in crate::session) fn stored_context(&self) -> assign::Context {
         let server = match self.dialect.server {
             ServerKind::MySql => assign::ServerKind::MySql,
             ServerKind::MariaDb => assign::ServerKind::MariaDb,
@@ -432,7 +467,10 @@ impl Session {
     fn writing_state(&self, changing: &Changing<'_>, table: &Changed) -> State {
         let mut state = self.state.at(changing.now);
         if !table.has_tail() {
-            state.set_variable("sql_mode", Some(format!("'{WRITING_MODE}'").as_bytes()));
+            // An entry that isn't what its row is would lead nowhere.
+            let strict = if table.is_lookup() { ",STRICT_ALL_TABLES" } else { "" };
+            let mode = format!("'{WRITING_MODE}{strict}'");
+            state.set_variable("sql_mode", Some(mode.as_bytes()));
             if !table.is_zoned() {
                 state.set_variable("time_zone", Some(b"'+00:00'"));
             }
@@ -495,6 +533,14 @@ async fn mark(lents: &mut Lents, back: &mut Back) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a row has no entry in an index, because a column is NULL.
+fn is_unindexed(table: &Changed, row: &Row<'_>) -> bool {
+    match &table.change {
+        Change::Entry(keeping) => row.values.iter().take(keeping.indexed).any(Option::is_none),
+        _ => false,
+    }
 }
 
 /// An empty statement for one place.

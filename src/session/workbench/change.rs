@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// True where the transaction is Weir's own.
-    fn begin_change(&mut self) -> bool {
+    pub(in crate::session) fn begin_change(&mut self) -> bool {
         if self.is_in_transaction() {
             return false;
         }
@@ -390,6 +390,7 @@ fn steps<'c>(changes: &'c Changes, references: &[Reference]) -> Vec<(&'c Changed
     for target in &changes.targets {
         let Some(reference) = references.get(target.reference) else { continue };
         match &target.change {
+            Change::Entry(_) => {}
             Change::Insert(_) => come.push((target, Step::Insert, target.rows_text(reference))),
             Change::Delete(_) => gone.push((target, Step::Delete, target.gone_text(reference))),
             Change::Update(update) => {
@@ -399,6 +400,20 @@ fn steps<'c>(changes: &'c Changes, references: &[Reference]) -> Vec<(&'c Changed
                     come.push((target, Step::Insert, text(false)));
                 } else {
                     changed.push((target, Step::Update, text(false)));
+                }
+            }
+        }
+        for entry in &target.entries {
+            let lookup = &entry.lookup;
+            let Change::Entry(keeping) = &lookup.change else { continue };
+            let text = |former| lookup.differing_text(reference, &keeping.key, former);
+            match &target.change {
+                // Those of new rows are made with the rows, which may get their ids then.
+                Change::Insert(_) | Change::Entry(_) => {}
+                Change::Delete(_) => gone.push((lookup, Step::Delete, lookup.gone_text(reference))),
+                Change::Update(_) => {
+                    gone.push((lookup, Step::Delete, text(true)));
+                    come.push((lookup, Step::Insert, text(false)));
                 }
             }
         }

@@ -1,0 +1,278 @@
+//! Global secondary indexes against real servers: each statement also on one plain server with plain
+//! indexes, and afterwards `weir index check`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row, Value};
+
+use crate::support::proxy::Proxy;
+use crate::support::rig::{self, Rig};
+use crate::support::sql;
+use crate::workbench::connect;
+
+const GROUPS: &str = "
+groups:
+  g0: {primary: {address: '${WEIR_G0_PRIMARY}'}}
+  g1: {primary: {address: '${WEIR_G1_PRIMARY}'}}
+group_defaults:
+  accounts:
+    data: {user: weir, password: env:WEIR_DATA_PASSWORD}
+    control: {user: weir_control, password: env:WEIR_CONTROL_PASSWORD}
+users:
+  shop: {native: '${WEIR_SHOP_NATIVE}', schemas: ['*'], rights: [read, write, ddl]}
+";
+
+/// A schema of its own in databases of its own.
+pub struct World {
+    pub rig: &'static Rig,
+    pub proxy: Proxy,
+    pub rules: PathBuf,
+    pub schema: String,
+}
+
+impl World {
+    /// `{db}` stands for the schema, `{shards}` for 4 shards over both groups in `tables`.
+    fn start(rig: &'static Rig, schema: &str, tables: &str, ddl: &[&str]) -> World {
+        let urls: Vec<String> = rig.groups.iter().map(|group| group.primary.url("root")).collect();
+        for (number, url) in urls.iter().enumerate() {
+            let mut statements = vec![];
+            for name in [format!("{schema}_{number}"), schema.to_owned()] {
+                statements.push(format!("DROP DATABASE IF EXISTS {name}"));
+                statements.push(format!("CREATE DATABASE {name}"));
+            }
+            let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+            sql::execute(url, &statements).expect("databases");
+        }
+        let world = World::again(rig, schema, tables);
+        let plain = world.plain_url();
+        for ddl in ddl {
+            let (all, own) = (ddl.replace(['<', '>'], ""), without_indexes(ddl));
+            sql::execute(&plain, &[&all]).expect("the plain table");
+            sql::execute(&world.url(), &[&own]).expect("the sharded table");
+        }
+        world
+    }
+
+    fn again(rig: &'static Rig, schema: &str, tables: &str) -> World {
+        let text = format!(
+            "schemas:\n  {schema}:\n    databases: {{g0: {schema}_0, g1: {schema}_1}}\n    tables:\n{}",
+            tables
+                .replace("{shards}", "count: 4, databases: '{db}_{0}', groups: [g0, g1]")
+                .replace("{db}", schema)
+        );
+        let (proxy, rules) =
+            rig.ruled(&[("groups.yaml", GROUPS), ("tables.yaml", &text)]).expect("a proxy");
+        World { rig, proxy, rules, schema: schema.to_owned() }
+    }
+
+    pub fn url(&self) -> String {
+        self.proxy.url(&self.schema)
+    }
+
+    pub fn plain_url(&self) -> String {
+        self.rig.plain_url().replace("/shop?", &format!("/{}?", self.schema))
+    }
+
+    /// `weir index`: its exit code and what it printed.
+    pub fn index(&self, verb: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .arg("index")
+            .args([verb[0], "--rules", self.rules.to_str().expect("a path")])
+            .args(&verb[1..])
+            .envs(self.rig.environment())
+            .output()
+            .expect("weir index");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text + &String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// Rows and entries agree.
+    pub fn is_clean(&self, table: &str, index: &str, after: &str) {
+        let (code, text) = self.index(&["check", table, index]);
+        assert_eq!(code, Some(0), "after {after}: {text}");
+    }
+}
+
+/// `<…>` holds the keys that only one plain server has.
+fn without_indexes(ddl: &str) -> String {
+    let (mut out, mut rest) = (String::new(), ddl);
+    while let Some((before, behind)) = rest.split_once('<') {
+        out.push_str(before);
+        rest = behind.split_once('>').map_or("", |(_, behind)| behind);
+    }
+    out + rest
+}
+
+type Told = Result<(Vec<Vec<Value>>, u64, String), (u16, String)>;
+
+async fn told(conn: &mut Conn, sql: &str, prepared: bool) -> Told {
+    let rows: mysql_async::Result<Vec<Row>> = match prepared {
+        true => conn.exec(sql, ()).await,
+        false => conn.query(sql).await,
+    };
+    match rows {
+        Ok(rows) => {
+            let rows = rows.into_iter().map(Row::unwrap).collect();
+            Ok((rows, conn.affected_rows(), conn.info().into_owned()))
+        }
+        Err(mysql_async::Error::Server(error)) => Err((error.code, error.message)),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+const PARCELS: &str = "
+      parcels:
+        key: [{column: user_id, type: bigint}]
+        algorithm: {kind: modulo}
+        shards: {{shards}, tables: 'parcels_{0}'}
+        indexes:
+          by_code:
+            columns: [{column: code, type: varchar(40), collation: utf8mb4_general_ci}]
+            unique: true
+            state: ready
+          by_weight: {columns: [{column: weight, type: int}], state: ready}
+";
+
+const PARCELS_DDL: &str = "CREATE TABLE parcels (id BIGINT NOT NULL, user_id BIGINT NOT NULL, \
+    code VARCHAR(40) NULL, weight INT NULL, note VARCHAR(40) NULL, PRIMARY KEY (id)\
+    <, UNIQUE KEY by_code (code), KEY by_weight (weight)>) \
+    DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci";
+
+fn parcels(rig: &'static Rig, schema: &str) -> World {
+    let world = World::start(rig, schema, PARCELS, &[PARCELS_DDL]);
+    for index in ["by_code", "by_weight"] {
+        let (code, text) = world.index(&["create", "parcels", index]);
+        assert_eq!(code, Some(0), "{text}");
+    }
+    world
+}
+
+/// Runs statements on both; `refused` are those that Weir may refuse with a code of its own.
+async fn compare(world: &World, statements: &[String]) {
+    let (mut weir, mut plain) = (connect(&world.url()).await, connect(&world.plain_url()).await);
+    for (number, sql) in statements.iter().enumerate() {
+        let plain_word = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+        let prepared = number % 2 == 1 && plain_word.iter().any(|word| sql.starts_with(word));
+        let expected = told(&mut plain, sql, prepared).await;
+        let mut found = told(&mut weir, sql, prepared).await;
+        if let (Err((1062, mine)), Err((1062, theirs))) = (&mut found, &expected) {
+            // Which of several rows is met first is nobody's promise.
+            let key = |text: &str| text.split_once(" for key ").map(|(_, key)| key.to_owned());
+            assert_eq!(key(mine), key(theirs), "{sql}");
+        }
+        let (mut found, mut expected) = (found.map_err(|e| e.0), expected.map_err(|e| e.0));
+        for side in [&mut found, &mut expected] {
+            if let (Ok((rows, ..)), false) = (side, sql.contains("ORDER BY")) {
+                rows.sort_by_key(|row| format!("{row:?}"));
+            }
+        }
+        assert_eq!(found, expected, "{sql}");
+        let all = "SELECT * FROM parcels ORDER BY id";
+        if !sql.starts_with("SELECT") {
+            let rows = told(&mut weir, all, false).await.expect("rows").0;
+            assert_eq!(rows, told(&mut plain, all, false).await.expect("rows").0, "after {sql}");
+        }
+    }
+    let _ = weir.disconnect().await;
+    let _ = plain.disconnect().await;
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// Each way of writing keeps the indexes, and each way of reading by them answers as one server.
+#[test]
+fn an_index_follows_its_table() {
+    for rig in rig::shared_kinds() {
+        let world = parcels(rig, "ix_follow");
+        let statements: Vec<String> = STATEMENTS.iter().map(|sql| (*sql).to_owned()).collect();
+        block_on(compare(&world, &statements));
+        for index in ["by_code", "by_weight"] {
+            world.is_clean("parcels", index, "all statements");
+        }
+    }
+}
+
+const STATEMENTS: &[&str] = &[
+    "INSERT INTO parcels VALUES (1, 1, 'A1', 10, 'one')",
+    "INSERT INTO parcels (id, user_id, code, weight) VALUES (2, 2, 'A2', 10), (3, 3, 'A3', 20), (4, 4, NULL, NULL)",
+    "INSERT INTO parcels (user_id, id, weight) VALUES (5, 5, 30)",
+    "INSERT INTO parcels SET id = 6, user_id = 6, code = concat('A', 6), weight = 5 + 5",
+    "SELECT * FROM parcels WHERE code = 'A2'",
+    "SELECT * FROM parcels WHERE code = 'a2'",
+    "SELECT id FROM parcels WHERE code IN ('A1', 'A3', 'nosuch', NULL)",
+    "SELECT id FROM parcels WHERE code = 'nosuch'",
+    "SELECT count(*), sum(weight) FROM parcels WHERE weight = 10",
+    "SELECT id FROM parcels WHERE weight = 10 ORDER BY id DESC LIMIT 1",
+    "SELECT id FROM parcels WHERE weight = '10'",
+    "SELECT id FROM parcels WHERE code = 0",
+    "SELECT id FROM parcels WHERE code <=> NULL",
+    "SELECT p.id, q.id FROM parcels p JOIN parcels q ON q.user_id = p.user_id WHERE p.code = 'A3'",
+    "SELECT p.id, q.id FROM parcels p LEFT JOIN parcels q ON q.code = 'A1' WHERE p.code = 'A3'",
+    "SELECT id FROM parcels WHERE id IN (SELECT id FROM parcels WHERE code = 'A3')",
+    "INSERT INTO parcels VALUES (7, 7, 'a1', 1, 'one')",
+    "INSERT INTO parcels VALUES (8, 8, 'A8', 1, 'x'), (9, 9, 'A9', 1, 'x'), (10, 10, 'A1', 1, 'x')",
+    "UPDATE parcels SET note = 'seen' WHERE code = 'A2'",
+    "UPDATE parcels SET note = 'seen' WHERE code = 'A2'",
+    "UPDATE parcels SET note = 'none' WHERE code = 'nosuch'",
+    "UPDATE parcels SET code = 'B2' WHERE code = 'A2'",
+    "SELECT * FROM parcels WHERE code = 'A2'",
+    "SELECT * FROM parcels WHERE code = 'B2'",
+    "UPDATE parcels SET weight = weight + 1 WHERE weight = 10",
+    "SELECT id FROM parcels WHERE weight = 11",
+    "UPDATE parcels SET code = 'A3' WHERE id = 1",
+    "UPDATE parcels SET user_id = user_id + 1 WHERE code = 'A3'",
+    "SELECT * FROM parcels WHERE code = 'A3'",
+    "UPDATE parcels SET id = 30 WHERE code = 'A3'",
+    "SELECT * FROM parcels WHERE code = 'A3'",
+    "UPDATE parcels SET code = NULL WHERE id = 30",
+    "SELECT id FROM parcels WHERE code IS NULL",
+    "UPDATE parcels SET code = concat('N', id) WHERE code IS NULL",
+    "SELECT id FROM parcels WHERE code = 'N30'",
+    "INSERT INTO parcels SELECT id + 100, user_id + 1, concat('C', id), weight, note FROM parcels",
+    "SELECT id FROM parcels WHERE code = 'C1'",
+    "INSERT INTO parcels SELECT id + 200, user_id, concat('D', id), weight, note FROM parcels WHERE user_id = 1",
+    "INSERT INTO parcels SELECT id + 300, user_id, code, weight, note FROM parcels WHERE id < 100",
+    "DELETE FROM parcels WHERE code = 'C1'",
+    "SELECT id FROM parcels WHERE code = 'C1'",
+    "DELETE FROM parcels WHERE weight = 30 ORDER BY id LIMIT 1",
+    "DELETE p FROM parcels p JOIN parcels q ON q.id = p.id - 100 WHERE q.code = 'B2'",
+    "UPDATE parcels p JOIN parcels q ON q.id = p.id - 100 SET p.code = concat(p.code, 'x'), p.note = 'y' WHERE q.weight > 10",
+    "SELECT id FROM parcels WHERE weight = 11 AND code = 'C6x'",
+    "DELETE FROM parcels WHERE user_id = 1",
+    "BEGIN",
+    "INSERT INTO parcels VALUES (50, 50, 'T1', 77, NULL)",
+    "SELECT id FROM parcels WHERE code = 'T1'",
+    "INSERT INTO parcels VALUES (51, 51, 'T1', 78, NULL)",
+    "SELECT id FROM parcels WHERE weight = 78",
+    "UPDATE parcels SET code = 'T2' WHERE code = 'T1'",
+    "SELECT id FROM parcels WHERE code = 'T1'",
+    "SELECT id FROM parcels WHERE code = 'T2' FOR UPDATE",
+    "SAVEPOINT s",
+    "DELETE FROM parcels WHERE code = 'T2'",
+    "SELECT id FROM parcels WHERE code = 'T2'",
+    "ROLLBACK TO SAVEPOINT s",
+    "SELECT id FROM parcels WHERE code = 'T2'",
+    "ROLLBACK",
+    "SELECT id FROM parcels WHERE code IN ('T1', 'T2')",
+    "SET autocommit = 0",
+    "INSERT INTO parcels VALUES (60, 60, 'U1', 77, NULL)",
+    "UPDATE parcels SET note = 'u' WHERE code = 'U1'",
+    "COMMIT",
+    "SET autocommit = 1",
+    "SELECT * FROM parcels WHERE code = 'U1' LOCK IN SHARE MODE",
+    "PREPARE p FROM 'SELECT id FROM parcels WHERE code = ?'",
+    "SET @c = 'U1'",
+    "EXECUTE p USING @c",
+    "PREPARE q FROM 'UPDATE parcels SET code = ? WHERE code = ?'",
+    "SET @d = 'U2'",
+    "EXECUTE q USING @d, @c",
+    "EXECUTE p USING @d",
+    "EXECUTE p USING @c",
+    "DELETE FROM parcels",
+    "SELECT * FROM parcels WHERE code = 'U2'",
+];
