@@ -14,8 +14,15 @@ mod commits;
 mod ids;
 mod measure;
 mod memory;
+#[path = "../../tests/oracle/mod.rs"]
+#[allow(dead_code)] // Only the judge is used.
+mod oracle;
 mod report;
+mod shards;
 mod stage;
+#[path = "../../tests/suite/mod.rs"]
+#[allow(dead_code)] // TPC-H's rows and queries are used.
+mod suite;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -82,7 +89,7 @@ fn asked() -> Result<Asked, String> {
             "--bench" => {}
             "--rounds" => asked.rounds = value()?.parse().map_err(|e| format!("{arg}: {e}"))?,
             "--seconds" => asked.seconds = value()?.parse().map_err(|e| format!("{arg}: {e}"))?,
-            // `--only memory` runs no case.
+            // `--only memory`, `ids`, `commits` and `shards` run no case.
             "--only" => asked.only = Some(value()?),
             "--no-memory" => asked.memory = false,
             "--ways" => {
@@ -143,10 +150,14 @@ fn run() -> Result<(), String> {
         true => commits::measure(asked.rounds, asked.seconds)?,
         false => Vec::new(),
     };
+    let over_shards = match alone("shards") && asked.ways.contains(&Way::Weir) {
+        true => shards::measure(asked.rounds)?,
+        false => Vec::new(),
+    };
     let memory = match alone("memory") && asked.memory && asked.ways.contains(&Way::Weir) {
         true => memory::measure(&stage)?,
         false => Vec::new(),
     };
     report::print_figures(&memory);
-    report::write_json(&results, &memory, [ids, commits].concat())
+    report::write_json(&results, &memory, [ids, commits, over_shards].concat())
 }

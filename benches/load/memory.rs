@@ -91,12 +91,27 @@ fn opts(stage: &Stage, tls: bool) -> Result<Opts, String> {
 }
 
 /// Resident memory, KiB.
-fn resident(pid: u32) -> Result<f64, String> {
+pub fn resident(pid: u32) -> Result<f64, String> {
+    status(pid, "VmRSS:")
+}
+
+/// The most that was ever resident since [`forget_peak`], KiB.
+pub fn peak(pid: u32) -> Result<f64, String> {
+    status(pid, "VmHWM:")
+}
+
+/// The peak is counted anew from now on (proc(5), `clear_refs`).
+pub fn forget_peak(pid: u32) -> Result<(), String> {
+    let path = format!("/proc/{pid}/clear_refs");
+    std::fs::write(&path, "5").map_err(|error| format!("{path}: {error}"))
+}
+
+fn status(pid: u32, label: &str) -> Result<f64, String> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(label));
     let number = line.and_then(|line| line.split_whitespace().next()).and_then(|n| n.parse().ok());
-    number.ok_or_else(|| format!("{path}: no VmRSS"))
+    number.ok_or_else(|| format!("{path}: no {label}"))
 }
 
 /// KiB for each idle connection.

@@ -8,6 +8,7 @@ use super::port::Answer;
 use super::table::{As, Table, cell};
 use super::{Admin, login, sequences, show, topology};
 use crate::error::{Error, Fault, Result};
+use crate::name::GroupName;
 use crate::observe::sessions::Target;
 use crate::reload::report::Cause;
 
@@ -39,6 +40,7 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
             tracing::warn!("resumed by an operator");
             Ok(Answer::Ok("Statements go on".to_owned()))
         }
+        Verb::AcceptPrimary => accept_primary(admin, &command.text),
         Verb::ResetTemplates => {
             context.templates().iter().for_each(|table| table.reset());
             Ok(Answer::Ok("Template statistics are empty".to_owned()))
@@ -48,6 +50,19 @@ pub async fn run(admin: &Admin, command: &Parsed) -> Result<Answer> {
             Err(why) => Err(Error::new(Fault::Client, 1231, b"42000", "wrong_log_level", why)),
         },
     }
+}
+
+fn accept_primary(admin: &Admin, name: &str) -> Result<Answer> {
+    let snapshot = admin.context.snapshot();
+    let Some(group) = snapshot.topology.by_name(&GroupName::new(name)) else {
+        let text = format!("The rules have no group '{name}'");
+        return Err(Error::new(Fault::Client, 1210, b"HY000", "no_such_group", text));
+    };
+    if !group.accept_primary() {
+        return Ok(Answer::Ok(format!("The primary of group '{name}' lacks nothing")));
+    }
+    tracing::warn!(group = name, "an operator accepted the primary as it is");
+    Ok(Answer::Ok(format!("The primary of group '{name}' is believed from now on")))
 }
 
 async fn reload(admin: &Admin) -> Result<Answer> {

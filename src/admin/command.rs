@@ -23,6 +23,7 @@ pub enum Verb {
     Kill,
     Pause,
     Resume,
+    AcceptPrimary,
     ResetTemplates,
     SetLogLevel,
 }
@@ -138,6 +139,12 @@ pub const COMMANDS: &[Entry] = &[
         "Hold new statements (each for at most timeouts.pause); open transactions go on",
     ),
     entry(Verb::Resume, &["RESUME"], Argument::None, "Let held statements go"),
+    entry(
+        Verb::AcceptPrimary,
+        &["ACCEPT", "PRIMARY"],
+        Argument::Text,
+        "Of a group whose promoted primary lacks what the former one had: believe its commit table",
+    ),
     entry(
         Verb::ResetTemplates,
         &["RESET", "TEMPLATES"],

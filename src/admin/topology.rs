@@ -57,7 +57,7 @@ pub fn nodes(topology: &Topology) -> Table {
             cell(view.address),
             cell(role),
             cell(health.standing.text()),
-            cell(&health.reason),
+            cell(&view.reason),
             cell(health.since.elapsed().as_secs()),
             health.read_only.map(|on| if on { "yes" } else { "no" }.to_owned()),
             health.lag.map(|lag| format!("{:.1}", lag.as_secs_f64())),

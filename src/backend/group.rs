@@ -65,6 +65,8 @@ pub struct NodeView {
     pub address: String,
     pub is_primary: bool,
     pub health: Arc<Health>,
+    /// What is wrong with it: the last failure, or what a primary lacks.
+    pub reason: String,
     pub facts: Option<Arc<Facts>>,
     pub in_use: usize,
     pub idle: usize,
@@ -94,7 +96,8 @@ impl Group {
             changes: watch::Sender::new(0),
             dice: AtomicU64::new(0),
             readers: ArcSwap::default(),
-            mark: Mark::default(),
+            // What was seen of a primary counts under newer rules, too.
+            mark: before.map(|before| before.mark.clone()).unwrap_or_default(),
             retired: watch::Sender::new(false),
         };
         group.settle();
@@ -112,6 +115,20 @@ impl Group {
     /// The node that takes writes now.
     pub fn primary(&self) -> Option<&Arc<Pool>> {
         self.pools.get(self.primary.load(Ordering::Acquire))
+    }
+
+    /// Whether the primary has all that an earlier one was seen to have, so that its commit table can
+    /// be believed.
+    ///
+    /// # Errors
+    /// As [`Mark::vouches`].
+    pub fn vouches(&self) -> Result<()> {
+        self.primary().map_or(Ok(()), |pool| self.mark.vouches(&pool.node().spec.name))
+    }
+
+    /// An operator accepts the primary as it is. False: it lacked nothing.
+    pub fn accept_primary(&self) -> bool {
+        self.mark.accept()
     }
 
     fn is_primary(&self, pool: &Pool) -> bool {
@@ -134,12 +151,19 @@ impl Group {
         let primary = self.primary.load(Ordering::Acquire);
         let view = |(place, pool): (usize, &Arc<Pool>)| {
             let node = pool.node();
+            let health = node.health();
+            let doubt = self.vouches().err().filter(|_| place == primary);
+            let reason = match doubt {
+                Some(error) if health.reason.is_empty() => error.message,
+                _ => health.reason.to_string(),
+            };
             NodeView {
+                reason,
                 group: self.spec.name.clone(),
                 node: node.spec.name.clone(),
                 address: node.spec.address.to_string(),
                 is_primary: place == primary,
-                health: node.health(),
+                health,
                 facts: node.facts(),
                 in_use: pool.in_use(),
                 idle: pool.idle(),

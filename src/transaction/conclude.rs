@@ -296,6 +296,10 @@ async fn ask(terms: &Terms<'_>, parties: &mut [Party]) -> Answer {
     anchor.lent.condemn();
     let Some(group) = terms.topology.by_name(&anchor.name) else { return Answer::Lost };
     let shared = terms.shared;
+    if let Err(error) = group.vouches() {
+        tracing::info!(id = %shared.id, %error, "the outcome of a COMMIT can't be asked for yet");
+        return Answer::Lost;
+    }
     let mut store = match Store::open(group, terms.database).await {
         Ok(store) => store,
         Err(error) => {

@@ -61,6 +61,8 @@ pub async fn watch(context: Arc<Context>) {
 #[derive(Default)]
 pub struct Recovery {
     stores: HashMap<GroupName, Store>,
+    /// Groups whose primary lacks what an earlier one had, and so decides nothing.
+    doubted: HashMap<GroupName, Error>,
     /// When each branch was first seen.
     seen: HashMap<(Vec<u8>, Vec<u8>), Instant>,
     passes: u32,
@@ -120,7 +122,11 @@ impl Recovery {
         self.stores.retain(|name, store| {
             groups.iter().any(|group| group.name() == name && store.is_of(group))
         });
+        self.doubted.clear();
         for group in groups {
+            if let Err(error) = group.vouches() {
+                self.doubted.insert(group.name().clone(), error);
+            }
             if let Some(store) = self.stores.get_mut(group.name()) {
                 if store.confirm().await.is_ok() {
                     continue;
@@ -161,7 +167,8 @@ impl Recovery {
     /// Asks the anchor and does as it says.
     ///
     /// # Errors
-    /// `anchor_unknown`: nobody has its commit table; `no_verdict`: it is still in flight.
+    /// `anchor_unknown`: nobody has its commit table; `no_verdict`: it is still in flight;
+    /// `primary_behind`: the anchor's new primary may have lost its row.
     pub async fn resolve(
         &mut self,
         ledger: &Ledger,
@@ -207,7 +214,10 @@ impl Recovery {
             let Some(store) = self.stores.get_mut(&name) else { continue };
             // Asked of the server itself: a restore may have brought another table.
             if store.instance_now().await.ok().flatten() == Some(branch.instance) {
-                return Ok(name);
+                return match self.doubted.get(&name) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(name),
+                };
             }
         }
         Err(Error::unavailable(

@@ -30,6 +30,12 @@ pub enum Fault {
     Full,
     /// KILL of Weir's connections on a server.
     KillConnections,
+    /// The account may hold no more than a few connections on a server.
+    UserLimit,
+    /// A server takes no writes, as a demoted primary does.
+    ReadOnly,
+    /// A server's commit table takes no row, as on a full disk; everything else goes on.
+    LogFull,
 }
 
 impl Fault {
@@ -44,6 +50,9 @@ impl Fault {
             Fault::Deaf,
             Fault::Full,
             Fault::KillConnections,
+            Fault::UserLimit,
+            Fault::ReadOnly,
+            Fault::LogFull,
         ]);
         all
     }
@@ -59,6 +68,9 @@ impl Fault {
             Fault::Deaf => "deaf".to_owned(),
             Fault::Full => "full".to_owned(),
             Fault::KillConnections => "kill-connections".to_owned(),
+            Fault::UserLimit => "user-limit".to_owned(),
+            Fault::ReadOnly => "read-only".to_owned(),
+            Fault::LogFull => "log-full".to_owned(),
         }
     }
 
@@ -136,9 +148,31 @@ impl Fault {
                 }
                 Ok(())
             }
+            Fault::UserLimit => {
+                server.execute_all(&["ALTER USER weir@'%' WITH MAX_USER_CONNECTIONS 5"])?;
+                kill_connections(server)?;
+                std::thread::sleep(Duration::from_millis(1500));
+                server.execute_all(&["ALTER USER weir@'%' WITH MAX_USER_CONNECTIONS 0"])
+            }
+            Fault::ReadOnly => {
+                server.execute_all(&["SET GLOBAL read_only = 1"])?;
+                std::thread::sleep(Duration::from_millis(500 + dice.below(2500)));
+                server.execute_all(&["SET GLOBAL read_only = 0"])
+            }
+            Fault::LogFull => {
+                server.execute_all(&[&format!(
+                    "CREATE TRIGGER {LOG}_full BEFORE INSERT ON {LOG} FOR EACH ROW \
+                     SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'no room'"
+                )])?;
+                std::thread::sleep(Duration::from_millis(500 + dice.below(2500)));
+                server.execute_all(&[&format!("DROP TRIGGER {LOG}_full")])
+            }
         }
     }
 }
+
+/// The commit table, where the rules name no other database.
+const LOG: &str = "weir.weir_commit";
 
 fn kill_connections(server: &crate::support::servers::Server) -> Result<(), String> {
     let rows = server.query("SELECT id FROM information_schema.processlist WHERE user = 'weir'")?;

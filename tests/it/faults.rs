@@ -12,7 +12,7 @@ use crate::support::dice::Dice;
 use crate::support::servers::Kind;
 use crate::support::{engine, skip};
 
-const MATRIX: [(Workload, Fault); 6] = [
+const MATRIX: [(Workload, Fault); 8] = [
     // Another proxy finishes what the killed one had prepared, or decided.
     (Workload::Bank, Fault::KillProxy("commit.prepared")),
     (Workload::Rows, Fault::KillProxy("commit.decided")),
@@ -21,6 +21,9 @@ const MATRIX: [(Workload, Fault); 6] = [
     (Workload::Rows, Fault::FreezeProxy("commit.prepared")),
     (Workload::Bank, Fault::Cut),
     (Workload::Counter, Fault::KillConnections),
+    (Workload::Rows, Fault::UserLimit),
+    // No commit row can be written: everything over groups fails, the rest goes on.
+    (Workload::Bank, Fault::LogFull),
 ];
 
 fn matrix(kind: Kind) {

@@ -31,6 +31,7 @@ mod oracle_fixed;
 mod own_writes;
 mod plan;
 mod process;
+mod promoted;
 mod reload;
 mod rolled_back;
 mod rules;

@@ -135,6 +135,11 @@ impl Place<'_> {
         self.proxy.log_tail()
     }
 
+    /// The proxy's process.
+    pub fn weir_pid(&self) -> Option<u32> {
+        self.proxy.pid()
+    }
+
     pub async fn both(&self) -> Result<Both, String> {
         let plain = connected(&self.plain_url()).await?;
         Ok(Both { weir: connected(&self.weir_url()).await?, plain })
