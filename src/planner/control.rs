@@ -3,6 +3,8 @@
 //! Owns: which of them the session answers, which go to a server, and which are refused. Never:
 //! reads a SET or a KILL itself (the session does, from the tokens).
 
+use std::sync::Arc;
+
 use crate::error::{Error, Fault};
 use crate::name::SchemaName;
 use crate::planner::Action;
@@ -14,7 +16,8 @@ use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Role, Survey};
 use crate::planner::tokens::{at_home, home, known_schema, whole};
 use crate::planner::{Many, Narrowed, TableUse, Tables};
-use crate::rules::table::Placement;
+use crate::rules::Schema;
+use crate::rules::table::{Placement, SingleTable};
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::show::{self, Show, ShowKind};
@@ -316,6 +319,9 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
 fn referenced(draft: &mut Draft, survey: &Survey) {
     let Some(used) = survey.uses.first() else { return };
     let Some(schema) = draft.input.rules.schema(used.schema.as_str()) else { return };
+    if let Placement::Single(own) = &used.placement {
+        other_schemas(draft, schema, own);
+    }
     for (name, placement) in schema.tables() {
         let sharded = match (placement, &used.placement) {
             _ if *name == *used.name => continue,
@@ -334,6 +340,29 @@ fn referenced(draft: &mut Draft, survey: &Survey) {
             name: name.into(),
             placement: placement.clone(),
             sharded,
+        });
+    }
+}
+
+/// A foreign key of a single table may point into any schema that its group holds: a use without a
+/// table turns that schema's database back.
+fn other_schemas(draft: &mut Draft, schema: &Schema, own: &SingleTable) {
+    for other in draft.input.rules.schemas().iter().filter(|other| other.name != schema.name) {
+        let Some((group, database)) = other.databases.iter().find(|(group, _)| *group == own.group)
+        else {
+            continue;
+        };
+        let table = SingleTable {
+            group: *group,
+            database: Arc::clone(database),
+            table: Arc::from(""),
+            default: true,
+        };
+        draft.tables.push(TableUse {
+            schema: other.name.clone(),
+            name: "".into(),
+            placement: Placement::Single(table),
+            sharded: None,
         });
     }
 }

@@ -103,6 +103,9 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         K::UnlockTables => control::session(draft, SessionAction::UnlockTables),
         K::Prepare => control::session(draft, SessionAction::Prepare),
         K::Execute => control::session(draft, SessionAction::Execute),
+        K::ExecuteImmediate if draft.input.dialect.server == ServerKind::MariaDb => {
+            control::session(draft, SessionAction::Execute)
+        }
         K::Deallocate => control::session(draft, SessionAction::Deallocate),
         K::Kill => control::session(draft, SessionAction::Kill),
         K::Diagnostics => control::session(draft, SessionAction::Diagnostics),
@@ -147,15 +150,15 @@ fn definitions(
             control::database(draft, classified, tokens)
         }
         K::CreateView | K::AlterView | K::DropView => create_view::view(draft, tokens),
-        K::Routine | K::Sequence => {
+        K::Sequence => tokens::sequence(draft, tokens),
+        K::Routine => {
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
-            tokens::whole(draft, tokens, "routines and sequences are made for tables of one group")
+            tokens::whole(draft, tokens, "routines are made for tables of one group")
         }
         K::ExecuteImmediate => Err(refuse(
             "statement",
-            "EXECUTE IMMEDIATE is not supported: use PREPARE, \
-             EXECUTE and DEALLOCATE PREPARE",
+            "EXECUTE IMMEDIATE is MariaDB's: use PREPARE, EXECUTE and DEALLOCATE PREPARE",
         )),
         // Servers answer a lone comment with OK, and nothing at all with an error.
         K::Empty if tokens.iter().any(|token| token.kind == TokenKind::Comment) => {

@@ -468,11 +468,10 @@ impl Writer<'_> {
         if self.form == Form::Text {
             for item in items.iter().filter(|item| item.kind == LiteralKind::Param) {
                 out.extend_from_slice(self.bytes(at, item.start as usize)?);
-                let value = self
-                    .binding
-                    .parameters
-                    .get(item.param as usize)
-                    .ok_or_else(|| Error::internal("a parameter without a value"))?;
+                let value =
+                    self.binding.parameters.get(item.param as usize).ok_or_else(|| {
+                        Error::syntax("A ? stands outside of a prepared statement")
+                    })?;
                 write_value(value, &self.binding.dialect, out);
                 at = item.end as usize;
             }

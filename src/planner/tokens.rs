@@ -234,6 +234,29 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 
+/// A sequence of MariaDB: it lives where a single table of its name would.
+pub(crate) fn sequence(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
+    draft.facts.commits = true;
+    draft.facts.access = Access::Definition;
+    draft.facts.prepared = PreparedForm::Text;
+    if tokens.iter().any(|token| token.is_word(draft.input.sql, "TEMPORARY")) {
+        draft.facts.pins = Some(Pin::TemporaryTable);
+    }
+    let mentions = table_names(draft.input.sql, tokens);
+    everything_named(&draft, tokens, &mentions)?;
+    if mentions.is_empty() {
+        return at_home(draft);
+    }
+    let survey = named(&draft, &mentions)?;
+    let placed = |used: &&Use| !matches!(used.placement, Placement::Single(_));
+    if let Some(used) = survey.uses.iter().find(placed) {
+        return Err(not_understood("a sequence is made in one group", &used.name));
+    }
+    draft.name_tables(&survey, |_| Naming::Rename);
+    let tables = draft.groups(&survey)?;
+    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
 /// The refusal of a DROP whose tables are not in the same places: the session drops one by one.
 pub const TABLES_APART: &str = "tables_apart";
 

@@ -94,6 +94,17 @@ impl Held {
         self.entries.iter().any(|(_, lent)| holds(lent))
     }
 
+    /// The only group whose connection may alone know a user variable's value; `None`: there are
+    /// several, or none.
+    pub fn knows_variables(&self) -> Option<GroupId> {
+        let mut pinned =
+            self.entries.iter().filter(|(_, lent)| lent.pins().contains(Pin::UserVariable));
+        match (pinned.next(), pinned.next()) {
+            (Some((group, _)), None) => Some(*group),
+            _ => None,
+        }
+    }
+
     /// The groups held now.
     pub fn groups(&self) -> SmallVec<[GroupId; 1]> {
         self.entries.iter().map(|(group, _)| *group).collect()

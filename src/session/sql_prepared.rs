@@ -4,16 +4,20 @@
 //! statements ([`super::prepared`]).
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::counters::Pin;
 use crate::error::{Error, Fault, Result};
 use crate::session::Session;
 use crate::session::forward::Failure;
+use crate::session::lend::Purpose;
 use crate::session::look_back;
+use crate::session::own;
 use crate::session::query::{Manner, Outcome};
-use crate::sql::classify::Classified;
-use crate::sql::lex::Dialect;
+use crate::session::variables;
+use crate::sql::classify::{Classified, StatementKind};
+use crate::sql::lex::{self, Dialect};
 use crate::sql::literal;
 use crate::sql::template::Lexed;
 use crate::value::decimal::Decimal;
@@ -29,20 +33,28 @@ impl Session {
         classified: &Classified,
     ) -> Result<(), Failure> {
         let name = classified.name.as_deref().unwrap_or_default().to_lowercase();
-        let source =
-            classified.using.first().and_then(|range| sql.get(range.clone())).unwrap_or_default();
-        let text = match source {
-            [b'@', name @ ..] => {
-                let name = literal::unquote_name(name);
-                let name = String::from_utf8_lossy(&name).to_lowercase();
-                match self.user_value(&name)? {
-                    Value::Text(text) => text.bytes.to_vec(),
-                    Value::Null => b"NULL".to_vec(),
-                    other => other.to_string().into_bytes(),
-                }
-            }
-            quoted => literal::unquote(quoted, &self.dialect).into_owned(),
+        let [source] = classified.using.as_slice() else {
+            return Err(Error::syntax("PREPARE takes a name, FROM and a text").into());
         };
+        if name.is_empty() {
+            return Err(Error::syntax("PREPARE takes a name").into());
+        }
+        let text = self.prepared_text(sql, source).await?;
+        self.keep_text(name, text).await
+    }
+
+    /// The text that is to be prepared: what stands there, or what it evaluates to.
+    async fn prepared_text(&mut self, sql: &[u8], source: &Range<usize>) -> Result<Vec<u8>> {
+        let values = self.evaluated(sql, std::slice::from_ref(source)).await?;
+        Ok(match values.into_iter().next() {
+            Some(Value::Text(text)) => text.bytes.to_vec(),
+            Some(Value::Binary(bytes)) => bytes.to_vec(),
+            None | Some(Value::Null) => b"NULL".to_vec(),
+            Some(other) => other.to_string().into_bytes(),
+        })
+    }
+
+    async fn keep_text(&mut self, name: String, text: Vec<u8>) -> Result<(), Failure> {
         let limit = self.settings.limits.prepared_statements as usize;
         if !self.named.contains_key(&name) && self.named.len() >= limit {
             return Err(crate::protocol::error_code::too_many_statements(limit).into());
@@ -71,20 +83,34 @@ impl Session {
         classified: &Classified,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        if classified.kind == StatementKind::ExecuteImmediate {
+            let Some((source, using)) = classified.using.split_first() else {
+                return Err(Error::syntax("EXECUTE IMMEDIATE takes a text").into());
+            };
+            let text = self.prepared_text(sql, source).await?;
+            let values = self.evaluated(sql, using).await?;
+            self.keep_text(IMMEDIATE.to_owned(), text).await?;
+            let text = self.named.remove(IMMEDIATE).unwrap_or_default();
+            return self.execute_text(&text, &values, manner).await;
+        }
         let name = classified.name.as_deref().unwrap_or_default();
         let text = self
             .named
             .get(&name.to_lowercase())
             .cloned()
             .ok_or_else(|| unknown(name, "EXECUTE"))?;
-        let mut values = Vec::new();
-        for range in &classified.using {
-            let variable = sql.get(range.clone()).unwrap_or_default();
-            let variable = literal::unquote_name(variable.strip_prefix(b"@").unwrap_or(variable));
-            values.push(self.user_value(&String::from_utf8_lossy(&variable).to_lowercase())?);
-        }
+        let values = self.evaluated(sql, &classified.using).await?;
+        self.execute_text(&text, &values, manner).await
+    }
+
+    async fn execute_text(
+        &mut self,
+        text: &[u8],
+        values: &[Value],
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
         let mut lexed = Lexed::new();
-        self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
+        self.ctx.lexer.lex(text, &self.dialect, &mut lexed)?;
         if lexed.params() as usize != values.len() {
             return Err(Error::new(
                 Fault::Client,
@@ -95,8 +121,8 @@ impl Session {
             )
             .into());
         }
-        let manner = Manner { parameters: &values, arguments: None, ..manner };
-        self.statement(&text, &lexed, manner).await
+        let manner = Manner { parameters: values, arguments: None, ..manner };
+        self.statement(text, &lexed, manner).await
     }
 
     pub(super) fn sql_deallocate(&mut self, classified: &Classified) -> Result<()> {
@@ -107,25 +133,90 @@ impl Session {
         }
     }
 
-    /// The value of a user variable.
+    /// The values of expressions: the session knows user variables and literals, a server the rest.
     ///
     /// # Errors
-    /// It may have been assigned inside of a statement, so that only the server knows it.
-    fn user_value(&self, name: &str) -> Result<Value> {
-        if self.held.pinned_by(&[Pin::UserVariable]) {
-            return Err(Error::refused(
-                "user_variable_unknown",
-                "A user variable was assigned inside of a statement, so its value isn't known here: \
-                 assign it with SET",
-            ));
-        }
-        match self.state.user_variable(name) {
-            None => Ok(Value::Null),
-            Some(text) => value_of(text, self.charset_class, &self.dialect)
-                .ok_or_else(|| Error::internal("a user variable's text can't be read")),
+    /// Several connections may know a variable's value, or an expression is wrong.
+    async fn evaluated(&mut self, sql: &[u8], ranges: &[Range<usize>]) -> Result<Vec<Value>> {
+        let known: Option<Vec<Value>> = ranges
+            .iter()
+            .map(|range| self.known(sql.get(range.clone()).unwrap_or_default()))
+            .collect::<Result<_>>()?;
+        match known {
+            Some(known) => Ok(known),
+            None => self.asked(sql, ranges).await,
         }
     }
+
+    /// The value of a lone user variable or text; `None` where a server must be asked.
+    fn known(&self, expression: &[u8]) -> Result<Option<Value>> {
+        let lexed = lex::tokens(expression, self.dialect, self.ctx.lexer.limits())?;
+        let mut tokens = lexed.iter().filter(|token| !token.kind.is_trivia());
+        let (Some(_), None) = (tokens.next(), tokens.next()) else { return Ok(None) };
+        match expression {
+            [b'@', b'@', ..] => Ok(None),
+            [b'@', ..] if self.held.pinned_by(&[Pin::UserVariable]) => Ok(None),
+            [b'@', name @ ..] => {
+                let name = String::from_utf8_lossy(&literal::unquote_name(name)).to_lowercase();
+                match self.state.user_variable(&name) {
+                    None => Ok(Some(Value::Null)),
+                    Some(text) => value_of(text, self.charset_class, &self.dialect)
+                        .map(Some)
+                        .ok_or_else(|| Error::internal("a user variable's text can't be read")),
+                }
+            }
+            [b'\'' | b'"', ..] => Ok(Some(Value::Text(Text {
+                bytes: literal::unquote(expression, &self.dialect).into(),
+                charset: self.charset_class,
+            }))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the connection that knows the session's variables, or any of its home group.
+    async fn asked(&mut self, sql: &[u8], ranges: &[Range<usize>]) -> Result<Vec<Value>> {
+        let snapshot = self.snapshot();
+        let mut target = self.home_group(&snapshot)?;
+        if self.held.pinned_by(&[Pin::UserVariable]) {
+            target.group = self.held.knows_variables().ok_or_else(|| {
+                Error::refused(
+                    "user_variable_unknown",
+                    "User variables were assigned inside of statements on several groups, so their \
+                     values aren't known here: assign them with SET",
+                )
+            })?;
+            let schema = self.schema.as_ref();
+            let schema = schema.and_then(|name| snapshot.rules.schema(name.as_str()));
+            target.database = schema.and_then(|schema| schema.database_in(target.group)).cloned();
+        }
+        let mut question = b"SELECT ".to_vec();
+        for (place, range) in ranges.iter().enumerate() {
+            question.extend_from_slice(if place > 0 { b", " } else { b"" });
+            question.extend_from_slice(sql.get(range.clone()).unwrap_or_default());
+        }
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        let stored = variables::calls_stored(&tokens, sql);
+        let purpose = Purpose { transactional: stored, writes: stored, ..Purpose::OWN };
+        let mut lent = self.lend(&snapshot, &target, purpose).await?;
+        let found = match lent.send_lead().await {
+            Ok(()) => own::rows(&mut lent, &question).await,
+            Err(error) => Err(error),
+        };
+        self.settle(target.group, lent, &snapshot).await;
+        let names: Vec<String> = (0..ranges.len()).map(|place| format!("weir {place}")).collect();
+        let mut scratch = self.state.clone();
+        variables::take_values(&found?, &names, &mut scratch)?;
+        let value = |name: &String| match scratch.user_variable(name) {
+            None => Ok(Value::Null),
+            Some(text) => value_of(text, self.charset_class, &self.dialect)
+                .ok_or_else(|| Error::internal("a value's text can't be read")),
+        };
+        names.iter().map(value).collect()
+    }
 }
+
+/// Where a text of EXECUTE IMMEDIATE is kept while it is looked at: no client can give this name.
+const IMMEDIATE: &str = "";
 
 /// What stands around a number that is unsigned, in a text as `backend::state` keeps it.
 pub(super) const UNSIGNED: (&str, &str) = ("CAST(", " AS UNSIGNED)");

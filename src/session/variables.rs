@@ -369,6 +369,15 @@ async fn taken_over(
             reported.push(name);
         }
     }
+    // MariaDB tells the character set of SET NAMES and not its collation.
+    let told = |name: &str| reported.iter().any(|known| known == name);
+    if told("character_set_connection") && !told("collation_connection") {
+        let found = rows(lent, b"SELECT @@collation_connection").await?;
+        let collation = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+        let collation = collation
+            .ok_or_else(|| Error::internal("a server without a collation of its connection"))?;
+        adopt(state, "collation_connection", collation)?;
+    }
     let mut asked = Vec::new();
     for assignment in assignments {
         match &assignment.target {
@@ -408,6 +417,9 @@ pub(super) fn take_values(found: &Rows, names: &[String], state: &mut State) -> 
             if field_type.is_integer() && unsigned {
                 let (before, behind) = sql_prepared::UNSIGNED;
                 [before.as_bytes(), value, behind.as_bytes()].concat()
+            } else if is_double(field_type) && !value.contains(&b'e') {
+                // Without an exponent it would be read as a decimal number.
+                [value, b"e0".as_slice()].concat()
             } else if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
                 value.to_vec()
             } else {
@@ -518,7 +530,7 @@ fn level(isolation: set::Isolation) -> Isolation {
 }
 
 /// Whether a function is called that the servers don't bring along.
-fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
+pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
     let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
     tokens.windows(2).any(|pair| match pair {
         [name, next] => {

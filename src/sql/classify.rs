@@ -241,7 +241,7 @@ fn kind(word: &str, cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementK
         "UNLOCK" if cursor.eat_any(&["TABLES", "TABLE"]) => UnlockTables,
         "XA" => xa(cursor),
         "PREPARE" => prepare(cursor, out),
-        "EXECUTE" if cursor.eat("IMMEDIATE") => ExecuteImmediate,
+        "EXECUTE" if cursor.eat("IMMEDIATE") => execute_immediate(cursor, out),
         "EXECUTE" => execute(cursor, out),
         "DEALLOCATE" if cursor.eat("PREPARE") => named(cursor, out, Deallocate),
         "DROP" if cursor.eat("PREPARE") => named(cursor, out, Deallocate),
@@ -299,7 +299,7 @@ fn named(cursor: &mut Cursor<'_>, out: &mut Classified, kind: StatementKind) -> 
 fn prepare(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
     out.name = cursor.name().map(|(name, _)| name);
     if cursor.eat("FROM") {
-        out.using.extend(cursor.peek().map(Token::range));
+        expressions(cursor, out);
     }
     StatementKind::Prepare
 }
@@ -307,14 +307,43 @@ fn prepare(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
 fn execute(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
     out.name = cursor.name().map(|(name, _)| name);
     if cursor.eat("USING") {
-        while let Some(variable) = cursor.next() {
-            out.using.push(variable.range());
-            if !cursor.eat_symbol(",") {
-                break;
-            }
-        }
+        expressions(cursor, out);
     }
     StatementKind::Execute
+}
+
+/// The text, and the values behind USING.
+fn execute_immediate(cursor: &mut Cursor<'_>, out: &mut Classified) -> StatementKind {
+    expressions(cursor, out);
+    if cursor.eat("USING") {
+        expressions(cursor, out);
+    }
+    StatementKind::ExecuteImmediate
+}
+
+/// The ranges of a list of expressions, up to a USING of the statement's own.
+fn expressions(cursor: &mut Cursor<'_>, out: &mut Classified) {
+    let mut depth = 0usize;
+    let mut open: Option<Range<usize>> = None;
+    while let Some(token) = cursor.peek() {
+        if depth == 0 && cursor.is("USING") {
+            break;
+        }
+        let comma = depth == 0 && cursor.is_symbol(",");
+        depth = match token.symbol(cursor.sql) {
+            b"(" => depth + 1,
+            b")" => depth.saturating_sub(1),
+            _ => depth,
+        };
+        cursor.next();
+        if comma {
+            out.using.extend(open.take());
+            continue;
+        }
+        let range = token.range();
+        open = Some(open.map_or(range.clone(), |open| open.start..range.end));
+    }
+    out.using.extend(open);
 }
 
 /// `SET statement = 1` sets a variable of that name.

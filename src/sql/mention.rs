@@ -167,6 +167,8 @@ struct Places {
     /// TRUNCATE t.
     truncate: bool,
     handler: bool,
+    /// CREATE SEQUENCE s.
+    sequence: bool,
     /// CREATE and ALTER are about one table: what follows a comma is another part of them.
     one: bool,
 }
@@ -183,13 +185,21 @@ impl Places {
             on: definition && early(&["INDEX", "TRIGGER"]) && !early(&["TABLE"]),
             truncate: first("TRUNCATE"),
             handler: first("HANDLER"),
+            sequence: definition
+                && significant
+                    .iter()
+                    .find(|token| {
+                        !token
+                            .is_any(sql, &["CREATE", "OR", "REPLACE", "TEMPORARY", "ALTER", "DROP"])
+                    })
+                    .is_some_and(|token| token.is_word(sql, "SEQUENCE")),
             one: first("CREATE") || first("ALTER"),
         }
     }
 
     /// Whether further tables may follow behind commas.
     fn lists(&self, sql: &[u8], token: &Token) -> bool {
-        let one = self.one && token.is_any(sql, &["TABLE", "LIKE", "ON", "TO"]);
+        let one = self.one && token.is_any(sql, &["TABLE", "LIKE", "ON", "TO", "SEQUENCE"]);
         !one && !token.is_word(sql, "REFERENCES")
     }
 
@@ -208,5 +218,6 @@ impl Places {
             || (self.on && token.is_word(sql, "ON"))
             || (self.truncate && token.is_word(sql, "TRUNCATE"))
             || (self.handler && token.is_word(sql, "HANDLER"))
+            || (self.sequence && token.is_word(sql, "SEQUENCE"))
     }
 }

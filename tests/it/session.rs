@@ -283,3 +283,87 @@ fn a_wrong_password_an_unknown_user_and_a_foreign_schema_are_refused() {
         assert_eq!(attempt(|opts| opts.db_name(Some("mysql"))), Some(1044));
     }
 }
+
+/// Statements on one connection of Weir and one of the plain server; the answers must be equal.
+fn as_on_one_server(rig: &Rig, statements: &[&str]) {
+    let run = |url: &str| {
+        blocking(url, async |conn| {
+            let mut answers = Vec::new();
+            for sql in statements {
+                answers.push(match conn.query::<Row, _>(*sql).await {
+                    Ok(rows) => {
+                        let cell = |value: Value| value.as_sql(true);
+                        let rows = rows.into_iter().map(|row| row.unwrap().into_iter().map(cell));
+                        format!("{:?}", rows.map(Iterator::collect).collect::<Vec<Vec<String>>>())
+                    }
+                    Err(error) => errno(&error).to_string(),
+                });
+            }
+            Ok(answers)
+        })
+        .unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (weir, plain) = (run(&rig.url()), run(&rig.plain_url()));
+    for ((sql, weir), plain) in statements.iter().zip(weir).zip(plain) {
+        assert_eq!(weir, plain, "{sql}");
+    }
+}
+
+#[test]
+fn set_names_brings_its_collation() {
+    const ASK: &str = "SELECT @@character_set_client, @@collation_connection, \
+         @@character_set_connection, @@character_set_results, collation('a')";
+    for rig in rig::shared_kinds() {
+        as_on_one_server(
+            rig,
+            &[
+                "SET NAMES latin1 COLLATE latin1_german2_ci",
+                ASK,
+                "SET NAMES utf8mb4",
+                ASK,
+                "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+                ASK,
+                "SET NAMES cp1251",
+                ASK,
+                "SET character_set_connection = latin2",
+                ASK,
+                "SET CHARACTER SET latin1",
+                ASK,
+                "SET collation_connection = utf8mb4_unicode_ci",
+                ASK,
+            ],
+        );
+    }
+}
+
+#[test]
+fn values_behind_using_may_be_known_to_a_server_alone() {
+    for rig in rig::shared_kinds() {
+        let mut statements = vec![
+            "PREPARE",
+            "PREPARE s",
+            "PREPARE s FROM ",
+            "PREPARE s 'SELECT 1'",
+            "SELECT ? + 1",
+            "PREPARE s FROM 'SELECT ?, ?'",
+            "SELECT 5, 'five' INTO @x, @y",
+            "EXECUTE s USING @x, @y",
+            "SELECT 'SELECT ? + ?' INTO @text",
+            "PREPARE s FROM @text",
+            "EXECUTE s USING @x, @unknown",
+        ];
+        if rig.groups[0].primary.kind == crate::support::servers::Kind::MariaDb {
+            statements.extend([
+                "PREPARE s FROM concat('SELECT ', '?, ?')",
+                "EXECUTE s USING 1 + 1, concat('a', 'b')",
+                "EXECUTE s USING 1.5, 2e0",
+                "EXECUTE s USING 'x', NULL",
+                "EXECUTE IMMEDIATE 'SELECT ?' USING @x + 1",
+                "EXECUTE IMMEDIATE concat('SELECT name FROM users WHERE user_id', ' = ?') USING 7",
+                "EXECUTE IMMEDIATE 'SELECT ?'",
+                "EXECUTE IMMEDIATE 'SELEC 1'",
+            ]);
+        }
+        as_on_one_server(rig, &statements);
+    }
+}

@@ -1,9 +1,11 @@
-//! `make suites SUITE=slt|tpch SERVERS=mariadb|mysql`: public cases over sharded tables and on one
+//! `make suites SUITE=slt|tpch|mtr SERVERS=mariadb|mysql`: public cases over sharded tables and on one
 //! plain server.
 //!
 //! Owns: the settings and the closing lines. For sqllogictest `WEIR_SQLLOGICTEST` names the folder,
 //! `EVERY=n` asks each so-manieth query, `ONLY=text` takes files whose names hold it, `LAYOUT=name`
-//! one way of sharding; for TPC-H `SCALE=0.01` is how much there is, `ONLY=17` one query.
+//! one way of sharding; for TPC-H `SCALE=0.01` is how much there is, `ONLY=17` one query;
+//! for mysqltest `ONLY=text` takes files whose names hold it, `LAYOUT=name` one way of running them,
+//! and `KEEP=folder` keeps the transcripts.
 
 #[path = "mod.rs"]
 #[allow(dead_code)] // `make test` alone runs the TPC-C mix.
@@ -21,9 +23,10 @@ use std::process::ExitCode;
 use suite::exceptions::Exceptions;
 use suite::place::World;
 use suite::slt::Outcome;
-use suite::{slt, tpch};
+use suite::{mtr, slt, tpch};
 use support::servers::Kind;
 
+const MYSQLTEST: &str = include_str!("../data/suite/mysqltest.txt");
 const EXCEPTIONS: &str = include_str!("../data/suite/exceptions.txt");
 
 fn setting(name: &str) -> Option<String> {
@@ -65,6 +68,10 @@ fn main() -> ExitCode {
             }
         }
     }
+    match mysqltest() {
+        Ok(passed) => clean &= passed,
+        Err(reason) => return wrong(&format!("mtr: {reason}")),
+    }
     if clean { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
@@ -87,6 +94,43 @@ fn sqllogictest(world: &World, list: &mut Exceptions) -> Result<Option<Outcome>,
             .collect(),
     };
     slt::run(world, &options, list).map(Some)
+}
+
+/// MariaDB's own files are for MariaDB alone.
+fn mysqltest() -> Result<bool, String> {
+    if setting("SUITE").is_some_and(|wanted| wanted != "mtr")
+        || setting("SERVERS").is_some_and(|wanted| wanted != "mariadb")
+    {
+        return Ok(true);
+    }
+    let (tools, available) = (mtr::Tools::find(), support::engine::available(Kind::MariaDb));
+    let tools = match available.and(tools) {
+        Ok(tools) => tools,
+        Err(reason) => {
+            support::skip::say(&format!("mysqltest: {reason}"));
+            return Ok(true);
+        }
+    };
+    let (only, layout) = (setting("ONLY"), setting("LAYOUT"));
+    let mut files = tools.files();
+    files.retain(|file| only.as_ref().is_none_or(|only| file.contains(only)));
+    let mut list = mtr::List::read(MYSQLTEST);
+    let world = World::start(Kind::MariaDb)?;
+    let mut clean = true;
+    let layouts = mtr::LAYOUTS.iter();
+    for layout in layouts.filter(|one| layout.as_ref().is_none_or(|wanted| one.name == wanted)) {
+        let outcome = mtr::run(&world, &tools, &files, layout, &mut list)?;
+        outcome.failures.iter().for_each(|failure| println!("{failure}"));
+        println!("skipped by themselves: {}", outcome.skipped.join(" "));
+        println!("mtr {} mariadb: {}", layout.name, outcome.summary());
+        clean &= outcome.failures.is_empty();
+    }
+    for (entry, count) in list.counts() {
+        println!("{count:6}  {entry}");
+    }
+    let stale = list.stale(only.is_none() && layout.is_none());
+    stale.iter().for_each(|stale| println!("{stale}"));
+    Ok(clean && stale.is_empty())
 }
 
 fn tpch_queries(world: &World, list: &mut Exceptions) -> Result<Option<Outcome>, String> {

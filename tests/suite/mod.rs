@@ -4,6 +4,7 @@
 //! by: what one plain server gives is right.
 
 pub mod exceptions;
+pub mod mtr;
 pub mod place;
 pub mod slt;
 pub mod tpcc;

@@ -58,6 +58,16 @@ impl World {
         })
     }
 
+    /// The rows of a query that root asks the plain server.
+    pub fn query_plain(&self, statement: &str) -> Result<Vec<Vec<String>>, String> {
+        self.servers[0].query(statement)
+    }
+
+    /// Statements of root on the plain server.
+    pub fn execute_plain(&self, statements: &[&str]) -> Result<(), String> {
+        self.servers[0].execute_all(statements)
+    }
+
     /// `tables` are the lines of the rules under `tables:`; `{schema}` in them stands for the schema's
     /// name.
     pub fn place(&self, schema: &str, tables: &str) -> Result<Place<'_>, String> {
@@ -117,6 +127,14 @@ impl World {
 impl Place<'_> {
     pub fn weir_url(&self) -> String {
         self.proxy.url(&self.schema)
+    }
+
+    pub fn weir_port(&self) -> u16 {
+        self.proxy.port
+    }
+
+    pub fn plain_port(&self) -> u16 {
+        self.world.servers[0].port
     }
 
     pub fn plain_url(&self) -> String {

@@ -4,6 +4,7 @@
 #   install.sh           MariaDB (required) and MySQL 9 (skipped loudly where it can't be had)
 #   install.sh demo      a MySQL or MariaDB server, whichever is there already
 #   install.sh bench     MariaDB, sysbench, HAProxy
+#   install.sh mysqltest MariaDB's own test files and their client, beside the cache (apt, no root)
 #
 # Needs root for what is missing, nothing for what is there. WEIR_CACHE moves the cache.
 set -eu
@@ -82,6 +83,29 @@ mysql_sid() {
     exec 9>&-
 }
 
+# MariaDB's client mysqltest and the files of its suite `main`, unpacked and not installed.
+mysqltest() {
+    folder=$(cache)/mysqltest
+    [ -x "$folder/usr/bin/mariadb-test" ] && [ -d "$folder/usr/share/mysql/mysql-test/main" ] && return 0
+    aside=$folder.making-$$
+    rm -rf "$aside"
+    mkdir -p "$aside/packages" "$aside/tree" || return 1
+    fetch() { (cd "$aside/packages" && apt-get download -q mariadb-test mariadb-test-data libpcre2-posix3 >&2); }
+    if ! fetch; then
+        [ "$(id -u)" = 0 ] && apt-get update -q >&2
+        fetch || { rm -rf "$aside"; say "SKIPPED: mysqltest: Debian's mariadb-test can't be had"; return 1; }
+    fi
+    for package in "$aside"/packages/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" | tar x -C "$aside/tree" --wildcards \
+            ./usr/bin/mariadb-test './usr/lib/*/libpcre2-posix*' ./usr/share/mysql/mysql-test/main \
+            ./usr/share/mysql/mysql-test/include ./usr/share/mysql/mysql-test/std_data 2>/dev/null || true
+    done
+    rm -rf "$folder"
+    mv "$aside/tree" "$folder"
+    rm -rf "$aside"
+    [ -x "$folder/usr/bin/mariadb-test" ] || { say "SKIPPED: mysqltest: the package has no client"; return 1; }
+}
+
 case "${1:-test}" in
     test)
         # In docker mode the servers are containers; only the client programs are Debian's.
@@ -92,8 +116,10 @@ case "${1:-test}" in
             mariadb
             mysql_sid || say "MySQL 9 is left out of this run"
             want faketime faketime || say "clock jumps are left out of this run"
+            mysqltest || say "MariaDB's own test files are left out of this run"
         fi
         ;;
+    mysqltest) mysqltest ;;
     demo)
         if have mariadbd && have mariadb-install-db; then
             :
