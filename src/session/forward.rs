@@ -123,8 +123,8 @@ impl Session {
             names: Names(job.names),
             more: job.more,
             local_infile: job.local_infile,
-            status: self.mode_flags(),
-            hidden: StatusFlags::default(),
+            status: self.shown_status().0,
+            hidden: self.shown_status().1,
             pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),
@@ -158,6 +158,15 @@ impl Session {
                 self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Stopped(stop))))
             }
+        }
+    }
+
+    /// Status flags that an answer gets and those that it loses: a transaction of Weir's own is none of
+    /// the client's.
+    fn shown_status(&self) -> (StatusFlags, StatusFlags) {
+        match self.transaction.is_own() {
+            true => (self.status(), StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION)),
+            false => (self.mode_flags(), StatusFlags::default()),
         }
     }
 

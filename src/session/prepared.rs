@@ -299,7 +299,9 @@ impl Session {
                 return run;
             }
         }
-        let led = plan.by_index && plan.facts.access != Access::Write;
+        let led = plan.by_index
+            && plan.facts.access != Access::Write
+            && !self.is_led_alone(&plan, &binding);
         let within = match led && native {
             true => {
                 self.check_rights(&plan)?;

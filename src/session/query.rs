@@ -146,6 +146,9 @@ impl Session {
         if plan.by_index && self.is_alone(&plan) && !plan.lookups(&binding).is_empty() {
             return Box::pin(self.led_write(&snapshot, &plan, &binding, manner, started)).await;
         }
+        if plan.by_index && self.is_led_alone(&plan, &binding) {
+            return Box::pin(self.led_read(&plan, sql, lexed, manner)).await;
+        }
         let within = match plan.by_index {
             true => Box::pin(self.look_up(&snapshot, &plan, &binding)).await?,
             false => Within::new(),
