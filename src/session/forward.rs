@@ -52,7 +52,8 @@ pub(super) struct Job<'a> {
     pub names: &'a [Renaming],
     /// Whether another result of the same command follows.
     pub more: bool,
-    pub local_infile: bool,
+    /// The file that the client may be asked for.
+    pub local_infile: Option<&'a [u8]>,
     /// The client's own statement, where it may hold the ids of its rows.
     pub written: Option<&'a Binding<'a>>,
 }
@@ -105,7 +106,7 @@ impl Session {
         }
         let unpinned = lent.pins().is_empty();
         let (free, led) = (!in_transaction && unpinned, lent.has_lead() && unpinned);
-        let handle = match self.send(&mut lent, payload, job.local_infile).await {
+        let handle = match self.send(&mut lent, payload, job.local_infile.is_some()).await {
             Ok(handle) => handle,
             // The server's own error of PREPARE: the connection is well.
             Err(error) if lent.is_in_step() => {

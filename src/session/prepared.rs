@@ -399,7 +399,7 @@ impl Session {
             target,
             names: &names,
             more: false,
-            local_infile: false,
+            local_infile: None,
             written: Some(binding),
         };
         let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
@@ -523,7 +523,7 @@ impl Session {
             backend: lent.capabilities,
             names: Names(&[]),
             more: false,
-            local_infile: false,
+            local_infile: None,
             status: self.mode_flags(),
             hidden: StatusFlags::default(),
             pass_session_state: false,

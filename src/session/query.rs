@@ -28,6 +28,7 @@ use crate::session::{End, Session};
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
+use crate::sql::load;
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
 use crate::value::Value;
@@ -180,6 +181,9 @@ impl Session {
                 Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
                     .await
             }
+            Route::Load(load) => {
+                Box::pin(self.load(&snapshot, &plan, load, &binding, manner)).await
+            }
             Route::Workbench(bench) => {
                 Box::pin(self.workbench(&snapshot, &plan, bench, &binding, manner)).await
             }
@@ -306,13 +310,17 @@ impl Session {
             )
             .into());
         }
+        let file = match local_infile {
+            true => self.file_named(binding)?,
+            false => None,
+        };
         let job = Job {
             snapshot,
             facts: &plan.facts,
             target,
             names: &names,
             more: manner.more,
-            local_infile,
+            local_infile: file.as_deref(),
             written: Some(binding),
         };
         let summary = self.run_text(&job, sql, manner).await?;
@@ -321,6 +329,12 @@ impl Session {
             self.forget_tables(snapshot, plan);
         }
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
+    }
+
+    /// The file that LOAD DATA names.
+    fn file_named(&self, binding: &Binding<'_>) -> Result<Option<Vec<u8>>> {
+        let tokens = lex::tokens(binding.sql, self.dialect, self.ctx.lexer.limits())?;
+        Ok(load::file_of(binding.sql, &tokens, &self.dialect))
     }
 
     /// A text without parameters, its rows in the form that the client asked for.
