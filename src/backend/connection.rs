@@ -38,13 +38,11 @@ use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
 
+mod file;
 mod lead;
 
 /// How long a server's reason for closing is waited for, once a write has failed.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// Packets of a file that a server asked for.
-const FILE_CHUNK: usize = 256 << 10;
 
 /// What a login gives.
 #[derive(Debug)]
@@ -288,15 +286,6 @@ impl Connection {
             }
             Err(error) => Err(self.break_off(&error)),
         }
-    }
-
-    /// Sends the file that the server has asked for, and reads what it says of it.
-    pub async fn send_file(&mut self, file: &[u8]) -> Result<Answer> {
-        for chunk in file.chunks(FILE_CHUNK) {
-            self.stream.send_packet(chunk).await?;
-        }
-        self.stream.send_packet(&[]).await?;
-        self.next_answer().await
     }
 
     fn note_answer(&mut self, answer: &Answer) {

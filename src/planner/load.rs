@@ -91,6 +91,17 @@ pub(crate) fn plan(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         }
         Some(true) => {}
     }
+    if let Placement::Sharded(table) = &used.placement
+        && (table.index_of.is_some() || !table.indexes.is_empty())
+    {
+        return Err(Error::refused(
+            "load_data_index",
+            format!(
+                "LOAD DATA into '{}' would leave its global secondary index behind: use INSERT with many rows",
+                used.name
+            ),
+        ));
+    }
     let Some(table) = used.table.clone() else {
         if draft.input.final_catalog {
             let text = format!("Table '{}.{}' doesn't exist", used.schema, used.name);

@@ -98,19 +98,7 @@ impl Session {
         let statement = load::parse(sql, &tokens, &self.dialect)?;
         let deadline = self.deadline(&plan.facts, snapshot);
         let charset = self.charset_of_file(snapshot, load, &statement).await?;
-        let file_charset = FileCharset::of(&charset);
-        let knows = |charset: &FileCharset| charset.knows(&statement.format);
-        let Some(file_charset) = file_charset.filter(knows) else {
-            return Err(Error::refused(
-                "load_data",
-                format!(
-                    "LOAD DATA into '{}', which is in several places, doesn't know where characters of '{charset}' \
-                     end between such terminators: convert the file to utf8mb4, and say its CHARACTER SET",
-                    load.name
-                ),
-            )
-            .into());
-        };
+        let file_charset = known_charset(&charset, load, &statement)?;
         let reading = load.reading(&statement, &charset, binding.session)?;
         let kind = self.dialect.server;
         let cutter = Cutter::new(&statement.format, file_charset, kind, reading.fields.max(1));
@@ -379,6 +367,22 @@ impl Session {
             ),
         ))
     }
+}
+
+/// Where characters of the file end.
+fn known_charset(charset: &str, load: &Load, statement: &LoadData) -> Result<FileCharset> {
+    let known = FileCharset::of(charset).filter(|one| one.knows(&statement.format));
+    known.ok_or_else(|| {
+        Error::refused(
+            "load_data",
+            format!(
+                "LOAD DATA into '{}', which is in several places, doesn't know where characters of \
+                 '{charset}' end between such terminators: convert the file to utf8mb4, and say its \
+                 CHARACTER SET",
+                load.name
+            ),
+        )
+    })
 }
 
 fn stopped(stop: Stop) -> Failure {
