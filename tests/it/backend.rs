@@ -8,6 +8,8 @@ mod fake;
 mod leaks;
 mod lending;
 mod logins;
+#[cfg(feature = "opensrv")]
+mod opensrv;
 mod reload;
 
 use std::sync::Arc;

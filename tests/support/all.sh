@@ -12,6 +12,7 @@ if cargo deny --version >/dev/null 2>&1; then
 else
     echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
 fi
+part "a backend made of opensrv-mysql" cargo test --locked --features opensrv --test it opensrv
 part "ten million ids" env WEIR_IDS=10000000 cargo test --locked --test it sequence::many -- --nocapture
 part "random statements" make oracle STATEMENTS=3000 SEED=1 SERVERS=mariadb
 part "random statements" make oracle STATEMENTS=1500 SEED=1 SERVERS=mysql
