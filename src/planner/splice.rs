@@ -481,6 +481,25 @@ impl Writer<'_> {
     }
 }
 
+/// The statement with its parameters written as literals.
+///
+/// # Errors
+/// A parameter is missing.
+pub fn with_parameters(binding: &Binding) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let end = binding.lexed.end();
+    let missing = || Error::internal("a parameter without a value");
+    let mut at = 0;
+    for item in binding.lexed.all_items().iter().filter(|item| item.kind == LiteralKind::Param) {
+        out.extend_from_slice(binding.sql.get(at..item.start as usize).ok_or_else(missing)?);
+        let value = binding.parameters.get(item.param as usize).ok_or_else(missing)?;
+        write_value(value, &binding.dialect, &mut out);
+        at = item.end as usize;
+    }
+    out.extend_from_slice(binding.sql.get(at..end).ok_or_else(missing)?);
+    Ok(out)
+}
+
 /// A name in backticks.
 pub(crate) fn quote(name: &str, out: &mut Vec<u8>) {
     out.push(b'`');

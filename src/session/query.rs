@@ -15,7 +15,7 @@ use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
 use crate::planner::lookup::Within;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
-use crate::planner::splice::Form;
+use crate::planner::splice::{Form, with_parameters};
 use crate::planner::tokens::TABLES_APART;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
@@ -28,7 +28,6 @@ use crate::session::{End, Session};
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
-use crate::sql::load;
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
 use crate::value::Value;
@@ -147,9 +146,6 @@ impl Session {
         if plan.by_index && self.is_alone(&plan) && !plan.lookups(&binding).is_empty() {
             return Box::pin(self.led_write(&snapshot, &plan, &binding, manner, started)).await;
         }
-        if plan.by_index && self.is_led_alone(&plan, &binding) {
-            return Box::pin(self.led_read(&plan, sql, lexed, manner)).await;
-        }
         let within = match plan.by_index {
             true => Box::pin(self.look_up(&snapshot, &plan, &binding)).await?,
             false => Within::new(),
@@ -175,14 +171,15 @@ impl Session {
             Route::Reply(reply) => {
                 Box::pin(self.answer(reply, &snapshot, &plan, &binding, manner)).await
             }
+            Route::Session(SessionAction::Set) if !manner.parameters.is_empty() => {
+                let written = with_parameters(&binding)?;
+                Box::pin(self.set_written(&written, manner)).await
+            }
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
                 Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
                     .await
-            }
-            Route::Load(load) => {
-                Box::pin(self.load(&snapshot, &plan, load, &binding, manner)).await
             }
             Route::Workbench(bench) => {
                 Box::pin(self.workbench(&snapshot, &plan, bench, &binding, manner)).await
@@ -310,17 +307,13 @@ impl Session {
             )
             .into());
         }
-        let file = match local_infile {
-            true => self.file_named(binding)?,
-            false => None,
-        };
         let job = Job {
             snapshot,
             facts: &plan.facts,
             target,
             names: &names,
             more: manner.more,
-            local_infile: file.as_deref(),
+            local_infile,
             written: Some(binding),
         };
         let summary = self.run_text(&job, sql, manner).await?;
@@ -329,12 +322,6 @@ impl Session {
             self.forget_tables(snapshot, plan);
         }
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
-    }
-
-    /// The file that LOAD DATA names.
-    fn file_named(&self, binding: &Binding<'_>) -> Result<Option<Vec<u8>>> {
-        let tokens = lex::tokens(binding.sql, self.dialect, self.ctx.lexer.limits())?;
-        Ok(load::file_of(binding.sql, &tokens, &self.dialect))
     }
 
     /// A text without parameters, its rows in the form that the client asked for.
@@ -427,7 +414,7 @@ impl Session {
                 self.reply_ok(0, "", manner.more);
             }
             SessionAction::Set => {
-                self.set_resolved(sql, &tokens, manner).await?;
+                self.set_resolved(sql, &tokens).await?;
                 self.reply_ok(0, "", manner.more);
             }
             SessionAction::SetStatement => return self.set_statement(sql, &tokens, manner).await,
@@ -471,20 +458,23 @@ impl Session {
         Ok(Outcome::Good)
     }
 
+    /// SET whose parameters are written in its text.
+    async fn set_written(&mut self, sql: &[u8], manner: Manner<'_>) -> Result<Outcome, Failure> {
+        let (tokens, _) = self.classified(sql)?;
+        self.set_resolved(sql, &tokens).await?;
+        self.reply_ok(0, "", manner.more);
+        Ok(Outcome::Good)
+    }
+
     /// SET, the functions in it that ask for the session's values resolved.
-    async fn set_resolved(
-        &mut self,
-        sql: &[u8],
-        tokens: &[Token],
-        manner: Manner<'_>,
-    ) -> Result<()> {
+    async fn set_resolved(&mut self, sql: &[u8], tokens: &[Token]) -> Result<()> {
         let limits = self.ctx.lexer.limits();
         match look_back::resolve(sql, self.dialect, limits, &self.remembered())? {
             Some(resolved) => {
                 let (tokens, _) = self.classified(&resolved)?;
-                self.set(&resolved, &tokens, manner).await
+                self.set(&resolved, &tokens).await
             }
-            None => self.set(sql, tokens, manner).await,
+            None => self.set(sql, tokens).await,
         }
     }
 

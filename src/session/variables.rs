@@ -61,14 +61,9 @@ enum Local {
 
 impl Session {
     /// Runs a whole SET.
-    pub(super) async fn set(
-        &mut self,
-        sql: &[u8],
-        tokens: &[Token],
-        manner: Manner<'_>,
-    ) -> Result<()> {
+    pub(super) async fn set(&mut self, sql: &[u8], tokens: &[Token]) -> Result<()> {
         let set = set::parse(sql, tokens, &self.dialect)?;
-        let steps = set.assignments.iter().map(|assignment| self.step(assignment, manner));
+        let steps = set.assignments.iter().map(|assignment| self.step(assignment));
         let steps = steps.collect::<Result<Vec<_>>>()?;
         // On a server first: its refusal leaves everything as it was.
         let mut state = self.state.clone();
@@ -138,7 +133,7 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         let inner = set::parse(sql, tokens, &self.dialect)?.inner.unwrap_or(sql.len());
         let before = self.state.clone();
-        self.set(sql, tokens, Manner { parameters: &[], arguments: None, ..manner }).await?;
+        self.set(sql, tokens).await?;
         let inner = sql.get(inner..).unwrap_or_default();
         let mut lexed = Lexed::new();
         let outcome = match self.ctx.lexer.lex(inner, &self.dialect, &mut lexed) {
@@ -150,18 +145,15 @@ impl Session {
         outcome
     }
 
-    fn step(&self, assignment: &Assignment, manner: Manner<'_>) -> Result<Step> {
+    fn step(&self, assignment: &Assignment) -> Result<Step> {
         let refuse = |code, what: &str| {
             Err(Error::refused(
                 code,
                 format!("{what} isn't done through Weir: do it on each server"),
             ))
         };
-        if matches!(assignment.value, SetValue::Param(_)) || !manner.parameters.is_empty() {
-            return Err(Error::refused(
-                "set_parameter",
-                "SET with ? isn't supported yet: write the value",
-            ));
+        if matches!(assignment.value, SetValue::Param(_)) {
+            return Err(Error::syntax("? stands in prepared statements, and not in SET STATEMENT"));
         }
         match &assignment.target {
             SetTarget::Variable {

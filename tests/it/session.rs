@@ -131,7 +131,13 @@ fn what_a_statement_leaves_behind_is_the_sessions() {
         conn.query_drop("SET @a = 5, @b = CONCAT('x', 'y')").await?;
         let row: Option<(i64, String)> = conn.query_first("SELECT @a, @b").await?;
         assert_eq!(row, Some((5, "xy".to_owned())));
-        conn.query_drop("SET SESSION sql_mode = 'ANSI_QUOTES'").await?;
+        conn.exec_drop("SET @a = ?, @b = CONCAT(?, 'y')", (7, "x'\\")).await?;
+        let row: Option<(i64, String)> = conn.query_first("SELECT @a, @b").await?;
+        assert_eq!(row, Some((7, "x'\\y".to_owned())));
+        conn.exec_drop("SET @a = ?", (None::<i64>,)).await?;
+        let row: Option<Option<i64>> = conn.query_first("SELECT @a").await?;
+        assert_eq!(row, Some(None));
+        conn.exec_drop("SET SESSION sql_mode = ?", ("ANSI_QUOTES",)).await?;
         let quoted: Option<i64> =
             conn.query_first(r#"SELECT "user_id" FROM users WHERE user_id = 3"#).await?;
         assert_eq!(quoted, Some(3));
