@@ -129,7 +129,7 @@ section! {
     Tls {
         /// off, preferred or required.
         restart mode: TlsMode = TlsMode::Off;
-        /// The certificate chain, PEM.
+        /// The certificate chain, PEM. Renewed files are taken over by RELOAD or SIGHUP, for new clients.
         restart cert: Option<PathBuf> = None;
         /// The private key, PEM.
         restart key: Option<PathBuf> = None;

@@ -4,9 +4,10 @@
 //! (`session` does).
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 
 use crate::backend::topology::Topology;
@@ -16,6 +17,7 @@ use crate::name::UserName;
 use crate::protocol::auth::Plugin;
 use crate::protocol::rsa::PrivateKey;
 use crate::sql::lex::ServerKind;
+use crate::wire::tls::Identity;
 
 /// What the servers behind are, as clients and the lexer must know it. Taken from the backends:
 /// a driver asks for what a version has.
@@ -93,7 +95,7 @@ impl Announced {
 #[derive(Default)]
 pub struct Front {
     announced: ArcSwap<Announced>,
-    tls: OnceLock<(Arc<ServerConfig>, bool)>,
+    tls: ArcSwapOption<Offered>,
     rsa: OnceLock<Arc<PrivateKey>>,
     learnt: Mutex<HashMap<UserName, Learnt>>,
 }
@@ -102,6 +104,15 @@ impl std::fmt::Debug for Front {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Front").field("announced", &self.announced).finish_non_exhaustive()
     }
+}
+
+/// A certificate and key that were renewed.
+#[derive(Clone, Debug)]
+pub struct Renewal(Identity);
+
+struct Offered {
+    identity: Identity,
+    required: bool,
 }
 
 /// A fast verifier, and the stored one that it was learnt for.
@@ -118,20 +129,36 @@ impl std::fmt::Debug for Learnt {
 }
 
 impl Front {
-    /// Offers TLS from now on; `required` refuses plain TCP logins. Called once, at start.
-    pub fn set_tls(&self, config: Arc<ServerConfig>, required: bool) {
-        // A second call would be a defect; the first settings stay.
-        let _ = self.tls.set((config, required));
+    /// Offers TLS from now on, to new clients; `required` refuses plain TCP logins.
+    pub fn set_tls(&self, identity: Identity, required: bool) {
+        self.tls.store(Some(Arc::new(Offered { identity, required })));
     }
 
     /// `None`: TLS isn't offered.
-    pub fn tls(&self) -> Option<&Arc<ServerConfig>> {
-        self.tls.get().map(|(config, _)| config)
+    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.load().as_ref().map(|offered| offered.identity.config.clone())
+    }
+
+    /// What these files hold, where it is another identity than the offered one. Blocks on the files.
+    ///
+    /// # Errors
+    /// As [`Identity::read`].
+    pub fn renewal(&self, certificate: &Path, key: &Path) -> Result<Option<Renewal>> {
+        let offered = self.tls.load();
+        let Some(offered) = offered.as_ref() else { return Ok(None) };
+        let identity = Identity::read(certificate, key)?;
+        let is_new = identity.source != offered.identity.source;
+        Ok(is_new.then_some(Renewal(identity)))
+    }
+
+    /// Shows new clients the renewed certificate.
+    pub fn renew(&self, Renewal(identity): Renewal) {
+        self.set_tls(identity, self.tls_required());
     }
 
     /// Plain TCP logins are refused.
     pub fn tls_required(&self) -> bool {
-        self.tls.get().is_some_and(|(_, required)| *required)
+        self.tls.load().as_ref().is_some_and(|offered| offered.required)
     }
 
     /// The key pair that clients without TLS encrypt their password with; made at its first use,

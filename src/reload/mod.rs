@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::backend::catalog;
 use crate::backend::topology::{Place, Topology};
 use crate::config::{Change, Config};
+use crate::context::front::Renewal;
 use crate::context::{Context, Snapshot};
 use crate::name::{GroupName, SchemaName, TableName};
 use crate::rules::Rules;
@@ -176,6 +177,10 @@ impl Reloader {
             Ok(input) => input,
             Err(problems) => return Outcome::Refused { problems },
         };
+        let renewal = match self.renewal().await {
+            Ok(renewal) => renewal,
+            Err(problem) => return Outcome::Refused { problems: vec![problem] },
+        };
         let old = self.context.snapshot();
         let difference = (self.inputs.compare_rules)(&old.rules, &rules, moved.as_ref());
         let mut lost = difference.moved;
@@ -188,17 +193,22 @@ impl Reloader {
             Err(error) => return Outcome::Refused { problems: vec![error.message] },
         };
         let settings = self.adopt(&config);
+        let mut changes = difference.changes;
+        if let Some(renewal) = renewal {
+            changes.push("the TLS certificate is another one, for new clients".to_owned());
+            self.context.front.renew(renewal);
+        }
         let same_groups = topology.added_since(Some(&old.topology)).is_empty()
             && topology.groups().len() == old.topology.groups().len();
         if rules.hash == old.rules.hash && same_groups {
-            return match settings == Change::default() {
+            return match settings == Change::default() && changes.is_empty() {
                 true => Outcome::Unchanged,
-                false => Outcome::applied(old.rules.version, settings),
+                false => Outcome::applied(old.rules.version, changes, settings),
             };
         }
         warnings.extend(self.probe(&topology, Some(&old.topology)).await);
         let version = self.swap(old, rules, topology);
-        Outcome::Applied { version, changes: difference.changes, warnings, settings }
+        Outcome::Applied { version, changes, warnings, settings }
     }
 
     /// Reads both inputs off the runtime: a network file system may be slow.
@@ -207,6 +217,23 @@ impl Reloader {
         match tokio::task::spawn_blocking(move || inputs.read()).await {
             Ok(read) => read,
             Err(error) => Err(vec![format!("reading failed, which is a defect of Weir: {error}")]),
+        }
+    }
+
+    /// The certificate and key of the settings that the process began with, where the files hold others
+    /// now.
+    async fn renewal(&self) -> Result<Option<Renewal>, String> {
+        let context = self.context.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let config = context.config();
+            match (&config.tls.cert, &config.tls.key) {
+                (Some(cert), Some(key)) => context.front.renewal(cert, key),
+                _ => Ok(None),
+            }
+        });
+        match read.await {
+            Ok(read) => read.map_err(|error| format!("tls: {}", error.message)),
+            Err(error) => Err(format!("reading failed, which is a defect of Weir: {error}")),
         }
     }
 

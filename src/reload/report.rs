@@ -42,9 +42,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Only settings changed.
-    pub fn applied(version: u64, settings: Change) -> Self {
-        Outcome::Applied { version, changes: Vec::new(), warnings: Vec::new(), settings }
+    /// The rules are as they were.
+    pub fn applied(version: u64, changes: Vec<String>, settings: Change) -> Self {
+        Outcome::Applied { version, changes, warnings: Vec::new(), settings }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::reload::{Inputs, Reloader, watch};
 use crate::rules::Rules;
 use crate::session;
 use crate::transaction::{deadlock, recover};
-use crate::wire::tls::server_config;
+use crate::wire::tls::Identity;
 
 /// Sets the admin password where the settings name none.
 const PASSWORD_VARIABLE: &str = "WEIR_ADMIN_PASSWORD";
@@ -245,8 +245,8 @@ fn offer_tls(context: &Context) -> Result<(), String> {
     let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else {
         return Err("tls: mode preferred and required need cert and key".to_owned());
     };
-    let server = server_config(cert, key).map_err(|error| format!("tls: {}", error.message))?;
-    context.front.set_tls(server, tls.mode == TlsMode::Required);
+    let identity = Identity::read(cert, key).map_err(|error| format!("tls: {}", error.message))?;
+    context.front.set_tls(identity, tls.mode == TlsMode::Required);
     Ok(())
 }
 

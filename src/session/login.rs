@@ -53,7 +53,7 @@ pub async fn run(ctx: &WorkerContext, stream: &mut Stream, entry: &Entry) -> Res
         let Some(tls) = front.tls() else {
             return Err(error_code::bad_handshake("TLS isn't offered here"));
         };
-        stream.accept_tls(tls.clone()).await?;
+        stream.accept_tls(tls).await?;
         entry.set_tls();
         let Some(second) = stream.read_packet().await? else { return Ok(None) };
         packet = second.to_vec();

@@ -299,9 +299,7 @@ impl Session {
                 return run;
             }
         }
-        let led = plan.by_index
-            && plan.facts.access != Access::Write
-            && !self.is_led_alone(&plan, &binding);
+        let led = plan.by_index && plan.facts.access != Access::Write;
         let within = match led && native {
             true => {
                 self.check_rights(&plan)?;
@@ -399,7 +397,7 @@ impl Session {
             target,
             names: &names,
             more: false,
-            local_infile: None,
+            local_infile: false,
             written: Some(binding),
         };
         let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
@@ -523,7 +521,7 @@ impl Session {
             backend: lent.capabilities,
             names: Names(&[]),
             more: false,
-            local_infile: None,
+            local_infile: false,
             status: self.mode_flags(),
             hidden: StatusFlags::default(),
             pass_session_state: false,

@@ -76,8 +76,6 @@ pub(super) struct Prepared {
     text: Vec<u8>,
     names: Vec<Renaming>,
     key: Vec<u8>,
-    /// Of LOAD DATA LOCAL.
-    file: Option<Arc<[u8]>>,
 }
 
 /// COM_STMT_EXECUTE behind the statement's id: no cursor, run once, no parameters.
@@ -91,12 +89,7 @@ impl Prepared {
         text: Vec<u8>,
         names: Vec<Renaming>,
     ) -> Prepared {
-        Prepared { group, place, text, names, key: Vec::new(), file: None }
-    }
-
-    /// LOAD DATA LOCAL with its file.
-    pub(super) fn loading(self, file: Arc<[u8]>) -> Prepared {
-        Prepared { file: Some(file), ..self }
+        Prepared { group, place, text, names, key: Vec::new() }
     }
 }
 
@@ -441,7 +434,7 @@ impl Session {
                 _ => Vec::new(),
             };
             let names = plan.renamings(target);
-            parts.push(Prepared { group: target.group, place, text, names, key, file: None });
+            parts.push(Prepared { group: target.group, place, text, names, key });
         }
         Ok(parts)
     }
@@ -534,15 +527,13 @@ impl Session {
         for (group, lent) in lents {
             let own = parts.iter().filter(|part| part.group == *group).map(|part| {
                 let target = targets.get(part.place);
-                let text = Cow::Borrowed(part.text.as_slice());
                 let command = match manner.arguments {
-                    _ if let Some(file) = &part.file => Command::Load { sql: text, file },
                     given if manner.binary && !part.key.is_empty() => Command::Execute {
                         key: Cow::Borrowed(&part.key),
-                        sql: text,
+                        sql: Cow::Borrowed(&part.text),
                         arguments: given.map_or(NO_ARGUMENTS, |arguments| arguments.bytes),
                     },
-                    _ => Command::Query(text),
+                    _ => Command::Query(Cow::Borrowed(&part.text)),
                 };
                 Part {
                     target: part.place,

@@ -10,7 +10,7 @@
 
 mod back;
 pub(super) mod bench;
-pub(super) mod change;
+mod change;
 mod layout;
 
 use std::pin::pin;
@@ -640,7 +640,7 @@ impl Session {
             backend: lent.capabilities,
             names: Names(names),
             more: manner.more,
-            local_infile: None,
+            local_infile: false,
             status: self.status(),
             hidden: StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION),
             pass_session_state: false,

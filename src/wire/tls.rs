@@ -19,6 +19,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
     SignatureScheme,
 };
+use sha2::{Digest, Sha256};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::error::{Error, Result};
@@ -79,17 +80,29 @@ fn roots(path: &Path) -> Result<RootCertStore> {
 }
 
 /// A server's settings, from PEM files: its chain and its key.
-///
-/// # Errors
-/// A file that can't be read, holds nothing, or a key that doesn't fit the certificate.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| setting("versions for", certificate, error))?
-        .with_no_client_auth()
-        .with_single_cert(certificates(certificate)?, private_key(key)?)
-        .map_err(|error| setting("certificate", certificate, error))?;
-    Ok(Arc::new(config))
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub config: Arc<ServerConfig>,
+    /// SHA-256 of both files.
+    pub source: [u8; 32],
+}
+
+impl Identity {
+    /// # Errors
+    /// A file that can't be read, holds nothing, or a key that doesn't fit the certificate.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Identity> {
+        let mut source = Sha256::new();
+        for (what, path) in [("certificate", certificate), ("key", key)] {
+            source.update(std::fs::read(path).map_err(|error| setting(what, path, error))?);
+        }
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| setting("versions for", certificate, error))?
+            .with_no_client_auth()
+            .with_single_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|error| setting("certificate", certificate, error))?;
+        Ok(Identity { config: Arc::new(config), source: source.finalize().into() })
+    }
 }
 
 impl ClientTls {

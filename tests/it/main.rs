@@ -5,6 +5,7 @@ mod support;
 
 mod admin;
 mod backend;
+mod certificates;
 mod change;
 mod check_online;
 mod clock;
@@ -20,7 +21,6 @@ mod faults_matrix;
 mod index;
 mod layers;
 mod lexer;
-mod load;
 mod local_infile;
 mod lost;
 mod moved;

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use weir::protocol::capability::Capabilities;
 use weir::protocol::login::{FirstPacket, TlsRequest};
 use weir::wire::stream::{Peer, Stream};
-use weir::wire::tls::{ClientTls, TlsMode, server_config};
+use weir::wire::tls::{ClientTls, Identity, TlsMode};
 use weir::wire::transport::Socket;
 
 const LIMIT: usize = 64 << 20;
@@ -42,7 +42,7 @@ impl Certificate {
     }
 
     fn server(&self) -> Arc<rustls::ServerConfig> {
-        server_config(&self.path("cert.pem"), &self.path("key.pem")).unwrap()
+        Identity::read(&self.path("cert.pem"), &self.path("key.pem")).unwrap().config
     }
 }
 
