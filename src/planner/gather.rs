@@ -11,7 +11,7 @@ use crate::planner::plan::{
     Aggregate, AggregateFunction, Column, Fold, Gather, PreparedForm, SortKey,
 };
 use crate::planner::refuse::refuse;
-use crate::planner::selected::{group_index, item_index};
+use crate::planner::selected::{group_index, is_ambiguous, item_index};
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
@@ -74,6 +74,14 @@ pub(crate) fn select<'a>(
             "scatter_window",
             "Window functions over several shards are not merged: narrow \
              the statement to one shard by the shard key",
+        ));
+    }
+    let mut keys = query.order_by.iter().map(|item| &item.expr).chain(&select.group_by);
+    if keys.any(|key| is_ambiguous(select, key)) {
+        return Err(refuse(
+            "scatter_order",
+            "A name in ORDER BY or GROUP BY stands for several items of the select list: give them \
+             different names",
         ));
     }
     let plain = keyed(survey, block, select) || !is_grouped(select, query);

@@ -38,6 +38,22 @@ fn same_column(select: &Select, name: &str) -> Option<usize> {
     })
 }
 
+/// Whether a name may mean one of several items: an expression with that alias hides columns of that
+/// name, and of two columns neither is meant.
+pub(super) fn is_ambiguous(select: &Select, expr: &Expr) -> bool {
+    let Expr::Column(column) = expr else { return false };
+    if column.table.is_some() {
+        return false;
+    }
+    let name = column.column.text.as_str();
+    let named = |item: &Item| match item {
+        Item::Expr { alias: Some(alias), .. } => alias.is(name),
+        Item::Expr { expr: Expr::Column(other), alias: None } => other.column.is(name),
+        _ => false,
+    };
+    select.items.iter().filter(|item| named(item)).count() > 1
+}
+
 /// The select item that a key of GROUP BY means: there a table's own column goes before an alias.
 pub(super) fn group_index(
     survey: &mut Survey,

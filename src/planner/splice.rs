@@ -380,7 +380,7 @@ impl Writer<'_> {
         let length = String::from_utf8_lossy(&text).chars().count();
         if length <= LONGEST_ALIAS {
             out.extend_from_slice(b" AS `");
-            for byte in text {
+            for byte in plane_zero(text) {
                 out.extend(std::iter::repeat_n(byte, 1 + usize::from(byte == b'`')));
             }
             out.push(b'`');
@@ -549,4 +549,14 @@ fn write_text(bytes: &[u8], dialect: &Dialect, out: &mut Vec<u8>) {
         rest = rest.get(length..).unwrap_or_default();
     }
     out.push(b'\'');
+}
+
+/// Names hold three bytes a character: a server calls an item by its text with `?` for those of four.
+fn plane_zero(text: Vec<u8>) -> Vec<u8> {
+    match std::str::from_utf8(&text) {
+        Ok(read) if read.contains(|c| c > '\u{ffff}') => {
+            read.replace(|c| c > '\u{ffff}', "?").into_bytes()
+        }
+        _ => text,
+    }
 }

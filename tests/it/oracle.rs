@@ -20,5 +20,6 @@ fn random_statements_are_answered_as_by_one_mariadb() {
     };
     let outcome = run(Kind::MariaDb, &options).unwrap_or_else(|reason| panic!("{reason}"));
     assert!(outcome.differences.is_empty(), "{}", outcome.summary());
+    assert_eq!(outcome.missing, 0, "{}", outcome.summary());
     assert!(outcome.compared > 200, "{}", outcome.summary());
 }

@@ -37,6 +37,9 @@ use world::{Round, World};
 use crate::support::dice::Dice;
 use crate::support::servers::Kind;
 
+/// Codes of bounds that the DBA sets. Any other refusal is a shape that is missing, and fails a run.
+const BOUNDS: [&str; 2] = ["workbench_limit", "merge_memory"];
+
 /// What is run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -73,6 +76,8 @@ pub struct Outcome {
     pub differences: Vec<Difference>,
     /// By code.
     pub refused: BTreeMap<String, u64>,
+    /// Refusals that no bound accounts for: shapes that are missing.
+    pub missing: u64,
     /// Answered with the same error by both.
     pub failed: u64,
 }
@@ -81,6 +86,7 @@ impl Outcome {
     pub fn add(&mut self, other: Outcome) {
         self.compared += other.compared;
         self.failed += other.failed;
+        self.missing += other.missing;
         self.differences.extend(other.differences);
         for (code, times) in other.refused {
             *self.refused.entry(code).or_default() += times;
@@ -254,7 +260,16 @@ impl Player<'_> {
             println!("--   {tried:?}");
         }
         match tried {
-            Tried::Refused(code) => *self.outcome.refused.entry(code).or_default() += 1,
+            Tried::Refused(code) => {
+                let times = self.outcome.refused.entry(code.clone()).or_default();
+                *times += 1;
+                if !BOUNDS.contains(&code.as_str()) {
+                    self.outcome.missing += 1;
+                    let (seed, round) = (self.options.seed, self.number);
+                    println!("-- refused {code}: SEED={seed} ROUND={round} ONLY={index} {form:?}");
+                    println!("{};", written.sql);
+                }
+            }
             Tried::Same { failed } => {
                 self.outcome.compared += 1;
                 self.outcome.failed += u64::from(failed);

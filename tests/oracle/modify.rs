@@ -271,7 +271,9 @@ impl Maker<'_> {
             return Node::Nothing;
         }
         let tie = self.tie();
-        let limit = maybe(text(format!("LIMIT {}", self.dice.below(6))));
+        // How many rows are looked at before the last one is found is the server's choice.
+        let limit = text(format!("LIMIT {}", self.dice.below(6)));
+        let limit = maybe(marked(Mark::WarningsVary, limit));
         maybe(row([text("ORDER BY"), tie, limit]))
     }
 

@@ -458,18 +458,33 @@ fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
         parser.advance_token();
         args = parser.parse_comma_separated(Parser::parse_expr)?;
         parser.expect_token(&Token::RParen)?;
+        // `INTERVAL (a) + b DAY`, unlike the function of several arguments.
+        if let ([only], false) = (args.as_slice(), unit_follows(parser)) {
+            let mut whole = only.clone();
+            while !unit_follows(parser) {
+                let precedence = parser.get_next_precedence()?;
+                if precedence == 0 {
+                    break;
+                }
+                whole = parser.parse_infix(whole, precedence)?;
+            }
+            args = vec![whole];
+        }
     } else {
-        args.push(parser.parse_subexpr(30)?);
+        args.push(parser.parse_expr()?);
     }
     // A unit follows unless it was the function.
-    if let Token::Word(word) = &parser.peek_token_ref().token {
-        if is_unit(&word.value) {
-            parser.advance_token();
-        }
+    if unit_follows(parser) {
+        parser.advance_token();
     }
     let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
     let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] };
     Ok(Expr::Function(function(ObjectName::from(vec![name]), FunctionArguments::List(list), None)))
+}
+
+fn unit_follows(parser: &Parser) -> bool {
+    matches!(&parser.peek_token_ref().token, Token::Word(word)
+        if word.quote_style.is_none() && is_unit(&word.value))
 }
 
 fn is_unit(word: &str) -> bool {

@@ -483,8 +483,8 @@ impl<'a> Builder<'a> {
             b":=" => P::Assignment,
             b"->" => P::Arrow,
             b"->>" => P::LongArrow,
-            b"{" => P::LBrace,
-            b"}" => P::RBrace,
+            b"{" => return self.odbc(raw),
+            b"}" => P::RParen,
             b"||" if self.mode.has(LexMode::PIPES_AS_CONCAT) => P::StringConcat,
             b"||" => {
                 self.keyword("OR", Keyword::OR, raw.span);
@@ -500,6 +500,29 @@ impl<'a> Builder<'a> {
             }
         };
         self.push(token, raw.span);
+        Ok(())
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// `{d '2024-01-31'}`, `{t …}` and `{ts …}` are literals; behind any other word, such as `fn` or
+    /// `oj`, what is in the braces stands for itself.
+    fn odbc(&mut self, open: &'a Raw<'a>) -> Result<()> {
+        let Some(word) = self.peek(0).filter(|raw| raw.token.kind == TokenKind::Word) else {
+            self.push(ParserToken::LBrace, open.span);
+            return Ok(());
+        };
+        self.at += 1;
+        let close = self.peek(1).filter(|close| close.symbol("}"));
+        let literal = self.peek(0).filter(|raw| raw.token.kind == TokenKind::String);
+        match (close, literal) {
+            (Some(close), Some(_)) if word.any(&["D", "T", "TS"]) => {
+                self.at += 2;
+                let span = Span { start: open.span.start, end: close.span.end };
+                self.push(ParserToken::HexStringLiteral(String::new()), span);
+            }
+            _ => self.push(ParserToken::LParen, open.span),
+        }
         Ok(())
     }
 }
