@@ -11,7 +11,7 @@ use crate::planner::plan::{
     Aggregate, AggregateFunction, Column, Fold, Gather, PreparedForm, SortKey,
 };
 use crate::planner::refuse::refuse;
-use crate::planner::selected::{group_index, is_ambiguous, item_index};
+use crate::planner::selected::{group_index, is_ambiguous, is_signed_number, item_index};
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
@@ -77,11 +77,10 @@ pub(crate) fn select<'a>(
         ));
     }
     let mut keys = query.order_by.iter().map(|item| &item.expr).chain(&select.group_by);
-    if keys.any(|key| is_ambiguous(select, key)) {
+    if keys.any(|key| is_ambiguous(select, key) || is_signed_number(key)) {
         return Err(refuse(
             "scatter_order",
-            "A name in ORDER BY or GROUP BY stands for several items of the select list: give them \
-             different names",
+            "A key of ORDER BY or GROUP BY may mean several items",
         ));
     }
     let plain = keyed(survey, block, select) || !is_grouped(select, query);
@@ -273,11 +272,13 @@ fn names_key(survey: &mut Survey, block: usize, exprs: &[&Expr]) -> bool {
             }
         }
     }
-    outer_sharded(survey, block).any(|used| {
-        survey.sharded(used).is_some_and(|table| {
-            table.keys.iter().all(|key| columns.contains(&(used, key.name.to_lowercase())))
+    let by = outer_sharded(survey, block).filter(|used| {
+        survey.sharded(*used).is_some_and(|table| {
+            table.keys.iter().all(|key| columns.contains(&(*used, key.name.to_lowercase())))
         })
-    })
+    });
+    let found: Vec<usize> = by.collect();
+    found.into_iter().any(|used| !survey.may_lack_key(used))
 }
 
 impl<'a> Merge<'_, '_, '_, 'a> {

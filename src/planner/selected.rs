@@ -38,6 +38,16 @@ fn same_column(select: &Select, name: &str) -> Option<usize> {
     })
 }
 
+/// Whether a key is a number behind a sign, which some servers take for an ordinal.
+pub(super) fn is_signed_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Negate(inner) => {
+            matches!(**inner, Expr::Literal(_) | Expr::Slot(_)) || is_signed_number(inner)
+        }
+        _ => false,
+    }
+}
+
 /// Whether a name may mean one of several items: an expression with that alias hides columns of that
 /// name, and of two columns neither is meant.
 pub(super) fn is_ambiguous(select: &Select, expr: &Expr) -> bool {

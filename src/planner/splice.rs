@@ -347,7 +347,8 @@ impl Writer<'_> {
             What::Label(item) => self.label(*item, out)?,
             What::Limit(limit) => {
                 let (offset, count) = bind::limit(limit, self.binding)?;
-                out.extend_from_slice(format!("LIMIT {}", offset.saturating_add(count)).as_bytes());
+                let most = if count == 0 { 0 } else { offset.saturating_add(count) };
+                out.extend_from_slice(format!("LIMIT {most}").as_bytes());
             }
             What::Rows => self.rows(out)?,
             What::List { sharded, slot } => {

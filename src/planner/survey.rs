@@ -670,6 +670,23 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether rows of a sharded table may have no shard key. Weir puts none of those anywhere, but a
+    /// table may have had them before, in any shard.
+    pub fn may_lack_key(&mut self, used: usize) -> bool {
+        self.need(used);
+        let (Some(sharded), Some(found)) = (self.sharded(used), self.uses.get(used)) else {
+            return false;
+        };
+        let Some(table) = &found.table else { return false };
+        let nullable = |name: &str| {
+            table
+                .columns
+                .iter()
+                .any(|column| column.nullable && column.name.eq_ignore_ascii_case(name))
+        };
+        sharded.keys.iter().any(|key| nullable(&key.name))
+    }
+
     /// Outer joins whose inner side a global conjunct needs are inner joins.
     fn promote(&mut self, block: usize) {
         loop {

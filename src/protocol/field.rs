@@ -89,6 +89,11 @@ impl FieldType {
     pub const fn is_string(self) -> bool {
         matches!(self.0, 0x0f | 0xf7..=0xfe)
     }
+
+    /// Whether it is one of the four sizes of TEXT and BLOB.
+    pub const fn is_blob(self) -> bool {
+        matches!(self.0, 0xf9..=0xfc)
+    }
 }
 
 impl fmt::Debug for FieldType {

@@ -23,6 +23,7 @@ use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
 use crate::session::sql_prepared;
 use crate::session::system::names_system;
+use crate::session::workbench::value::holds_query;
 use crate::sql::lex;
 use crate::sql::literal::name_of;
 use crate::sql::native::is_native;
@@ -78,6 +79,12 @@ impl Session {
             .partition(|assignment| names_system(sql, tokens, &assignment.range));
         for assignment in of_system {
             self.set_from_system(sql, assignment, &mut state).await?;
+        }
+        let (of_tables, for_server): (Vec<&Assignment>, Vec<&Assignment>) = for_server
+            .into_iter()
+            .partition(|assignment| holds_query(sql, tokens, &assignment.range));
+        for assignment in of_tables {
+            self.set_from_query(sql, assignment, &mut state).await?;
         }
         if !for_server.is_empty() {
             self.set_on_server(sql, &for_server, &mut state).await?;

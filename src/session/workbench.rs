@@ -12,6 +12,7 @@ mod back;
 pub(super) mod bench;
 mod change;
 mod layout;
+pub(super) mod value;
 
 use std::pin::pin;
 use std::sync::Arc;

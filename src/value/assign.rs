@@ -85,7 +85,7 @@ impl Context {
 /// The answer of [`assign`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stored {
-    /// The column holds this: characters as UTF-8, TIMESTAMP in UTC.
+    /// The column holds this, unless the server refuses it: characters as UTF-8, TIMESTAMP in UTC.
     Value(Value),
     /// Not known, or the server would refuse it; the sentence says why.
     Unsure(&'static str),
@@ -151,6 +151,7 @@ fn into_integer(value: &Value, column: &ColumnType, context: Context) -> Stored 
         },
         // Servers round doubles by rint(): halves go to the even neighbour.
         Value::Double(number) if number.abs() < 9e15 => number.round_ties_even() as i128,
+        Value::Text(_) if !context.strict && is_wordy(value) => 0,
         Value::Text(text) => match text.characters().as_deref().map(str::trim_ascii) {
             Some(text) => match number_in_text(text, context) {
                 Some(number) => number,
@@ -209,6 +210,7 @@ fn into_decimal(value: &Value, precision: u8, scale: u8, unsigned: bool) -> Stor
         Value::Int(number) => Decimal::from_i128(i128::from(*number)),
         Value::UInt(number) => Decimal::from_i128(i128::from(*number)),
         Value::Decimal(decimal) => decimal.clone(),
+        Value::Text(_) if is_wordy(value) => Decimal::from_i128(0),
         Value::Text(text) => {
             match text.characters().and_then(|text| Decimal::parse(text.trim_ascii())) {
                 Some(decimal) => decimal,
@@ -240,6 +242,18 @@ fn into_year(value: &Value) -> Stored {
     }
 }
 
+/// A text without any digit: no server reads a number or a date in it, so that it is refused or
+/// becomes 0, the date too.
+fn is_wordy(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.characters()
+        .is_some_and(|text| !text.bytes().any(|byte| byte.is_ascii_digit())))
+}
+
+/// The zero date, which is stored as it is or refused, by sql_mode.
+fn is_zero_moment(value: &Value, moment: Option<DateTime>) -> bool {
+    moment.map_or_else(|| is_wordy(value), |moment| moment == DateTime::midnight(Date::ZERO))
+}
+
 /// The moment that a value says, before it is fitted to a column.
 fn moment(value: &Value) -> Option<DateTime> {
     let parsed = match value {
@@ -260,9 +274,13 @@ fn moment(value: &Value) -> Option<DateTime> {
 }
 
 fn into_date(value: &Value, context: Context) -> Stored {
-    let Some(moment) = moment(value) else { return NOT_A_DATE };
+    let moment = moment(value);
+    if is_zero_moment(value, moment) {
+        return Stored::Value(Value::Date(Date::ZERO));
+    }
+    let Some(moment) = moment else { return NOT_A_DATE };
     if moment.date == Date::ZERO {
-        return Stored::Unsure("zero dates depend on sql_mode");
+        return Stored::Unsure("a time of the zero date depends on the server");
     }
     if moment.micros == 0 {
         return Stored::Value(Value::Date(moment.date));
@@ -281,9 +299,13 @@ fn into_date(value: &Value, context: Context) -> Stored {
 }
 
 fn into_datetime(value: &Value, decimals: u8, context: Context) -> Stored {
-    let Some(moment) = moment(value) else { return NOT_A_DATE };
+    let moment = moment(value);
+    if is_zero_moment(value, moment) {
+        return Stored::Value(Value::DateTime(DateTime::midnight(Date::ZERO)));
+    }
+    let Some(moment) = moment else { return NOT_A_DATE };
     if moment.date == Date::ZERO {
-        return Stored::Unsure("zero dates depend on sql_mode");
+        return Stored::Unsure("a time of the zero date depends on the server");
     }
     let cut = moment.truncate(decimals);
     if cut == moment {

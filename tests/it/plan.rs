@@ -71,8 +71,10 @@ fn catalog(text: &str) -> Catalog {
                     found.map(|place| words.remove(place)).is_some()
                 };
                 let (counts, is_key) = (says("auto_increment"), says("primary"));
+                let required = says("required");
                 let kind = ColumnType::parse(kind, words.first().copied()).expect("a type");
                 let mut column = Column::new(name, kind);
+                column.nullable = !required;
                 if counts {
                     column.default = DefaultValue::AutoIncrement;
                     auto = Some(index);

@@ -103,6 +103,7 @@ pub const KEY_DATE: Form = form(
         "'2023-12-31'",
         "'2025-01-01'",
         "'2024-02-01'",
+        "'0000-00-00'",
     ],
 );
 pub const KEY_DATETIME: Form = form(
@@ -116,6 +117,7 @@ pub const KEY_DATETIME: Form = form(
         "'2024-02-29 10:11:12'",
         "'2025-01-01 00:00:00'",
         "'1999-12-31 00:00:01'",
+        "'0000-00-00 00:00:00'",
     ],
 );
 pub const KEY_TEXT: Form = form(

@@ -126,7 +126,9 @@ impl Maker<'_> {
             conditions.push(text(format!("{alias}.{theirs} = {new}.{ours}")));
         }
         if self.dice.chance(20) {
-            conditions.push(maybe(row([text("AND"), self.truth(1)])));
+            let nested = self.nesting > 0 && self.dice.chance(10);
+            let condition = if nested { self.subquery_truth() } else { self.truth(1) };
+            conditions.push(maybe(row([text("AND"), condition])));
         }
         let mut all = Vec::new();
         for (index, condition) in conditions.into_iter().enumerate() {
@@ -162,6 +164,24 @@ impl Maker<'_> {
         let inner = self.block(Use::Nested);
         self.nesting += 1;
         self.scope = vec![Source { alias: "der".to_owned(), fields: inner.fields, keys: 0 }];
-        marked(Mark::Merged, row([text("("), inner.node, text(") AS der")]))
+        let made = marked(Mark::Merged, row([text("("), inner.node, text(") AS der")]));
+        if self.dice.chance(40) { self.joined_to(made) } else { made }
+    }
+
+    /// What is in scope, by the first number of it, and a table.
+    pub fn joined_to(&mut self, left: Node) -> Node {
+        let number = |field: &crate::oracle::schema::Field| {
+            crate::oracle::expression::wanted(field.form.kind)
+                == Some(crate::oracle::expression::Want::Number)
+        };
+        let on = self.scope[0].fields.iter().find(|field| number(field));
+        let on = match on {
+            Some(field) => format!("ON jt.id = {}.{}", self.scope[0].alias, field.name),
+            None => "ON jt.id = 3".to_owned(),
+        };
+        let table = self.dice.pick(self.tables).clone();
+        let right = self.table(&table, Some("jt"));
+        let word = *self.dice.pick(&["JOIN", "LEFT JOIN"]);
+        marked(Mark::Temporary, row([left, text(word), right, text(on)]))
     }
 }

@@ -31,7 +31,7 @@ use expression::Maker;
 use judge::Verdict;
 use pair::{Form, Pair, Tried};
 use schema::SETS;
-use tree::Node;
+use tree::{Node, Written};
 use world::{Round, World};
 
 use crate::support::dice::Dice;
@@ -76,6 +76,8 @@ pub struct Outcome {
     pub differences: Vec<Difference>,
     /// By code.
     pub refused: BTreeMap<String, u64>,
+    /// Statements that the plain server doesn't survive.
+    pub crashed: u64,
     /// Refusals that no bound accounts for: shapes that are missing.
     pub missing: u64,
     /// Answered with the same error by both.
@@ -87,6 +89,7 @@ impl Outcome {
         self.compared += other.compared;
         self.failed += other.failed;
         self.missing += other.missing;
+        self.crashed += other.crashed;
         self.differences.extend(other.differences);
         for (code, times) in other.refused {
             *self.refused.entry(code).or_default() += times;
@@ -100,6 +103,9 @@ impl Outcome {
             let _ = writeln!(out, "refused {times}: {code}");
         }
         let _ = writeln!(out, "failed alike {}", self.failed);
+        if self.crashed > 0 {
+            let _ = writeln!(out, "crashed the plain server {}", self.crashed);
+        }
         let refused: u64 = self.refused.values().sum();
         let _ = write!(
             out,
@@ -132,7 +138,12 @@ pub fn run(kind: Kind, options: &Options) -> Result<Outcome, String> {
             continue;
         }
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(number);
-        let round = world.round(set, seed).map_err(|reason| format!("round {number}: {reason}"))?;
+        let round = match world.round(set, seed) {
+            // What the round before left behind may have taken a server down.
+            Err(_) if world.revive()? => world.round(set, seed),
+            round => round,
+        };
+        let round = round.map_err(|reason| format!("round {number}: {reason}"))?;
         let found = runtime.block_on(play(&round, kind, options, number, statements))?;
         outcome.add(found);
         if let Some(seconds) = options.hold {
@@ -173,6 +184,8 @@ struct Player<'a> {
     number: u64,
     seed: u64,
     outcome: Outcome,
+    /// A server went down: what it was in the middle of is not known.
+    over: bool,
 }
 
 /// The statements of one round.
@@ -186,7 +199,8 @@ async fn play(
     let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(number);
     let pair = Pair::connect(round, Dice::new(seed ^ 0x5e55)).await?;
     let outcome = Outcome::default();
-    let mut player = Player { round, pair, options, kind, number, seed, outcome };
+    let over = false;
+    let mut player = Player { round, pair, options, kind, number, seed, outcome, over };
     let mut open = false;
     for index in 0..statements {
         let (statement, forms) = player.statement(index, open);
@@ -202,6 +216,12 @@ async fn play(
             if !player.one(index, &statement, form).await? {
                 open = false;
             }
+            if player.over {
+                break;
+            }
+        }
+        if player.over {
+            break;
         }
     }
     player.pair.close().await;
@@ -232,11 +252,20 @@ impl Player<'_> {
                 let node = maker.control(open);
                 (Statement { control: true, ..Statement::of(node) }, vec![Form::Text])
             }
-            number if number < 3 + self.options.writes => {
+            number if number < 3 + self.options.writes && !self.round.set.nulls => {
                 let made = maker.write();
                 (Statement { writes: made.tables, ..Statement::of(made.node) }, vec![form])
             }
-            _ => (Statement::of(maker.query()), vec![Form::Text, Form::Prepared]),
+            _ => {
+                let node = maker.query();
+                // A primary key without the shard key finds rows that are in none of the shards asked,
+                // and what is said of them.
+                let node = match self.round.set.nulls {
+                    true => tree::marked(tree::Mark::WarningsVary, node),
+                    false => node,
+                };
+                (Statement::of(node), vec![Form::Text, Form::Prepared])
+            }
         }
     }
 
@@ -247,7 +276,7 @@ impl Player<'_> {
             println!("-- {index} {form:?} {:?}\n{};", written.parameters, written.sql);
         }
         let mut tried = self.pair.run(&written, form).await;
-        let refused = matches!(tried, Tried::Refused(_));
+        let refused = matches!(tried, Tried::Refused(..));
         if !statement.writes.is_empty() && !matches!(tried, Tried::Different(_)) {
             if let Some(verdict) = self.pair.compare_tables(&statement.writes).await {
                 tried = Tried::Different(match refused {
@@ -259,15 +288,23 @@ impl Player<'_> {
         if self.options.all {
             println!("--   {tried:?}");
         }
+        let unexpected = match &tried {
+            Tried::Same { .. } => false,
+            Tried::Refused(code, _) => !BOUNDS.contains(&code.as_str()),
+            Tried::Different(_) => true,
+        };
+        if unexpected && self.round.revive()? {
+            return self.survived(index, &written, form).await;
+        }
         match tried {
-            Tried::Refused(code) => {
+            Tried::Refused(code, message) => {
                 let times = self.outcome.refused.entry(code.clone()).or_default();
                 *times += 1;
                 if !BOUNDS.contains(&code.as_str()) {
                     self.outcome.missing += 1;
                     let (seed, round) = (self.options.seed, self.number);
                     println!("-- refused {code}: SEED={seed} ROUND={round} ONLY={index} {form:?}");
-                    println!("{};", written.sql);
+                    println!("{};\n--   {message}", written.sql);
                 }
             }
             Tried::Same { failed } => {
@@ -287,6 +324,32 @@ impl Player<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// After a statement that took a server down: no difference where the plain one falls by itself.
+    async fn survived(
+        &mut self,
+        index: u64,
+        written: &Written,
+        form: Form,
+    ) -> Result<bool, String> {
+        self.over = true;
+        let (kind, seed, round) = (self.kind, self.options.seed, self.number);
+        let place = format!("SEED={seed} SERVERS={kind} ROUND={round} ONLY={index} {form:?}");
+        if self.pair.crashes_plain(written, form).await && self.round.revive()? {
+            println!("-- crashed the plain server: {place}\n{};", written.sql);
+            self.outcome.crashed += 1;
+            return Ok(false);
+        }
+        let verdict = Verdict {
+            kind: "crashed",
+            plain: String::new(),
+            weir: "a server went down".to_owned(),
+        };
+        let difference = Difference { place, sql: written.sql.clone(), verdict };
+        println!("{}", told(&difference));
+        self.outcome.differences.push(difference);
+        Ok(false)
     }
 
     /// The smallest statement that differs in the same way.
@@ -349,7 +412,7 @@ impl Player<'_> {
             self.round.reset(writes)?;
         }
         let tried = self.pair.run(&node.write(form == Form::Prepared), form).await;
-        let refused = matches!(tried, Tried::Refused(_));
+        let refused = matches!(tried, Tried::Refused(..));
         Ok(match tried {
             Tried::Different(verdict) => Some(verdict),
             _ if writes.is_empty() => None,

@@ -69,13 +69,13 @@ impl Maker<'_> {
         match self.dice.below(20) {
             0 if !key => text("DEFAULT"),
             1 if field.nullable => text("NULL"),
-            2 if !key && field.nullable => {
+            // IGNORE covers MariaDB's CHECK of a JSON text in an INSERT of several rows only.
+            2 if !key && field.nullable && field.form.kind != Type::Json => {
                 self.scope.clear();
                 let want = wanted(field.form.kind).unwrap_or(Want::Text);
                 // A split INSERT is sent as text, where a parameter has a literal's collation.
                 self.expression(want, 1).fixed()
             }
-            // IGNORE covers MariaDB's CHECK of a JSON text in an INSERT of several rows only.
             3 if field.form.kind != Type::Json => {
                 let pool = templates::FREE_TEXTS;
                 let odd = *self.dice.pick(pool);
@@ -196,6 +196,10 @@ impl Maker<'_> {
             .iter()
             .map(|name| if *name == "id" { format!("id + {shift}") } else { (*name).to_owned() })
             .collect();
+        let folds = table.fields[..table.keys].iter().any(|field| field.form.folds());
+        if !folds && self.dice.chance(30) {
+            return self.insert_groups(table, word);
+        }
         self.scope = vec![source_of(table, table.name)];
         let condition = self.filter(false);
         row([
@@ -207,6 +211,36 @@ impl Maker<'_> {
             )),
             condition,
         ])
+    }
+
+    /// Rows that are computed of many: of no text that stands for its equals.
+    fn insert_groups(&mut self, table: &Table, word: &str) -> Node {
+        let keys: Vec<&str> =
+            table.fields[..table.keys - 1].iter().map(|field| field.name.as_str()).collect();
+        let columns: String = keys.iter().map(|key| format!("{key}, ")).collect();
+        let shown: String = keys.iter().map(|key| format!("x.{key}, ")).collect();
+        let first = 3000 + self.dice.below(5000);
+        let groups = match keys.is_empty() {
+            true => String::new(),
+            false => {
+                let keys: Vec<String> = keys.iter().map(|key| format!("x.{key}")).collect();
+                format!("GROUP BY {}", keys.join(", "))
+            }
+        };
+        let other = self.dice.pick(self.tables).name;
+        let join = match self.dice.chance(50) {
+            true => format!("JOIN {other} y ON x.id = y.id"),
+            false => String::new(),
+        };
+        let name = table.name;
+        let made = row([
+            text(format!(
+                "{word} {name} ({columns}id) SELECT {shown}COUNT(*) + {first} FROM {name} x"
+            )),
+            maybe(text(join)),
+            text(groups),
+        ]);
+        marked(Mark::WarningsVary, made)
     }
 
     /// WHERE of a write: often by key.

@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row};
 
 use crate::oracle::judge::{Reply, Verdict, judge};
-use crate::oracle::tree::Written;
+use crate::oracle::tree::{Mark, Written};
 use crate::oracle::world::Round;
 use crate::support::compare::{Answer, ask};
 use crate::support::dice::Dice;
@@ -25,8 +25,11 @@ pub enum Form {
 /// What came of a statement.
 #[derive(Clone, Debug)]
 pub enum Tried {
-    Same { failed: bool },
-    Refused(String),
+    Same {
+        failed: bool,
+    },
+    /// Its code and sentence.
+    Refused(String, String),
     Different(Verdict),
 }
 
@@ -61,8 +64,8 @@ impl<'a> Pair<'a> {
     /// Runs a statement on both sides.
     pub async fn run(&mut self, written: &Written, form: Form) -> Tried {
         let weir = reply(&mut self.weir, written, form).await;
-        if let Some(code) = weir.answer.refusal() {
-            return Tried::Refused(code.to_owned());
+        if let (Some(code), Answer::Error { message, .. }) = (weir.answer.refusal(), &weir.answer) {
+            return Tried::Refused(code.to_owned(), message.clone());
         }
         let plain = reply(&mut self.plain, written, form).await;
         let lost = |reply: &Reply| matches!(reply.answer, Answer::Error { code: 0, .. });
@@ -70,10 +73,43 @@ impl<'a> Pair<'a> {
             println!("lost a connection; Weir's log ends: {}", self.round.log_tail());
             self.again().await;
         }
-        match judge(written, &plain, &weir) {
-            Some(verdict) => Tried::Different(verdict),
-            None => Tried::Same { failed: plain.answer.is_error() },
+        if let Some(verdict) = judge(written, &plain, &weir) {
+            return Tried::Different(verdict);
         }
+        let failed = plain.answer.is_error();
+        // How many rows were found of groups that the optimizer knew beforehand is left as it was.
+        let counted = !written.has(Mark::Grouped);
+        // Where there were warnings, SHOW WARNINGS came in between.
+        let asked = !plain.warnings.is_empty() || !weir.warnings.is_empty();
+        if form == Form::Text && !failed && counted && !asked && written.sql.len() % 3 == 0 {
+            if let Some(verdict) = self.look_back(&written.sql).await {
+                return Tried::Different(verdict);
+            }
+        }
+        Tried::Same { failed }
+    }
+
+    /// What the session says of the statement before.
+    async fn look_back(&mut self, before: &str) -> Option<Verdict> {
+        // Of rows that LIMIT skipped without SQL_CALC_FOUND_ROWS some are counted, and a SET that has
+        // a query leaves what that found.
+        let cut = before.contains("LIMIT ") && !before.contains("SQL_CALC_FOUND_ROWS");
+        let asked = match before.len() % 2 == 0 || cut || !before.starts_with("SELECT") {
+            true => "SELECT ROW_COUNT(), LAST_INSERT_ID(), @u1",
+            false => "SELECT FOUND_ROWS(), LAST_INSERT_ID(), @u1",
+        };
+        let asked = Written { sql: asked.to_owned(), ..Written::default() };
+        let weir = reply(&mut self.weir, &asked, Form::Text).await;
+        let plain = reply(&mut self.plain, &asked, Form::Text).await;
+        let verdict = judge(&asked, &plain, &weir)?;
+        Some(Verdict { kind: "look back", ..verdict })
+    }
+
+    /// Whether the plain server goes down by this statement alone.
+    pub async fn crashes_plain(&mut self, written: &Written, form: Form) -> bool {
+        self.again().await;
+        let plain = reply(&mut self.plain, written, form).await;
+        matches!(plain.answer, Answer::Error { code: 0, .. })
     }
 
     /// The whole tables on both sides; the first that differs.

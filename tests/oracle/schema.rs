@@ -53,6 +53,9 @@ pub struct Set {
     pub groups: usize,
     /// Physical tables are called as the logical ones.
     pub equal_names: bool,
+    /// The shard key may be NULL and is not in the primary key: rows are only read, since a unique
+    /// key without the shard key isn't checked over shards.
+    pub nulls: bool,
 }
 
 pub const SETS: &[Set] = &[
@@ -64,6 +67,7 @@ pub const SETS: &[Set] = &[
         databases: 1,
         groups: 1,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "three4",
@@ -73,6 +77,7 @@ pub const SETS: &[Set] = &[
         databases: 3,
         groups: 3,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "dates",
@@ -82,6 +87,7 @@ pub const SETS: &[Set] = &[
         databases: 3,
         groups: 3,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "texts",
@@ -91,6 +97,7 @@ pub const SETS: &[Set] = &[
         databases: 2,
         groups: 2,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "lists",
@@ -100,6 +107,7 @@ pub const SETS: &[Set] = &[
         databases: 3,
         groups: 3,
         equal_names: true,
+        nulls: false,
     },
     Set {
         name: "ranges",
@@ -109,6 +117,7 @@ pub const SETS: &[Set] = &[
         databases: 3,
         groups: 2,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "decimals",
@@ -118,6 +127,7 @@ pub const SETS: &[Set] = &[
         databases: 2,
         groups: 2,
         equal_names: false,
+        nulls: false,
     },
     Set {
         name: "pairs",
@@ -130,6 +140,17 @@ pub const SETS: &[Set] = &[
         databases: 3,
         groups: 3,
         equal_names: false,
+        nulls: false,
+    },
+    Set {
+        name: "nulls",
+        key: &[("k", &forms::KEY_INT, "type: int")],
+        algorithm: "{kind: modulo}",
+        per_database: 2,
+        databases: 3,
+        groups: 3,
+        equal_names: false,
+        nulls: true,
     },
 ];
 
@@ -170,7 +191,8 @@ impl Set {
     ) -> Table {
         let mut fields = Vec::new();
         let mut key = |name: &str, form| {
-            fields.push(Field { name: name.to_owned(), form, nullable: false });
+            let nullable = self.nulls && name != "id";
+            fields.push(Field { name: name.to_owned(), form, nullable });
         };
         match place {
             Place::Keyed => self.key.iter().for_each(|(name, form, _)| key(name, form)),
@@ -204,7 +226,8 @@ impl Set {
 impl Table {
     pub fn definition(&self) -> String {
         let mut parts: Vec<String> = self.fields.iter().map(Field::definition).collect();
-        let names: Vec<&str> = self.fields[..self.keys].iter().map(|f| f.name.as_str()).collect();
+        let primary = self.fields[..self.keys].iter().filter(|field| !field.nullable);
+        let names: Vec<&str> = primary.map(|field| field.name.as_str()).collect();
         parts.push(format!("PRIMARY KEY ({})", names.join(", ")));
         for index in &self.indexes {
             parts.push(format!("KEY ({})", self.fields[*index].name));
@@ -215,9 +238,9 @@ impl Table {
         )
     }
 
-    /// `INSERT INTO name VALUES …` with all its rows.
-    pub fn filling(&self, dice: &mut Dice) -> String {
-        let rows: Vec<String> = (1..=self.rows)
+    /// All its rows, as they stand behind VALUES; and whether the first column is NULL in each.
+    pub fn filling(&self, dice: &mut Dice) -> Vec<(String, bool)> {
+        (1..=self.rows)
             .map(|id| {
                 let values: Vec<String> = self
                     .fields
@@ -227,10 +250,10 @@ impl Table {
                         _ => field.stored(dice),
                     })
                     .collect();
-                format!("({})", values.join(", "))
+                let null = values.first().is_some_and(|value| value == "NULL");
+                (format!("({})", values.join(", ")), null)
             })
-            .collect();
-        format!("INSERT INTO {} VALUES {}", self.name, rows.join(", "))
+            .collect()
     }
 
     pub fn sharded(&self) -> bool {

@@ -34,6 +34,7 @@ impl Maker<'_> {
             0..=4 => self.union(),
             5..=9 => self.with(),
             10..=11 => self.without_from(),
+            12 => self.user_variable(),
             _ => self.block(Use::Whole).node,
         }
     }
@@ -149,6 +150,7 @@ impl Maker<'_> {
             0 => "SELECT ALL",
             1 => "SELECT /* all of it */",
             2 => "SELECT SQL_NO_CACHE",
+            3 if purpose == Use::Whole => "SELECT SQL_CALC_FOUND_ROWS",
             _ => "SELECT",
         };
         let condition = self.condition();
@@ -281,7 +283,7 @@ impl Maker<'_> {
         for number in 0..1 + self.dice.below(2) {
             let Some((key, field)) = self.group_key(purpose) else { continue };
             let link = self.number();
-            let name = format!("g{number}");
+            let name = format!("{}{number}", if purpose == Use::Nested { "g" } else { "k" });
             let linked = |node: Node| Node::Linked(link, Box::new(node));
             let shown = purpose == Use::Nested || self.dice.chance(90);
             if shown {
@@ -296,7 +298,8 @@ impl Maker<'_> {
         }
         for number in 0..u64::from(items.is_empty()) + self.dice.below(4) {
             let (node, field) = self.aggregate(purpose);
-            let name = format!("n{number}");
+            // Not as a derived table's columns are called: an alias goes before them in ORDER BY.
+            let name = format!("{}{number}", if purpose == Use::Nested { "n" } else { "h" });
             let alias = purpose == Use::Nested || self.dice.chance(50);
             items.push(if alias { row([node, text(format!("AS {name}"))]) } else { node });
             fields.push(Field { name, ..field });
@@ -307,7 +310,7 @@ impl Maker<'_> {
         let condition = self.condition();
         let having = self.having();
         let rollup = match purpose == Use::Whole && self.dice.chance(6) {
-            true => maybe(text("WITH ROLLUP")),
+            true => maybe(marked(Mark::Temporary, text("WITH ROLLUP"))),
             false => Node::Nothing,
         };
         let plain = matches!(rollup, Node::Nothing);
@@ -360,7 +363,14 @@ impl Maker<'_> {
             return Node::Nothing;
         }
         let bound = self.dice.below(4);
-        let condition = match self.dice.below(4) {
+        let condition = match self.dice.below(5) {
+            4 if self.nesting > 0 => {
+                let table = self.dice.pick(self.tables).name;
+                marked(
+                    Mark::WarningsVary,
+                    expr([text(format!("COUNT(*) * 20 > (SELECT COUNT(*) FROM {table} h)"))]),
+                )
+            }
             0 => {
                 let argument = self.exact_argument();
                 expr([text("SUM("), argument, text(")"), text(format!("> {bound}"))])
@@ -405,7 +415,7 @@ impl Maker<'_> {
         let (mut items, mut fields) = self.items(purpose);
         for number in 0..1 + self.dice.below(2) {
             let name = format!("w{number}");
-            let function = *self.dice.pick(&[
+            let written = *self.dice.pick(&[
                 "ROW_NUMBER()",
                 "RANK()",
                 "DENSE_RANK()",
@@ -417,9 +427,9 @@ impl Maker<'_> {
                 "NTILE(3)",
             ]);
             let argument = self.exact_argument();
-            let function = match function.split_once("{e}") {
+            let function = match written.split_once("{e}") {
                 Some((before, after)) => row([text(before), argument, text(after)]),
-                None => text(function),
+                None => text(written),
             };
             let partition = match self.field(|field| field.form.sortable()) {
                 Some(place) if self.dice.chance(70) => {
@@ -428,7 +438,19 @@ impl Maker<'_> {
                 }
                 _ => Node::Nothing,
             };
-            let over = row([text("OVER ("), partition, text("ORDER BY"), self.tie(), text(")")]);
+            let framed =
+                ["COUNT(*)", "SUM({e})", "FIRST_VALUE({e})", "MAX({e})"].contains(&written);
+            let frame = match framed && self.dice.chance(35) {
+                true => maybe(text(*self.dice.pick(&[
+                    "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+                    "ROWS UNBOUNDED PRECEDING",
+                    "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
+                    "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+                ]))),
+                false => Node::Nothing,
+            };
+            let tie = self.tie();
+            let over = row([text("OVER ("), partition, text("ORDER BY"), tie, frame, text(")")]);
             items.push(row([function, over, text(format!("AS {name}"))]));
             fields.push(Field { name, form: computed(Want::Number), nullable: true });
         }
@@ -481,8 +503,19 @@ impl Maker<'_> {
             "INTERSECT" => " INTERSECT ",
             _ => " UNION DISTINCT ",
         };
-        let node = row([list(branches, separator, 1), order]);
-        whole(Use::Whole, &[Mark::Folded, Mark::Grouped], node)
+        let united = match self.dice.chance(25) {
+            true => {
+                let mut parts = branches.into_iter();
+                let mut mixed = vec![parts.next().unwrap_or(Node::Nothing)];
+                for branch in parts {
+                    let words = ["UNION", "UNION ALL", "EXCEPT", "INTERSECT"];
+                    mixed.push(maybe(row([text(*self.dice.pick(&words)), branch])));
+                }
+                row(mixed)
+            }
+            false => list(branches, separator, 1),
+        };
+        whole(Use::Whole, &[Mark::Folded, Mark::Grouped], row([united, order]))
     }
 
     fn without_from(&mut self) -> Node {
@@ -497,6 +530,9 @@ impl Maker<'_> {
     }
 
     fn with(&mut self) -> Node {
+        if self.dice.chance(20) {
+            return self.with_recursive();
+        }
         if self.nesting == 0 || self.dice.chance(25) {
             let last = self.dice.below(7);
             let counted =
@@ -514,12 +550,46 @@ impl Maker<'_> {
         self.nesting += 1;
         let name = "cte".to_owned();
         self.scope = vec![Source { alias: name, fields: inner.fields, keys: 0 }];
+        let from = match self.dice.chance(40) {
+            true => self.joined_to(text("cte")),
+            false => text("cte"),
+        };
+        let from = row([text("FROM"), from]);
         let outer = match self.dice.chance(60) {
-            true => self.plain(text("FROM cte"), Use::Whole),
-            false => self.grouped(text("FROM cte"), Use::Whole),
+            true => self.plain(from, Use::Whole),
+            false => self.grouped(from, Use::Whole),
         };
         let node = row([text("WITH cte AS ("), inner.node, text(")"), outer.node]);
         marked(Mark::Merged, marked(Mark::WarningsVary, node))
+    }
+
+    /// A chain of rows of a table.
+    fn with_recursive(&mut self) -> Node {
+        let table = self.dice.pick(self.tables).clone();
+        let (name, first, deep) = (table.name, self.dice.below(20), 1 + self.dice.below(4));
+        let step = *self.dice.pick(&["UNION ALL", "UNION"]);
+        let (what, order) = match self.dice.chance(50) {
+            true => ("r.id, r.deep", "ORDER BY r.id, r.deep"),
+            false => ("COUNT(*), MAX(r.deep)", ""),
+        };
+        let node = text(format!(
+            "WITH RECURSIVE r AS (SELECT id, 1 AS deep FROM {name} WHERE id < {first} {step} \
+             SELECT n.id, r.deep + 1 FROM r JOIN {name} n ON n.id = r.id + 1 WHERE r.deep < {deep}) \
+             SELECT {what} FROM r {order}"
+        ));
+        marked(Mark::WarningsVary, marked(Mark::Merged, node))
+    }
+
+    /// Sets a variable that statements show and compare with.
+    fn user_variable(&mut self) -> Node {
+        let table = self.dice.pick(self.tables).name;
+        let value = match self.dice.below(4) {
+            0 => format!("(SELECT MAX(id) FROM {table})"),
+            1 => format!("(SELECT COUNT(*) FROM {table})"),
+            2 => self.dice.below(9).to_string(),
+            _ => "@u1 + 1".to_owned(),
+        };
+        text(format!("SET @u1 = {value}"))
     }
 
     /// A query of one value.
@@ -540,7 +610,7 @@ impl Maker<'_> {
     }
 
     /// A predicate with a query in it.
-    fn subquery_truth(&mut self) -> Node {
+    pub fn subquery_truth(&mut self) -> Node {
         self.nesting -= 1;
         let place = self.field(|field| field.form.sortable() && !field.form.folds());
         let column = place.map(|(source, field)| self.column(source, field));
@@ -559,8 +629,19 @@ impl Maker<'_> {
             _ => String::new(),
         };
         let from = |items: &str| format!("(SELECT {items} FROM {} AS sub WHERE", table.name);
-        let chosen = self.dice.below(4);
+        let other = self.dice.pick(self.tables).name;
+        let chosen = self.dice.below(9);
         let (before, after) = match (column, chosen) {
+            (Some(column), 4) => (row([column, text("NOT IN"), text(from("sub.id"))]), ")"),
+            (Some(column), 5) => (row([column, text(">= ALL"), text(from("sub.id"))]), ")"),
+            (Some(column), 6) => {
+                let pair = row([text("("), column, text(", 1) IN")]);
+                (row([pair, text(from("sub.id, sub.id > 0"))]), ")")
+            }
+            (Some(column), 7) => {
+                let first = format!("IN (SELECT w.id FROM {other} w UNION SELECT sub.id FROM");
+                (row([column, text(format!("{first} {} AS sub WHERE", table.name))]), ")")
+            }
             (Some(column), 0) => (row([column, text("IN"), text(from("sub.id"))]), ")"),
             (Some(column), 1) => (row([column, text(">"), text(from("MAX(sub.id)"))]), ")"),
             (Some(column), 2) => (row([column, text("= ANY"), text(from("sub.id"))]), ")"),

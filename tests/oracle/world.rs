@@ -78,6 +78,19 @@ impl World {
         Ok(round)
     }
 
+    /// Starts servers again that are down; whether there were any.
+    pub fn revive(&self) -> Result<bool, String> {
+        let mut any = false;
+        for server in &self.servers {
+            if server.query("SELECT 1").is_err() {
+                any = true;
+                let _ = server.kill9();
+                server.restart()?;
+            }
+        }
+        Ok(any)
+    }
+
     fn clear(&self, set: &Set) -> Result<(), String> {
         self.servers[0].execute_all(&[&format!("DROP DATABASE IF EXISTS {}", set.name)])?;
         for number in 0..set.databases {
@@ -193,6 +206,11 @@ impl Round<'_> {
         self.proxy.log_tail()
     }
 
+    /// See [`World::revive`].
+    pub fn revive(&self) -> Result<bool, String> {
+        self.world.revive()
+    }
+
     /// Puts these tables back to the rows that the round began with.
     pub fn reset(&self, names: &[&str]) -> Result<(), String> {
         let tables: Vec<Table> =
@@ -212,14 +230,31 @@ impl Round<'_> {
     }
 
     fn fill(&self, tables: &[Table]) -> Result<(), String> {
-        let mut statements = vec!["SET sql_mode = ''".to_owned()];
+        let mode = "SET sql_mode = ''".to_owned();
+        let (mut plain, mut weir) = (vec![mode.clone()], vec![mode.clone()]);
         for table in tables {
             let letter = u64::from(table.name.as_bytes()[0]);
-            statements.push(table.filling(&mut Dice::new(self.seed ^ (letter << 32))));
+            let rows = table.filling(&mut Dice::new(self.seed ^ (letter << 32)));
+            let insert = |name: &str, rows: &[&str]| {
+                format!("INSERT INTO {name} VALUES {}", rows.join(", "))
+            };
+            let all: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
+            plain.push(insert(table.name, &all));
+            // Weir puts no row anywhere whose shard key is NULL: such rows came in otherwise.
+            let apart = |null: &bool| *null && table.sharded();
+            let keyed: Vec<&str> =
+                rows.iter().filter(|(_, n)| !apart(n)).map(|(row, _)| row.as_str()).collect();
+            weir.push(insert(table.name, &keyed));
+            let places = physical(self.set, table);
+            let nulls = rows.iter().filter(|(_, n)| apart(n));
+            for ((row, _), (group, place)) in nulls.zip(places.iter().cycle()) {
+                self.world.servers[*group].execute_all(&[&mode, &insert(place, &[row])])?;
+            }
         }
-        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
-        sql::execute(&self.plain_url(), &statements)?;
-        sql::execute(&self.weir_url(), &statements)
+        let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
+        let weir: Vec<&str> = weir.iter().map(String::as_str).collect();
+        sql::execute(&self.plain_url(), &plain)?;
+        sql::execute(&self.weir_url(), &weir)
     }
 }
 

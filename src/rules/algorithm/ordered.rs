@@ -193,6 +193,15 @@ impl DateRule {
     }
 
     pub(crate) fn shard(&self, value: &Value, count: u32) -> Result<u32, String> {
+        // Zero dates lie before every unit.
+        let zero = match value {
+            Value::Date(date) => *date == Date::ZERO,
+            Value::DateTime(moment) => moment.date == Date::ZERO,
+            _ => false,
+        };
+        if let (true, false, Some(otherwise)) = (zero, self.cycle, self.otherwise) {
+            return Ok(otherwise);
+        }
         let units =
             self.units(value).ok_or_else(|| format!("{value} is not a date of the calendar"))?;
         self.of_units(units, count).ok_or_else(|| {

@@ -414,6 +414,8 @@ impl<'a> Builder<'a> {
                 let span = Span { start: raw.span.start, end };
                 self.push(ParserToken::HexStringLiteral(String::new()), span);
             }
+            // The last one counts.
+            "COLLATE" if operand && self.is(1, "COLLATE") => self.at += 1,
             "BINARY" if !operand && !self.closes(0) => self.push(ParserToken::Tilde, raw.span),
             "NOT" if !operand && self.mode.has(LexMode::HIGH_NOT_PRECEDENCE) => {
                 self.push(ParserToken::Tilde, raw.span);

@@ -199,3 +199,17 @@ CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
 -- refused: workbench_session
 SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id;
 DROP TEMPORARY TABLE only_here;
+
+-- Values that SET takes from tables
+SET @n = (SELECT COUNT(*) FROM orders);
+SELECT @n;
+SET @n = (SELECT MAX(order_id) FROM orders WHERE user_id = 5), @t = (SELECT MAX(title) FROM items) ;
+SELECT @n, @t;
+SET @n = 1 + (SELECT COUNT(*) FROM regions), @u = (SELECT name FROM users WHERE user_id = -1);
+SELECT @n, @u;
+SET @n = (SELECT user_id, name FROM users LIMIT 1);
+SET @n = (SELECT name FROM users);
+
+-- Keys that may mean several items
+SELECT order_id AS x, CONCAT(status, 'a') AS x FROM orders ORDER BY x, order_id LIMIT 20;
+SELECT order_id, total FROM orders ORDER BY -(-1) LIMIT 20;

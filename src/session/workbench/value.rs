@@ -1,0 +1,158 @@
+//! A value that SET computes of tables.
+//!
+//! Owns: `SET @a = (SELECT …)` wherever the tables live: one server's own answer, or the residual
+//! statement's over gathered rows. Never: leaves a value on a connection: it becomes the session's
+//! own.
+
+use super::bench::Deadline;
+use super::layout::Known;
+use super::{Work, renamed};
+use crate::backend::connection::Pipelining;
+use crate::backend::state::State;
+use crate::error::{Error, Result};
+use crate::executor::rename::Names;
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::{Rendered, Route, Target};
+use crate::planner::splice::Form;
+use crate::session::Session;
+use crate::session::forward::Failure;
+use crate::session::lend::Purpose;
+use crate::session::own::{Rows, rows};
+use crate::session::query::Manner;
+use crate::session::variables::take_values;
+use crate::sql::set::{Assignment, SetTarget};
+use crate::sql::template::Lexed;
+use crate::sql::token::Token;
+
+/// Whether a part of a statement holds a query of tables.
+pub(in crate::session) fn holds_query(
+    sql: &[u8],
+    tokens: &[Token],
+    part: &std::ops::Range<usize>,
+) -> bool {
+    let holds = |word: &str| {
+        tokens.iter().any(|token| part.contains(&token.range().start) && token.is_word(sql, word))
+    };
+    holds("SELECT") && holds("FROM")
+}
+
+impl Session {
+    /// One assignment of a SET whose value holds a query.
+    pub(in crate::session) async fn set_from_query(
+        &mut self,
+        sql: &[u8],
+        assignment: &Assignment,
+        state: &mut State,
+    ) -> Result<()> {
+        let SetTarget::UserVariable(name) = &assignment.target else {
+            return Err(Error::refused(
+                "set_query",
+                "Only user variables are set to what a query gives: set one first, and the system \
+                 variable from it",
+            ));
+        };
+        let text = sql.get(assignment.range.clone()).unwrap_or_default();
+        let behind = text.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
+        let question = [b"SELECT ", text.get(behind..).unwrap_or_default()].concat();
+        let found = Box::pin(self.value_of(&question)).await.map_err(|failure| match failure {
+            Failure::Statement(error) => error,
+            Failure::Session(_) => Error::unavailable("interrupted", "The session ends"),
+        })?;
+        take_values(&found, std::slice::from_ref(name), state)
+    }
+
+    /// The row of a SELECT that has no FROM of its own.
+    async fn value_of(&mut self, question: &[u8]) -> Result<Rows, Failure> {
+        let snapshot = self.snapshot();
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(question, &self.dialect, &mut lexed)?;
+        let plan = self.plan(&snapshot, question, &lexed).await?;
+        self.check_rights(&plan)?;
+        self.allow_groups(&plan)?;
+        let session = self.facts();
+        let binding = Binding {
+            sql: question,
+            lexed: &lexed,
+            dialect: self.dialect,
+            parameters: &[],
+            rules: &snapshot.rules,
+            session: &session,
+        };
+        match plan.bind(&binding) {
+            Route::Refuse(error) => Err(error.into()),
+            Route::Forward(target) => self.value_at(&plan, &target, &binding).await,
+            Route::Workbench(bench) => {
+                let manner =
+                    Manner { parameters: &[], arguments: None, binary: false, more: false };
+                let deadline = self.deadline(&plan.facts, &snapshot);
+                let (plan, binding, snapshot) = (&*plan, &binding, &snapshot);
+                let work = Work {
+                    snapshot,
+                    plan,
+                    bench,
+                    binding,
+                    manner,
+                    loose: true,
+                    deadline,
+                    fresh: false,
+                };
+                self.value_on_workbench(&work, deadline).await
+            }
+            _ => Err(Error::refused(
+                "set_query",
+                "SET takes no value from this statement: select it and set the value",
+            )
+            .into()),
+        }
+    }
+
+    async fn value_at(
+        &mut self,
+        plan: &Plan,
+        target: &Target,
+        binding: &Binding<'_>,
+    ) -> Result<Rows, Failure> {
+        let mut written = Vec::new();
+        let text = match plan.render(target, binding, Form::Text, &mut written)? {
+            Rendered::AsIs => binding.sql,
+            Rendered::Written => &written,
+        };
+        let snapshot = self.snapshot();
+        let in_transaction = self.is_in_transaction() || !self.state.autocommit();
+        let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
+        let mut lent = self.lend(&snapshot, target, purpose).await?;
+        let found = match lent.send_lead().await {
+            Ok(()) => rows(&mut lent, text).await,
+            Err(error) => Err(error),
+        };
+        self.settle(target.group, lent, &snapshot).await;
+        Ok(found.map_err(|error| Names(&plan.renamings(target)).error(error))?)
+    }
+
+    async fn value_on_workbench(
+        &mut self,
+        work: &Work<'_>,
+        deadline: Deadline,
+    ) -> Result<Rows, Failure> {
+        let gatherings = self.gatherings(work, Form::Text).await?;
+        let layout = self.layout(work, &gatherings)?;
+        let mut bench = self.make_tables(work, &layout, &gatherings).await?;
+        let due = gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
+        let (known, moving) = (Known::of(work, &layout), self.moving(&work.plan.facts));
+        self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;
+        let mut text = Vec::new();
+        let sources = layout.sources(work.bench);
+        work.plan.residual_text(work.bench, &sources, work.binding, Form::Text, &mut text)?;
+        let names = layout.renamings(work.bench, &bench);
+        let state = self.residual_state(&bench);
+        let answered = async {
+            bench.lent.enter(&state, Pipelining::Nothing).await?;
+            rows(&mut bench.lent, &text).await
+        };
+        let found = self.bench_step(deadline, answered).await;
+        self.running.end();
+        self.clear_bench(bench, &text).await;
+        found.map_err(|failure| renamed(failure, &names))
+    }
+}
