@@ -10,6 +10,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::charset::Collation;
 use crate::protocol::column::Column;
 use crate::protocol::eof::EofPacket;
+use crate::protocol::field::FieldType;
 use crate::protocol::response::write_column_count;
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
@@ -36,11 +37,11 @@ impl Columns {
 
     /// Compares another target's definitions with these: what differs, in words. Lengths, decimals
     /// and flags such as NOT NULL may differ; types, signs and collations decide how values are
-    /// read and merged.
+    /// read and merged. `text`: rows come in the text protocol, where all integers are digits.
     ///
     /// # Errors
     /// A definition that can't be read.
-    pub fn difference(&self, others: &[Vec<u8>]) -> Result<Option<String>> {
+    pub fn difference(&self, others: &[Vec<u8>], text: bool) -> Result<Option<String>> {
         if others.len() != self.shapes.len() {
             let text = format!("{} columns instead of {}", others.len(), self.shapes.len());
             return Ok(Some(text));
@@ -48,11 +49,12 @@ impl Columns {
         for (place, (shape, payload)) in self.shapes.iter().zip(others).enumerate() {
             let column = Column::parse(payload)?;
             let other = Shape::from(&column);
-            // How long a computed text may be is told by way of its type: MySQL's word for that changes
-            // from one execution of a prepared statement to the next.
-            let lengths = column.org_name.is_empty()
-                && other.field_type.is_blob()
-                && shape.field_type.is_blob();
+            // The type of what is computed follows from what MySQL found out beforehand, of empty
+            // tables for instance: a longer or a shorter text or number, read the same way.
+            let computed = column.org_name.is_empty() && !other.labels && !shape.labels;
+            let both = |is: fn(FieldType) -> bool| is(other.field_type) && is(shape.field_type);
+            let lengths = computed
+                && (both(FieldType::is_text_or_bytes) || text && both(FieldType::is_integer));
             let is_same = (other.field_type == shape.field_type || lengths)
                 && other.unsigned == shape.unsigned
                 && other.labels == shape.labels

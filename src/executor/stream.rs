@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use crate::error::{Error, Fault, Result};
 use crate::executor::columns::Columns;
 use crate::executor::held::HeldRows;
-use crate::executor::lane::{Begun, Lane, Next, Part};
+use crate::executor::lane::{Begun, Command, Lane, Next, Part};
 use crate::executor::merge::{Flow, Gathering, Tournament};
 use crate::executor::rename::Names;
 use crate::observe::budget::Reservation;
@@ -227,7 +227,7 @@ impl<'r, 'c> Merging<'r, 'c> {
         let Some((part, Begun::Rows(payloads))) = begun else {
             return Err(Stop::Failed(lane.hostile("OK where rows were due")));
         };
-        check(&self.columns, &payloads, lane, part.shard).map_err(Stop::Failed)?;
+        check(&self.columns, &payloads, lane, &part).map_err(Stop::Failed)?;
         input.rows = Rows::Live;
         Ok(())
     }
@@ -399,9 +399,10 @@ pub fn check(
     columns: &Columns,
     payloads: &[Vec<u8>],
     lane: &mut Lane<'_>,
-    shard: Option<u32>,
+    part: &Part<'_>,
 ) -> Result<()> {
-    let difference = columns.difference(payloads).map_err(|error| blame(lane, error))?;
+    let (shard, text) = (part.shard, !matches!(part.command, Command::Execute { .. }));
+    let difference = columns.difference(payloads, text).map_err(|error| blame(lane, error))?;
     let Some(difference) = difference else { return Ok(()) };
     Err(Error::new(
         Fault::Refused,

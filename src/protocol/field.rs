@@ -90,9 +90,9 @@ impl FieldType {
         matches!(self.0, 0x0f | 0xf7..=0xfe)
     }
 
-    /// Whether it is one of the four sizes of TEXT and BLOB.
-    pub const fn is_blob(self) -> bool {
-        matches!(self.0, 0xf9..=0xfc)
+    /// Whether it is text or bytes of any length, which all travel alike.
+    pub const fn is_text_or_bytes(self) -> bool {
+        matches!(self.0, 0x0f | 0xf9..=0xfe)
     }
 }
 

@@ -153,7 +153,12 @@ impl Maker<'_> {
             3 if purpose == Use::Whole => "SELECT SQL_CALC_FOUND_ROWS",
             _ => "SELECT",
         };
-        let condition = self.condition();
+        // What is counted over shards is gathered with its conditions applied.
+        let counted = word == "SELECT SQL_CALC_FOUND_ROWS";
+        let condition = match self.condition() {
+            condition if counted => marked(Mark::WarningsVary, condition),
+            condition => condition,
+        };
         let order = self.order(purpose, true);
         let lock = match purpose == Use::Whole && self.dice.chance(3) {
             true => maybe(text(*self.dice.pick(&["FOR UPDATE", "LOCK IN SHARE MODE"]))),

@@ -1,5 +1,19 @@
 -- Shapes that no merge answers: the rows are gathered, and MySQL runs the statement over them.
 
+-- Keys that may mean several items
+SELECT order_id AS x, CONCAT(status, 'a') AS x FROM orders ORDER BY x, order_id LIMIT 20;
+SELECT order_id, total FROM orders ORDER BY -(-1) LIMIT 20;
+
+-- Values that SET takes from tables
+SET @n = (SELECT COUNT(*) FROM orders);
+SELECT @n;
+SET @n = (SELECT MAX(order_id) FROM orders WHERE user_id = 5), @t = (SELECT MAX(title) FROM items);
+SELECT @n, @t;
+SET @n = 1 + (SELECT COUNT(*) FROM regions);
+SELECT @n;
+SET @n = (SELECT user_id, name FROM users LIMIT 1);
+SET @n = (SELECT name FROM users);
+
 -- Joins
 SELECT a.order_id, b.order_id FROM orders a JOIN orders b ON a.total = b.total AND a.order_id < b.order_id ORDER BY a.order_id, b.order_id;
 SELECT o.order_id, l.line, l.item_id FROM orders o JOIN order_items l ON l.order_id = o.order_id WHERE o.user_id < 9 ORDER BY o.order_id, l.line;
@@ -199,17 +213,3 @@ CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
 -- refused: workbench_session
 SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id;
 DROP TEMPORARY TABLE only_here;
-
--- Values that SET takes from tables
-SET @n = (SELECT COUNT(*) FROM orders);
-SELECT @n;
-SET @n = (SELECT MAX(order_id) FROM orders WHERE user_id = 5), @t = (SELECT MAX(title) FROM items) ;
-SELECT @n, @t;
-SET @n = 1 + (SELECT COUNT(*) FROM regions), @u = (SELECT name FROM users WHERE user_id = -1);
-SELECT @n, @u;
-SET @n = (SELECT user_id, name FROM users LIMIT 1);
-SET @n = (SELECT name FROM users);
-
--- Keys that may mean several items
-SELECT order_id AS x, CONCAT(status, 'a') AS x FROM orders ORDER BY x, order_id LIMIT 20;
-SELECT order_id, total FROM orders ORDER BY -(-1) LIMIT 20;
