@@ -6,7 +6,8 @@
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
 # make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql)
-# make suites     sqllogictest (WEIR_SQLLOGICTEST=folder, EVERY=, ONLY=) and TPC-H (SCALE=) over shards (SUITE=slt|tpch, SERVERS=)
+# make suites     sqllogictest (WEIR_SQLLOGICTEST=folder, EVERY=, ONLY=), TPC-H (SCALE=) and MariaDB's mysqltest files
+#                 (ONLY=, LAYOUT=text|prepared) through Weir (SUITE=slt|tpch|mtr, SERVERS=)
 # make check      formatting and clippy
 #
 # SERVERS=docker runs the tests against containers (WEIR_MYSQL_IMAGE, WEIR_MARIADB_IMAGE).

@@ -427,6 +427,11 @@ impl Connection {
 
     // ---- session state -------------------------------------------------------------------------
 
+    /// A routine may have assigned this variable: its next value is sent, whatever was last.
+    pub fn doubt_user_variable(&mut self, name: &str) {
+        self.applied.doubt(name);
+    }
+
     /// The state last applied.
     pub fn applied(&self) -> &Applied {
         &self.applied

@@ -275,6 +275,11 @@ impl Applied {
         self.settled = true;
     }
 
+    /// The user variable has no known value, so that any is another one.
+    pub fn doubt(&mut self, name: &str) {
+        self.state.set_user_variable(name, Some(b"'unknown'"));
+    }
+
     /// The charsets are not certain any more.
     pub fn unsettle(&mut self) {
         self.settled = false;

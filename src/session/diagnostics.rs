@@ -61,7 +61,7 @@ impl Session {
         }
         let (offset, limit) = limit_of(words)?;
         let mut table =
-            Table::new(&[("Level", Kind::Text), ("Code", Kind::Code), ("Message", Kind::Text)]);
+            Table::new(&[("Level", Kind::Of(7)), ("Code", Kind::Code), ("Message", Kind::Of(512))]);
         for diagnostic in self.last.diagnostics.iter().filter(chosen).skip(offset).take(limit) {
             let code = diagnostic.errno.to_string();
             table.row([Some(&*diagnostic.level), Some(&*code), Some(&*diagnostic.message)]);

@@ -105,6 +105,13 @@ impl Held {
         }
     }
 
+    /// The client assigns a variable, which a statement of a held connection may have changed.
+    pub fn assigned(&mut self, name: &str) {
+        for (_, lent) in self.entries.iter_mut().filter(|(_, lent)| !lent.pins().is_empty()) {
+            lent.doubt_user_variable(name);
+        }
+    }
+
     /// The groups held now.
     pub fn groups(&self) -> SmallVec<[GroupId; 1]> {
         self.entries.iter().map(|(group, _)| *group).collect()

@@ -163,7 +163,38 @@ pub(super) fn select_items(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
 
 /// Whether an item ends in `AS name` or `expression name`.
 fn has_alias(sql: &[u8], item: &[Token]) -> bool {
-    let [.., before, last] = item else { return false };
+    // Words that want a value behind them.
+    const OPERATORS: [&str; 24] = [
+        "AND",
+        "OR",
+        "XOR",
+        "NOT",
+        "IS",
+        "IN",
+        "LIKE",
+        "RLIKE",
+        "REGEXP",
+        "BETWEEN",
+        "DIV",
+        "MOD",
+        "BINARY",
+        "COLLATE",
+        "ESCAPE",
+        "SOUNDS",
+        "INTERVAL",
+        "CASE",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "DATE",
+        "TIME",
+        "TIMESTAMP",
+    ];
+    let [rest @ .., before, last] = item else { return false };
+    let unit = rest.last().is_some_and(|word| word.is_word(sql, "INTERVAL"));
+    if before.is_any(sql, &OPERATORS) || unit || last.is_word(sql, "END") {
+        return false;
+    }
     let nameable = last.is_name() || last.kind == TokenKind::String;
     let ends_a_value = before.is_name() || before.kind.is_literal() || before.is_symbol(sql, ")");
     last.depth == 0 && nameable && ends_a_value
@@ -274,6 +305,13 @@ mod tests {
             resolved("SELECT concat(database(), '()') FROM t").as_deref(),
             Some(
                 "SELECT concat(NULLIF(COALESCE('shop', DATABASE()),''), '()') AS `concat(database(), '()')` FROM t"
+            )
+        );
+        assert_eq!(
+            resolved("SELECT user() LIKE '%@%', user() COLLATE utf8_bin").as_deref(),
+            Some(
+                "SELECT NULLIF(COALESCE('app@10.0.0.1', USER()),'') LIKE '%@%' AS `user() LIKE '%@%'`, \
+                 NULLIF(COALESCE('app@10.0.0.1', USER()),'') COLLATE utf8_bin AS `user() COLLATE utf8_bin`"
             )
         );
         assert_eq!(

@@ -20,12 +20,12 @@ use crate::executor::insert_id::InsertId;
 use crate::executor::pass::{self, Broken, Terms};
 use crate::executor::rename::Names;
 use crate::name::GroupId;
-use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::fill::{Filled, Origin};
 use crate::planner::lookup::Within;
-use crate::planner::plan::{Access, PreparedForm, Rendered, Route, Target};
+use crate::planner::plan::{Access, PreparedForm, Rendered, Route, SessionAction, Target};
 use crate::planner::splice::Form;
+use crate::planner::{Action, Plan};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
 use crate::protocol::command;
@@ -87,6 +87,7 @@ impl Session {
         if self.prepared.held.len() >= limit {
             return Err(error_code::too_many_statements(limit).into());
         }
+        let warned = std::mem::take(&mut self.last.diagnostics);
         self.last.begin();
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(sql, &self.dialect, &mut lexed)?;
@@ -98,6 +99,10 @@ impl Session {
         }
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, &lexed).await?;
+        if matches!(plan.action, Action::Session(SessionAction::Diagnostics)) {
+            // SHOW WARNINGS shows what was there before it was prepared.
+            self.last.diagnostics = warned;
+        }
         self.check_rights(&plan)?;
         let (columns, definitions) = match self.describe(&snapshot, &plan, sql, &lexed).await {
             Err(Failure::Statement(error)) if error.code == NOT_UNDERSTOOD => {

@@ -14,6 +14,7 @@ use crate::protocol::response::write_column_count;
 use crate::protocol::row::{write_binary_row, write_text_row};
 use crate::protocol::status::StatusFlags;
 use crate::session::{Session, folded};
+use crate::sql::lex::ServerKind;
 
 /// MYSQL_TYPE_VAR_STRING.
 const VAR_STRING: FieldType = FieldType(0xfd);
@@ -29,6 +30,8 @@ const UTF8MB4: u16 = 45;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// A text of at most so many characters, as servers describe it.
+    Of(u32),
     /// A decimal number that fits an `i64`.
     Number,
     /// An error's number: unsigned, of four bytes.
@@ -102,6 +105,7 @@ impl Session {
             let length = u32::try_from(widest.max().unwrap_or(0).max(64) * 4).unwrap_or(u32::MAX);
             let column = match kind {
                 Kind::Text => text_column(name, length),
+                Kind::Of(characters) => text_column(name, characters * 4),
                 Kind::Number => Column {
                     collation: BINARY,
                     length: 20,
@@ -111,10 +115,10 @@ impl Session {
                 },
                 Kind::Code => Column {
                     collation: BINARY,
-                    length: 4,
+                    length: if self.dialect.server == ServerKind::MySql { 5 } else { 4 },
                     field_type: LONG,
                     decimals: 0,
-                    flags: FieldFlags::UNSIGNED,
+                    flags: FieldFlags::UNSIGNED.with(FieldFlags::BINARY),
                     ..text_column(name, length)
                 },
             };
@@ -123,7 +127,11 @@ impl Session {
                 table.rows.iter().any(|row| row.get(place).is_some_and(Option::is_none));
             let flags =
                 if holds_null { column.flags } else { column.flags.with(FieldFlags::NOT_NULL) };
-            let column = Column { flags, ..column };
+            let decimals = match column.field_type == VAR_STRING {
+                true if self.dialect.server == ServerKind::MariaDb => NOT_FIXED,
+                _ => column.decimals,
+            };
+            let column = Column { flags, decimals, ..column };
             self.stream.write_with(|out| column.write(out));
         }
         if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
@@ -143,7 +151,7 @@ impl Session {
                 .zip(values)
                 .zip(&numbers)
                 .map(|((kind, value), number)| match kind {
-                    Kind::Text => (VAR_STRING, value),
+                    Kind::Text | Kind::Of(_) => (VAR_STRING, value),
                     Kind::Number => (LONGLONG, value.map(|_| &number[..])),
                     Kind::Code => (LONG, value.map(|_| &number[..4])),
                 })
@@ -161,6 +169,9 @@ impl Session {
         if more { status.with(StatusFlags::MORE_RESULTS) } else { status }
     }
 }
+
+/// MariaDB's number for no fixed count of decimals.
+const NOT_FIXED: u8 = 39;
 
 /// The definition of a text column of Weir's own.
 pub fn text_column(name: &str, length: u32) -> Column<'_> {

@@ -55,6 +55,16 @@ impl Session {
     }
 
     async fn keep_text(&mut self, name: String, text: Vec<u8>) -> Result<(), Failure> {
+        let first = lex::tokens(&text, self.dialect, self.ctx.lexer.limits())?;
+        let mut first = first.iter().filter(|token| !token.kind.is_trivia());
+        let itself = first
+            .next()
+            .is_some_and(|word| word.is_any(&text, &["PREPARE", "EXECUTE", "DEALLOCATE"]));
+        if itself {
+            self.named.remove(&name);
+            let message = "This command is not supported in the prepared statement protocol yet";
+            return Err(Error::new(Fault::Client, 1295, b"HY000", "", message).into());
+        }
         let limit = self.settings.limits.prepared_statements as usize;
         if !self.named.contains_key(&name) && self.named.len() >= limit {
             return Err(crate::protocol::error_code::too_many_statements(limit).into());

@@ -98,7 +98,8 @@ impl Session {
                     state.set_autocommit(on);
                 }
                 Local::UserVariable(name, value) => {
-                    state.set_user_variable(&name, value.as_deref())
+                    self.held.assigned(&name);
+                    state.set_user_variable(&name, value.as_deref());
                 }
                 Local::Session(isolation, read_only) => {
                     if let Some(isolation) = isolation {
@@ -311,7 +312,7 @@ impl Session {
         }
         // What opens the transaction goes first.
         let outcome = match lent.send_lead().await {
-            Ok(()) => assigned(&mut lent, sql, assignments, state).await,
+            Ok(()) => self.assigned(&mut lent, sql, assignments, state).await,
             Err(error) => Err(error),
         };
         if names_id {
@@ -328,29 +329,34 @@ impl Session {
         self.settle(target.group, lent, &snapshot).await;
         outcome
     }
-}
 
-/// Sends the assignments as one SET, and reads what they became into `state`.
-async fn assigned(
-    lent: &mut Lent,
-    sql: &[u8],
-    assignments: &[&Assignment],
-    state: &mut State,
-) -> Result<()> {
-    let mut text = b"SET ".to_vec();
-    for (place, assignment) in assignments.iter().enumerate() {
-        if place > 0 {
-            text.push(b',');
+    /// Sends the assignments as one SET, and reads what they became into `state`.
+    async fn assigned(
+        &mut self,
+        lent: &mut Lent,
+        sql: &[u8],
+        assignments: &[&Assignment],
+        state: &mut State,
+    ) -> Result<()> {
+        let mut text = b"SET ".to_vec();
+        for (place, assignment) in assignments.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(sql.get(assignment.range.clone()).unwrap_or_default());
         }
-        text.extend_from_slice(sql.get(assignment.range.clone()).unwrap_or_default());
+        let ok = lent.simple(&text).await?;
+        if ok.warnings > 0 {
+            self.fetch_diagnostics(lent, &[]).await;
+            self.last.warnings = ok.warnings;
+        }
+        let taken = taken_over(lent, &ok.session_state, assignments, state).await;
+        if taken.is_err() {
+            // The SET was done and isn't known in full: nobody may have this connection again.
+            lent.condemn();
+        }
+        taken
     }
-    let ok = lent.simple(&text).await?;
-    let taken = taken_over(lent, &ok.session_state, assignments, state).await;
-    if taken.is_err() {
-        // The SET was done and isn't known in full: nobody may have this connection again.
-        lent.condemn();
-    }
-    taken
 }
 
 /// What a SET that was done has made of the state.

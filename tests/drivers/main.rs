@@ -31,7 +31,7 @@ const CANNOT_BE_HAD: i32 = 75;
 const PHYSICAL: [&str; 6] =
     ["shop_000", "users_00", "orders_00", "order_items_00", "items_00", "stock_00"];
 /// The longest run of one client on one side.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_secs(1800);
 
 #[derive(Default)]
 struct Args {
@@ -186,12 +186,13 @@ impl Sides {
         let mut statements = vec![create.as_str(), grant.as_str()];
         statements.extend(kept.split_terminator(';'));
         primary.execute_all(&statements)?;
+        let own = self.schemas_of_suites()?;
         let path = self.rig.rules.join("users.yaml");
         let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
         let sha2 = verifier(user)?;
         let text = text.replacen(
             "    schemas: [shop]\n",
-            &format!("    sha2: \"{sha2}\"\n    schemas: [shop, suite1, suite2]\n"),
+            &format!("    sha2: \"{sha2}\"\n    schemas: [shop, suite1, suite2{own}]\n"),
             1,
         );
         fs::write(&path, text).map_err(|error| error.to_string())?;
@@ -203,6 +204,34 @@ impl Sides {
         fs::write(self.rig.rules.join("suites.yaml"), format!("schemas:\n{suites}"))
             .map_err(|error| error.to_string())?;
         self.rig.proxy.admin("RELOAD").map(|_| ())
+    }
+
+    /// What foreign suites declare beside their `run`: `rules.yaml`, and in `schemas` the databases
+    /// that it needs (`plain`, `g0`, `g1`) and the schemas that the account may use (`weir`). Gives
+    /// the latter, each behind a comma.
+    fn schemas_of_suites(&self) -> Result<String, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign");
+        let mut own = String::new();
+        for suite in clients(&folder, &[])? {
+            let Ok(text) = fs::read_to_string(suite.join("schemas")) else { continue };
+            let name = suite.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::copy(suite.join("rules.yaml"), self.rig.rules.join(format!("{name}.yaml")))
+                .map_err(failed)?;
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                let (place, schema) = line.split_once(' ').ok_or("a place and a name")?;
+                let create = format!("CREATE DATABASE {schema} CHARACTER SET utf8mb4");
+                let user = proxy::USER;
+                let grant = format!("GRANT ALL ON {schema}.* TO {user}@'%'");
+                match place {
+                    "plain" => self.rig.groups[0].primary.execute_all(&[&create, &grant])?,
+                    "g0" => self.rig.groups[0].primary.execute_all(&[&create])?,
+                    "g1" => self.rig.groups[1].primary.execute_all(&[&create])?,
+                    _ => own.push_str(&format!(", {schema}")),
+                }
+            }
+        }
+        Ok(own)
     }
 
     /// What a client's script reads. `WEIR_SIDE` is `weir` or `plain`.

@@ -356,6 +356,9 @@ fn values_behind_using_may_be_known_to_a_server_alone() {
             "EXECUTE s USING @x, @y",
             "SELECT 'SELECT ? + ?' INTO @text",
             "PREPARE s FROM @text",
+            "PREPARE p FROM 'PREPARE s FROM ''SELECT 1'''",
+            "PREPARE p FROM 'EXECUTE s'",
+            "EXECUTE p",
             "EXECUTE s USING @x, @unknown",
         ];
         if rig.groups[0].primary.kind == crate::support::servers::Kind::MariaDb {
@@ -371,5 +374,38 @@ fn values_behind_using_may_be_known_to_a_server_alone() {
             ]);
         }
         as_on_one_server(rig, &statements);
+    }
+}
+
+#[test]
+fn a_prepared_show_warnings_shows_what_was_there() {
+    on_each(async |conn, _| {
+        conn.query_drop("SELECT CAST('x' AS SIGNED)").await?;
+        let found: Vec<(String, u16, String)> = conn.exec("SHOW WARNINGS", ()).await?;
+        assert_eq!(found.iter().map(|row| row.1).collect::<Vec<_>>(), [1292], "{found:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn warnings_are_described_as_one_server_describes_them() {
+    let shape = |url: &str| {
+        blocking(url, async |conn| {
+            let failed = |error: mysql_async::Error| error.to_string();
+            conn.query_drop("SET NAMES utf8mb4").await.map_err(failed)?;
+            conn.query_drop("SELECT CAST('x' AS SIGNED)").await.map_err(failed)?;
+            let row: Option<Row> = conn.query_first("SHOW WARNINGS").await.map_err(failed)?;
+            let row = row.ok_or("no warning")?;
+            let columns = row.columns_ref().iter().map(|column| {
+                let (flags, kind) = (column.flags(), column.column_type());
+                (column.column_length(), column.decimals(), flags, kind)
+            });
+            Ok(columns.map(|column| format!("{column:?}")).collect::<Vec<_>>())
+        })
+        .unwrap_or_else(|error| panic!("{error}"))
+    };
+    for rig in rig::shared_kinds() {
+        let (weir, plain) = (shape(&rig.url()), shape(&rig.plain_url()));
+        assert_eq!(weir, plain, "{}", rig.groups[0].primary.kind);
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::suite::exceptions::Exceptions;
 use crate::suite::place::World;
-use crate::suite::{slt, tpcc, tpch};
+use crate::suite::{mtr, slt, tpcc, tpch};
 use crate::support::servers::Kind;
 use crate::support::sql::{self, blocking};
 use crate::support::{engine, skip};
@@ -40,6 +40,40 @@ fn sqllogictest_is_answered_as_by_one_server() {
         assert!(outcome.compared > 1000, "{}", outcome.summary());
         outcome
     });
+}
+
+/// Files that take little time and speak of much: types, charsets, prepared statements, metadata.
+const MYSQLTEST: [&str; 12] = [
+    "func_encrypt_ucs2",
+    "func_int",
+    "func_isnull",
+    "func_regexp_pcre",
+    "func_set",
+    "func_sformat",
+    "func_test",
+    "metadata",
+    "ps_10nestset",
+    "ps_2myisam",
+    "type_varbinary",
+    "type_year",
+];
+
+#[test]
+fn mysqltest_is_answered_as_by_one_server() {
+    let tools = match mtr::Tools::find() {
+        Ok(tools) => tools,
+        Err(reason) => return skip::say(&format!("mysqltest: {reason}")),
+    };
+    let Some(world) = world(Kind::MariaDb) else { return };
+    let mut list = mtr::List::load();
+    let files = MYSQLTEST.map(str::to_owned);
+    for layout in &mtr::LAYOUTS {
+        let outcome = mtr::run(&world, &tools, &files, layout, &mut list);
+        let outcome = outcome.unwrap_or_else(|reason| panic!("{reason}"));
+        println!("{}: {}", layout.name, outcome.summary());
+        assert!(outcome.files == files.len() && outcome.lines > 5000, "{}", outcome.summary());
+        assert!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
+    }
 }
 
 fn tpch(kind: Kind, scale: f64, queries: &[i32], layouts: &[(&str, &str)]) {

@@ -26,7 +26,6 @@ use suite::slt::Outcome;
 use suite::{mtr, slt, tpch};
 use support::servers::Kind;
 
-const MYSQLTEST: &str = include_str!("../data/suite/mysqltest.txt");
 const EXCEPTIONS: &str = include_str!("../data/suite/exceptions.txt");
 
 fn setting(name: &str) -> Option<String> {
@@ -114,7 +113,7 @@ fn mysqltest() -> Result<bool, String> {
     let (only, layout) = (setting("ONLY"), setting("LAYOUT"));
     let mut files = tools.files();
     files.retain(|file| only.as_ref().is_none_or(|only| file.contains(only)));
-    let mut list = mtr::List::read(MYSQLTEST);
+    let mut list = mtr::List::load();
     let world = World::start(Kind::MariaDb)?;
     let mut clean = true;
     let layouts = mtr::LAYOUTS.iter();

@@ -139,7 +139,7 @@ impl Tools {
         text.extend(said);
         let text = String::from_utf8_lossy(&text).replace(&scratch.display().to_string(), "DIR");
         let _ = fs::remove_dir_all(scratch);
-        Ok((code, text.replace(&port.to_string(), "PORT")))
+        Ok((code, text.replace(&format!(":{port}"), ":PORT")))
     }
 }
 
@@ -283,7 +283,13 @@ struct Entry {
 const LEFT_OUT: &str = "leave out";
 
 impl List {
-    pub fn read(text: &str) -> List {
+    /// The list of this repository.
+    pub fn load() -> List {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/suite/mysqltest.txt");
+        List::read(&fs::read_to_string(path).expect("the list of mysqltest"))
+    }
+
+    fn read(text: &str) -> List {
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
         let entries = lines.map(|line| {
             let parts: Vec<&str> = line.split(" | ").collect();
@@ -396,6 +402,7 @@ pub fn run(
             continue;
         }
         let start = Instant::now();
+        clear(world)?;
         let place = world.place(SCHEMA, layout.tables)?;
         let plain = tools.run(file, place.plain_port(), layout.options)?;
         let weir = tools.run(file, place.weir_port(), layout.options)?;
@@ -454,6 +461,17 @@ fn keep(file: &str, layout: &str, plain: &str, weir: &str) {
     };
     write("plain", plain);
     write("weir", weir);
+}
+
+/// Drops what other files have left on the plain server.
+fn clear(world: &World) -> Result<(), String> {
+    let left = world.query_plain(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN \
+         ('mysql', 'information_schema', 'performance_schema', 'sys')",
+    )?;
+    let drops: Vec<String> =
+        left.iter().flatten().map(|name| format!("DROP DATABASE `{name}`")).collect();
+    world.execute_plain(&drops.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The client's account on the plain server, with the rights that Weir's own has.
