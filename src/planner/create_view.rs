@@ -8,6 +8,7 @@
 //! table would read one shard, wherever it stood, so it is refused.
 
 use crate::planner::draft::{Draft, Naming, Result};
+use crate::planner::index;
 use crate::planner::plan::{Access, PreparedForm};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
@@ -45,6 +46,10 @@ pub(crate) fn view(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
                 used.name,
             ),
         ));
+    }
+    // A view over a shard itself would be a way around the table's indexes.
+    for used in &survey.uses {
+        index::check_own(draft.input.rules, &used.placement)?;
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables: Tables = draft.groups(&survey)?;

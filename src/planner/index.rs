@@ -230,7 +230,12 @@ pub(crate) fn check_definition(draft: &Draft, tokens: &[Token], survey: &Survey)
     for used in &survey.uses {
         let changes = matches!(
             draft.kind,
-            K::AlterTable | K::CreateIndex | K::DropIndex | K::DropTable { .. } | K::Truncate
+            K::AlterTable
+                | K::CreateIndex
+                | K::DropIndex
+                | K::DropTable { .. }
+                | K::RenameTable
+                | K::Truncate
         );
         if changes || matches!(draft.kind, K::CreateTable { .. }) {
             check_own(draft.input.rules, &used.placement)?;
@@ -240,6 +245,19 @@ pub(crate) fn check_definition(draft: &Draft, tokens: &[Token], survey: &Survey)
             continue;
         }
         let word = |word: &str| tokens.iter().any(|token| token.is_word(draft.input.sql, word));
+        if matches!(draft.kind, K::CreateTable { .. } | K::AlterTable)
+            && word("REFERENCES")
+            && (word("CASCADE") || word("SET"))
+        {
+            return Err(refuse(
+                "index_statement",
+                format!(
+                    "A foreign key of table '{}' would delete or change its rows without their entries in its \
+                     indexes: leave out ON DELETE and ON UPDATE",
+                    table.name
+                ),
+            ));
+        }
         let refused = match draft.kind {
             K::DropTable { .. } => true,
             K::Truncate => true,

@@ -280,6 +280,17 @@ fn sharded_moves(
             rule.name
         ));
     }
+    let turned = |rule: &&Arc<IndexRule>| {
+        was.indexes.iter().any(|was| was.name == rule.name && was.unique != rule.unique)
+    };
+    if let Some(rule) = is.indexes.iter().find(turned) {
+        return Some(format!(
+            "index '{}' is {} now, and its lookup table was made otherwise (take it out, and declare one of \
+             another name)",
+            rule.name,
+            if rule.unique { "unique" } else { "not unique" }
+        ));
+    }
     let alike = was.keys.iter().zip(&is.keys).all(|(was, is)| was.routes_like(is));
     if !alike {
         return Some("the shard key has another type or fold".to_string());

@@ -6,7 +6,8 @@
 //! A write, and a read that locks, holds the entries that it found until its transaction ends: no
 //! row can leave its shard meanwhile. A plain read looks twice without holding anything, as a read
 //! of several shards does: a row that moves between the two looks may be missed, unless reads are
-//! consistent.
+//! consistent. Where the two looks could be of different snapshots, all shards are asked instead: in a
+//! transaction above READ COMMITTED, and for values that lie in several shards of the index.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use super::workbench::bench::Deadline;
 use crate::backend::choose::Role;
 use crate::backend::connection::Pipelining;
 use crate::backend::counters::Pin;
+use crate::backend::state::Isolation;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::write_back::shard_of_keys;
@@ -42,11 +44,10 @@ enum Hold {
 
 impl Hold {
     fn of(plan: &Plan, binding: &Binding<'_>) -> Hold {
-        let mut words = binding.lexed.template().split(|byte| !byte.is_ascii_alphabetic());
         match plan.facts.access {
             Access::Write | Access::Definition => Hold::Alone,
             _ if !plan.traits.locking_read => Hold::No,
-            _ if words.any(|word| word.eq_ignore_ascii_case(b"SHARE")) => Hold::Shared,
+            _ if names(binding, &["SHARE"]) => Hold::Shared,
             _ => Hold::Alone,
         }
     }
@@ -62,6 +63,12 @@ impl Hold {
     }
 }
 
+/// Whether the statement's text has one of these words.
+fn names(binding: &Binding<'_>, words: &[&str]) -> bool {
+    let mut all = binding.lexed.template().split(|byte| !byte.is_ascii_alphabetic());
+    all.any(|one| words.iter().any(|word| one.eq_ignore_ascii_case(word.as_bytes())))
+}
+
 impl Session {
     /// What indexes say of the shards that a statement concerns; nothing where its conditions leave
     /// one shard already.
@@ -74,6 +81,10 @@ impl Session {
         let mut within = Within::new();
         // Locked tables are all that a session may ask for.
         if self.held.pinned_by(&[Pin::TableLock]) {
+            return Ok(within);
+        }
+        // Entries would be waited for, or not be skipped.
+        if plan.traits.locking_read && names(binding, &["NOWAIT", "SKIP"]) {
             return Ok(within);
         }
         let deadline = self.deadline(&plan.facts, snapshot);
@@ -104,6 +115,13 @@ impl Session {
     ) -> Result<Option<ShardSet>, Failure> {
         let bare = !self.is_in_transaction() && self.state.autocommit();
         let hold = if bare { Hold::No } else { Hold::of(plan, binding) };
+        let looks_anew = matches!(
+            self.state.isolation(),
+            Some(Isolation::ReadCommitted | Isolation::ReadUncommitted)
+        );
+        if hold == Hold::No && !bare && !looks_anew {
+            return Ok(None);
+        }
         let mut text = Vec::new();
         plan.lookup_text(lookup, &hold.tail(), binding, Form::Text, &mut text)?;
         let mut lexed = Lexed::new();
@@ -116,6 +134,9 @@ impl Session {
             Route::Scatter { targets, .. } if targets.len() < count => targets,
             _ => return Ok(None),
         };
+        if hold == Hold::No && targets.len() > 1 {
+            return Ok(None);
+        }
         let mut set = ShardSet::none(lookup.table.count());
         for target in targets {
             let target = Target { scattered: false, ..target };

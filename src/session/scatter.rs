@@ -46,6 +46,7 @@ use crate::session::query::{Manner, Outcome};
 use crate::session::several::rolls_back;
 use crate::session::system::has_system_tables;
 use crate::session::{End, Session, look_back};
+use crate::sql::classify::StatementKind;
 
 /// The connections of one statement with their groups, ascending.
 pub(super) type Lents = Vec<(GroupId, Lent)>;
@@ -77,6 +78,9 @@ pub(super) struct Prepared {
     names: Vec<Renaming>,
     key: Vec<u8>,
 }
+
+/// The variable that limits a SELECT without LIMIT.
+const SELECT_LIMIT: &str = "sql_select_limit";
 
 /// COM_STMT_EXECUTE behind the statement's id: no cursor, run once, no parameters.
 const NO_ARGUMENTS: &[u8] = &[0, 1, 0, 0, 0];
@@ -127,7 +131,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let window = match &gather.limit {
-            None => Window::OPEN,
+            None => self.select_limit(plan),
             Some(limit) => {
                 let (offset, count) = bind::limit(limit, binding)?;
                 Window::new(offset, count)
@@ -163,6 +167,17 @@ impl Session {
         Ok(Outcome::Good)
     }
 
+    /// `sql_select_limit`, which counts the rows of the whole answer.
+    fn select_limit(&self, plan: &Plan) -> Window {
+        use StatementKind as K;
+        let limit = self
+            .state
+            .variable(SELECT_LIMIT)
+            .filter(|_| matches!(plan.kind, K::Select | K::With | K::Values | K::Table));
+        let count = limit.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        count.map_or(Window::OPEN, |count| Window::new(0, count))
+    }
+
     async fn scatter_once(
         &mut self,
         snapshot: &Arc<Snapshot>,
@@ -193,7 +208,8 @@ impl Session {
         let pipelining = self.pipelining(plan);
         let connections = (&mut lents, &mut spares);
         let clock = plan.facts.clock;
-        let state = self.state.clone();
+        let mut state = self.state.clone();
+        state.set_variable(SELECT_LIMIT, None);
         let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
         let mut lanes = self.lanes(connections, parts, targets, terms_of);
         let limit = self.limit(&plan.facts, snapshot, targets.iter().map(|target| target.group));

@@ -239,6 +239,13 @@ impl Session {
                 },
                 _ => Step::Server,
             },
+            // It belongs to one INSERT, and a pooled connection would keep it.
+            "insert_id" => {
+                return Err(Error::refused(
+                    "set_insert_id",
+                    "insert_id isn't kept through Weir: write the id in the INSERT",
+                ));
+            }
             // Weir's own COMMIT and ROLLBACK would chain or disconnect.
             "completion_type" => match value {
                 SetValue::Default => Step::Ignored,

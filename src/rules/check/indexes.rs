@@ -65,6 +65,18 @@ impl Check {
         path: &KeyPath,
     ) -> Option<Made> {
         self.name(index, "index", path);
+        if let Some(key) = base.keys.iter().find(|key| !key.covers(&key.declared)) {
+            self.error_help(
+                path,
+                format!(
+                    "the shard key '{}' keeps texts on different shards that its collation calls equal, and \
+                     an index finds shards by equal keys",
+                    key.name
+                ),
+                "leave the key's 'fold' out, or the index",
+            );
+            return None;
+        }
         let columns = self.index_columns(shape, path)?;
         let name = IndexRule::table_name(base.name.as_str(), index);
         let shards = match &shape.shards {

@@ -26,3 +26,13 @@ SELECT user_id FROM users ORDER BY user_id LIMIT 9;
 SELECT FOUND_ROWS();
 UPDATE stock SET quantity = quantity WHERE item_id < 10 ORDER BY item_id LIMIT 4;
 SELECT ROW_COUNT();
+-- sql_select_limit counts the rows of the whole answer, not a shard's.
+SET sql_select_limit = 3;
+SELECT user_id FROM users ORDER BY user_id;
+SELECT region_id, COUNT(*) FROM users GROUP BY region_id ORDER BY region_id;
+SELECT COUNT(*) FROM users;
+SELECT user_id FROM users ORDER BY user_id LIMIT 5;
+SELECT user_id FROM users WHERE user_id = 5;
+SELECT u.user_id, i.title FROM users u JOIN items i ON i.item_id = u.user_id ORDER BY u.user_id;
+SET sql_select_limit = DEFAULT;
+SELECT user_id FROM users ORDER BY user_id LIMIT 9;
