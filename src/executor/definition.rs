@@ -135,6 +135,9 @@ pub async fn run(
                 }
                 Err(error) => {
                     let cause = running.explain(error);
+                    // They say that it was done there before.
+                    let before = waiting.iter().map(|one| one.place.clone());
+                    done.extend(before);
                     return Err(stopped(lane, cause, &place, (&done, all), described.for_once));
                 }
             }
@@ -151,8 +154,15 @@ pub async fn run(
             }
         }
     }
-    if let Some(first) = waiting.into_iter().next() {
-        return Err(NotWritten { error: first.error, transaction_lost: false });
+    if let Some(first) = waiting.first() {
+        let at = (first.lane, first.target);
+        for one in waiting.iter().skip(1) {
+            if let Ok(false) = same(lanes, described, at, &mut looked, one).await {
+                return Err(differs(one, &done, all));
+            }
+        }
+        let error = first.error.clone();
+        return Err(NotWritten { error, transaction_lost: false });
     }
     answers.sort_by_key(|(target, ..)| *target);
     Ok(compose(lanes, WriteKind::Definition, answers))

@@ -231,10 +231,29 @@ impl<'a> Names<'a> {
         text
     }
 
+    /// Names that servers made for constraints, and that Weir made for a shard's.
+    fn made_names(self, message: &str) -> String {
+        let mut text = message.to_owned();
+        for renaming in self.0 {
+            let (physical, logical) = (&renaming.physical_table, renaming.table.as_str());
+            if **physical == *logical || physical.is_empty() || !text.contains(&**physical) {
+                continue;
+            }
+            for quote in ['`', '\'', '.'] {
+                for made in ["_ibfk_", "_chk_"] {
+                    let from = format!("{quote}{physical}{made}");
+                    text = text.replace(&from, &format!("{quote}{logical}{made}"));
+                }
+                text = text.replace(&format!("__{physical}{quote}"), &quote.to_string());
+            }
+        }
+        text
+    }
+
     /// An error with logical names in it.
     pub fn error(self, mut error: Error) -> Error {
         if !self.is_empty() {
-            error.message = self.text(&error.message);
+            error.message = self.text(&self.made_names(&error.message));
         }
         error
     }

@@ -52,7 +52,14 @@ pub(crate) fn view(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         index::check_own(draft.input.rules, &used.placement)?;
     }
     draft.name_tables(&survey, |_| Naming::Rename);
-    let tables: Tables = draft.groups(&survey)?;
+    let tables: Tables = draft.groups(&survey).map_err(|error| match error.code {
+        "cross_group" => refuse(
+            "cross_group",
+            "The view's tables are in another group than the view, which is in the schema's default group \
+             where no rule names it: give it a place beside them in the rules (`view: {group: …}`)",
+        ),
+        _ => error,
+    })?;
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 

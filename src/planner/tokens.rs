@@ -257,6 +257,17 @@ pub(crate) fn sequence(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 
+/// MySQL's `CREATE TABLE … START TRANSACTION`.
+fn starts_transaction(draft: &Draft, tokens: &[Token]) -> bool {
+    let sql = draft.input.sql;
+    let significant: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
+    matches!(draft.kind, StatementKind::CreateTable { .. })
+        && significant.windows(2).any(|pair| {
+            matches!(pair, [first, second]
+                if first.is_word(sql, "START") && second.is_word(sql, "TRANSACTION"))
+        })
+}
+
 /// The refusal of a DROP whose tables are not in the same places: the session drops one by one.
 pub const TABLES_APART: &str = "tables_apart";
 
@@ -283,7 +294,12 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
             Placement::Single(_) => {}
         }
     }
-    if sharded.is_empty() && broadcast == 0 {
+    // A reference from a table of one group to broadcast ones is satisfied by their copies there.
+    let defines =
+        matches!(draft.kind, StatementKind::CreateTable { .. } | StatementKind::AlterTable);
+    let is_single = |used: &Use| matches!(used.placement, Placement::Single(_));
+    let refers = defines && survey.uses.first().is_some_and(is_single);
+    if sharded.is_empty() && (broadcast == 0 || refers) {
         return Ok(Spread::One);
     }
     let alike = sharded.windows(2).all(|pair| match pair {
@@ -353,6 +369,13 @@ fn renames(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
             "statement",
             "A sharded or broadcast table is named by the rules: change its name \
              there, and rename the physical tables in their groups",
+        ));
+    }
+    if starts_transaction(draft, tokens) {
+        return Err(refuse(
+            "statement",
+            "CREATE TABLE … START TRANSACTION leaves the table to be committed or rolled back with the \
+             session's next statement, which a table in several places can't be: leave it out",
         ));
     }
     if created_from {

@@ -151,8 +151,13 @@ impl Session {
             b"42000",
             "missing_right",
             format!(
-                "{:?} command denied to user '{}'@'{}': the rules don't give it the right '{right}'",
-                plan.kind, user.name, self.identity.host
+                "{} command denied to user '{}'@'{}'{}: the rules don't give it the right '{right}'",
+                privilege(plan.kind),
+                user.name,
+                self.identity.host,
+                plan.table_names()
+                    .next()
+                    .map_or(String::new(), |(_, table)| format!(" for table '{table}'")),
             ),
         ))
     }
@@ -212,6 +217,28 @@ impl Session {
         } else {
             StatusFlags::default()
         }
+    }
+}
+
+/// What a server calls the privilege that a kind of statement needs.
+fn privilege(kind: StatementKind) -> &'static str {
+    use StatementKind as K;
+    match kind {
+        K::Select | K::With | K::Table | K::Values | K::Do | K::Handler | K::Explain => "SELECT",
+        K::Insert | K::LoadData { .. } | K::LoadXml { .. } => "INSERT",
+        K::Replace => "INSERT, DELETE",
+        K::Update => "UPDATE",
+        K::Delete => "DELETE",
+        K::CreateTable { temporary: true } => "CREATE TEMPORARY TABLES",
+        K::CreateTable { .. } | K::CreateDatabase => "CREATE",
+        K::AlterTable | K::AlterDatabase | K::RenameTable => "ALTER",
+        K::DropTable { .. } | K::DropDatabase | K::DropView | K::Truncate => "DROP",
+        K::CreateIndex | K::DropIndex => "INDEX",
+        K::CreateView | K::AlterView => "CREATE VIEW",
+        K::Routine => "CREATE ROUTINE",
+        K::Call => "EXECUTE",
+        K::LockTables => "LOCK TABLES",
+        _ => "This",
     }
 }
 

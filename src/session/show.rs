@@ -138,7 +138,10 @@ impl Session {
         if let Some(filter) = &shown.filter {
             question = format!("SELECT * FROM ({question}) AS {table} WHERE ({filter})");
         }
-        question.push_str(&format!(" ORDER BY `{shown_as}`"));
+        // Servers list names by their bytes.
+        question.push_str(&format!(
+            " ORDER BY CONVERT(`{shown_as}` USING utf8mb4) COLLATE utf8mb4_bin"
+        ));
         self.run_system(snapshot, plan, &target, question.as_bytes(), manner).await
     }
 

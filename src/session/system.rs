@@ -127,6 +127,12 @@ impl Session {
         sql: &[u8],
         fill: bool,
     ) -> Result<Folded, Failure> {
+        // What information_schema's own tables look like is the same on every server.
+        if plan
+            .is_some_and(|plan| matches!(plan.kind, StatementKind::Show | StatementKind::Describe))
+        {
+            return Ok(Folded::AsIs);
+        }
         let inside = self.schema.as_ref().is_some_and(|schema| is_information(schema.as_str()));
         let mut tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         tokens.retain(|token| !token.kind.is_trivia());

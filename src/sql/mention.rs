@@ -158,8 +158,12 @@ const BETWEEN: &[&str] = &[
 
 /// Where a statement has tables, by its first words.
 struct Places {
-    /// CREATE TABLE a LIKE b.
-    like: bool,
+    /// Where the LIKE of `CREATE TABLE a LIKE b` stands.
+    like: Option<u32>,
+    /// `REORGANIZE PARTITION p INTO (…)`: INTO names no table.
+    alter: bool,
+    /// `ANALYZE TABLE t UPDATE HISTOGRAM ON a`.
+    analyze: bool,
     /// RENAME TABLE a TO b, ALTER TABLE a RENAME TO b.
     to: bool,
     /// CREATE INDEX i ON t, CREATE TRIGGER … ON t.
@@ -180,7 +184,9 @@ impl Places {
             |words: &[&str]| significant.iter().take(12).any(|token| token.is_any(sql, words));
         let definition = first("CREATE") || first("DROP") || first("ALTER");
         Places {
-            like: first("CREATE"),
+            like: like(sql, significant),
+            alter: first("ALTER"),
+            analyze: first("ANALYZE"),
             to: first("RENAME") || first("ALTER"),
             on: definition && early(&["INDEX", "TRIGGER"]) && !early(&["TABLE"]),
             truncate: first("TRUNCATE"),
@@ -210,14 +216,69 @@ impl Places {
         }
         if token.is_word(sql, "UPDATE") {
             // FOR UPDATE, ON DUPLICATE KEY UPDATE, ON UPDATE CASCADE.
-            return !after(&["FOR", "KEY", "ON"]);
+            let histogram = self.analyze
+                && before.is_some_and(|before| before.is_name())
+                && !after(&["ANALYZE"]);
+            return !after(&["FOR", "KEY", "ON"]) && !histogram;
         }
-        token.is_any(sql, &["JOIN", "STRAIGHT_JOIN", "INTO", "TABLE", "TABLES", "REFERENCES"])
-            || (self.like && token.is_word(sql, "LIKE"))
+        if token.is_word(sql, "INTO") {
+            return !self.alter;
+        }
+        token.is_any(sql, &["JOIN", "STRAIGHT_JOIN", "TABLE", "TABLES", "REFERENCES"])
+            || self.like == Some(token.start)
             || (self.to && token.is_word(sql, "TO"))
             || (self.on && token.is_word(sql, "ON"))
             || (self.truncate && token.is_word(sql, "TRUNCATE"))
             || (self.handler && token.is_word(sql, "HANDLER"))
             || (self.sequence && token.is_word(sql, "SEQUENCE"))
+    }
+}
+
+/// `CREATE TABLE [IF NOT EXISTS] name [(] LIKE`: elsewhere LIKE compares.
+fn like(sql: &[u8], significant: &[&Token]) -> Option<u32> {
+    significant.first().filter(|token| token.is_word(sql, "CREATE"))?;
+    let table = significant.iter().take(8).position(|token| token.is_word(sql, "TABLE"))?;
+    let mut rest = significant.get(table + 1..)?.iter();
+    let mut token = rest.next()?;
+    while token.is_any(sql, &["IF", "NOT", "EXISTS"]) {
+        token = rest.next()?;
+    }
+    token = rest.next()?;
+    if token.is_symbol(sql, ".") {
+        rest.next()?;
+        token = rest.next()?;
+    }
+    if token.is_symbol(sql, "(") {
+        token = rest.next()?;
+    }
+    token.is_word(sql, "LIKE").then_some(token.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::lex::{Dialect, Limits, tokens};
+
+    fn names(sql: &str) -> Vec<String> {
+        let tokens = tokens(sql.as_bytes(), Dialect::default(), &Limits::default()).unwrap();
+        table_names(sql.as_bytes(), &tokens).into_iter().map(|one| one.name).collect()
+    }
+
+    #[test]
+    fn words_that_open_a_table_elsewhere_open_none_here() {
+        for (sql, expected) in [
+            (
+                "ALTER TABLE pt REORGANIZE PARTITION p1 INTO (PARTITION p2 VALUES LESS THAN (9))",
+                "pt",
+            ),
+            ("CREATE TABLE u (a INT, b INT, CHECK (a LIKE b))", "u"),
+            ("CREATE TABLE u (a INT, g INT AS (a LIKE b))", "u"),
+            ("ANALYZE TABLE t UPDATE HISTOGRAM ON a, b WITH 8 BUCKETS", "t"),
+            ("CREATE TABLE IF NOT EXISTS s.u LIKE v", "u v"),
+            ("CREATE TEMPORARY TABLE u (LIKE v)", "u v"),
+            ("CREATE TABLE u (a INT REFERENCES v (a))", "u v"),
+        ] {
+            assert_eq!(names(sql).join(" "), expected, "{sql}");
+        }
     }
 }

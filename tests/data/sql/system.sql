@@ -13,3 +13,8 @@ USE shop;
 CREATE VIEW peeping AS SELECT info FROM information_schema.processlist;
 -- refused: not_understood
 CREATE PROCEDURE peeping() SELECT info FROM information_schema.processlist;
+DESC information_schema.schemata;
+SHOW COLUMNS FROM information_schema.schemata;
+USE information_schema;
+DESC SCHEMATA;
+USE shop;
