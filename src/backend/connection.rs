@@ -38,6 +38,7 @@ use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
 
+mod file;
 mod lead;
 
 /// How long a server's reason for closing is waited for, once a write has failed.

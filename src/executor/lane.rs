@@ -76,6 +76,8 @@ pub enum Command<'p> {
         /// opened: the rows come at once, which the protocol lets a server do.
         arguments: &'p [u8],
     },
+    /// LOAD DATA LOCAL, and the file that its server may ask for, once.
+    Load { sql: Cow<'p, [u8]>, file: &'p [u8] },
 }
 
 /// Where the present answer stands.
@@ -196,9 +198,19 @@ impl<'c> Lane<'c> {
                 payload.extend_from_slice(arguments.get(1..).unwrap_or_default());
                 connection.send_command(&payload).await?;
             }
+            Command::Load { sql, .. } => {
+                connection.send_lead().await?;
+                let mut payload = Vec::with_capacity(sql.len() + 1);
+                command::write_text(command::byte::QUERY, sql, &mut payload);
+                connection.send_command(&payload).await?;
+            }
         }
         let is_binary = matches!(part.command, Command::Execute { .. });
-        match connection.answer().await? {
+        let mut answer = connection.answer().await?;
+        if let (Answer::LocalInfile(_), Command::Load { file, .. }) = (&answer, &part.command) {
+            answer = connection.send_file(file).await?;
+        }
+        match answer {
             Answer::Ok(info) => {
                 self.warnings += u32::from(info.warnings);
                 if info.status.contains(StatusFlags::MORE_RESULTS) {

@@ -31,8 +31,8 @@ pub struct Terms<'a> {
     pub names: Names<'a>,
     /// Another result of the same command follows this answer (multi-statements).
     pub more: bool,
-    /// The statement is the client's own LOAD DATA LOCAL: the backend may ask for the file.
-    pub local_infile: bool,
+    /// The file that the client's own LOAD DATA LOCAL names: the backend may ask for it, once.
+    pub local_infile: Option<&'a [u8]>,
     /// Status flags of the session that no single backend knows.
     pub status: StatusFlags,
     /// Flags of the backend's that say nothing of the session.
@@ -124,6 +124,8 @@ fn is_clients(error: &Error) -> bool {
 
 struct Relay<'r> {
     client: &'r mut Stream,
+    /// The file that may still be asked for.
+    local_infile: Option<&'r [u8]>,
     backend: &'r mut Stream,
     terms: &'r Terms<'r>,
     summary: Summary,
@@ -137,6 +139,7 @@ impl<'r> Relay<'r> {
     fn new(client: &'r mut Stream, backend: &'r mut Stream, terms: &'r Terms<'r>) -> Self {
         Relay {
             client,
+            local_infile: terms.local_infile,
             backend,
             terms,
             summary: Summary::default(),
@@ -164,13 +167,14 @@ impl<'r> Relay<'r> {
                 finish_err(self.client, self.terms, &mut self.summary, err, first);
                 Ok(false)
             }
-            Response::LocalInfile(name) => {
-                if !self.terms.local_infile {
+            Response::LocalInfile(_) => {
+                // Whatever name the server says, the client is asked for its own.
+                let Some(name) = self.local_infile.take() else {
                     return Err(Error::unavailable(
                         "local_infile_out_of_turn",
                         "the server asked for a file of the client's that no LOAD DATA LOCAL named",
                     ));
-                }
+                };
                 self.client.write_with(|out| write_local_infile(name, out));
                 self.local_infile().await?;
                 Ok(true)

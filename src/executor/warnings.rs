@@ -3,6 +3,8 @@
 //! Owns: fetching them before the next statement clears them, under logical names. Never: keeps or
 //! shows them (the session does).
 
+use std::ops::Range;
+
 use crate::backend::connection::Connection;
 use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
@@ -23,14 +25,28 @@ pub struct Warning {
 /// rows, which stand at these places of the statement, from 0.
 pub fn of_whole(message: &str, rows: &[u32]) -> String {
     let renumbered = || {
-        let (text, rest) = message.rsplit_once(" at row ")?;
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, behind) = rest.split_at(digits);
-        let place = number.parse::<usize>().ok()?.checked_sub(1)?;
-        Some(format!("{text} at row {}{behind}", u64::from(*rows.get(place)?) + 1))
+        let (range, number) = row_in(message)?;
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        let (before, behind) = (message.get(..range.start)?, message.get(range.end..)?);
+        Some(format!("{before}{}{behind}", u64::from(*rows.get(place)?) + 1))
     };
     renumbered().unwrap_or_else(|| message.to_owned())
 }
+
+/// The number of the row that a message is about, and where it stands: `… at row 2`, or LOAD DATA's
+/// `Row 2 …`.
+pub fn row_in(message: &str) -> Option<(Range<usize>, u64)> {
+    let start = match message.strip_prefix("Row ") {
+        Some(_) => "Row ".len(),
+        None => message.rfind(AT_ROW)? + AT_ROW.len(),
+    };
+    let rest = message.get(start..)?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let number = rest.get(..digits)?.parse().ok()?;
+    Some((start..start + digits, number))
+}
+
+const AT_ROW: &str = " at row ";
 
 /// Asks the server for the warnings of the statement before. A failure only loses them: the
 /// statement was answered.
@@ -64,6 +80,7 @@ mod tests {
             of_whole("Out of range for 'a' at row 2", &[0, 4]),
             "Out of range for 'a' at row 5"
         );
+        assert_eq!(of_whole("Row 2 was truncated", &[0, 4]), "Row 5 was truncated");
         for message in
             ["Field 'a' doesn't have a default value", "x at row 3", "x at row 0", " at row x"]
         {

@@ -12,7 +12,7 @@ use crate::backend::answer::OkInfo;
 use crate::error::{Error, Fault, Result};
 use crate::executor::definition::{self, Described};
 use crate::executor::info::{self, Inserted};
-use crate::executor::lane::{Begun, Lane};
+use crate::executor::lane::{Begun, Command, Lane};
 use crate::executor::running::Running;
 use crate::executor::together::{Work, first_error, run_all};
 use crate::executor::warnings::Warning;
@@ -155,7 +155,9 @@ async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
         match begun {
             Begun::Done(info) => {
                 lane.fetch_warnings().await;
-                answers.push((part.target, part.inserted.map(count), info));
+                // LOAD DATA's info is a sum of its own.
+                let is_load = matches!(part.command, Command::Load { .. });
+                answers.push((part.target, part.inserted.filter(|_| !is_load).map(count), info));
             }
             Begun::Rows(_) => {
                 lane.drain(usize::MAX).await?;

@@ -206,6 +206,7 @@ impl Plan {
         match &self.action {
             Action::Reply(reply) => Route::Reply(reply),
             Action::Session(action) => Route::Session(action),
+            Action::Load(load) => Route::Load(load),
             Action::Refuse(error) => Route::Refuse(error.clone()),
             Action::Fill => Route::Refuse(Error::internal("a statement without its ids")),
             Action::Tables(tables) => {

@@ -40,6 +40,7 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
         Route::Session(action) => writeln!(out, "Session {action:?}"),
         Route::Refuse(error) => writeln!(out, "Refuse {}: {}", error.code, error.message),
         Route::Forward(_) => writeln!(out, "Forward{}", facts(plan)),
+        Route::Load(load) => writeln!(out, "Load {}{}", load.name, facts(plan)),
         Route::Scatter { targets, .. } => writeln!(out, "Scatter {}{}", targets.len(), facts(plan)),
         Route::Workbench(bench) => {
             writeln!(out, "Workbench {}{} {}", bench.references.len(), facts(plan), bench.reason.0)

@@ -9,6 +9,7 @@ use crate::planner::control;
 use crate::planner::create_view;
 use crate::planner::draft::Draft;
 use crate::planner::insert;
+use crate::planner::load;
 use crate::planner::modify;
 use crate::planner::next_value;
 use crate::planner::plan::{Access, SessionAction};
@@ -145,7 +146,7 @@ fn definitions(
         | K::OptimizeTable
         | K::RepairTable => tokens::definition(draft, tokens),
         K::LockTables => tokens::lock_tables(draft, tokens),
-        K::LoadData { .. } | K::LoadXml { .. } => tokens::load_data(draft, tokens),
+        K::LoadData { .. } | K::LoadXml { .. } => load::plan(draft, tokens),
         K::CreateDatabase | K::AlterDatabase | K::DropDatabase => {
             control::database(draft, classified, tokens)
         }

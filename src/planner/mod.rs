@@ -35,6 +35,7 @@ pub mod index;
 pub(crate) mod insert;
 pub(crate) mod label;
 pub(crate) mod limit;
+pub mod load;
 pub mod lookup;
 pub mod make;
 pub(crate) mod modify;
@@ -120,6 +121,8 @@ pub(crate) enum Action {
     Refuse(Error),
     /// Every row wants an id: nothing can be said before the statement has them.
     Fill,
+    /// Rows of a client's file.
+    Load(Box<load::Load>),
     /// Goes to servers.
     Tables(Tables),
 }

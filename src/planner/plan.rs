@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
+use crate::planner::load::Load;
 use crate::planner::workbench::Workbench;
 use crate::rules::user::Bounds;
 use crate::sql::show::ShowKind;
@@ -192,6 +193,8 @@ pub enum Route<'p> {
     Workbench(&'p Workbench),
     /// A statement that changes several targets.
     Write { targets: Vec<Target>, write: WriteKind },
+    /// A client's file, its records sent to where they belong.
+    Load(&'p Load),
     /// A change of the session, or a question about it.
     Session(&'p SessionAction),
     /// Refused before anything was sent.

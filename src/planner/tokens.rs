@@ -421,7 +421,7 @@ pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome>
 }
 
 /// A statement over tables of one group that are not sharded; another one's name is `refused`.
-fn single_tables(
+pub(crate) fn single_tables(
     mut draft: Draft,
     tokens: &[Token],
     refused: impl Fn(&str) -> Error,
@@ -438,20 +438,6 @@ fn single_tables(
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
-}
-
-/// LOAD DATA into a single table.
-pub(crate) fn load_data(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
-    draft.facts.access = Access::Write;
-    draft.facts.prepared = PreparedForm::Never;
-    single_tables(draft, tokens, |name| {
-        refuse(
-            "statement",
-            format!(
-                "LOAD DATA into '{name}', which is in several places, is not supported: use INSERT with many rows"
-            ),
-        )
-    })
 }
 
 /// TDDL's `node('…')`: the statement goes to these groups as it is.

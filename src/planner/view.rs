@@ -68,7 +68,9 @@ impl Plan {
     pub fn sample(&self, binding: &Binding<'_>) -> Result<Option<Target>> {
         let tables = match &self.action {
             Action::Refuse(error) => return Err(error.clone()),
-            Action::Reply(_) | Action::Session(_) | Action::Fill => return Ok(None),
+            Action::Reply(_) | Action::Session(_) | Action::Fill | Action::Load(_) => {
+                return Ok(None);
+            }
             Action::Tables(tables) => tables,
         };
         if tables.sharded.is_empty() {
@@ -80,7 +82,9 @@ impl Plan {
                     .next()
                     .map(|target| Target { scattered: false, ..target })),
                 Route::Refuse(error) => Err(error),
-                Route::Reply(_) | Route::Session(_) | Route::Workbench(_) => Ok(None),
+                Route::Reply(_) | Route::Session(_) | Route::Workbench(_) | Route::Load(_) => {
+                    Ok(None)
+                }
             };
         }
         // The first shard that lies with the statement's other tables.

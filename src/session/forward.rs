@@ -52,7 +52,8 @@ pub(super) struct Job<'a> {
     pub names: &'a [Renaming],
     /// Whether another result of the same command follows.
     pub more: bool,
-    pub local_infile: bool,
+    /// The file that the client may be asked for.
+    pub local_infile: Option<&'a [u8]>,
     /// The client's own statement, where it may hold the ids of its rows.
     pub written: Option<&'a Binding<'a>>,
 }
@@ -105,7 +106,7 @@ impl Session {
         }
         let unpinned = lent.pins().is_empty();
         let (free, led) = (!in_transaction && unpinned, lent.has_lead() && unpinned);
-        let handle = match self.send(&mut lent, payload, job.local_infile).await {
+        let handle = match self.send(&mut lent, payload, job.local_infile.is_some()).await {
             Ok(handle) => handle,
             // The server's own error of PREPARE: the connection is well.
             Err(error) if lent.is_in_step() => {
@@ -123,8 +124,8 @@ impl Session {
             names: Names(job.names),
             more: job.more,
             local_infile: job.local_infile,
-            status: self.mode_flags(),
-            hidden: StatusFlags::default(),
+            status: self.shown_status().0,
+            hidden: self.shown_status().1,
             pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),
@@ -158,6 +159,15 @@ impl Session {
                 self.lost(lent);
                 Err(Attempt::Failed(Failure::Session(End::Stopped(stop))))
             }
+        }
+    }
+
+    /// Status flags that an answer gets and those that it loses: a transaction of Weir's own is none of
+    /// the client's.
+    fn shown_status(&self) -> (StatusFlags, StatusFlags) {
+        match self.transaction.is_own() {
+            true => (self.status(), StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION)),
+            false => (self.mode_flags(), StatusFlags::default()),
         }
     }
 

@@ -194,6 +194,32 @@ impl Session {
         plan.facts.access == Access::Write && !self.is_in_transaction() && self.state.autocommit()
     }
 
+    /// Whether a statement is a read in autocommit that must not miss a row which moves meanwhile.
+    pub(super) fn is_led_alone(&self, plan: &Plan, binding: &Binding<'_>) -> bool {
+        let bare = !self.is_in_transaction() && self.state.autocommit();
+        bare && plan.facts.access != Access::Write
+            && (plan.facts.consistent || self.wants_consistent())
+            && !plan.lookups(binding).is_empty()
+    }
+
+    /// A read that holds what it finds, in a transaction of Weir's own.
+    pub(super) async fn led_read(
+        &mut self,
+        plan: &Plan,
+        sql: &[u8],
+        lexed: &Lexed,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let held = self.held.groups();
+        self.allow_groups(plan)?;
+        self.begin_consistent_read();
+        let outcome = self.statement(sql, lexed, manner).await;
+        if self.is_in_transaction() {
+            self.abandon_own(&held).await;
+        }
+        outcome
+    }
+
     /// [`Self::write_by_index`] with what stands around each statement.
     pub(super) async fn led_write(
         &mut self,

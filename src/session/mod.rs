@@ -20,6 +20,7 @@ mod idle;
 mod index;
 pub mod last;
 pub mod lend;
+mod load;
 pub mod login;
 pub mod look_back;
 pub mod own;

@@ -304,7 +304,9 @@ impl Session {
                 return run;
             }
         }
-        let led = plan.by_index && plan.facts.access != Access::Write;
+        let led = plan.by_index
+            && plan.facts.access != Access::Write
+            && !self.is_led_alone(&plan, &binding);
         let within = match led && native {
             true => {
                 self.check_rights(&plan)?;
@@ -402,7 +404,7 @@ impl Session {
             target,
             names: &names,
             more: false,
-            local_infile: false,
+            local_infile: None,
             written: Some(binding),
         };
         let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
@@ -526,7 +528,7 @@ impl Session {
             backend: lent.capabilities,
             names: Names(&[]),
             more: false,
-            local_infile: false,
+            local_infile: None,
             status: self.mode_flags(),
             hidden: StatusFlags::default(),
             pass_session_state: false,

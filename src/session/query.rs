@@ -28,6 +28,7 @@ use crate::session::{End, Session};
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
 use crate::sql::lex::{self, ServerKind};
+use crate::sql::load;
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
 use crate::value::Value;
@@ -146,6 +147,9 @@ impl Session {
         if plan.by_index && self.is_alone(&plan) && !plan.lookups(&binding).is_empty() {
             return Box::pin(self.led_write(&snapshot, &plan, &binding, manner, started)).await;
         }
+        if plan.by_index && self.is_led_alone(&plan, &binding) {
+            return Box::pin(self.led_read(&plan, sql, lexed, manner)).await;
+        }
         let within = match plan.by_index {
             true => Box::pin(self.look_up(&snapshot, &plan, &binding)).await?,
             false => Within::new(),
@@ -180,6 +184,9 @@ impl Session {
             Route::Scatter { targets, gather } => {
                 Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
                     .await
+            }
+            Route::Load(load) => {
+                Box::pin(self.load(&snapshot, &plan, load, &binding, manner)).await
             }
             Route::Workbench(bench) => {
                 Box::pin(self.workbench(&snapshot, &plan, bench, &binding, manner)).await
@@ -307,13 +314,17 @@ impl Session {
             )
             .into());
         }
+        let file = match local_infile {
+            true => self.file_named(binding)?,
+            false => None,
+        };
         let job = Job {
             snapshot,
             facts: &plan.facts,
             target,
             names: &names,
             more: manner.more,
-            local_infile,
+            local_infile: file.as_deref(),
             written: Some(binding),
         };
         let summary = self.run_text(&job, sql, manner).await?;
@@ -322,6 +333,12 @@ impl Session {
             self.forget_tables(snapshot, plan);
         }
         Ok(if summary.error.is_some() { Outcome::Failed } else { Outcome::Good })
+    }
+
+    /// The file that LOAD DATA names.
+    fn file_named(&self, binding: &Binding<'_>) -> Result<Option<Vec<u8>>> {
+        let tokens = lex::tokens(binding.sql, self.dialect, self.ctx.lexer.limits())?;
+        Ok(load::file_of(binding.sql, &tokens, &self.dialect))
     }
 
     /// A text without parameters, its rows in the form that the client asked for.

@@ -21,6 +21,7 @@ pub(super) fn way(route: &Route<'_>) -> (RouteLabel, usize) {
         Route::Reply(_) | Route::Session(_) => (RouteLabel::Local, 0),
         Route::Forward(_) => (RouteLabel::Forward, 1),
         Route::Scatter { targets, .. } => (RouteLabel::Scatter, targets.len()),
+        Route::Load(load) => (RouteLabel::Write, load.places()),
         Route::Write { targets, .. } => (RouteLabel::Write, targets.len()),
         Route::Workbench(bench) => (RouteLabel::Workbench, bench.references.len()),
         Route::Refuse(_) => (RouteLabel::Refused, 0),

@@ -77,6 +77,8 @@ pub(super) struct Prepared {
     text: Vec<u8>,
     names: Vec<Renaming>,
     key: Vec<u8>,
+    /// Of LOAD DATA LOCAL.
+    file: Option<Arc<[u8]>>,
 }
 
 /// The variable that limits a SELECT without LIMIT.
@@ -93,7 +95,12 @@ impl Prepared {
         text: Vec<u8>,
         names: Vec<Renaming>,
     ) -> Prepared {
-        Prepared { group, place, text, names, key: Vec::new() }
+        Prepared { group, place, text, names, key: Vec::new(), file: None }
+    }
+
+    /// LOAD DATA LOCAL with its file.
+    pub(super) fn loading(self, file: Arc<[u8]>) -> Prepared {
+        Prepared { file: Some(file), ..self }
     }
 }
 
@@ -450,7 +457,7 @@ impl Session {
                 _ => Vec::new(),
             };
             let names = plan.renamings(target);
-            parts.push(Prepared { group: target.group, place, text, names, key });
+            parts.push(Prepared { group: target.group, place, text, names, key, file: None });
         }
         Ok(parts)
     }
@@ -543,13 +550,15 @@ impl Session {
         for (group, lent) in lents {
             let own = parts.iter().filter(|part| part.group == *group).map(|part| {
                 let target = targets.get(part.place);
+                let text = Cow::Borrowed(part.text.as_slice());
                 let command = match manner.arguments {
+                    _ if let Some(file) = &part.file => Command::Load { sql: text, file },
                     given if manner.binary && !part.key.is_empty() => Command::Execute {
                         key: Cow::Borrowed(&part.key),
-                        sql: Cow::Borrowed(&part.text),
+                        sql: text,
                         arguments: given.map_or(NO_ARGUMENTS, |arguments| arguments.bytes),
                     },
-                    _ => Command::Query(Cow::Borrowed(&part.text)),
+                    _ => Command::Query(text),
                 };
                 Part {
                     target: part.place,

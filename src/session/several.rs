@@ -273,7 +273,7 @@ impl Session {
     }
 
     /// Whether reads must not show half of a committed transaction.
-    fn wants_consistent(&self) -> bool {
+    pub(super) fn wants_consistent(&self) -> bool {
         let snapshot = self.snapshot();
         let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
         self.consistent.unwrap_or_else(|| schema.is_some_and(|schema| schema.consistent_reads))
@@ -300,9 +300,14 @@ impl Session {
         if targets.len() < 2 || !bare || !(facts.consistent || self.wants_consistent()) {
             return false;
         }
+        self.begin_consistent_read();
+        true
+    }
+
+    /// Opens a transaction of Weir's own whose reads lock what they read.
+    pub(super) fn begin_consistent_read(&mut self) {
         self.lock_what_is_read();
         self.transaction.begin_own(OwnAccess::Read);
-        true
     }
 
     /// Undoes Weir's own transaction after an error of its statement. `held` are the groups whose

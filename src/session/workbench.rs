@@ -10,7 +10,7 @@
 
 mod back;
 pub(super) mod bench;
-mod change;
+pub(super) mod change;
 mod layout;
 pub(super) mod value;
 
@@ -641,7 +641,7 @@ impl Session {
             backend: lent.capabilities,
             names: Names(names),
             more: manner.more,
-            local_infile: false,
+            local_infile: None,
             status: self.status(),
             hidden: StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION),
             pass_session_state: false,

@@ -143,4 +143,9 @@ impl<'a> Cursor<'a> {
             }
         }
     }
+
+    /// Whether a token from this offset on is of a kind.
+    pub(super) fn stands_behind(&self, offset: usize, is: impl Fn(&Token) -> bool) -> bool {
+        self.tokens.iter().any(|token| token.start as usize >= offset && is(token))
+    }
 }

@@ -206,7 +206,7 @@ pub fn user_variable(sql: &[u8], token: &Token, dialect: &Dialect) -> String {
 }
 
 /// The bytes of `x'4142'` or `0x4142`; an odd number of digits has a zero before.
-fn hex(literal: &[u8]) -> Vec<u8> {
+pub(super) fn hex(literal: &[u8]) -> Vec<u8> {
     let digits = digits_of(literal);
     let value = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0) as u8;
     let mut bytes = Vec::with_capacity(digits.len() / 2 + 1);
@@ -217,7 +217,7 @@ fn hex(literal: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes of `b'0101'` or `0b0101`, big-endian, filled up from the left.
-fn bits(literal: &[u8]) -> Vec<u8> {
+pub(super) fn bits(literal: &[u8]) -> Vec<u8> {
     let digits = digits_of(literal);
     let mut bytes = vec![0u8; digits.len().div_ceil(8)];
     let last = bytes.len();

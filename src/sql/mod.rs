@@ -18,6 +18,7 @@ mod item;
 mod keyword;
 pub mod lex;
 pub mod literal;
+pub mod load;
 pub mod mention;
 mod multi;
 pub mod native;

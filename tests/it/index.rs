@@ -276,3 +276,260 @@ const STATEMENTS: &[&str] = &[
     "DELETE FROM parcels",
     "SELECT * FROM parcels WHERE code = 'U2'",
 ];
+
+/// What an index couldn't follow is refused, and nothing is changed.
+#[test]
+fn what_an_index_could_not_follow_is_refused() {
+    for rig in rig::shared_kinds() {
+        let world = parcels(rig, "ix_refuse");
+        sql::execute(&world.url(), &["INSERT INTO parcels VALUES (1, 1, 'A1', 10, NULL)"])
+            .expect("a row");
+        for statement in [
+            "REPLACE INTO parcels VALUES (1, 1, 'A2', 10, NULL)",
+            "INSERT IGNORE INTO parcels VALUES (1, 1, 'A2', 10, NULL)",
+            "INSERT INTO parcels VALUES (1, 1, 'A2', 10, NULL) ON DUPLICATE KEY UPDATE code = 'A3'",
+            "UPDATE IGNORE parcels SET code = 'A2'",
+            "TRUNCATE TABLE parcels",
+            "DROP TABLE parcels",
+            "ALTER TABLE parcels MODIFY COLUMN code VARCHAR(50)",
+            "ALTER TABLE parcels DROP PRIMARY KEY",
+            "DELETE FROM weir_ix_parcels_by_code",
+            "DROP TABLE weir_ix_parcels_by_code",
+            "DELETE FROM parcels_0",
+            "INSERT INTO parcels_0 VALUES (4, 4, 'A4', 10, NULL)",
+            "/*+ weir: shard(parcels, 1) */ DELETE FROM parcels",
+            "LOAD DATA LOCAL INFILE '/dev/null' INTO TABLE parcels",
+        ] {
+            let refused = sql::execute(&world.url(), &[statement]);
+            assert!(refused.is_err(), "{statement}");
+        }
+        for index in ["by_code", "by_weight"] {
+            world.is_clean("parcels", index, "refused statements");
+        }
+        let tables = sql::query(&world.url(), "SHOW TABLES").expect("tables");
+        assert_eq!(tables, [["parcels"]]);
+        let sql =
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = database()";
+        assert_eq!(sql::query(&world.url(), sql).expect("tables"), [["parcels"]]);
+        let route =
+            sql::query(&world.url(), "EXPLAIN ROUTE SELECT * FROM parcels WHERE code = 'A1'");
+        assert!(route.expect("a route").iter().any(|line| line[0].contains("by index by_code")));
+    }
+}
+
+/// What is wrong behind Weir's back is found, and mended.
+#[test]
+fn a_check_finds_what_is_wrong_and_mends_it() {
+    for rig in rig::shared_kinds() {
+        let world = parcels(rig, "ix_check");
+        let rows: Vec<String> =
+            (1..=40).map(|id| format!("({id}, {id}, 'C{id}', {}, NULL)", id % 7)).collect();
+        let sql = format!("INSERT INTO parcels VALUES {}", rows.join(", "));
+        sql::execute(&world.url(), &[&sql]).expect("rows");
+        world.is_clean("parcels", "by_code", "the rows");
+        // A row without an entry, an entry without a row, and a row changed past Weir.
+        let (mut lost, mut stale) = (0, 0);
+        for (number, group) in rig.groups.iter().enumerate() {
+            let url = group.primary.url("root");
+            for shard in [2 * number, 2 * number + 1] {
+                let rows = format!("ix_check_{number}.parcels_{shard}");
+                let entry = format!("ix_check_{number}.weir_ix_parcels_by_code_{shard:04}");
+                let count = |sql: &str| {
+                    sql::query(&url, sql).expect("a count")[0][0].parse::<u64>().expect("a number")
+                };
+                lost += count(&format!("SELECT count(*) FROM {entry} WHERE code IN ('C1','C2')"));
+                stale += count(&format!("SELECT count(*) FROM {} WHERE id IN (5, 6)", rows));
+                sql::execute(
+                    &url,
+                    &[
+                        &format!("DELETE FROM {entry} WHERE code IN ('C1', 'C2')"),
+                        &format!("DELETE FROM {} WHERE id = 5", rows),
+                        &format!("UPDATE {} SET code = 'X6' WHERE id = 6", rows),
+                    ],
+                )
+                .expect("changes past Weir");
+            }
+        }
+        assert_eq!((lost, stale), (2, 2));
+        let (code, text) = world.index(&["check", "parcels", "by_code"]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("3 missing, 2 stale, 0 duplicate, 0 repaired"), "{text}");
+        let (code, text) = world.index(&["check", "parcels", "by_code", "--repair"]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("3 missing, 2 stale, 0 duplicate, 5 repaired"), "{text}");
+        world.is_clean("parcels", "by_code", "repair");
+        let found = sql::query(&world.url(), "SELECT id FROM parcels WHERE code = 'X6'");
+        assert_eq!(found.expect("a row"), [["6"]]);
+        // Two rows of different shards with one value.
+        let url = rig.groups[0].primary.url("root");
+        sql::execute(&url, &["INSERT INTO ix_check_0.parcels_0 VALUES (400, 400, 'C3', 1, NULL)"])
+            .expect("a row past Weir");
+        let (code, text) = world.index(&["check", "parcels", "by_code", "--repair"]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("1 duplicate"), "{text}");
+        let (code, text) = world.index(&["fill", "parcels", "by_code"]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("1 duplicates"), "{text}");
+    }
+}
+
+/// One client's random statements; codes are of a few values, so that clients meet.
+async fn traffic(url: &str, seed: u64, statements: usize) -> (usize, usize) {
+    let mut conn = connect(url).await;
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut dice = move |sides: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % sides
+    };
+    let (mut done, mut failed) = (0, 0);
+    for _ in 0..statements {
+        let (id, other, code) = (dice(60), dice(60), dice(40));
+        let (user, weight) = (dice(30), dice(6));
+        let sql = match dice(12) {
+            0..4 => format!("INSERT INTO parcels VALUES ({id}, {user}, 'R{code}', {weight}, NULL)"),
+            4 => format!(
+                "INSERT INTO parcels VALUES ({id}, {user}, 'R{code}', {weight}, NULL), \
+                 ({other}, {user}, NULL, {weight}, 'two')"
+            ),
+            5 => format!("UPDATE parcels SET code = 'R{code}' WHERE id = {id}"),
+            6 => format!("UPDATE parcels SET user_id = {user} WHERE code = 'R{code}'"),
+            7 => format!("UPDATE parcels SET weight = {weight}, note = 'w' WHERE code = 'R{code}'"),
+            8 => format!("UPDATE parcels SET note = concat('n', {id}) WHERE code = 'R{code}'"),
+            9 => format!("DELETE FROM parcels WHERE code = 'R{code}'"),
+            10 => format!("DELETE FROM parcels WHERE id BETWEEN {id} AND {id} + 2"),
+            _ => format!("SELECT * FROM parcels WHERE code = 'R{code}'"),
+        };
+        let begins = dice(8) == 0;
+        if begins {
+            conn.query_drop("BEGIN").await.expect("BEGIN");
+        }
+        match conn.query_drop(&sql).await {
+            Ok(()) => done += 1,
+            Err(mysql_async::Error::Server(error)) => {
+                assert!(matches!(error.code, 1062 | 1205 | 1213), "{sql}: {error}");
+                failed += 1;
+            }
+            Err(error) => panic!("{sql}: {error}"),
+        }
+        if begins {
+            let word = if dice(2) == 0 { "COMMIT" } else { "ROLLBACK" };
+            conn.query_drop(word).await.expect(word);
+        }
+    }
+    let _ = conn.disconnect().await;
+    (done, failed)
+}
+
+/// What an index finds is what a look through all rows finds.
+fn each_lookup_equals_the_scan(world: &World) {
+    block_on(async {
+        let mut conn = connect(&world.url()).await;
+        let rows: Vec<(u64, Option<String>, Option<i64>)> =
+            conn.query("SELECT id, code, weight FROM parcels").await.expect("rows");
+        for code in 0..40 {
+            let sql = format!("SELECT id FROM parcels WHERE code = 'R{code}'");
+            let found: Vec<u64> = conn.query(&sql).await.expect("rows");
+            let wanted: Vec<u64> = rows
+                .iter()
+                .filter(|row| row.1.as_deref() == Some(&format!("R{code}")))
+                .map(|row| row.0)
+                .collect();
+            assert_eq!(found, wanted, "{sql}");
+        }
+        for weight in 0..6 {
+            let sql = format!("SELECT id FROM parcels WHERE weight = {weight}");
+            let mut found: Vec<u64> = conn.query(&sql).await.expect("rows");
+            let of = rows.iter().filter(|row| row.2 == Some(weight));
+            let mut wanted: Vec<u64> = of.map(|row| row.0).collect();
+            found.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(found, wanted, "{sql}");
+        }
+        let _ = conn.disconnect().await;
+    });
+}
+
+/// An index of a table that has rows is filled while clients write, then read.
+#[test]
+fn an_index_is_filled_while_clients_write() {
+    for rig in rig::shared_kinds() {
+        let building =
+            PARCELS.replace("            state: ready\n", "").replace(", state: ready", "");
+        let bare = PARCELS.split("        indexes:").next().expect("a table").to_owned() + "\n";
+        let before = World::start(rig, "ix_fill", &bare, &[PARCELS_DDL]);
+        let rows: Vec<String> =
+            (1000..2500).map(|id| format!("({id}, {id}, 'F{id}', {}, NULL)", id % 6)).collect();
+        let sql = format!("INSERT INTO parcels VALUES {}", rows.join(", "));
+        sql::execute(&before.url(), &[&sql]).expect("rows");
+        drop(before);
+        let world = World::again(rig, "ix_fill", &building);
+        for index in ["by_code", "by_weight"] {
+            assert_eq!(world.index(&["create", "parcels", index]).0, Some(0));
+        }
+        std::thread::scope(|scope| {
+            let url = world.url();
+            let clients: Vec<_> = (0..3u64)
+                .map(|seed| {
+                    let url = url.clone();
+                    scope.spawn(move || block_on(traffic(&url, seed + 11, 60)))
+                })
+                .collect();
+            for index in ["by_code", "by_weight"] {
+                let (code, text) = world.index(&["fill", "parcels", index]);
+                assert_eq!(code, Some(0), "{text}");
+            }
+            for client in clients {
+                let (done, failed) = client.join().expect("a client");
+                assert!(done > failed, "{done} done, {failed} failed");
+            }
+        });
+        for index in ["by_code", "by_weight"] {
+            world.is_clean("parcels", index, "traffic");
+        }
+        drop(world);
+        let world = World::again(rig, "ix_fill", PARCELS);
+        each_lookup_equals_the_scan(&world);
+        let found = sql::query(&world.url(), "SELECT id FROM parcels WHERE code = 'F1777'");
+        assert_eq!(found.expect("a row"), [["1777"]]);
+    }
+}
+
+/// The proxy dies among its clients' statements; what recovery leaves agrees.
+#[test]
+fn an_index_survives_the_death_of_its_proxy() {
+    for rig in rig::shared_kinds() {
+        let world = parcels(rig, "ix_kill");
+        for round in 0..2u64 {
+            std::thread::scope(|scope| {
+                let url = world.url();
+                let clients: Vec<_> = (0..3u64)
+                    .map(|seed| {
+                        let url = url.clone();
+                        scope.spawn(move || {
+                            // It ends as its connection does.
+                            std::panic::catch_unwind(|| {
+                                block_on(traffic(&url, 100 * round + seed, 500))
+                            })
+                            .is_ok()
+                        })
+                    })
+                    .collect();
+                std::thread::sleep(std::time::Duration::from_millis(1500));
+                world.proxy.signal("KILL").expect("a signal");
+                for client in clients {
+                    let _ = client.join();
+                }
+            });
+            let _ = world.proxy.wait(std::time::Duration::from_secs(10));
+            world.proxy.launch().expect("the proxy again");
+            // What was prepared is resolved by whoever comes next.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            for index in ["by_code", "by_weight"] {
+                world.is_clean("parcels", index, "the proxy's death");
+            }
+            each_lookup_equals_the_scan(&world);
+        }
+    }
+}

@@ -21,6 +21,7 @@ mod faults_matrix;
 mod index;
 mod layers;
 mod lexer;
+mod load;
 mod local_infile;
 mod lost;
 mod moved;

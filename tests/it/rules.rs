@@ -251,6 +251,8 @@ fn weir_check_reports_as_text_and_as_json() {
         out.starts_with("ok: 2 groups with 4 nodes, 1 schema, 5 sharded tables (80 shards)"),
         "{out}"
     );
+    let (code, out, _) = weir(&["check", "rules/index"]);
+    assert_eq!((code, out.starts_with("ok: ")), (Some(0), true), "{out}");
     let directory = std::env::temp_dir().join(format!("weir-check-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("rules.yaml"), "gruops: {}\n").unwrap();

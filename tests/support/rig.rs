@@ -142,8 +142,18 @@ impl Rig {
 
     /// Another Weir in front of the same groups, with rules of its own to edit.
     pub fn another(&self, settings: &[(&'static str, String)]) -> Result<(Proxy, PathBuf), String> {
+        self.another_edited(settings, &|_| {})
+    }
+
+    /// The same with rules that are edited before it starts.
+    pub fn another_edited(
+        &self,
+        settings: &[(&'static str, String)],
+        edit: &dyn Fn(&Path),
+    ) -> Result<(Proxy, PathBuf), String> {
         let rules = reaper::directory("rules");
         copy_rules(&self.rules, &rules, true)?;
+        edit(&rules);
         let proxy = Proxy::start(proxy::Options {
             rules: rules.clone(),
             env: environment(&self.groups),

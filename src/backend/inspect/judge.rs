@@ -171,6 +171,7 @@ pub fn sharded(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mu
     for (index, key) in rule.keys.iter().enumerate() {
         key_column(&path.key("key").index(index), key, table, problems);
     }
+    indexes(path, rule, table, problems);
     if let Some(column) = table.auto_increment.and_then(|index| table.columns.get(index)) {
         let declared = rule
             .sequence
@@ -251,6 +252,28 @@ fn triggers(path: &KeyPath, table: &Table, problems: &mut Vec<Problem>) {
                 Problem::error(path, format!("trigger '{name}' runs before each {}: it could change the shard key after the row was routed", if event == TriggerEvent::Insert { "INSERT" } else { "UPDATE" }))
                     .help("make it an AFTER trigger, or drop it"),
             );
+        }
+    }
+}
+
+/// What would keep an index from following its table.
+fn indexes(path: &KeyPath, rule: &ShardedTable, table: &Table, problems: &mut Vec<Problem>) {
+    if rule.indexes.is_empty() {
+        return;
+    }
+    let path = path.key("indexes");
+    if table.primary_key().is_none() {
+        problems.push(Problem::error(&path, "its table has no primary key, which entries hold"));
+    }
+    if table.cascades {
+        problems.push(
+            Problem::error(&path, "a foreign key of its table lets servers change or remove rows")
+                .help("declare it without ON DELETE and ON UPDATE, or take the index out"),
+        );
+    }
+    for index in &rule.indexes {
+        for column in &index.columns {
+            key_column(&path.key(&index.name), column, table, problems);
         }
     }
 }

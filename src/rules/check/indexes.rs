@@ -12,7 +12,7 @@ use crate::rules::check::{Check, SchemaCheck};
 use crate::rules::index::{IndexRule, PREFIX};
 use crate::rules::key::KeyColumn;
 use crate::rules::problem::KeyPath;
-use crate::rules::shape::{IndexShape, IndexStateShape};
+use crate::rules::shape::{IndexShape, IndexStateShape, TransactionsShape};
 use crate::rules::table::{BindingId, Placement, Shard, ShardedTable};
 
 /// The most columns of one index.
@@ -49,6 +49,15 @@ impl Check {
                 );
             }
             let Some(Placement::Sharded(base)) = tables.get(name.as_str()) else { continue };
+            if !shape.indexes.is_empty()
+                && !matches!(schema.shape.transactions, None | Some(TransactionsShape::Atomic))
+            {
+                self.error_help(
+                    &path.key("indexes"),
+                    "an index follows its table only where transactions over groups are atomic",
+                    "leave the schema's 'transactions' out",
+                );
+            }
             for (index, shape) in &shape.indexes {
                 let path = path.key("indexes").key(index);
                 all.extend(self.index(schema, base, (index, shape), &path));

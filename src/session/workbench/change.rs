@@ -37,7 +37,7 @@ use crate::sql::lex::ServerKind;
 use crate::transaction::open::OwnAccess;
 
 /// What a statement goes back to within its transaction.
-pub(super) const SAVEPOINT: &[u8] = b"SAVEPOINT weir_change";
+pub(in crate::session) const SAVEPOINT: &[u8] = b"SAVEPOINT weir_change";
 const BACK: &[u8] = b"ROLLBACK TO SAVEPOINT weir_change";
 
 /// What the client is told.
@@ -300,7 +300,12 @@ impl Session {
 
     /// Takes back what was written. `own` has the groups that the session held before Weir's own
     /// transaction began.
-    async fn undo_change(&mut self, marked: &[GroupId], own: Option<&[GroupId]>, error: &Error) {
+    pub(in crate::session) async fn undo_change(
+        &mut self,
+        marked: &[GroupId],
+        own: Option<&[GroupId]>,
+        error: &Error,
+    ) {
         if let Some(held) = own {
             if self.is_in_transaction() {
                 self.abandon_own(held).await;
@@ -424,7 +429,7 @@ fn steps<'c>(changes: &'c Changes, references: &[Reference]) -> Vec<(&'c Changed
 }
 
 /// What a server says of a write in START TRANSACTION READ ONLY.
-fn read_only(server: ServerKind) -> Error {
+pub(in crate::session) fn read_only(server: ServerKind) -> Error {
     let dot = if server == ServerKind::MySql { "." } else { "" };
     let text = format!("Cannot execute statement in a READ ONLY transaction{dot}");
     Error::new(Fault::Client, 1792, b"25006", "", text)
