@@ -165,6 +165,8 @@ fn described(written: &Written, column: &Column) -> String {
     let mask = if computed { mask | ColumnFlags::BLOB_FLAG } else { mask };
     // 39 (MySQL: 31) stands for "not fixed", which a temporary table forgets of a text.
     let decimals = if temporary && matches!(decimals, 31 | 39) { &0 } else { decimals };
+    // Whose column it is, too, where it is computed in there.
+    let table = if merged && org_table.is_empty() { "" } else { table };
     let [schema, org_table, org_name] = match merged {
         true => [""; 3],
         false => [schema.as_str(), org_table.as_str(), org_name],

@@ -315,7 +315,7 @@ impl Maker<'_> {
         let condition = self.condition();
         let having = self.having();
         let rollup = match purpose == Use::Whole && self.dice.chance(6) {
-            true => maybe(marked(Mark::Temporary, text("WITH ROLLUP"))),
+            true => maybe(marked(Mark::Merged, text("WITH ROLLUP"))),
             false => Node::Nothing,
         };
         let plain = matches!(rollup, Node::Nothing);
