@@ -137,8 +137,25 @@ pub fn table_names(sql: &[u8], tokens: &[Token]) -> Vec<Mention> {
 }
 
 const ENDS_LIST: &[&str] = &[
-    "WHERE", "SET", "VALUES", "VALUE", "SELECT", "GROUP", "ORDER", "HAVING", "LIMIT", "ADD",
-    "DROP", "MODIFY", "CHANGE", "FIELDS", "COLUMNS", "LINES", "ENGINE", "COMMENT",
+    "WHERE",
+    "SET",
+    "VALUES",
+    "VALUE",
+    "SELECT",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "ADD",
+    "DROP",
+    "MODIFY",
+    "CHANGE",
+    "FIELDS",
+    "COLUMNS",
+    "LINES",
+    "ENGINE",
+    "COMMENT",
+    "HISTOGRAM",
 ];
 
 /// Words that may stand between the opening word and the name.
