@@ -51,7 +51,7 @@ impl Columns {
             let other = Shape::from(&column);
             // The type of what is computed follows from what MySQL found out beforehand, of empty
             // tables for instance: a longer or a shorter text or number, read the same way.
-            let computed = column.org_name.is_empty() && !other.labels && !shape.labels;
+            let computed = column.org_table.is_empty() && !other.labels && !shape.labels;
             let both = |is: fn(FieldType) -> bool| is(other.field_type) && is(shape.field_type);
             let lengths = computed
                 && (both(FieldType::is_text_or_bytes) || text && both(FieldType::is_integer));
