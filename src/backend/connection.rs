@@ -6,8 +6,7 @@
 //!
 //! A command is: [`Connection::query`] (or [`Connection::begin`]) into the write buffer, a flush,
 //! [`Connection::absorb`] for the answers of what was pipelined before it, then its own answer, and
-//! [`Connection::ended`] after its last packet. A connection whose command hasn't ended is closed
-//! rather than lent again, so a future may be dropped at any await.
+//! [`Connection::ended`] after its last packet. Dropped before that, at any await, it is closed.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -350,6 +350,7 @@ impl<'a> Draft<'a> {
             schemas: self.schemas,
             transactions,
             fill: None,
+            keeps: matches!(&action, Action::Tables(tables) if !tables.entries.is_empty()),
             by_index: matches!(&action, Action::Tables(tables)
                 if !self.explains && tables.sharded.iter().any(|one| !one.lookups.is_empty())),
             action,

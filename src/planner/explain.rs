@@ -70,6 +70,14 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
         Route::Workbench(bench) => show_workbench(plan, bench, binding, &mut out)?,
         _ => {}
     }
+    if plan.keeps && matches!(route, Route::Forward(_) | Route::Write { .. }) {
+        for part in plan.entries(binding).unwrap_or_default() {
+            let group = part.rule.table.shard(part.shard).map(|shard| shard.group);
+            let group =
+                group.map_or_else(String::new, |id| binding.rules.group_name(id).to_string());
+            let _ = writeln!(out, "  then {group}: {}", String::from_utf8_lossy(&part.text));
+        }
+    }
     Ok(out)
 }
 

@@ -4,6 +4,7 @@
 //! whose place isn't known. Never: sees a row: the template has one of each shape, and the rows
 //! themselves are split while binding.
 
+pub mod entries;
 mod selected;
 
 use std::sync::Arc;
@@ -317,11 +318,9 @@ fn sharded<'a>(
     if !survey.needs.is_empty() {
         return Ok(None);
     }
-    if !table.indexes.is_empty() && !draft.explains {
-        indexed(survey, insert, table)?;
-    }
     let columns = columns(&mut draft, survey, insert, table.name.as_str())?;
-    let mut tables = named(&mut draft, survey)?;
+    let entries = indexed(&draft, survey, insert, table, &columns)?;
+    let mut tables = Tables { entries, ..named(&mut draft, survey)? };
     let fill = match &table.sequence {
         Some(rule) => filled(&draft, survey, insert, rule, &columns)?,
         None => None,
@@ -371,8 +370,17 @@ fn sharded<'a>(
     Ok(Some(plan))
 }
 
-/// Whether the entries of the rows can be made.
-fn indexed(survey: &Survey, insert: &Insert, table: &ShardedTable) -> Result<()> {
+/// The entries of the rows.
+fn indexed(
+    draft: &Draft,
+    survey: &Survey,
+    insert: &Insert,
+    table: &ShardedTable,
+    columns: &[String],
+) -> Result<Vec<entries::Entries>> {
+    if table.indexes.is_empty() || draft.explains {
+        return Ok(vec![]);
+    }
     let Some(known) = target(survey) else {
         return Err(refuse(
             "index_table",
@@ -383,7 +391,11 @@ fn indexed(survey: &Survey, insert: &Insert, table: &ShardedTable) -> Result<()>
     if insert.replace || insert.ignore || !insert.on_duplicate.is_empty() {
         return Err(index::unseen(table.name.as_str()));
     }
-    Err(index::kept(table.name.as_str()))
+    let entries = match survey.uses.len() {
+        1 => entries::plan(insert, table, known, columns)?,
+        _ => None,
+    };
+    entries.ok_or_else(|| index::kept(table.name.as_str()))
 }
 
 /// What routes each row that is given as values.

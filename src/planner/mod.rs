@@ -105,6 +105,8 @@ pub struct Plan {
     pub fill: Option<fill::Fill>,
     /// Conditions lead to an index: it may be asked for the shards before the statement is bound.
     pub by_index: bool,
+    /// Rows that are given as values have entries in indexes, which are inserted with them.
+    pub keeps: bool,
     pub(crate) action: Action,
     /// Every physical table that the statement names, in the statement's order.
     pub(crate) tables: Vec<TableUse>,
@@ -149,6 +151,8 @@ pub(crate) struct Tables {
     pub bench: Option<Box<workbench::Workbench>>,
     /// Nothing else answers it, whatever its values are.
     pub only_bench: bool,
+    /// What the rows of an INSERT are in their table's indexes.
+    pub entries: Vec<insert::entries::Entries>,
     /// An AUTO_INCREMENT column that no server may count.
     pub counted: Option<counted::Counted>,
 }

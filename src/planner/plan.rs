@@ -201,6 +201,13 @@ pub enum Route<'p> {
     Refuse(Error),
 }
 
+impl Route<'_> {
+    /// Whether it names the targets of a write.
+    pub fn is_placed(&self) -> bool {
+        matches!(self, Route::Forward(_) | Route::Write { .. })
+    }
+}
+
 /// How a statement that changes several targets is sent, and how the answers become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteKind {

@@ -69,7 +69,34 @@ fn names(binding: &Binding<'_>, words: &[&str]) -> bool {
     all.any(|one| words.iter().any(|word| one.eq_ignore_ascii_case(word.as_bytes())))
 }
 
+/// What an index made of a statement.
+pub(super) enum Led {
+    /// It is answered.
+    Done(Outcome),
+    /// It goes on, to these shards.
+    Within(Within),
+}
+
 impl Session {
+    /// What becomes of a statement whose conditions lead to an index.
+    pub(super) async fn led(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Arc<Plan>,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+        started: Instant,
+    ) -> Result<Led, Failure> {
+        if self.is_alone(plan) && !plan.lookups(binding).is_empty() {
+            return self.led_write(snapshot, plan, binding, manner, started).await.map(Led::Done);
+        }
+        if self.is_led_alone(plan, binding) {
+            let (sql, lexed) = (binding.sql, binding.lexed);
+            return self.led_read(plan, sql, lexed, manner).await.map(Led::Done);
+        }
+        self.look_up(snapshot, plan, binding).await.map(Led::Within)
+    }
+
     /// What indexes say of the shards that a statement concerns; nothing where its conditions leave
     /// one shard already.
     pub(super) async fn look_up(

@@ -18,6 +18,7 @@ mod given_id;
 pub mod identity;
 mod idle;
 mod index;
+mod index_insert;
 pub mod last;
 pub mod lend;
 mod load;

@@ -318,7 +318,7 @@ impl Session {
         let route = plan.bind_within(&binding, &within);
         let way = record::way(&route);
         match route {
-            Route::Forward(target) if native => {
+            Route::Forward(target) if native && !plan.keeps => {
                 self.check_rights(&plan)?;
                 self.pass_gate().await?;
                 if plan.facts.commits {

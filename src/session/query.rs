@@ -21,6 +21,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
+use crate::session::index::Led;
 use crate::session::lend::Purpose;
 use crate::session::reply::{Kind, Table};
 use crate::session::system::Folded;
@@ -144,14 +145,11 @@ impl Session {
         {
             return Box::pin(self.statement_filled(&filled, manner)).await;
         }
-        if plan.by_index && self.is_alone(&plan) && !plan.lookups(&binding).is_empty() {
-            return Box::pin(self.led_write(&snapshot, &plan, &binding, manner, started)).await;
-        }
-        if plan.by_index && self.is_led_alone(&plan, &binding) {
-            return Box::pin(self.led_read(&plan, sql, lexed, manner)).await;
-        }
         let within = match plan.by_index {
-            true => Box::pin(self.look_up(&snapshot, &plan, &binding)).await?,
+            true => match Box::pin(self.led(&snapshot, &plan, &binding, manner, started)).await? {
+                Led::Done(outcome) => return Ok(outcome),
+                Led::Within(within) => within,
+            },
             false => Within::new(),
         };
         let route = plan.bind_within(&binding, &within);
@@ -164,13 +162,9 @@ impl Session {
         self.allow_groups(&plan)?;
         let way = record::way(&route);
         let outcome = match route {
-            Route::Refuse(error) if error.code == NOT_UNDERSTOOD => {
-                Err(Box::pin(self.syntax_error(&snapshot, sql, lexed, error)).await.into())
+            Route::Refuse(error) => {
+                Box::pin(self.refused(&snapshot, &plan, &binding, error, manner)).await
             }
-            Route::Refuse(error) if error.code == TABLES_APART => {
-                Box::pin(self.drop_each(&snapshot, &plan, sql, lexed, manner)).await
-            }
-            Route::Refuse(error) => Err(error.into()),
             // Boxed, so that a statement for one shard is a small future: it is made for each one.
             Route::Reply(reply) => {
                 Box::pin(self.answer(reply, &snapshot, &plan, &binding, manner)).await
@@ -180,6 +174,9 @@ impl Session {
                 Box::pin(self.set_written(&written, manner)).await
             }
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
+            route if plan.keeps && route.is_placed() => {
+                Box::pin(self.insert_with_entries(&snapshot, &plan, route, &binding, manner)).await
+            }
             Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
                 Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
@@ -197,6 +194,23 @@ impl Session {
         };
         self.record(&plan, lexed, way, started, &outcome);
         outcome
+    }
+
+    /// A statement that goes nowhere as it is.
+    async fn refused(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        binding: &Binding<'_>,
+        error: Error,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let (sql, lexed) = (binding.sql, binding.lexed);
+        match error.code {
+            NOT_UNDERSTOOD => Err(self.syntax_error(snapshot, sql, lexed, error).await.into()),
+            TABLES_APART => self.drop_each(snapshot, plan, sql, lexed, manner).await,
+            _ => Err(error.into()),
+        }
     }
 
     /// Waits while the proxy is paused; what is inside of a transaction goes on.

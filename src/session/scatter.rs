@@ -604,7 +604,7 @@ impl Session {
 
 /// Whether each target gets all of a prepared write, and so its parameters as they are: one isn't
 /// converted as a literal of its text is (MySQL refuses a date with zeros that is one).
-fn is_whole(plan: &Plan, targets: &[Target], manner: Manner<'_>) -> bool {
+pub(super) fn is_whole(plan: &Plan, targets: &[Target], manner: Manner<'_>) -> bool {
     manner.binary
         && manner.arguments.is_some()
         && !plan.facts.looks_back
@@ -632,7 +632,7 @@ pub(super) fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
 }
 
 /// Given ids show the last row's, as one server's answer does.
-fn id_of_last_row(written: &Written, targets: &[Target]) -> u64 {
+pub(super) fn id_of_last_row(written: &Written, targets: &[Target]) -> u64 {
     let of_target = |last: usize| written.insert_ids.iter().find(|(target, _)| *target == last);
     of_last_row(targets).and_then(of_target).map_or(written.last_insert_id, |(_, id)| *id)
 }

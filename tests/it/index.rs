@@ -150,7 +150,7 @@ fn parcels(rig: &'static Rig, schema: &str) -> World {
 }
 
 /// Runs statements on both; `refused` are those that Weir may refuse with a code of its own.
-async fn compare(world: &World, statements: &[String]) {
+async fn compare(world: &World, table: &str, statements: &[String]) {
     let (mut weir, mut plain) = (connect(&world.url()).await, connect(&world.plain_url()).await);
     for (number, sql) in statements.iter().enumerate() {
         let plain_word = ["SELECT", "INSERT", "UPDATE", "DELETE"];
@@ -169,7 +169,7 @@ async fn compare(world: &World, statements: &[String]) {
             }
         }
         assert_eq!(found, expected, "{sql}");
-        let all = "SELECT * FROM parcels ORDER BY id";
+        let all = &format!("SELECT * FROM {table} ORDER BY 1, 2");
         if !sql.starts_with("SELECT") {
             let rows = told(&mut weir, all, false).await.expect("rows").0;
             assert_eq!(rows, told(&mut plain, all, false).await.expect("rows").0, "after {sql}");
@@ -190,12 +190,177 @@ fn an_index_follows_its_table() {
     for rig in rig::shared_kinds() {
         let world = parcels(rig, "ix_follow");
         let statements: Vec<String> = STATEMENTS.iter().map(|sql| (*sql).to_owned()).collect();
-        block_on(compare(&world, &statements));
+        block_on(compare(&world, "parcels", &statements));
         for index in ["by_code", "by_weight"] {
             world.is_clean("parcels", index, "all statements");
         }
     }
 }
+
+/// Types whose values travel in other forms, several columns, and values that servers choose.
+#[test]
+fn entries_of_every_kind_follow() {
+    for rig in rig::shared_kinds() {
+        let world = World::start(rig, "ix_kinds", LETTERS, &[LETTERS_DDL, TICKETS_DDL]);
+        for (table, index) in [("letters", "by_day"), ("letters", "by_raw"), ("tickets", "by_code")]
+        {
+            assert_eq!(world.index(&["create", table, index]).0, Some(0));
+        }
+        let statements: Vec<String> = LETTERS_TOLD.iter().map(|sql| (*sql).to_owned()).collect();
+        block_on(compare(&world, "letters", &statements));
+        block_on(with_parameters(&world));
+        block_on(numbered(&world));
+        for (table, index) in [("letters", "by_day"), ("letters", "by_raw"), ("tickets", "by_code")]
+        {
+            world.is_clean(table, index, "all statements");
+        }
+    }
+}
+
+async fn with_parameters(world: &World) {
+    let (mut weir, mut plain) = (connect(&world.url()).await, connect(&world.plain_url()).await);
+    let moment = |day| Value::Date(2026, 5, day, 10, 20, 30, 500_000);
+    for (number, conn) in [&mut weir, &mut plain].into_iter().enumerate() {
+        let insert = "INSERT INTO letters (town, sent, no, kind, day, raw, at) VALUES \
+                      (?, ?, ?, ?, ?, ?, ?), (?, ?, 77, 'card', DATE'2026-05-02', NULL, DEFAULT)";
+        let row = vec![
+            Value::from("naïve 😀"),
+            moment(1),
+            Value::from("-1.50"),
+            Value::from("letter"),
+            Value::Date(2026, 5, 2, 0, 0, 0, 0),
+            Value::Bytes(vec![0, 255, 39, 92]),
+            Value::from("2026-05-01 00:00:00"),
+            Value::from("x"),
+            moment(2),
+        ];
+        conn.exec_drop(insert, row.clone()).await.expect("two rows");
+        assert_eq!(conn.affected_rows(), 2, "{number}");
+        let again = conn.exec_drop(insert, row).await.expect_err("the same rows");
+        assert_eq!(crate::workbench::code(&again).0, 1062);
+        conn.exec_drop(
+            "UPDATE letters SET raw = ? WHERE raw = ?",
+            (vec![7u8], vec![0u8, 255, 39, 92]),
+        )
+        .await
+        .expect("an update");
+        assert_eq!(conn.affected_rows(), 1, "{number}");
+    }
+    for sql in [
+        "SELECT * FROM letters WHERE kind = ? AND day = ? ORDER BY 1, 2",
+        "SELECT count(*) FROM letters WHERE day IN (?, '2026-05-02') AND kind = 'card'",
+    ] {
+        let given = match sql.matches('?').count() {
+            2 => vec![Value::from("card"), Value::from("2026-05-02")],
+            _ => vec![Value::from("2026-05-02")],
+        };
+        let found: Vec<Row> = weir.exec(sql, given.clone()).await.expect("rows");
+        let wanted: Vec<Row> = plain.exec(sql, given).await.expect("rows");
+        let values = |rows: Vec<Row>| rows.into_iter().map(Row::unwrap).collect::<Vec<_>>();
+        assert_eq!(values(found), values(wanted), "{sql}");
+    }
+    let _ = weir.disconnect().await;
+    let _ = plain.disconnect().await;
+}
+
+/// Rows that get their ids from a sequence.
+async fn numbered(world: &World) {
+    let mut conn = connect(&world.url()).await;
+    conn.query_drop("INSERT INTO tickets (user_id, code) VALUES (1, 'T1'), (2, 'T2')")
+        .await
+        .expect("rows");
+    let first = conn.last_insert_id().expect("an id");
+    conn.exec_drop("INSERT INTO tickets VALUES (NULL, ?, ?)", (3, "T3")).await.expect("a row");
+    let third = conn.last_insert_id().expect("an id");
+    conn.query_drop(
+        "INSERT INTO tickets (user_id, code) SELECT user_id + 10, concat(code, 'x') FROM tickets",
+    )
+    .await
+    .expect("rows");
+    let found: Option<(u64, u64)> =
+        conn.query_first("SELECT id, user_id FROM tickets WHERE code = 'T1'").await.expect("a row");
+    assert_eq!(found, Some((first, 1)));
+    let found: Option<(u64, u64)> = conn
+        .exec_first("SELECT id, user_id FROM tickets WHERE code = ?", ("T3",))
+        .await
+        .expect("a row");
+    assert_eq!(found, Some((third, 3)));
+    let count: Option<u64> = conn
+        .query_first("SELECT count(*) FROM tickets WHERE code IN ('T1x', 'T2x', 'T3x', 'T4x')")
+        .await
+        .expect("a count");
+    assert_eq!(count, Some(3));
+    let error = conn
+        .query_drop("INSERT INTO tickets (user_id, code) VALUES (9, 'T9'), (8, 'T3x')")
+        .await
+        .expect_err("a value that is there");
+    assert_eq!(crate::workbench::code(&error).0, 1062);
+    let count: Option<u64> =
+        conn.query_first("SELECT count(*) FROM tickets").await.expect("a count");
+    assert_eq!(count, Some(6));
+    let _ = conn.disconnect().await;
+}
+
+const LETTERS: &str = "
+      letters:
+        key: [{column: town, type: varchar(20), collation: utf8mb4_bin}]
+        algorithm: {kind: hash}
+        shards: {{shards}, tables: 'letters_{0}'}
+        indexes:
+          by_day:
+            columns:
+              - {column: kind, type: varchar(9), collation: utf8mb4_general_ci}
+              - {column: day, type: date}
+            state: ready
+          by_raw: {columns: [{column: raw, type: varbinary(9)}], unique: true, state: ready}
+      tickets:
+        key: [{column: user_id, type: bigint}]
+        algorithm: {kind: modulo}
+        shards: {{shards}, tables: 'tickets_{0}'}
+        sequence: {column: id, kind: segment}
+        indexes:
+          by_code:
+            columns: [{column: code, type: varchar(9), collation: utf8mb4_general_ci}]
+            unique: true
+            state: ready
+";
+
+const LETTERS_DDL: &str = "CREATE TABLE letters (town VARCHAR(20) CHARACTER SET utf8mb4 COLLATE \
+    utf8mb4_bin NOT NULL, sent DATETIME(3) NOT NULL, no DECIMAL(6, 2) NOT NULL DEFAULT 0.5, \
+    kind VARCHAR(9) NULL DEFAULT 'letter', day DATE NULL, raw VARBINARY(9) NULL, \
+    at TIMESTAMP NULL DEFAULT NULL, PRIMARY KEY (sent, no)\
+    <, KEY by_day (kind, day), UNIQUE KEY by_raw (raw)>) \
+    DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci";
+
+const TICKETS_DDL: &str = "CREATE TABLE tickets (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+    user_id BIGINT NOT NULL, code VARCHAR(9) NULL<, UNIQUE KEY by_code (code)>) \
+    DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci";
+
+const LETTERS_TOLD: &[&str] = &[
+    "INSERT INTO letters (town, sent, day, raw) VALUES ('Ulm', '2026-01-02 03:04:05.678', '2026-01-02', x'00FF')",
+    "INSERT INTO letters VALUES ('ulm', '2026-01-02 03:04:05.6789', -1.005, 'Card ', 20260102, 'a''b', NULL)",
+    "INSERT INTO letters SET town = 'Bonn', sent = '2026-02-01', no = - 2, kind = 'card', day = '2026-1-2', raw = 0x27",
+    "INSERT INTO letters (town, sent, no, kind) VALUES ('Köln', '2026-06-01' + INTERVAL 1 DAY, 9, 'card')",
+    "INSERT INTO letters (town, sent, day) VALUES ('Rom', '2026-03-01', NULL), ('Oslo', '2026-03-02', '2026-01-02'), ('Rom', '2026-03-03', DEFAULT)",
+    "DELETE FROM letters WHERE no = 9",
+    "SELECT * FROM letters WHERE kind = 'CARD' AND day = '2026-01-02' ORDER BY 1, 2",
+    "SELECT * FROM letters WHERE day = 20260102 AND kind = 'letter' ORDER BY 1, 2",
+    "SELECT town FROM letters WHERE raw = x'00FF'",
+    "SELECT town FROM letters WHERE raw = 'a''b'",
+    "INSERT INTO letters VALUES ('Wien', '2026-01-09', 4, 'card', '2026-01-02', x'00FF', NULL)",
+    "INSERT INTO letters VALUES ('Wien', '2026-02-31', 4, 'card', '2026-01-02', x'01', NULL)",
+    "INSERT INTO letters VALUES ('Wien', '2026-02-28', 4, 'card and more', '2026-01-02', x'01', NULL)",
+    "UPDATE letters SET day = day + INTERVAL 1 DAY WHERE kind = 'card' AND day = '2026-01-02'",
+    "SELECT * FROM letters WHERE kind = 'card' AND day = '2026-01-03' ORDER BY 1, 2",
+    "UPDATE letters SET town = concat(town, '!'), no = no + 1 WHERE kind = 'letter'",
+    "SELECT * FROM letters WHERE kind = 'letter' AND day = '2026-01-02' ORDER BY 1, 2",
+    "SET sql_mode = ''",
+    "INSERT INTO letters VALUES ('Paris', '2026-04-01', 5, 'much too long', '2026-02-28', 'much too long', NULL)",
+    "SELECT * FROM letters WHERE kind = 'much too ' ORDER BY 1, 2",
+    "SELECT * FROM letters WHERE raw = 'much too ' ORDER BY 1, 2",
+    "INSERT INTO letters (town, sent) VALUES ('Nice', 'nonsense')",
+    "SELECT town FROM letters WHERE kind = 'letter' AND day IS NULL ORDER BY 1, 2",
+];
 
 const STATEMENTS: &[&str] = &[
     "INSERT INTO parcels VALUES (1, 1, 'A1', 10, 'one')",
@@ -275,6 +440,22 @@ const STATEMENTS: &[&str] = &[
     "EXECUTE p USING @c",
     "DELETE FROM parcels",
     "SELECT * FROM parcels WHERE code = 'U2'",
+    "INSERT INTO parcels VALUES (-5, -5, 'M5 ', -5, DEFAULT)",
+    "INSERT INTO parcels (code, id, user_id, weight) VALUES ('m5', 70, 70, 1)",
+    "INSERT INTO parcels VALUES (71, 71, 'M71', '-5', 'x'), (72, 72, NULL, - 5, 'y'), (73, 73, 'M73', DEFAULT, 'z')",
+    "SELECT id FROM parcels WHERE weight = -5",
+    "SELECT id FROM parcels WHERE code = 'M5'",
+    "INSERT INTO parcels VALUES (74, 74, 74, 4.6, 'number')",
+    "SELECT id FROM parcels WHERE code = '74'",
+    "SELECT id FROM parcels WHERE weight = 5",
+    "INSERT INTO parcels VALUES (75, 75, 'toolong-toolong-toolong-toolong-toolong-toolong', 1, '')",
+    "INSERT INTO parcels VALUES (76, 76, 'M76', 1)",
+    "INSERT INTO parcels (id, user_id, nosuch) VALUES (76, 76, 1)",
+    "INSERT INTO parcels (id, code) VALUES (77, _latin1 x'E4'), (78, 'x')",
+    "INSERT INTO parcels (id, user_id, code) VALUES (77, 77, _latin1 x'E4'), (78, 78, 'ß')",
+    "SELECT id FROM parcels WHERE code = 'Ä'",
+    "INSERT INTO parcels (id, user_id, code) VALUES (79, 79, 'A')",
+    "SELECT id FROM parcels WHERE code = 'a'",
 ];
 
 /// What an index couldn't follow is refused, and nothing is changed.
