@@ -5,6 +5,7 @@
 //!
 //! Values travel as the workbench moves them: equal values have equal bytes here.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,19 +187,20 @@ impl Entries {
     }
 
     async fn connection(&mut self, node: &Node, place: (GroupId, Side)) -> Result<&mut Conn> {
-        if !self.connections.contains_key(&place) {
-            let mut conn = control::connect(node, &node.spec.data, BOUND).await?;
-            let state = format!(
-                "SET NAMES utf8mb4; SET SESSION sql_mode = '{MODE}', time_zone = '+00:00', \
-                 character_set_results = NULL, innodb_lock_wait_timeout = 10; \
-                 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-            );
-            for sql in state.split("; ") {
-                control::run(node, BOUND, conn.query_drop(sql)).await?;
-            }
-            self.connections.insert(place, conn);
+        let vacant = match self.connections.entry(place) {
+            Entry::Occupied(held) => return Ok(held.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let mut conn = control::connect(node, &node.spec.data, BOUND).await?;
+        let state = format!(
+            "SET NAMES utf8mb4; SET SESSION sql_mode = '{MODE}', time_zone = '+00:00', \
+             character_set_results = NULL, innodb_lock_wait_timeout = 10; \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+        );
+        for sql in state.split("; ") {
+            control::run(node, BOUND, conn.query_drop(sql)).await?;
         }
-        self.connections.get_mut(&place).ok_or_else(|| Error::internal("a lost connection"))
+        Ok(vacant.insert(conn))
     }
 
     pub async fn close(&mut self) {

@@ -254,8 +254,7 @@ impl Cutter {
         for number in 0..self.fields {
             let start = get.position();
             let place = record.taken.iter().position(|taken| taken.field == number);
-            let mut field = Field::default();
-            field.keeps = place.is_some();
+            let mut field = Field { keeps: place.is_some(), ..Field::default() };
             let end = self.read_field(get, &mut field)?;
             if end == FieldEnd::Nothing {
                 if number == 0 {
