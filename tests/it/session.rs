@@ -53,6 +53,7 @@ fn prepared_statements_find_their_shard_whatever_type_is_bound() {
 
 #[test]
 fn prepared_statements_over_shards_are_merged_in_binary() {
+    let _quiet = rig::quiet();
     on_each(async |conn, _| {
         let found: Vec<(i64, String)> = conn
             .exec(
@@ -79,6 +80,7 @@ fn prepared_statements_over_shards_are_merged_in_binary() {
 
 #[test]
 fn prepared_rows_are_split_over_shards_of_a_group() {
+    let _quiet = rig::quiet();
     on_each(async |conn, _| {
         // 910000 and 910001 are shards 0 and 1, both of group g0.
         let insert = "INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES (?, ?, ?, 1, NOW()), (?, ?, ?, 1, NOW())";
@@ -97,6 +99,7 @@ fn prepared_rows_are_split_over_shards_of_a_group() {
 
 #[test]
 fn rows_are_split_by_a_plan_that_was_made_for_one_row() {
+    let _quiet = rig::quiet();
     on_each(async |conn, _| {
         let head =
             "INSERT INTO users (user_id, name, email, region_id, registered_at, born) VALUES ";
