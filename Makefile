@@ -5,7 +5,8 @@
 # make foreign    test suites of drivers, with Weir in between (ONLY="name …" for some)
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
-# make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql)
+# make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql;
+#                 PROFILE=oracle for long ones)
 # make suites     sqllogictest (WEIR_SQLLOGICTEST=folder, EVERY=, ONLY=), TPC-H (SCALE=) and MariaDB's mysqltest files
 #                 (ONLY=, LAYOUT=text|prepared) through Weir (SUITE=slt|tpch|mtr, SERVERS=)
 # make check      formatting and clippy
@@ -15,6 +16,8 @@
 SERVERS ?=
 export WEIR_SERVERS := $(SERVERS)
 CARGO ?= cargo
+# Of `make oracle`: `oracle` for long runs.
+PROFILE ?= dev
 
 .PHONY: test test-all demo bench faults oracle suites check install drivers foreign
 
@@ -48,8 +51,8 @@ faults:
 
 oracle:
 	@tests/support/install.sh
-	$(CARGO) build --locked --bin weir --example oracle
-	@WEIR_SERVERS= target/debug/examples/oracle
+	$(CARGO) build --locked --profile $(PROFILE) --bin weir --example oracle
+	@WEIR_SERVERS= target/$(PROFILE:dev=debug)/examples/oracle
 
 suites:
 	@tests/support/install.sh

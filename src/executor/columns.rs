@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::executor::compare::Shape;
 use crate::executor::rename::Names;
+use crate::executor::width::{Width, Widths};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::charset::Collation;
 use crate::protocol::column::Column;
@@ -22,6 +23,16 @@ pub struct Columns {
     shapes: Vec<Shape>,
 }
 
+/// How another target's columns stand to the first one's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fit {
+    Alike,
+    /// Its whole numbers are of other widths.
+    Widened(Widths),
+    /// What differs, in words.
+    Not(String),
+}
+
 impl Columns {
     /// # Errors
     /// A definition that can't be read.
@@ -35,17 +46,18 @@ impl Columns {
         &self.shapes
     }
 
-    /// Compares another target's definitions with these: what differs, in words. Lengths, decimals
-    /// and flags such as NOT NULL may differ; types, signs and collations decide how values are
-    /// read and merged. `text`: rows come in the text protocol, where all integers are digits.
+    /// Compares another target's definitions with these. Lengths, decimals and flags such as NOT
+    /// NULL may differ; types, signs and collations decide how values are read and merged. `text`:
+    /// rows come in the text protocol, where all integers are digits.
     ///
     /// # Errors
     /// A definition that can't be read.
-    pub fn difference(&self, others: &[Vec<u8>], text: bool) -> Result<Option<String>> {
+    pub fn fit(&self, others: &[Vec<u8>], text: bool) -> Result<Fit> {
         if others.len() != self.shapes.len() {
             let text = format!("{} columns instead of {}", others.len(), self.shapes.len());
-            return Ok(Some(text));
+            return Ok(Fit::Not(text));
         }
+        let mut widened = false;
         for (place, (shape, payload)) in self.shapes.iter().zip(others).enumerate() {
             let column = Column::parse(payload)?;
             let other = Shape::from(&column);
@@ -53,8 +65,9 @@ impl Columns {
             // tables for instance: a longer or a shorter text or number, read the same way.
             let computed = column.org_table.is_empty() && !other.labels && !shape.labels;
             let both = |is: fn(FieldType) -> bool| is(other.field_type) && is(shape.field_type);
-            let lengths = computed
-                && (both(FieldType::is_text_or_bytes) || text && both(FieldType::is_integer));
+            let numbers = both(FieldType::is_integer);
+            let lengths = computed && (both(FieldType::is_text_or_bytes) || numbers);
+            widened |= numbers && !text && other.field_type != shape.field_type;
             let is_same = (other.field_type == shape.field_type || lengths)
                 && other.unsigned == shape.unsigned
                 && other.labels == shape.labels
@@ -62,7 +75,7 @@ impl Columns {
                     || same_charset(other.collation, shape.collation));
             if !is_same {
                 let name = String::from_utf8_lossy(column.name);
-                return Ok(Some(format!(
+                return Ok(Fit::Not(format!(
                     "column {} (`{name}`) as {} instead of {}",
                     place + 1,
                     describe(&other),
@@ -70,7 +83,17 @@ impl Columns {
                 )));
             }
         }
-        Ok(None)
+        if widened { self.widths(others).map(Fit::Widened) } else { Ok(Fit::Alike) }
+    }
+
+    fn widths(&self, others: &[Vec<u8>]) -> Result<Widths> {
+        let columns = self.shapes.iter().zip(others).map(|(shape, payload)| {
+            let from = Column::parse(payload)?.field_type;
+            let is_number = from.is_integer() && shape.field_type.is_integer();
+            let to = if is_number { shape.field_type } else { from };
+            Ok(Width { from, to, unsigned: shape.unsigned })
+        });
+        columns.collect::<Result<_>>().map(Widths)
     }
 
     /// Writes the count and the definitions of the first `visible` columns, and the EOF behind them

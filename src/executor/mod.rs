@@ -29,6 +29,7 @@ pub mod stream;
 pub mod temporary;
 pub mod together;
 pub mod warnings;
+pub mod width;
 pub mod workbench;
 pub mod write;
 pub mod write_back;

@@ -256,7 +256,7 @@ fn fit(lanes: &mut [Lane<'_>], inputs: &mut [Input<'_>], begun: Started<'_>) -> 
         };
         match &columns {
             None => columns = Some(Columns::parse(payloads).map_err(|error| blame(lane, error))?),
-            Some(first) => check(first, &payloads, lane, &part)?,
+            Some(first) => input.widths = check(first, &payloads, lane, &part)?,
         }
     }
     columns.ok_or_else(|| Error::internal("a scatter without targets"))

@@ -10,11 +10,12 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use crate::error::{Error, Fault, Result};
-use crate::executor::columns::Columns;
+use crate::executor::columns::{Columns, Fit};
 use crate::executor::held::HeldRows;
 use crate::executor::lane::{Begun, Command, Lane, Next, Part};
 use crate::executor::merge::{Flow, Gathering, Tournament};
 use crate::executor::rename::Names;
+use crate::executor::width::Widths;
 use crate::observe::budget::Reservation;
 use crate::planner::plan::Renaming;
 use crate::protocol::row::RowIndex;
@@ -44,6 +45,8 @@ pub struct Input<'c> {
     pub rows: Rows,
     shard: Option<u32>,
     names: &'c [Renaming],
+    /// Where its rows come in other widths than the first one's.
+    pub widths: Option<Widths>,
     /// The row that was taken last.
     row: Vec<u8>,
     index: RowIndex,
@@ -68,6 +71,7 @@ impl<'c> Input<'c> {
             rows: Rows::Later,
             shard: part.shard,
             names: part.names,
+            widths: None,
             row: Vec::new(),
             index: RowIndex::default(),
         }
@@ -75,6 +79,15 @@ impl<'c> Input<'c> {
 
     pub fn names(&self) -> &'c [Renaming] {
         self.names
+    }
+
+    /// The row that was taken, in the widths that are due.
+    fn widen(&mut self) -> Result<()> {
+        let Some(widths) = &self.widths else { return Ok(()) };
+        let mut row = Vec::with_capacity(self.row.len() + 8);
+        widths.convert(&self.row, &mut row)?;
+        self.row = row;
+        Ok(())
     }
 }
 
@@ -188,7 +201,7 @@ impl<'r, 'c> Merging<'r, 'c> {
         let is_folded = self.gathering.is_folded();
         for place in 0..self.inputs.len() {
             self.begin(place).await?;
-            if is_plain {
+            if is_plain && self.inputs.get(place).is_some_and(|input| input.widths.is_none()) {
                 self.relay(place).await?;
                 continue;
             }
@@ -227,7 +240,7 @@ impl<'r, 'c> Merging<'r, 'c> {
         let Some((part, Begun::Rows(payloads))) = begun else {
             return Err(Stop::Failed(lane.hostile("OK where rows were due")));
         };
-        check(&self.columns, &payloads, lane, &part).map_err(Stop::Failed)?;
+        input.widths = check(&self.columns, &payloads, lane, &part).map_err(Stop::Failed)?;
         input.rows = Rows::Live;
         Ok(())
     }
@@ -265,6 +278,17 @@ impl<'r, 'c> Merging<'r, 'c> {
 
     /// Takes an input's next row, waiting for it. False where the input has ended.
     async fn next(&mut self, place: usize) -> Result<bool, Stop> {
+        if !self.take(place).await? {
+            return Ok(false);
+        }
+        let Some(input) = self.inputs.get_mut(place) else { return Ok(false) };
+        let lane = self.lanes.get_mut(input.lane).ok_or_else(no_lane)?;
+        input.widen().map_err(|error| Stop::Failed(blame(lane, error)))?;
+        Ok(true)
+    }
+
+    /// The same as it came.
+    async fn take(&mut self, place: usize) -> Result<bool, Stop> {
         loop {
             let Some(input) = self.inputs.get_mut(place) else { return Ok(false) };
             match &mut input.rows {
@@ -391,7 +415,8 @@ fn arrived(lane: &mut Lane<'_>, filled: Result<usize>) -> Result<(), Stop> {
     }
 }
 
-/// Holds a target's columns against the first one's.
+/// Holds a target's columns against the first one's; the widths that its rows are to be given, where
+/// they come in others.
 ///
 /// # Errors
 /// They differ: no merge of the two could be right.
@@ -400,10 +425,13 @@ pub fn check(
     payloads: &[Vec<u8>],
     lane: &mut Lane<'_>,
     part: &Part<'_>,
-) -> Result<()> {
+) -> Result<Option<Widths>> {
     let (shard, text) = (part.shard, !matches!(part.command, Command::Execute { .. }));
-    let difference = columns.difference(payloads, text).map_err(|error| blame(lane, error))?;
-    let Some(difference) = difference else { return Ok(()) };
+    let difference = match columns.fit(payloads, text).map_err(|error| blame(lane, error))? {
+        Fit::Alike => return Ok(None),
+        Fit::Widened(widths) => return Ok(Some(widths)),
+        Fit::Not(difference) => difference,
+    };
     Err(Error::new(
         Fault::Refused,
         1105,

@@ -225,31 +225,25 @@ fn keyed(survey: &mut Survey, block: usize, select: &Select) -> bool {
     if select.group_by.is_empty() || select.rollup {
         return false;
     }
-    let exprs: Vec<&Expr> = select
-        .group_by
-        .iter()
-        .map(|expr| {
-            let item =
-                group_index(survey, block, select, expr).and_then(|index| select.items.get(index));
-            match item {
-                Some(Item::Expr { expr, .. }) => expr,
-                _ => expr,
-            }
-        })
-        .collect();
+    let exprs = select.group_by.iter().map(|expr| {
+        let item =
+            group_index(survey, block, select, expr).and_then(|index| select.items.get(index));
+        match item {
+            Some(Item::Expr { expr, .. }) => expr,
+            _ => expr,
+        }
+    });
+    let exprs: Vec<&Expr> = exprs.collect();
     names_key(survey, block, &exprs)
 }
 
 /// Whether DISTINCT is over every column of a shard key.
 fn distinct_by_key(survey: &mut Survey, block: usize, select: &Select) -> bool {
-    let exprs: Vec<&Expr> = select
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Expr { expr, .. } => Some(expr),
-            Item::All | Item::AllOf(_) => None,
-        })
-        .collect();
+    let exprs = select.items.iter().filter_map(|item| match item {
+        Item::Expr { expr, .. } => Some(expr),
+        Item::All | Item::AllOf(_) => None,
+    });
+    let exprs: Vec<&Expr> = exprs.collect();
     // A star gives all columns of a table, its key among them.
     let star = select.items.iter().any(|item| matches!(item, Item::All));
     (star && outer_sharded(survey, block).next().is_some()) || names_key(survey, block, &exprs)
@@ -363,7 +357,12 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         }
         let comparison = order::of_expression(self.survey, self.block, expr)?;
         self.cut_parameters(span);
-        self.hide_key(&comparison, vec![Part::Copy(span)])
+        let mut text = vec![Part::Copy(span)];
+        // By its own name it would be found where ORDER BY names an item's alias.
+        if let (Comparison::Itself, Expr::Column(_)) = (&comparison, expr) {
+            text.push(Part::Text(" AS weir_key".into()));
+        }
+        self.hide_key(&comparison, text)
     }
 
     fn star_before(&self, index: usize) -> bool {

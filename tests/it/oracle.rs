@@ -11,6 +11,7 @@ fn random_statements_are_answered_as_by_one_mariadb() {
         seed: 1,
         per_round: 40,
         set: None,
+        from: 0,
         round: None,
         only: None,
         since: None,

@@ -117,10 +117,13 @@ fn shown(answer: &Answer) -> String {
 }
 
 fn columns(written: &Written, plain: &[Column], weir: &[Column]) -> Option<Verdict> {
-    let describe = |columns: &[Column]| -> Vec<String> {
-        columns.iter().map(|column| described(written, column)).collect()
+    // Where one side's came out of a temporary table and the other's didn't, neither is a table's.
+    let describe = |columns: &[Column], others: &[Column]| -> Vec<String> {
+        let alone = |index: usize| others.get(index).is_some_and(|o| o.org_table.is_empty());
+        let told = |(index, column)| described(written, column, alone(index));
+        columns.iter().enumerate().map(told).collect()
     };
-    let (left, right) = (describe(plain), describe(weir));
+    let (left, right) = (describe(plain, weir), describe(weir, plain));
     if left == right {
         return None;
     }
@@ -131,7 +134,8 @@ fn columns(written: &Written, plain: &[Column], weir: &[Column]) -> Option<Verdi
     }
 }
 
-fn described(written: &Written, column: &Column) -> String {
+/// A column as far as it must be alike; `alone` where the other side's is no table's.
+fn described(written: &Written, column: &Column, alone: bool) -> String {
     // Which key a column belongs to is forgotten with a temporary table, and whether one is used
     // depends on how many rows there are.
     let forgotten = ColumnFlags::PRI_KEY_FLAG
@@ -149,9 +153,10 @@ fn described(written: &Written, column: &Column) -> String {
     let mask = if temporary { forgotten } else { ColumnFlags::empty() };
     let Column { schema, table, org_table, name, org_name, charset, length, kind, flags, decimals } =
         column;
-    let org_name = if temporary && org_table.is_empty() { "" } else { org_name };
+    let tableless = org_table.is_empty() || (merged && alone);
+    let org_name = if temporary && tableless { "" } else { org_name };
     // A text is one of fixed length, or not.
-    let computed = temporary && org_table.is_empty();
+    let computed = temporary && tableless;
     let kind = match kind.as_str() {
         "MYSQL_TYPE_STRING" if computed => "MYSQL_TYPE_VAR_STRING",
         // Which of them a long text is.
@@ -166,7 +171,7 @@ fn described(written: &Written, column: &Column) -> String {
     // 39 (MySQL: 31) stands for "not fixed", which a temporary table forgets of a text.
     let decimals = if temporary && matches!(decimals, 31 | 39) { &0 } else { decimals };
     // Whose column it is, too, where it is computed in there.
-    let table = if merged && org_table.is_empty() { "" } else { table };
+    let table = if merged && tableless { "" } else { table };
     let [schema, org_table, org_name] = match merged {
         true => [""; 3],
         false => [schema.as_str(), org_table.as_str(), org_name],
@@ -243,6 +248,11 @@ fn cell(written: &Written, value: &Value) -> String {
         },
         other => other.as_sql(true),
     };
+    // MySQL makes a day without a month no day where it sorts a join's rows.
+    let day = text.trim_matches('\'').get(4..8);
+    if day == Some("-00-") && written.has(Mark::Temporary) {
+        return "\"0000-00-00\"".to_owned();
+    }
     if written.has(Mark::Approximate)
         && (text.contains(['.', 'e']) || text.len() > 15)
         && let Ok(number) = text.parse::<f64>()
@@ -266,10 +276,8 @@ fn folded(text: &str) -> String {
         }
     }
     let trimmed = out.trim_end_matches([' ', '\0']).replace(" |", "|");
-    match trimmed.as_str() {
-        "-0" => "0".to_owned(),
-        other => other.to_owned(),
-    }
+    let signless = |part| if part == "-0" { "0" } else { part };
+    trimmed.split('|').map(signless).collect::<Vec<_>>().join("|")
 }
 
 fn warnings(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> {

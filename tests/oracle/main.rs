@@ -3,7 +3,7 @@
 //!
 //! Owns: the settings and the closing lines. Ends in `compared N, different D, refused R`, and
 //! non-zero where D isn't 0 or a refusal's code stands for a shape that is missing. `SET=name`,
-//! `ROUND=n`, `ONLY=n` and `SINCE=n` run a part of it; `WRITES=97` lets nearly all of them write;
+//! `FROM=n`, `ROUND=n`, `ONLY=n` and `SINCE=n` run a part of it; `WRITES=97` lets nearly all of them write;
 //! `ALL=1` prints each statement, `LOG=debug` makes Weir tell more, `HOLD=60` leaves the round's
 //! servers standing.
 
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             seed: number("SEED")?.unwrap_or(1),
             per_round: 100,
             set: setting("SET"),
+            from: number("FROM")?.unwrap_or(0),
             round: number("ROUND")?,
             only: number("ONLY")?,
             since: number("SINCE")?,

@@ -49,6 +49,8 @@ pub struct Options {
     pub per_round: u64,
     /// One rule set alone.
     pub set: Option<String>,
+    /// Rounds from this one on: those before are passed over, and no statement of them is counted.
+    pub from: u64,
     /// One round alone, and in it one statement alone.
     pub round: Option<u64>,
     pub only: Option<u64>,
@@ -134,6 +136,7 @@ pub fn run(kind: Kind, options: &Options) -> Result<Outcome, String> {
         left -= statements;
         let set = &SETS[number as usize % SETS.len()];
         let wanted = options.set.as_ref().is_none_or(|name| name == set.name);
+        let wanted = wanted && number >= options.from;
         if !wanted || options.round.is_some_and(|round| round != number) {
             continue;
         }

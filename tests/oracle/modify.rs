@@ -338,8 +338,11 @@ impl Maker<'_> {
             let value = match field.name.as_str() {
                 "id" => text(format!("v.id + {shift}")),
                 _ if index >= table.keys && self.dice.chance(40) => continue,
+                // Days without a month have no place by a date.
                 _ if index < table.keys => match same {
-                    Some(same) if self.dice.chance(70) => text(format!("v.{}", same.name)),
+                    Some(same) if field.form.kind != Type::Date && self.dice.chance(70) => {
+                        text(format!("v.{}", same.name))
+                    }
                     _ => text(field.stored(&mut self.dice)),
                 },
                 _ => {

@@ -24,6 +24,8 @@ SELECT user_id, born FROM users ORDER BY born, user_id LIMIT 10;
 SELECT user_id, level FROM users ORDER BY level, user_id LIMIT 10;
 SELECT user_id, score FROM users ORDER BY score DESC, user_id LIMIT 10;
 SELECT user_id FROM users ORDER BY user_id LIMIT 0;
+SELECT region_id AS level FROM users u ORDER BY u.level, level, u.user_id LIMIT 20;
+SELECT u.region_id AS user_id FROM users u ORDER BY u.user_id, user_id;
 SELECT DISTINCT region_id FROM users ORDER BY region_id;
 SELECT DISTINCT level FROM users WHERE user_id = 4;
 SELECT item_id, title FROM items WHERE item_id = 11;
