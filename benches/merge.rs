@@ -8,7 +8,8 @@ use weir::executor::compare::{RowFormat, Shape};
 use weir::executor::layout::Layout;
 use weir::executor::limit::Window;
 use weir::executor::memory::Memory;
-use weir::executor::merge::{Gathering, Tournament};
+use weir::executor::merge::Gathering;
+use weir::executor::tournament::Tournament;
 use weir::observe::budget::Budget;
 use weir::planner::plan::{Aggregate, AggregateFunction, Column, Fold, Gather, SortKey};
 use weir::protocol::field::FieldType;
@@ -77,24 +78,21 @@ fn merge(gather: &Gather, format: RowFormat, shards: &[Vec<Vec<u8>>]) -> usize {
     let mut indexes = vec![RowIndex::default(); shards.len()];
     let mut places = vec![0; shards.len()];
     for (input, rows) in shards.iter().enumerate() {
-        let mut key = Vec::new();
-        gathering.index(&rows[0], &mut indexes[input]).expect("a row");
-        gathering.put_key(&rows[0], &indexes[input], &mut key).expect("a key");
-        tree.set(input, Some(key));
+        let read = |key: &mut _| gathering.read(&rows[0], &mut indexes[input], key);
+        tree.set(input, read).expect("a row");
     }
     tree.start();
     let mut bytes = 0;
     while let Some(input) = tree.winner() {
         let row = &shards[input][places[input]];
-        let key = tree.key(input).unwrap_or_default();
+        let key = tree.key(input);
         gathering.push(key, row, &indexes[input], |row| bytes += row.len()).expect("a row");
         places[input] += 1;
         match shards[input].get(places[input]) {
             None => tree.end(input),
             Some(row) => {
-                gathering.index(row, &mut indexes[input]).expect("a row");
-                let put = |key: &mut Vec<u8>| gathering.put_key(row, &indexes[input], key);
-                assert!(tree.advance(input, put).expect("a key"));
+                let read = |key: &mut _| gathering.read(row, &mut indexes[input], key);
+                assert!(tree.advance(input, read).expect("a key"));
             }
         }
     }

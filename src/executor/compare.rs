@@ -66,6 +66,9 @@ impl Shape {
     }
 }
 
+/// Above all of [`Order::short_key`].
+pub const SHORT_KEYS: u128 = 1 << (64 + 16 + 2);
+
 /// How the values of one column compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -142,30 +145,64 @@ impl Order {
         Ok(())
     }
 
-    fn put_value(self, format: RowFormat, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        match self {
+    /// True for values of a number: [`Order::short_key`] gives all of their keys.
+    pub fn is_short(self) -> bool {
+        !matches!(self, Order::Decimal | Order::Bytes | Order::Weights { .. })
+    }
+
+    /// The key of a short value as a number, with its lowest 16 bits free. It is below [`SHORT_KEYS`].
+    /// Errors as [`Order::put_key`].
+    pub fn short_key(
+        self,
+        format: RowFormat,
+        value: Option<&[u8]>,
+        descending: bool,
+    ) -> Result<u128> {
+        const LOW: u32 = 16;
+        let key = match value {
+            None => 0,
+            Some(value) => {
+                let (is_positive, number) = self.number(format, value)?;
+                (2 | u128::from(is_positive)) << 64 | u128::from(number)
+            }
+        };
+        let key = key << LOW;
+        Ok(if descending { (SHORT_KEYS - (1 << LOW)) - key } else { key })
+    }
+
+    /// A short value as a number of the same order, below which values under zero stand.
+    fn number(self, format: RowFormat, value: &[u8]) -> Result<(bool, u64)> {
+        Ok(match self {
             Order::Integer { unsigned } => {
                 let number = integer(format, unsigned, value)?;
-                out.push(u8::from(number >= 0));
                 // The low 64 bits of two's complement keep the order on either side of zero.
-                out.extend_from_slice(&(number as u64).to_be_bytes());
+                (number >= 0, number as u64)
             }
-            Order::Bit => {
-                out.push(1);
-                out.extend_from_slice(&bit(value)?.to_be_bytes());
-            }
-            Order::Decimal => put_decimal(value, out)?,
+            Order::Bit => (true, bit(value)?),
             Order::Float | Order::Double => {
                 let bits = floating(format, value)?.to_bits();
                 let negative = bits >> 63 == 1;
-                let ordered = if negative { !bits } else { bits | 1 << 63 };
-                out.extend_from_slice(&ordered.to_be_bytes());
+                (true, if negative { !bits } else { bits | 1 << 63 })
             }
-            Order::Date => out.extend_from_slice(&date(format, value)?.to_be_bytes()),
-            Order::Time => {
-                let micros = time(format, value)?;
-                out.extend_from_slice(&((micros as u64) ^ 1 << 63).to_be_bytes());
+            Order::Date => (true, date(format, value)?),
+            Order::Time => (true, (time(format, value)? as u64) ^ 1 << 63),
+            Order::Decimal | Order::Bytes | Order::Weights { .. } => {
+                return Err(Error::internal("a long value was to be a number"));
             }
+        })
+    }
+
+    fn put_value(self, format: RowFormat, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Order::Integer { .. } | Order::Bit => {
+                let (is_positive, number) = self.number(format, value)?;
+                out.push(u8::from(is_positive));
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Order::Float | Order::Double | Order::Date | Order::Time => {
+                out.extend_from_slice(&self.number(format, value)?.1.to_be_bytes());
+            }
+            Order::Decimal => put_decimal(value, out)?,
             Order::Weights { unit } => put_weights(value, unit, out)?,
             Order::Bytes => {
                 for part in value.split_inclusive(|&byte| byte == 0) {
@@ -187,21 +224,20 @@ impl Order {
 /// that isn't a trailing blank's stands 2.
 fn put_weights(value: &[u8], unit: u8, out: &mut Vec<u8>) -> Result<()> {
     let unit = usize::from(unit).max(1);
-    let weights: Vec<&[u8]> = value.chunks_exact(unit).collect();
-    let Some(blank) = weights.last().filter(|_| value.len() % unit == 0) else {
+    let is_whole = value.len() >= unit && value.len() % unit == 0;
+    let (_, blank) = value.split_at(value.len() - if is_whole { unit } else { 0 });
+    if blank.is_empty() {
         return Err(not_a("text's weights", value));
-    };
-    let sides: Vec<std::cmp::Ordering> = weights.iter().map(|weight| weight.cmp(blank)).collect();
-    let mut at = 0;
-    while let Some(ahead) =
-        sides.get(at..).and_then(|rest| rest.iter().position(|side| side.is_ne()))
-    {
-        let is_below = sides.get(at + ahead).is_some_and(|side| side.is_lt());
-        for weight in weights.iter().skip(at).take(ahead + 1) {
+    }
+    let mut rest = value;
+    while let Some(ahead) = rest.chunks_exact(unit).position(|weight| weight != blank) {
+        let (before, behind) = rest.split_at((ahead + 1) * unit);
+        let is_below = before.chunks_exact(unit).next_back().is_some_and(|weight| weight < blank);
+        for weight in before.chunks_exact(unit) {
             out.push(if is_below { 1 } else { 3 });
             out.extend_from_slice(weight);
         }
-        at += ahead + 1;
+        rest = behind;
     }
     out.push(2);
     Ok(())
@@ -228,19 +264,38 @@ fn text_integer(text: &[u8]) -> Result<i128> {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    let mut number = 0_u64;
     if digits.is_empty() {
         return Err(not_a("integer", text));
     }
-    for &byte in digits {
+    let (head, eights) = digits.split_at(digits.len() % 8);
+    let mut number = 0_u64;
+    for &byte in head {
         let digit = byte.wrapping_sub(b'0');
-        number = (digit < 10)
-            .then(|| number.checked_mul(10)?.checked_add(u64::from(digit)))
-            .flatten()
+        if digit > 9 {
+            return Err(not_a("integer", text));
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    for eight in eights.as_chunks::<8>().0 {
+        number = eight_digits(*eight)
+            .and_then(|low| number.checked_mul(100_000_000)?.checked_add(low))
             .ok_or_else(|| not_a("integer", text))?;
     }
     let number = if negative { -i128::from(number) } else { i128::from(number) };
     if number < i128::from(i64::MIN) { Err(not_a("integer", text)) } else { Ok(number) }
+}
+
+/// The number of eight digits, read all at once: neighbours are added up in pairs, three times.
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    let digits = u64::from_le_bytes(text) ^ ZEROS;
+    // A byte above nine reaches its upper half once six is added.
+    if (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    let twos = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = twos.wrapping_mul(100).wrapping_add(twos >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
 }
 
 /// Reads a BIT value: up to eight bytes, big endian, in both row formats.

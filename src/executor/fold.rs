@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::error::{Error, Result};
 use crate::executor::aggregate::Total;
 use crate::executor::compare::RowFormat;
+use crate::executor::key::Key;
 use crate::executor::layout::Layout;
 use crate::planner::plan::{Fold, Gather};
 use crate::protocol::reader::put_nullable_bytes;
@@ -17,8 +18,8 @@ use crate::protocol::row::{RowIndex, write_binary_row};
 #[derive(Debug)]
 pub struct Folder {
     kind: Kind,
-    /// The key of the row or group last seen.
-    key: Vec<u8>,
+    /// The key of the row or group last seen; without keys all rows are one group.
+    key: Option<Key>,
     /// A group (or a first row) was seen.
     open: bool,
 }
@@ -78,7 +79,7 @@ impl Folder {
                 }))
             }
         };
-        Ok(Folder { kind, key: Vec::new(), open: false })
+        Ok(Folder { kind, key: None, open: false })
     }
 
     /// True where rows pass through as they are.
@@ -90,17 +91,19 @@ impl Folder {
     pub fn push(
         &mut self,
         layout: &Layout,
-        key: &[u8],
+        key: Option<&Key>,
         payload: &[u8],
         index: &RowIndex,
     ) -> Result<Folded> {
         if matches!(self.kind, Kind::Keep) {
             return Ok(Folded::Given);
         }
-        let continues = self.open && self.key == key;
+        let continues = self.open && self.key.as_ref() == key;
         if !continues {
-            self.key.clear();
-            self.key.extend_from_slice(key);
+            match (&mut self.key, key) {
+                (Some(own), Some(key)) => own.clone_from(key),
+                (own, key) => *own = key.cloned(),
+            }
         }
         let was_open = std::mem::replace(&mut self.open, true);
         match &mut self.kind {

@@ -60,27 +60,27 @@ impl Layout {
         }
     }
 
-    /// The row without its hidden columns, in `scratch` where it had to be built anew.
-    pub fn visible_row<'a>(&self, payload: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+    /// The row, which `index` is of, without its hidden columns, in `scratch` where it had to be built
+    /// anew.
+    pub fn visible_row<'a>(
+        &self,
+        payload: &'a [u8],
+        index: &RowIndex,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8]> {
         if self.hidden == 0 {
             return Ok(payload);
         }
         match self.format {
-            RowFormat::Text => self.visible_text(payload),
+            RowFormat::Text => {
+                let end = index.end(self.visible() - 1);
+                end.and_then(|end| payload.get(..end)).ok_or_else(unindexed)
+            }
             RowFormat::Binary => {
                 self.visible_binary(payload, scratch)?;
                 Ok(scratch)
             }
         }
-    }
-
-    fn visible_text<'a>(&self, payload: &'a [u8]) -> Result<&'a [u8]> {
-        let mut reader = Reader::new("text row", payload);
-        for _ in 0..self.visible() {
-            reader.nullable_bytes()?;
-        }
-        let length = payload.len() - reader.remaining();
-        Ok(payload.get(..length).unwrap_or_default())
     }
 
     /// A shorter row has a shorter NULL bitmap.
@@ -118,6 +118,10 @@ impl Layout {
         out.extend_from_slice(values.get(..length).unwrap_or_default());
         Ok(())
     }
+}
+
+fn unindexed() -> Error {
+    Error::internal("a row's hidden columns were to be cut off by another row's index")
 }
 
 /// Bytes of a binary row's NULL bitmap; its first two bits are unused.

@@ -4,6 +4,8 @@
 //! Never: starts or stops a statement ([`crate::executor::scatter`] does), or knows how rows are
 //! merged.
 
+mod runs;
+
 use std::collections::HashSet;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
@@ -12,12 +14,15 @@ use std::task::{Context, Poll};
 use crate::error::{Error, Fault, Result};
 use crate::executor::columns::{Columns, Fit};
 use crate::executor::held::HeldRows;
+use crate::executor::key::Key;
 use crate::executor::lane::{Begun, Command, Lane, Next, Part};
-use crate::executor::merge::{Flow, Gathering, Tournament};
+use crate::executor::merge::{Flow, Gathering};
 use crate::executor::rename::Names;
+use crate::executor::tournament::Tournament;
 use crate::executor::width::Widths;
 use crate::observe::budget::Reservation;
 use crate::planner::plan::Renaming;
+use crate::protocol::framing::HEADER_LENGTH;
 use crate::protocol::row::RowIndex;
 use crate::wire::stream::Stream;
 
@@ -47,9 +52,39 @@ pub struct Input<'c> {
     names: &'c [Renaming],
     /// Where its rows come in other widths than the first one's.
     pub widths: Option<Widths>,
+    /// Rows hold names that have to be turned back.
+    is_renamed: bool,
+    head: Head,
     /// The row that was taken last.
     row: Vec<u8>,
     index: RowIndex,
+}
+
+/// Where the row is that an input stands at.
+#[derive(Clone, Copy, Debug)]
+enum Head {
+    /// Its packet is whole at the front of what its lane has buffered, with so long a payload.
+    Ahead(usize),
+    /// In [`Input::row`].
+    Taken,
+}
+
+/// What an input stands at.
+enum Found {
+    Row,
+    /// Its lane needs more bytes.
+    Nothing,
+    End,
+}
+
+/// Why rows aren't merged on for a moment.
+enum Pause {
+    /// The lane needs more bytes.
+    Bytes(usize),
+    /// Enough has been done for the client or the worker to be looked after.
+    Pace,
+    /// No more rows come, or are wanted.
+    End,
 }
 
 /// Where an input's rows are.
@@ -72,6 +107,8 @@ impl<'c> Input<'c> {
             shard: part.shard,
             names: part.names,
             widths: None,
+            is_renamed: Names(part.names).in_rows(),
+            head: Head::Taken,
             row: Vec::new(),
             index: RowIndex::default(),
         }
@@ -79,6 +116,43 @@ impl<'c> Input<'c> {
 
     pub fn names(&self) -> &'c [Renaming] {
         self.names
+    }
+
+    /// True for rows that need no change before they are merged.
+    fn is_as_due(&self) -> bool {
+        !self.is_renamed && self.widths.is_none()
+    }
+
+    /// Finds the next row in what has arrived.
+    fn find(&mut self, lanes: &mut [Lane<'c>]) -> Result<Found, Stop> {
+        let is_as_due = self.is_as_due();
+        let found = match &mut self.rows {
+            Rows::Ended | Rows::Later => Found::End,
+            Rows::Held(held) if held.take(&mut self.row) => Found::Row,
+            Rows::Held(_) => Found::End,
+            Rows::Live => {
+                let lane = lanes.get_mut(self.lane).ok_or_else(no_lane)?;
+                let ahead = is_as_due.then(|| lane.connection.stream.row_ahead()).flatten();
+                if let Some(length) = ahead {
+                    self.head = Head::Ahead(length);
+                    return Ok(Found::Row);
+                }
+                match lane.take(self.names, &mut self.row).map_err(Stop::Failed)? {
+                    Next::Row => Found::Row,
+                    Next::Wait => return Ok(Found::Nothing),
+                    Next::End(_) => Found::End,
+                }
+            }
+        };
+        match found {
+            Found::Row => {
+                self.head = Head::Taken;
+                let lane = lanes.get_mut(self.lane).ok_or_else(no_lane)?;
+                self.widen().map_err(|error| Stop::Failed(blame(lane, error)))?;
+            }
+            _ => self.rows = Rows::Ended,
+        }
+        Ok(found)
     }
 
     /// The row that was taken, in the widths that are due.
@@ -140,7 +214,9 @@ impl<'r, 'c> Merging<'r, 'c> {
         if self.gathering.is_satisfied() {
             return Ok(());
         }
-        if self.gathering.is_ordered() {
+        if self.is_quick() {
+            self.merge_runs().await?;
+        } else if self.gathering.is_ordered() {
             self.merge().await?;
         } else {
             self.one_after_the_other().await?;
@@ -160,45 +236,63 @@ impl<'r, 'c> Merging<'r, 'c> {
         let mut tree = Tournament::new(self.inputs.len());
         for place in 0..self.inputs.len() {
             if self.next(place).await? {
-                let mut key = Vec::new();
-                let (gathering, input, lane) = self.parts_of(place)?;
-                let outcome = gathering.index(&input.row, &mut input.index);
-                let outcome =
-                    outcome.and_then(|()| gathering.put_key(&input.row, &input.index, &mut key));
-                outcome.map_err(|error| Stop::Failed(blame(lane, error)))?;
-                tree.set(place, Some(key));
+                let read = |gathering: &Gathering, row: &[u8], index: &mut RowIndex| {
+                    tree.set(place, |key| gathering.read(row, index, key))
+                };
+                self.read(place, read)?;
             }
         }
         tree.start();
-        while let Some(place) = tree.winner() {
-            if self.push(place, tree.key(place).unwrap_or_default())? == Flow::Enough {
-                return Ok(());
-            }
-            self.keep_pace().await?;
-            if !self.next(place).await? {
-                tree.end(place);
-                continue;
-            }
-            let (gathering, input, lane) = self.parts_of(place)?;
-            let (row, index) = (&input.row, &mut input.index);
-            let outcome = gathering.index(row, index);
-            let in_order = outcome
-                .and_then(|()| tree.advance(place, |key| gathering.put_key(row, index, key)))
-                .map_err(|error| Stop::Failed(blame(lane, error)))?;
-            if !in_order {
-                return Err(Stop::Failed(disorder(lane, input.shard)));
+        let mut due = None;
+        loop {
+            match self.merge_buffered(&mut tree, &mut due)? {
+                Pause::Bytes(lane) => self.wait(lane).await?,
+                Pause::Pace => self.keep_pace().await?,
+                Pause::End => return Ok(()),
             }
         }
-        Ok(())
+    }
+
+    /// Merges what has arrived. `due` is the input whose last row went, and whose next one isn't in
+    /// the tree yet.
+    fn merge_buffered(
+        &mut self,
+        tree: &mut Tournament,
+        due: &mut Option<usize>,
+    ) -> Result<Pause, Stop> {
+        loop {
+            if let Some(place) = *due {
+                match self.find(place)? {
+                    (Found::Nothing, lane) => return Ok(Pause::Bytes(lane)),
+                    (Found::End, _) => tree.end(place),
+                    (Found::Row, _) => {
+                        let read = |gathering: &Gathering, row: &[u8], index: &mut RowIndex| {
+                            tree.advance(place, |key| gathering.read(row, index, key))
+                        };
+                        if !self.read(place, read)? {
+                            return Err(self.disorder(place));
+                        }
+                    }
+                }
+                *due = None;
+                if self.is_pause_due() {
+                    return Ok(Pause::Pace);
+                }
+            }
+            let Some(place) = tree.winner() else { return Ok(Pause::End) };
+            if self.push(place, tree.key(place))? == Flow::Enough {
+                return Ok(Pause::End);
+            }
+            *due = Some(place);
+        }
     }
 
     async fn one_after_the_other(&mut self) -> Result<(), Stop> {
         // What ANALYZE TABLE and its kin say of shards is about one logical table: the same row of
         // several shards is one row.
-        let renames = self.inputs.iter().any(|input| Names(input.names).in_rows());
-        let mut told: HashSet<Vec<u8>> = HashSet::new();
+        let renames = self.inputs.iter().any(|input| input.is_renamed);
+        let mut told: Option<HashSet<Vec<u8>>> = renames.then(HashSet::new);
         let is_plain = self.gathering.is_plain() && !renames;
-        let is_folded = self.gathering.is_folded();
         for place in 0..self.inputs.len() {
             self.begin(place).await?;
             if is_plain && self.inputs.get(place).is_some_and(|input| input.widths.is_none()) {
@@ -206,22 +300,38 @@ impl<'r, 'c> Merging<'r, 'c> {
                 continue;
             }
             while self.next(place).await? {
-                let repeated = |input: &Input<'_>| !told.insert(input.row.clone());
-                if renames && self.inputs.get(place).is_some_and(repeated) {
-                    continue;
-                }
-                if is_folded {
-                    let (gathering, input, lane) = self.parts_of(place)?;
-                    let outcome = gathering.index(&input.row, &mut input.index);
-                    outcome.map_err(|error| Stop::Failed(blame(lane, error)))?;
-                }
-                if self.push(place, &[])? == Flow::Enough {
+                if self.push_buffered(place, &mut told)? == Flow::Enough {
                     return Ok(());
                 }
                 self.keep_pace().await?;
             }
         }
         Ok(())
+    }
+
+    /// Takes the row that an input stands at and those behind it that have arrived.
+    fn push_buffered(
+        &mut self,
+        place: usize,
+        told: &mut Option<HashSet<Vec<u8>>>,
+    ) -> Result<Flow, Stop> {
+        loop {
+            let input = self.inputs.get(place).ok_or_else(no_lane)?;
+            let is_new = match (told.as_mut(), input.head) {
+                (Some(told), Head::Taken) => told.insert(input.row.clone()),
+                _ => true,
+            };
+            if is_new {
+                self.read(place, |gathering, row, index| gathering.read_unordered(row, index))?;
+                if self.push(place, None)? == Flow::Enough {
+                    return Ok(Flow::Enough);
+                }
+            }
+            let can_go_on = !self.is_pause_due() && matches!(self.find(place)?.0, Found::Row);
+            if !can_go_on {
+                return Ok(Flow::More);
+            }
+        }
     }
 
     /// Sends an input's part where its connection served another one until now.
@@ -263,57 +373,79 @@ impl<'r, 'c> Merging<'r, 'c> {
         Ok(())
     }
 
-    /// Gives an input's row to the merge.
-    fn push(&mut self, place: usize, key: &[u8]) -> Result<Flow, Stop> {
-        let Some(input) = self.inputs.get(place) else { return Ok(Flow::More) };
-        self.since_yield += input.row.len();
-        let (client, sent) = (&mut *self.client, &mut self.sent);
-        let emit = |row: &[u8]| send(client, sent, row);
-        let flow = self.gathering.push(key, &input.row, &input.index, emit);
-        flow.map_err(|error| match self.lanes.get_mut(input.lane) {
-            Some(lane) => Stop::Failed(blame(lane, error)),
-            None => Stop::Failed(error),
-        })
+    /// Gives the row that an input stands at to the merge, and leaves it behind.
+    fn push(&mut self, place: usize, key: Option<&Key>) -> Result<Flow, Stop> {
+        let Merging { client, lanes, inputs, gathering, sent, .. } = self;
+        let input = inputs.get_mut(place).ok_or_else(no_lane)?;
+        let lane = lanes.get_mut(input.lane).ok_or_else(no_lane)?;
+        let stream = &mut lane.connection.stream;
+        let (packet, row) = match input.head {
+            Head::Taken => (None, input.row.as_slice()),
+            Head::Ahead(length) => {
+                let packet = stream.packet_ahead(length);
+                (Some(packet), packet.get(HEADER_LENGTH..).unwrap_or_default())
+            }
+        };
+        self.since_yield += row.len();
+        let flow = if gathering.is_straight() {
+            if gathering.admit() {
+                match packet {
+                    Some(packet) => client.write_framed(packet),
+                    None => client.write_packet(row),
+                }
+                *sent += 1;
+            }
+            Ok(if gathering.is_satisfied() { Flow::Enough } else { Flow::More })
+        } else {
+            gathering.push(key, row, &input.index, |row| send(client, sent, row))
+        };
+        if let Head::Ahead(length) = input.head {
+            stream.pass_row(length);
+        }
+        flow.map_err(|error| Stop::Failed(blame(lane, error)))
+    }
+
+    /// Finds an input's next row in what has arrived; its lane.
+    fn find(&mut self, place: usize) -> Result<(Found, usize), Stop> {
+        let input = self.inputs.get_mut(place).ok_or_else(no_lane)?;
+        Ok((input.find(self.lanes)?, input.lane))
     }
 
     /// Takes an input's next row, waiting for it. False where the input has ended.
     async fn next(&mut self, place: usize) -> Result<bool, Stop> {
-        if !self.take(place).await? {
-            return Ok(false);
-        }
-        let Some(input) = self.inputs.get_mut(place) else { return Ok(false) };
-        let lane = self.lanes.get_mut(input.lane).ok_or_else(no_lane)?;
-        input.widen().map_err(|error| Stop::Failed(blame(lane, error)))?;
-        Ok(true)
-    }
-
-    /// The same as it came.
-    async fn take(&mut self, place: usize) -> Result<bool, Stop> {
         loop {
-            let Some(input) = self.inputs.get_mut(place) else { return Ok(false) };
-            match &mut input.rows {
-                Rows::Ended | Rows::Later => return Ok(false),
-                Rows::Held(held) => {
-                    if held.take(&mut input.row) {
-                        return Ok(true);
-                    }
-                    input.rows = Rows::Ended;
-                    return Ok(false);
-                }
-                Rows::Live => {
-                    let number = input.lane;
-                    let lane = self.lanes.get_mut(number).ok_or_else(no_lane)?;
-                    match lane.take(input.names, &mut input.row).map_err(Stop::Failed)? {
-                        Next::Row => return Ok(true),
-                        Next::End(_) => {
-                            input.rows = Rows::Ended;
-                            return Ok(false);
-                        }
-                        Next::Wait => self.wait(number).await?,
-                    }
-                }
+            match self.find(place)? {
+                (Found::Row, _) => return Ok(true),
+                (Found::End, _) => return Ok(false),
+                (Found::Nothing, lane) => self.wait(lane).await?,
             }
         }
+    }
+
+    /// Shows `read` the row that an input stands at; what it can't read is the lane's fault.
+    fn read<T>(
+        &mut self,
+        place: usize,
+        read: impl FnOnce(&Gathering, &[u8], &mut RowIndex) -> Result<T>,
+    ) -> Result<T, Stop> {
+        let input = self.inputs.get_mut(place).ok_or_else(no_lane)?;
+        let lane = self.lanes.get_mut(input.lane).ok_or_else(no_lane)?;
+        let Input { head, row, index, .. } = input;
+        let row = match *head {
+            Head::Taken => row.as_slice(),
+            Head::Ahead(length) => {
+                let packet = lane.connection.stream.packet_ahead(length);
+                packet.get(HEADER_LENGTH..).unwrap_or_default()
+            }
+        };
+        let outcome = read(&self.gathering, row, index);
+        outcome.map_err(|error| Stop::Failed(blame(lane, error)))
+    }
+
+    fn disorder(&mut self, place: usize) -> Stop {
+        let Some(input) = self.inputs.get(place) else { return no_lane() };
+        let Some(lane) = self.lanes.get_mut(input.lane) else { return no_lane() };
+        Stop::Failed(disorder(lane, input.shard))
     }
 
     /// Waits for bytes of a lane. Before that, what waits for the client is sent; meanwhile the other
@@ -358,13 +490,8 @@ impl<'r, 'c> Merging<'r, 'c> {
         Ok(())
     }
 
-    fn parts_of(
-        &mut self,
-        place: usize,
-    ) -> Result<(&Gathering, &mut Input<'c>, &mut Lane<'c>), Stop> {
-        let input = self.inputs.get_mut(place).ok_or_else(no_lane)?;
-        let lane = self.lanes.get_mut(input.lane).ok_or_else(no_lane)?;
-        Ok((&self.gathering, input, lane))
+    fn is_pause_due(&self) -> bool {
+        self.since_yield > YIELD_AFTER || self.client.pending_write() > FLUSH_OVER
     }
 }
 

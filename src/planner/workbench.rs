@@ -12,6 +12,7 @@
 
 pub mod change;
 pub mod columns;
+mod condition;
 mod copies;
 pub mod keys;
 mod pushed;
@@ -23,15 +24,14 @@ use crate::name::SchemaName;
 use crate::planner::bind::Binding;
 use crate::planner::draft::{Draft, Result};
 use crate::planner::splice::{Part, Splice, What, quote};
-use crate::planner::survey::{Conjunct, Leaf, Resolved, Role, Survey, Use, is_system};
-use crate::sql::analysis::{Comparison, Expr, Literal, Span};
+use crate::planner::survey::{Conjunct, Leaf, Role, Survey, Use, is_system};
+use crate::sql::analysis::Span;
 use crate::sql::lex::ServerKind;
 use crate::sql::parse;
-use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
 use crate::sql::token::TokenKind;
-use crate::value::types::ColumnType;
 
-use pushed::{Check, Pushed};
+use condition::{pushed, text};
+use pushed::Pushed;
 
 /// What a statement needs of the workbench.
 #[derive(Debug)]
@@ -367,190 +367,6 @@ fn conjuncts<'a>(survey: &Survey<'a>, used: usize) -> Vec<Conjunct<'a>> {
     match innermost {
         Some(local) => local.on.clone(),
         None => block.global.clone(),
-    }
-}
-
-/// Those of them that are conditions on the reference alone.
-fn pushed(draft: &Draft, survey: &mut Survey, used: usize, all: &[Conjunct]) -> Vec<Pushed> {
-    let Some(home) = survey.uses.get(used).map(|used| used.block) else { return vec![] };
-    let mut found = vec![];
-    for conjunct in all {
-        let Conjunct::Expr(expr) = conjunct else { continue };
-        let mut writer = Writer { draft, survey, block: home, used, checks: vec![] };
-        let mut parts = vec![];
-        if writer.condition(expr, &mut parts).is_some() {
-            let checks = writer.checks;
-            found.push(Pushed { parts, checks });
-        }
-    }
-    found
-}
-
-/// Writes a condition as it was, out of its columns and literals; `None` for anything that could
-/// mean something else, or warn, or differ from one time to the next.
-struct Writer<'d, 'i, 's, 'a> {
-    draft: &'d Draft<'i>,
-    survey: &'s mut Survey<'a>,
-    block: usize,
-    used: usize,
-    checks: Vec<(u16, Check)>,
-}
-
-impl Writer<'_, '_, '_, '_> {
-    fn condition(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<()> {
-        match expr {
-            Expr::And(all) => self.chain(all, " AND ", out),
-            Expr::Or(all) => self.chain(all, " OR ", out),
-            Expr::Not(inner) => {
-                text("NOT (", out);
-                self.condition(inner, out)?;
-                text(")", out);
-                Some(())
-            }
-            Expr::Compare { op, left, right } => {
-                let (column, constant, turned) = match (&**left, &**right) {
-                    (Expr::Column(_), _) => (left, right, false),
-                    (_, Expr::Column(_)) => (right, left, true),
-                    _ => return None,
-                };
-                let kind = self.column(column, out)?;
-                text(operator(*op, turned), out);
-                self.constant(constant, &kind, out)
-            }
-            Expr::Between { expr, low, high, negated } => {
-                let kind = self.column(expr, out)?;
-                text(if *negated { " NOT BETWEEN " } else { " BETWEEN " }, out);
-                self.constant(low, &kind, out)?;
-                text(" AND ", out);
-                self.constant(high, &kind, out)
-            }
-            Expr::InList { expr, list, negated } => {
-                let kind = self.column(expr, out)?;
-                text(if *negated { " NOT IN (" } else { " IN (" }, out);
-                for (place, item) in list.iter().enumerate() {
-                    if place > 0 {
-                        text(", ", out);
-                    }
-                    self.constant(item, &kind, out)?;
-                }
-                text(")", out);
-                Some(())
-            }
-            Expr::IsNull { expr, negated } => {
-                self.column(expr, out)?;
-                text(if *negated { " IS NOT NULL" } else { " IS NULL" }, out);
-                Some(())
-            }
-            _ => None,
-        }
-    }
-
-    fn chain(&mut self, all: &[Expr], word: &str, out: &mut Vec<Part>) -> Option<()> {
-        for (place, expr) in all.iter().enumerate() {
-            text(if place == 0 { "(" } else { word }, out);
-            text("(", out);
-            self.condition(expr, out)?;
-            text(")", out);
-        }
-        text(")", out);
-        Some(())
-    }
-
-    /// A column of the reference; answers its type.
-    fn column(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<ColumnType> {
-        let Expr::Column(column) = expr else { return None };
-        if self.survey.resolve(self.block, column) != Resolved::Use(self.used) {
-            return None;
-        }
-        let used = self.survey.uses.get(self.used)?;
-        let known = used.table.as_ref()?.column(&column.column.text)?;
-        text(&format!("{}.{}", shown(used), quoted(&known.name)), out);
-        Some(known.kind.clone())
-    }
-
-    fn constant(&mut self, expr: &Expr, kind: &ColumnType, out: &mut Vec<Part>) -> Option<()> {
-        match expr {
-            Expr::Slot(index) => {
-                let slot = self.draft.input.lexed.slots().get(usize::from(*index))?;
-                let plain = matches!(slot.kind, SlotKind::Literal | SlotKind::List);
-                if !plain || !slot.kinds.iter().all(|literal| fits(kind, literal)) {
-                    return None;
-                }
-                let given = slot.kinds.contains(LiteralKind::Param);
-                if is_text(kind) {
-                    self.checks.extend(given.then_some((*index, Check::Text)));
-                } else if given || slot.kinds.contains(LiteralKind::String) {
-                    self.checks.push((*index, Check::of(kind)));
-                }
-                out.push(Part::Copy(Span { start: slot.at, end: slot.at + slot.width }));
-                Some(())
-            }
-            Expr::Negate(inner) => {
-                let Expr::Slot(index) = &**inner else { return None };
-                let slot = self.draft.input.lexed.slots().get(usize::from(*index))?;
-                let numbers = [LiteralKind::Integer, LiteralKind::Decimal, LiteralKind::Float];
-                if !numbers.iter().any(|kind| slot.kinds == KindSet::of(*kind)) {
-                    return None;
-                }
-                text("- ", out);
-                self.constant(inner, kind, out)
-            }
-            Expr::Literal(Literal::Null) => {
-                text("NULL", out);
-                Some(())
-            }
-            Expr::Literal(Literal::Bool(value)) if fits(kind, LiteralKind::Boolean) => {
-                text(if *value { "TRUE" } else { "FALSE" }, out);
-                Some(())
-            }
-            _ => None,
-        }
-    }
-}
-
-fn text(text: &str, out: &mut Vec<Part>) {
-    out.push(Part::Text(text.into()));
-}
-
-fn operator(op: Comparison, turned: bool) -> &'static str {
-    use Comparison as C;
-    match (op, turned) {
-        (C::Equal, _) => " = ",
-        (C::NullSafe, _) => " <=> ",
-        (C::NotEqual, _) => " <> ",
-        (C::Less, false) | (C::Greater, true) => " < ",
-        (C::LessEqual, false) | (C::GreaterEqual, true) => " <= ",
-        (C::Greater, false) | (C::Less, true) => " > ",
-        (C::GreaterEqual, false) | (C::LessEqual, true) => " >= ",
-    }
-}
-
-fn is_text(kind: &ColumnType) -> bool {
-    use ColumnType as T;
-    kind.is_character()
-        || matches!(kind, T::Binary { .. } | T::VarBinary { .. } | T::Blob { .. })
-        || matches!(kind, T::Enum { .. } | T::Set { .. })
-}
-
-/// Whether a comparison of the two warns of no row: the literal is made a value of the column's kind
-/// once, and no row's value is made another kind's.
-fn fits(kind: &ColumnType, literal: LiteralKind) -> bool {
-    use ColumnType as T;
-    use LiteralKind as L;
-    match kind {
-        T::Int { .. } | T::Decimal { .. } | T::Float { .. } | T::Double { .. } | T::Year => {
-            matches!(
-                literal,
-                L::Integer | L::Decimal | L::Float | L::String | L::Param | L::Null | L::Boolean
-            )
-        }
-        T::Date | T::Time { .. } | T::DateTime { .. } | T::Timestamp { .. } => {
-            matches!(literal, L::String | L::Date | L::Time | L::Timestamp | L::Param | L::Null)
-        }
-        _ if is_text(kind) => {
-            matches!(literal, L::String | L::Introduced | L::Hex | L::Param | L::Null)
-        }
-        _ => false,
     }
 }
 

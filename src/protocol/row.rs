@@ -2,7 +2,7 @@
 //!
 //! Owns: the two row formats. Never: decodes a value, or copies one while reading.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::execute::put_value;
 use crate::protocol::field::{BinaryForm, FieldType};
 use crate::protocol::reader::{Reader, put_nullable_bytes};
@@ -74,23 +74,89 @@ impl<'a> BinaryRow<'a> {
     }
 }
 
+/// A single value of a text row, whose columns before it are stepped over; `None` for NULL.
+pub fn text_value(payload: &[u8], column: usize) -> Result<Option<&[u8]>> {
+    let mut at = 0;
+    for _ in 0..column {
+        at = text_span(payload, at)?.end;
+    }
+    Ok(text_span(payload, at)?.of(payload))
+}
+
+/// A single value of a binary row of columns of these types.
+pub fn binary_value<'p>(
+    payload: &'p [u8],
+    types: &[FieldType],
+    column: usize,
+) -> Result<Option<&'p [u8]>> {
+    let mut row = BinaryRow::new(payload, types.len())?;
+    let mut value = None;
+    for field_type in types.iter().take(column + 1) {
+        value = row.value(*field_type)?;
+    }
+    Ok(value)
+}
+
 /// Where the values of one row stand in its payload. Reused from row to row, so that a merge
 /// allocates nothing for each.
 #[derive(Clone, Debug, Default)]
 pub struct RowIndex {
-    spans: Vec<Option<(usize, usize)>>,
+    spans: Vec<Span>,
+}
+
+/// Where a value stands; that of NULL begins behind its end.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// NULL, with the next column's place.
+    fn null(end: usize) -> Self {
+        Span { start: usize::MAX, end }
+    }
+
+    fn of<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
+        payload.get(self.start..self.end)
+    }
+}
+
+/// The value of a text row that begins at `at` with its length.
+fn text_span(payload: &[u8], at: usize) -> Result<Span> {
+    match payload.get(at) {
+        Some(&length @ 0..=0xfa) => {
+            let span = Span { start: at + 1, end: at + 1 + usize::from(length) };
+            if span.end <= payload.len() { Ok(span) } else { Err(short_row(payload)) }
+        }
+        Some(0xfb) => Ok(Span::null(at + 1)),
+        _ => long_text_span(payload, at),
+    }
+}
+
+fn long_text_span(payload: &[u8], at: usize) -> Result<Span> {
+    let mut reader = Reader::new("text row", payload.get(at..).unwrap_or_default());
+    let length = reader.lenenc_bytes()?.len();
+    let end = payload.len() - reader.remaining();
+    Ok(Span { start: end - length, end })
+}
+
+#[cold]
+fn short_row(payload: &[u8]) -> Error {
+    Reader::new("text row", payload).malformed("is too short")
 }
 
 impl RowIndex {
     /// Indexes a text row of exactly `columns` values.
     pub fn text(&mut self, payload: &[u8], columns: usize) -> Result<()> {
         self.spans.clear();
-        let mut row = TextRow::new(payload);
+        let mut end = 0;
         for _ in 0..columns {
-            let value = row.value()?;
-            self.spans.push(span(payload, row.reader.remaining(), value));
+            let span = text_span(payload, end)?;
+            end = span.end;
+            self.spans.push(span);
         }
-        row.end()
+        Reader::new("text row", payload.get(end..).unwrap_or_default()).end()
     }
 
     /// Indexes a binary row of exactly these columns.
@@ -99,7 +165,11 @@ impl RowIndex {
         let mut row = BinaryRow::new(payload, types.len())?;
         for field_type in types {
             let value = row.value(*field_type)?;
-            self.spans.push(span(payload, row.reader.remaining(), value));
+            let end = payload.len() - row.reader.remaining();
+            self.spans.push(match value {
+                Some(value) => Span { start: end - value.len(), end },
+                None => Span::null(end),
+            });
         }
         row.end()
     }
@@ -116,15 +186,13 @@ impl RowIndex {
     /// A value's raw bytes in the payload that was indexed; `None` for NULL (and for a column that
     /// the row doesn't have).
     pub fn get<'p>(&self, payload: &'p [u8], column: usize) -> Option<&'p [u8]> {
-        let (start, end) = self.spans.get(column).copied().flatten()?;
-        payload.get(start..end)
+        self.spans.get(column)?.of(payload)
     }
-}
 
-/// The place of a value that ends where `remaining` bytes of the payload are left.
-fn span(payload: &[u8], remaining: usize, value: Option<&[u8]>) -> Option<(usize, usize)> {
-    let end = payload.len() - remaining;
-    value.map(|value| (end - value.len(), end))
+    /// Where a column ends in the payload; `None` for one that the row doesn't have.
+    pub fn end(&self, column: usize) -> Option<usize> {
+        Some(self.spans.get(column)?.end)
+    }
 }
 
 /// Appends a text row.

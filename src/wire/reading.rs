@@ -193,6 +193,70 @@ impl Stream {
         }
     }
 
+    /// The payload's length of a row's packet that stands whole at the front, unsplit and in sequence.
+    /// It isn't lent: more can be read behind it, until [`Stream::pass_row`]. `None` where
+    /// [`Stream::take_packet`] has to say what stands there.
+    pub fn row_ahead(&mut self) -> Option<usize> {
+        if self.lent > 0 {
+            self.drop_lent();
+        }
+        let front = self.read.get(self.start..)?;
+        let [a, b, c, sequence, first, ..] = *front else { return None };
+        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        let is_row = sequence == self.sequence && first < 0xfe && !self.in_split;
+        let is_whole = (1..MAX_CHUNK).contains(&length) && front.len() >= HEADER_LENGTH + length;
+        (is_row && is_whole && length <= self.max_packet).then_some(length)
+    }
+
+    /// The packet at the front, of a payload of that length, with its header.
+    pub fn packet_ahead(&self, length: usize) -> &[u8] {
+        self.read.get(self.start..self.start + HEADER_LENGTH + length).unwrap_or_default()
+    }
+
+    /// Shows the payloads of the rows at the front, as many as [`Stream::row_ahead`] would give one
+    /// after the other and at most `most`, with the lengths of their packets.
+    pub fn rows_ahead(
+        &mut self,
+        most: usize,
+        mut show: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.drop_lent();
+        if self.in_split {
+            return Ok(());
+        }
+        let mut rest = self.read.get(self.start..).unwrap_or_default();
+        let longest = self.max_packet.min(MAX_CHUNK - 1);
+        for ahead in 0..most {
+            let [a, b, c, sequence, first, ..] = *rest else { break };
+            let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+            let is_row = sequence == self.sequence.wrapping_add(ahead as u8) && first < 0xfe;
+            let Some((packet, behind)) = rest.split_at_checked(HEADER_LENGTH + length) else {
+                break;
+            };
+            if !is_row || length == 0 || length > longest {
+                break;
+            }
+            show(packet.len(), packet.get(HEADER_LENGTH..).unwrap_or_default())?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// Goes on behind the packet at the front.
+    pub fn pass_row(&mut self, length: usize) {
+        self.pass_rows(1, HEADER_LENGTH + length);
+    }
+
+    /// Goes on behind so many packets at the front, of so many bytes.
+    pub fn pass_rows(&mut self, count: usize, length: usize) {
+        self.sequence = self.sequence.wrapping_add(count as u8);
+        self.start += length;
+        if self.start >= self.read.len() {
+            self.read.clear();
+            self.start = 0;
+        }
+    }
+
     /// Whether a packet under too low an id is the ERR of a server that refused a command of several
     /// chunks before it had read all of them; `None` where that isn't seen yet.
     fn is_early_error(&self, at: usize, header: Header) -> Option<bool> {

@@ -15,6 +15,33 @@ use crate::wire::stream::{Stream, is_disconnect};
 /// they stand.
 pub const COPY_LIMIT: usize = 16 << 10;
 
+/// Appends packets that are framed already to what waits to be flushed.
+#[derive(Debug)]
+pub struct RowWriter<'s> {
+    out: &'s mut Vec<u8>,
+    written: usize,
+    sequence: &'s mut u8,
+    asked: &'s mut u8,
+}
+
+impl RowWriter<'_> {
+    /// A packet of one chunk, which gets the next sequence id.
+    pub fn push(&mut self, packet: &[u8]) {
+        let header = self.out.len();
+        self.out.extend_from_slice(packet);
+        if let Some(sequence) = self.out.get_mut(header + 3) {
+            *sequence = *self.sequence;
+        }
+        *self.sequence = self.sequence.wrapping_add(1);
+        *self.asked = *self.sequence;
+    }
+
+    /// Bytes that wait to be flushed.
+    pub fn pending(&self) -> usize {
+        self.out.len() - self.written
+    }
+}
+
 impl Stream {
     /// Appends a packet whose payload `build` appends to the buffer. Nothing is sent yet.
     pub fn write_with<R>(&mut self, build: impl FnOnce(&mut Vec<u8>) -> R) -> R {
@@ -49,6 +76,17 @@ impl Stream {
     /// Appends a packet, split where it is longer than a chunk. Nothing is sent yet.
     pub fn write_packet(&mut self, payload: &[u8]) {
         self.write_with(|out| out.extend_from_slice(payload));
+    }
+
+    /// Appends a packet that is framed already, in one chunk, under the next sequence id.
+    pub fn write_framed(&mut self, packet: &[u8]) {
+        self.row_writer().push(packet);
+    }
+
+    /// Appends packets as [`Stream::write_framed`] does, many of them.
+    pub fn row_writer(&mut self) -> RowWriter<'_> {
+        let Stream { write, written, sequence, asked, .. } = self;
+        RowWriter { out: write, written: *written, sequence, asked }
     }
 
     /// Appends bytes that are framed already.

@@ -7,7 +7,8 @@ use crate::executor::compare::{RowFormat, Shape};
 use crate::executor::layout::Layout;
 use crate::executor::limit::Window;
 use crate::executor::memory::Memory;
-use crate::executor::merge::{Flow, Gathering, Tournament};
+use crate::executor::merge::{Flow, Gathering};
+use crate::executor::tournament::Tournament;
 use crate::observe::budget::Budget;
 use crate::planner::plan::{Aggregate, AggregateFunction, Column, Fold, Gather, SortKey};
 use crate::protocol::field::FieldType;
@@ -103,15 +104,12 @@ fn run(
     let mut tree = Tournament::new(shards.len());
     for (input, rows) in shards.iter().enumerate() {
         let Some(row) = rows.first() else { continue };
-        let mut first = Vec::new();
-        gathering.index(row, &mut indexes[input])?;
-        gathering.put_key(row, &indexes[input], &mut first)?;
-        tree.set(input, Some(first));
+        tree.set(input, |key| gathering.read(row, &mut indexes[input], key))?;
     }
     tree.start();
     while let Some(input) = tree.winner() {
         let row = &shards[input][heads[input]];
-        let key = tree.key(input).unwrap();
+        let key = tree.key(input);
         if gathering.push(key, row, &indexes[input], |row| out.push(row.to_vec()))? == Flow::Enough
         {
             break;
@@ -120,8 +118,7 @@ fn run(
         match shards[input].get(heads[input]) {
             None => tree.end(input),
             Some(row) => {
-                gathering.index(row, &mut indexes[input])?;
-                if !tree.advance(input, |key| gathering.put_key(row, &indexes[input], key))? {
+                if !tree.advance(input, |key| gathering.read(row, &mut indexes[input], key))? {
                     return Err(Error::internal("not in order"));
                 }
             }
@@ -293,7 +290,7 @@ fn what_must_not_be_a_key_is_refused() {
     assert_eq!(error.code, "internal", "a character string without weights: {error}");
     let layout = |field_type| Layout::new(vec![shape(field_type, 63)], 0, RowFormat::Text).unwrap();
     let keys = |field_type| {
-        crate::executor::merge::Keys::new(&[key(Column::Visible(0), false)], &layout(field_type))
+        crate::executor::key::Keys::new(&[key(Column::Visible(0), false)], &layout(field_type))
     };
     assert_eq!(keys(FieldType::JSON).unwrap_err().code, "merge_order");
     assert_eq!(keys(FieldType::GEOMETRY).unwrap_err().code, "merge_order");

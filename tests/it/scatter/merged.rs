@@ -356,3 +356,65 @@ fn a_satisfied_limit_stops_what_is_long() {
         }
     });
 }
+
+/// Rows whose packets end anywhere in what is read at once, some of them longer than a chunk, with
+/// equal keys on several shards.
+#[test]
+fn rows_of_every_length_are_merged_as_they_are() {
+    const SHARDS: usize = 3;
+    let rows_of = |shard: usize| -> Vec<(i64, Vec<u8>)> {
+        let row = |place: usize| {
+            let length = match place {
+                700 => 100_000,
+                701 => {
+                    if shard == 1 {
+                        (1 << 24) + 5
+                    } else {
+                        (1 << 24) - 20
+                    }
+                }
+                place => (place * 31 + shard * 7) % 260,
+            };
+            ((place / 3 * (shard + 1)) as i64 - 200, vec![b'a' + (place % 26) as u8; length])
+        };
+        (0..2000).map(row).collect()
+    };
+    let mut expected: Vec<(i64, usize, Vec<u8>)> = Vec::new();
+    for shard in 0..SHARDS {
+        expected.extend(rows_of(shard).into_iter().map(|(key, text)| (key, shard, text)));
+    }
+    // Stable: equal keys in the order of the shards, and of one shard as it sent them.
+    expected.sort_by_key(|(key, shard, _)| (*key, *shard));
+    for window in [Window::OPEN, Window::new(5, 4000)] {
+        run(async {
+            let mut fakes = Vec::new();
+            for shard in 0..SHARDS {
+                let row = |(key, text): (i64, Vec<u8>)| {
+                    vec![Some(key.to_string().into_bytes()), Some(text)]
+                };
+                let answer = Answer::Rows {
+                    columns: vec![number("id"), FakeColumn::new("name", FieldType::VAR_STRING)],
+                    rows: rows_of(shard).into_iter().map(row).collect(),
+                    status: StatusFlags::AUTOCOMMIT,
+                    warnings: 0,
+                };
+                fakes.push(fake(vec![("a", answer)]).await);
+            }
+            let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
+            let parts = (0..SHARDS).map(|target| vec![part(target, "a")]).collect();
+            let gather =
+                Gather { merge_by: vec![by(Column::Visible(0), false)], ..Gather::default() };
+            let setup = Setup { gather, window, ..Setup::default() };
+            let mut lanes = lanes(&mut lents, parts, false);
+            let (outcome, received) = gathered(&mut lanes, &setup).await;
+            assert_eq!(outcome.unwrap().error, None);
+            let (from, count) = if window.is_open() { (0, expected.len()) } else { (5, 4000) };
+            let wanted = expected.iter().skip(from).take(count);
+            assert_eq!(received.rows.len(), count);
+            for (row, (key, shard, text)) in received.rows.iter().zip(wanted) {
+                assert_eq!(row[0].as_deref(), Some(key.to_string().as_str()), "shard {shard}");
+                assert!(row[1].as_deref().map(str::as_bytes) == Some(text), "{key} of {shard}");
+            }
+        });
+    }
+}
