@@ -20,6 +20,8 @@
 //!
 //! A descending column's bytes are inverted, so NULL comes last there.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::executor::double;
 use crate::protocol::charset;
@@ -170,6 +172,13 @@ impl Order {
         Ok(if descending { (SHORT_KEYS - (1 << LOW)) - key } else { key })
     }
 
+    /// The short key of a whole number that isn't below zero.
+    #[inline]
+    pub fn short_key_of(number: u64, descending: bool) -> u128 {
+        let key = (3 << 64 | u128::from(number)) << 16;
+        if descending { (SHORT_KEYS - (1 << 16)) - key } else { key }
+    }
+
     /// A short value as a number of the same order, below which values under zero stand.
     fn number(self, format: RowFormat, value: &[u8]) -> Result<(bool, u64)> {
         Ok(match self {
@@ -285,9 +294,24 @@ fn text_integer(text: &[u8]) -> Result<i128> {
     if number < i128::from(i64::MIN) { Err(not_a("integer", text)) } else { Ok(number) }
 }
 
+/// A number of up to eight digits within a row that goes on behind it. `None` where it isn't that: then
+/// [`integer`] reads it, or says what is wrong with it.
+#[inline]
+pub fn few_digits(row: &[u8], place: Range<usize>) -> Option<u64> {
+    let unused = 8_usize.checked_sub(place.len()).filter(|unused| *unused < 8)?;
+    let eight = row.get(place.start..)?.first_chunk::<8>()?;
+    // What stands behind the number goes, and zeros come before it.
+    let shift = 8 * unused as u32;
+    let zeros = ZEROS & !(u64::MAX << shift);
+    eight_digits((u64::from_le_bytes(*eight) << shift | zeros).to_le_bytes())
+}
+
+/// Eight digits zero.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
 /// The number of eight digits, read all at once: neighbours are added up in pairs, three times.
+#[inline]
 fn eight_digits(text: [u8; 8]) -> Option<u64> {
-    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     let digits = u64::from_le_bytes(text) ^ ZEROS;
     // A byte above nine reaches its upper half once six is added.
     if (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {

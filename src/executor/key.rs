@@ -8,10 +8,10 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-use crate::executor::compare::{Order, RowFormat, integer};
+use crate::executor::compare::{Order, RowFormat, few_digits, integer};
 use crate::executor::layout::Layout;
 use crate::planner::plan::SortKey;
-use crate::protocol::row::{RowIndex, binary_value, text_value};
+use crate::protocol::row::{RowIndex, binary_value, text_place, text_value};
 
 /// How many bytes of a key are compared as one number.
 const FRONT: usize = size_of::<u128>();
@@ -141,13 +141,17 @@ impl Keys {
     }
 
     /// A row's key as a number, with its lowest 16 bits free.
+    #[inline]
     pub fn read_short(&self, layout: &Layout, payload: &[u8]) -> Result<u128> {
         let Some(part) = self.parts.first() else { return Ok(0) };
-        let value = match layout.format() {
-            RowFormat::Text => text_value(payload, part.column)?,
-            RowFormat::Binary => binary_value(payload, layout.types(), part.column)?,
-        };
-        part.order.short_key(layout.format(), value, part.descending)
+        if layout.format() == RowFormat::Text
+            && matches!(part.order, Order::Integer { .. })
+            && let Some(place) = text_place(payload, part.column)
+            && let Some(number) = few_digits(payload, place)
+        {
+            return Ok(Order::short_key_of(number, part.descending));
+        }
+        part.read_short(layout, payload)
     }
 
     /// Makes the key of a row, which is indexed unless the keys are direct.
@@ -170,6 +174,14 @@ impl Keys {
 }
 
 impl Part {
+    fn read_short(&self, layout: &Layout, payload: &[u8]) -> Result<u128> {
+        let value = match layout.format() {
+            RowFormat::Text => text_value(payload, self.column)?,
+            RowFormat::Binary => binary_value(payload, layout.types(), self.column)?,
+        };
+        self.order.short_key(layout.format(), value, self.descending)
+    }
+
     /// Makes the key of a single column. That of an integer is the same as [`Order::put_key`] gives,
     /// without writing bytes.
     fn read(&self, format: RowFormat, value: Option<&[u8]>, key: &mut Key) -> Result<()> {
@@ -229,6 +241,28 @@ mod tests {
         let order = Order::Integer { unsigned: true };
         let (read, put) = of(order, RowFormat::Text, Some(greatest.as_bytes()), false);
         assert_eq!(read, put);
+    }
+
+    #[test]
+    fn few_digits_are_the_same_number() {
+        for text in ["0", "7", "10", "99", "12345678", "00000009", "123456", "1234567"] {
+            for behind in ["", "\x03abc", "99999999", "\u{fb}1234567"] {
+                let row = format!("{text}{behind}");
+                let read = few_digits(row.as_bytes(), 0..text.len());
+                let number: u64 = text.parse().unwrap();
+                assert!(read.is_none_or(|read| read == number), "{row}");
+                assert!(row.len() < 8 || read.is_some(), "{row}");
+                let value = Some(text.as_bytes());
+                for descending in [false, true] {
+                    let order = Order::Integer { unsigned: false };
+                    let key = order.short_key(RowFormat::Text, value, descending).unwrap();
+                    assert_eq!(Order::short_key_of(number, descending), key);
+                }
+            }
+        }
+        for (row, length) in [("-1234567", 2), ("12a45678", 5), ("", 0), ("123456789", 9)] {
+            assert_eq!(few_digits(row.as_bytes(), 0..length), None, "{row}");
+        }
     }
 
     #[test]

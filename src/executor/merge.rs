@@ -85,7 +85,13 @@ impl Gathering {
         self.is_straight() && self.merge_by.is_short()
     }
 
+    /// True where there is no LIMIT.
+    pub fn is_open(&self) -> bool {
+        self.tail.window.is_open()
+    }
+
     /// The key of a row as a number that needs no further comparison, with its lowest 16 bits free.
+    #[inline]
     pub fn short_key(&self, payload: &[u8]) -> Result<u128> {
         self.merge_by.read_short(&self.layout, payload)
     }

@@ -128,8 +128,10 @@ impl<'c> Input<'c> {
         let is_as_due = self.is_as_due();
         let found = match &mut self.rows {
             Rows::Ended | Rows::Later => Found::End,
-            Rows::Held(held) if held.take(&mut self.row) => Found::Row,
-            Rows::Held(_) => Found::End,
+            Rows::Held(held) => match held.take(&mut self.row) {
+                true => Found::Row,
+                false => Found::End,
+            },
             Rows::Live => {
                 let lane = lanes.get_mut(self.lane).ok_or_else(no_lane)?;
                 let ahead = is_as_due.then(|| lane.connection.stream.row_ahead()).flatten();

@@ -12,7 +12,7 @@ use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::constraint::is_crowded;
 use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
-use crate::planner::workbench::{Reference, Workbench};
+use crate::planner::workbench::{Reference, Within, Workbench};
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode};
@@ -149,14 +149,14 @@ impl Plan {
         &self,
         reference: &Reference,
         source: &str,
-        (of, most): (&str, usize),
+        (of, within, most): (&str, &[Within], usize),
         binding: &Binding,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let target = nowhere();
         let (splices, sources, form) = (&[], &[], Form::Text);
         let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
-        writer.write_parts(&reference.values(binding, source, of, most), out)
+        writer.write_parts(&reference.values(binding, source, of, within, most), out)
     }
 
     /// Writes a text of its own with this statement's values.

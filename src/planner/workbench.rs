@@ -82,6 +82,16 @@ pub struct Reference {
     pub tail: String,
 }
 
+/// A column whose value must be among those of another reference, to be of interest.
+#[derive(Clone, Copy, Debug)]
+pub struct Within<'w> {
+    pub column: &'w str,
+    pub reference: &'w Reference,
+    /// What stands for that reference, quoted.
+    pub source: &'w str,
+    pub of: &'w str,
+}
+
 /// What a reference's temporary table is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -409,19 +419,32 @@ impl Reference {
 }
 
 impl Reference {
-    /// The question for the values of a column, in the reference's own rows of `source`.
+    /// The question for the values of a column, in the reference's own rows of `source`; `within` are
+    /// those whose values a column of it must be among.
     pub(crate) fn values(
         &self,
         binding: &Binding,
         source: &str,
         of: &str,
+        within: &[Within],
         most: usize,
     ) -> Vec<Part> {
+        let mut parts = self.asked(binding, source, of);
+        for one in within {
+            text(&format!(" AND {}.{} IN (", self.shown, quoted(one.column)), &mut parts);
+            parts.extend(one.reference.asked(binding, one.source, one.of));
+            text(")", &mut parts);
+        }
+        text(&format!(" LIMIT {most}"), &mut parts);
+        parts
+    }
+
+    fn asked(&self, binding: &Binding, source: &str, of: &str) -> Vec<Part> {
         let column = format!("{}.{}", self.shown, quoted(of));
         let head = format!("SELECT DISTINCT {column} FROM {source} AS {}", self.shown);
         let mut parts = vec![Part::Text(head.into())];
         let word = self.conditions(binding, &mut parts);
-        text(&format!("{word}{column} IS NOT NULL LIMIT {most}"), &mut parts);
+        text(&format!("{word}{column} IS NOT NULL"), &mut parts);
         parts
     }
 

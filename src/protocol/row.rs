@@ -2,6 +2,8 @@
 //!
 //! Owns: the two row formats. Never: decodes a value, or copies one while reading.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::protocol::execute::put_value;
 use crate::protocol::field::{BinaryForm, FieldType};
@@ -83,6 +85,17 @@ pub fn text_value(payload: &[u8], column: usize) -> Result<Option<&[u8]>> {
     Ok(text_span(payload, at)?.of(payload))
 }
 
+/// Where a single value of a text row stands; `None` also for rows in which it isn't found.
+#[inline]
+pub fn text_place(payload: &[u8], column: usize) -> Option<Range<usize>> {
+    let mut at = 0;
+    for _ in 0..column {
+        at = text_span(payload, at).ok()?.end;
+    }
+    let length = payload.get(at).filter(|length| **length <= 0xfa)?;
+    Some(at + 1..at + 1 + usize::from(*length))
+}
+
 /// A single value of a binary row of columns of these types.
 pub fn binary_value<'p>(
     payload: &'p [u8],
@@ -123,6 +136,7 @@ impl Span {
 }
 
 /// The value of a text row that begins at `at` with its length.
+#[inline]
 fn text_span(payload: &[u8], at: usize) -> Result<Span> {
     match payload.get(at) {
         Some(&length @ 0..=0xfa) => {

@@ -11,6 +11,7 @@
 mod back;
 pub(super) mod bench;
 pub(super) mod change;
+mod fewer;
 mod layout;
 pub(super) mod value;
 
@@ -31,7 +32,7 @@ use crate::executor::workbench::{Moving, load};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
-use crate::planner::lookup::Within;
+use crate::planner::lookup::Within as Lookups;
 use crate::planner::plan::{Renaming, Route, Target};
 use crate::planner::splice::Form;
 use crate::planner::workbench::{Reference, Task, Workbench};
@@ -47,10 +48,11 @@ use crate::session::{End, Session, look_back, prepared};
 use crate::sql::template::Lexed;
 
 use bench::{Bench, Deadline, copied};
+use fewer::is_key_of_another;
 use layout::{Known, Layout};
 
-/// At most so many keys of one reference are asked of another.
-const KEYS: usize = 1000;
+/// A table with at most so many rows is gathered before others, so that its keys restrict them.
+const FEW: usize = 20_000;
 
 /// What a unique key answers.
 const DUPLICATE: u16 = 1062;
@@ -269,7 +271,7 @@ impl Session {
         };
         let within = match plan.by_index && lexed.params() == 0 {
             true => Box::pin(self.look_up(snapshot, &plan, &binding)).await?,
-            false => Within::new(),
+            false => Lookups::new(),
         };
         let targets = match plan.bind_within(&binding, &within) {
             Route::Forward(target) => vec![target],
@@ -344,13 +346,18 @@ impl Session {
         gatherings: &[Gathering<'_>],
     ) -> Result<Bench, Failure> {
         let mut definitions = Vec::with_capacity(gatherings.len());
+        let mut few = Vec::new();
         for gathering in gatherings {
             if layout.is_moved(gathering.index) {
-                definitions.push(self.definition(work, gathering).await?);
+                let asked = is_key_of_another(work.bench, gathering);
+                let (definition, has_few) = self.definition(work, gathering, asked).await?;
+                definitions.push(definition);
+                few.extend(has_few.then_some(gathering.index));
             }
         }
         let place = (layout.group, &layout.database);
         let mut bench = self.open_bench(work.snapshot, place, work.deadline).await?;
+        bench.few = few;
         for definition in &definitions {
             self.make_table(work.deadline, definition, &mut bench).await?;
         }
@@ -395,7 +402,7 @@ impl Session {
         let layout = self.layout(work, gatherings)?;
         let mut bench = self.make_tables(work, &layout, gatherings).await?;
         let due = gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
-        let (known, moving) = (Known::of(work, &layout), self.moving(&work.plan.facts));
+        let (known, moving) = (Known::of(work, &layout, &bench.few), self.moving(&work.plan.facts));
         self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;
         let mut text = Vec::new();
         let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
@@ -433,56 +440,14 @@ impl Session {
         Ok(())
     }
 
-    /// The gather of only those rows whose keys are among the few that a reference has which is known
-    /// already.
-    async fn fewer<'w>(
-        &mut self,
-        work: &Work<'w>,
-        layout: &Layout,
-        known: &Known,
-        gathering: &Gathering<'w>,
-        bench: &mut Bench,
-    ) -> Result<Option<Gathering<'w>>, Failure> {
-        let (index, reference) = (gathering.index, gathering.reference);
-        let sources = layout.sources(work.bench);
-        for keys in reference.keys.iter().filter(|keys| known.is_small(keys.by)) {
-            let by = work.bench.references.get(keys.by).zip(sources.get(keys.by));
-            let Some((by, source)) = by else { continue };
-            let mut question = Vec::new();
-            let most = (&*keys.of, KEYS + 1);
-            work.plan.values_text(by, source, most, work.binding, &mut question)?;
-            let state = self.residual_state(bench);
-            let asked = async {
-                bench.lent.enter(&state, Pipelining::Nothing).await?;
-                let found = rows(&mut bench.lent, &question).await?;
-                bench.lent.enter(&bench.loading, Pipelining::Nothing).await?;
-                Ok(found.rows)
-            };
-            let found = self.bench_step(work.deadline, asked).await?;
-            if found.len() > KEYS {
-                continue;
-            }
-            let values = found.into_iter().filter_map(|row| row.into_iter().next().flatten());
-            let values: Vec<String> =
-                values.map(|value| String::from_utf8_lossy(&value).into_owned()).collect();
-            // Nothing equals NULL: no row is asked for.
-            let list = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
-            let column = keys.column.replace('`', "``");
-            let condition = format!("{}.`{column}` IN ({list})", reference.shown);
-            let mut text = Vec::new();
-            let (plan, form) = (work.plan, Form::Text);
-            plan.gather_text(work.bench, index, Some(&condition), work.binding, form, &mut text)?;
-            return self.gathering(work.snapshot, index, reference, &text).await.map(Some);
-        }
-        Ok(None)
-    }
-
-    /// The statement that makes a reference's temporary table.
+    /// The statement that makes a reference's temporary table; and, where that is `asked`, whether the
+    /// table seems to have no more rows than keys may be asked for.
     async fn definition(
         &mut self,
         work: &Work<'_>,
         gathering: &Gathering<'_>,
-    ) -> Result<String, Failure> {
+        asked: bool,
+    ) -> Result<(String, bool), Failure> {
         let snapshot = work.snapshot;
         let reference = gathering.reference;
         let unknown = || {
@@ -499,18 +464,24 @@ impl Session {
         plain.set_variable("sql_mode", Some(b"''"));
         plain.set_variable("sql_quote_show_create", None);
         self.running.add(lent.kill_handle());
+        // One shard stands for all: this only decides which table is gathered first.
+        let many = FEW / gathering.targets.len().max(1);
+        let (name, database) = (quoted(table), quoted(database));
+        let row_behind = format!("SELECT 1 FROM `{database}`.`{name}` LIMIT {many}, 1");
         let asked = async {
             lent.enter(&plain, Pipelining::All).await?;
-            rows(&mut lent, question.as_bytes()).await
+            let found = rows(&mut lent, question.as_bytes()).await?;
+            let has_few = asked && rows(&mut lent, row_behind.as_bytes()).await?.rows.is_empty();
+            Ok((found, has_few))
         };
         let found = self.bench_step(work.deadline, asked).await;
         self.running.end();
         self.settle(target.group, lent, snapshot).await;
         let names = gathering.plan.renamings(target);
-        let found = found.map_err(|failure| renamed(failure, &names))?;
+        let (found, has_few) = found.map_err(|failure| renamed(failure, &names))?;
         if reference.is_view {
             let made = temporary::of_view(&found.rows, &reference.temporary);
-            return Ok(made.ok_or_else(unknown)?);
+            return Ok((made.ok_or_else(unknown)?, has_few));
         }
         let text = found.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
         let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -518,7 +489,8 @@ impl Session {
         if !work.fresh && reference.known.as_ref().is_some_and(|k| temporary::differs(&text, k)) {
             return Err(changed(&reference.table).into());
         }
-        Ok(temporary_table(reference, &text, work.loose).ok_or_else(unknown)?)
+        let made = temporary_table(reference, &text, work.loose).ok_or_else(unknown)?;
+        Ok((made, has_few))
     }
 
     /// Brings a reference's rows into its temporary table.

@@ -215,6 +215,7 @@ impl Stream {
 
     /// Shows the payloads of the rows at the front, as many as [`Stream::row_ahead`] would give one
     /// after the other and at most `most`, with the lengths of their packets.
+    #[inline]
     pub fn rows_ahead(
         &mut self,
         most: usize,

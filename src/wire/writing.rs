@@ -26,6 +26,7 @@ pub struct RowWriter<'s> {
 
 impl RowWriter<'_> {
     /// A packet of one chunk, which gets the next sequence id.
+    #[inline]
     pub fn push(&mut self, packet: &[u8]) {
         let header = self.out.len();
         self.out.extend_from_slice(packet);
@@ -37,6 +38,7 @@ impl RowWriter<'_> {
     }
 
     /// Bytes that wait to be flushed.
+    #[inline]
     pub fn pending(&self) -> usize {
         self.out.len() - self.written
     }

@@ -12,11 +12,14 @@ use smallvec::SmallVec;
 
 use crate::error::Result;
 use crate::executor::merge::{Flow, Gathering};
-use crate::executor::stream::{FLUSH_OVER, Found, Input, Merging, Rows, Stop, blame, no_lane};
+use crate::executor::stream::{Found, Input, Merging, Rows, Stop, blame, no_lane};
 use crate::wire::stream::Stream;
 
 /// How many rows of an input are framed at a time: their keys stay in a core's cache.
 const AHEAD: usize = 256;
+
+/// Rows for the client are sent in pieces of about this many bytes: what a socket takes at once.
+const PIECE: usize = 60 << 10;
 
 /// The key of an input without rows: no other one is as great.
 const ENDED: u128 = u128::MAX;
@@ -24,13 +27,18 @@ const ENDED: u128 = u128::MAX;
 /// Rows of an input that are framed: whole packets at the front of what its lane has buffered.
 #[derive(Debug, Default)]
 struct Run {
-    /// Each row's key, with the input's number in the bits that keys leave free.
-    keys: Vec<u128>,
-    /// Where each packet ends, from the front.
-    ends: Vec<usize>,
+    rows: Vec<Framed>,
     /// The next row, and where it begins.
     next: usize,
     start: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Framed {
+    /// With the input's number in the bits that keys leave free.
+    key: u128,
+    /// Where the packet ends, from the front.
+    end: usize,
 }
 
 /// The smallest of the inputs' keys: a tree of losers. Keys are told apart by their inputs' numbers, so
@@ -78,16 +86,15 @@ impl Tree {
 
 impl Run {
     fn key(&self) -> Option<u128> {
-        self.keys.get(self.next).copied()
+        self.rows.get(self.next).map(|row| row.key)
     }
 
     /// Leaves the rows behind that went.
     fn pass(&mut self, stream: &mut Stream) {
         stream.pass_rows(self.next, self.start);
-        self.keys.drain(..self.next);
-        self.ends.drain(..self.next);
-        for end in &mut self.ends {
-            *end -= self.start;
+        self.rows.drain(..self.next);
+        for row in &mut self.rows {
+            row.end -= self.start;
         }
         (self.next, self.start) = (0, 0);
     }
@@ -102,15 +109,14 @@ impl Run {
         mut last: u128,
     ) -> Result<bool> {
         self.pass(stream);
-        let Run { keys, ends, .. } = self;
+        let rows = &mut self.rows;
         let (mut end, mut in_order) = (0, true);
         stream.rows_ahead(AHEAD, |length, row| {
             let key = gathering.short_key(row)? | place as u128;
             in_order &= last <= key;
             last = key;
             end += length;
-            keys.push(key);
-            ends.push(end);
+            rows.push(Framed { key, end });
             Ok(())
         })?;
         Ok(in_order)
@@ -205,6 +211,7 @@ impl Merging<'_, '_> {
         let buffers: SmallVec<[&[u8]; 16]> = inputs.iter().map(buffer).collect();
         let mut writer = client.row_writer();
         let before = writer.pending();
+        let is_open = gathering.is_open();
         let stand = loop {
             let key = tree.winner();
             if key == ENDED {
@@ -214,21 +221,23 @@ impl Merging<'_, '_> {
             let (Some(run), Some(buffer)) = (runs.get_mut(place), buffers.get(place)) else {
                 break Stand::End;
             };
-            let Some(&end) = run.ends.get(run.next) else { break Stand::Taken(place) };
-            if gathering.admit() {
+            let Some(&Framed { end, .. }) = run.rows.get(run.next) else {
+                break Stand::Taken(place);
+            };
+            if is_open || gathering.admit() {
                 writer.push(buffer.get(run.start..end).unwrap_or_default());
                 *sent += 1;
             }
             run.start = end;
             run.next += 1;
-            if gathering.is_satisfied() {
+            if !is_open && gathering.is_satisfied() {
                 break Stand::End;
             }
             match run.key() {
                 Some(key) => tree.replace(place, key),
                 None => break Stand::Through(place),
             }
-            if writer.pending() > FLUSH_OVER {
+            if writer.pending() > PIECE {
                 break Stand::Pace;
             }
         };

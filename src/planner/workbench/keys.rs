@@ -8,7 +8,7 @@
 //! equal in one way.
 
 use crate::planner::survey::{Conjunct, Leaf, Resolved, Survey};
-use crate::sql::analysis::{Body, ColumnName, Comparison, Expr, Item};
+use crate::sql::analysis::{Body, ColumnName, Comparison, Expr, Item, Select};
 use crate::value::types::ColumnType;
 
 /// Rows of a reference are those whose `column` is among the values of another's.
@@ -24,32 +24,11 @@ pub struct Keys {
 pub(super) fn of(survey: &mut Survey, block: usize, used: usize, all: &[Conjunct]) -> Vec<Keys> {
     let mut found = vec![];
     for conjunct in all {
-        let pair = match conjunct {
-            Conjunct::Expr(Expr::Compare { op: Comparison::Equal, left, right }) => {
-                match (&**left, &**right) {
-                    (Expr::Column(left), Expr::Column(right)) => {
-                        let left = column(survey, block, left);
-                        left.zip(column(survey, block, right))
-                    }
-                    _ => None,
-                }
-            }
+        let (pairs, in_query) = match conjunct {
             Conjunct::Expr(Expr::InQuery { expr, query, negated: false }) => {
-                match (&**expr, &query.body) {
-                    (Expr::Column(outer), Body::Select(select)) => {
-                        let inner = survey.blocks.iter().position(|block| {
-                            block.select.is_some_and(|known| std::ptr::eq(known, &**select))
-                        });
-                        let item = match select.items.as_slice() {
-                            [Item::Expr { expr: Expr::Column(item), .. }] => Some(item),
-                            _ => None,
-                        };
-                        let inner = inner.zip(item).and_then(|(b, item)| column(survey, b, item));
-                        column(survey, block, outer).zip(inner)
-                    }
-                    _ => None,
-                }
+                (in_query(survey, block, expr, &query.body).into_iter().collect(), true)
             }
+            Conjunct::Expr(expr) => (equal(survey, block, expr), false),
             Conjunct::Using { name, left, right } => {
                 let side = |survey: &Survey, (start, end): (usize, usize)| {
                     let leaves = &survey.blocks.get(block)?.leaves;
@@ -59,32 +38,77 @@ pub(super) fn of(survey: &mut Survey, block: usize, used: usize, all: &[Conjunct
                         _ => None,
                     }
                 };
-                side(survey, *left).zip(side(survey, *right))
+                let pair = side(survey, *left).zip(side(survey, *right));
+                (pair.into_iter().collect(), false)
             }
-            Conjunct::Expr(_) => None,
         };
-        let Some((left, right)) = pair else { continue };
-        let in_query = matches!(conjunct, Conjunct::Expr(Expr::InQuery { .. }));
-        for (own, other) in [(&left, &right), (&right, &left)] {
-            // What a subquery gives may be cut or folded before it is compared.
-            let turned = in_query && std::ptr::eq(own, &right);
-            if own.0 == used && other.0 != used && !turned {
-                found.push(Keys { column: own.1.clone(), by: other.0, of: other.1.clone() });
+        for (left, right) in &pairs {
+            for (own, other) in [(left, right), (right, left)] {
+                // What a subquery gives may be cut or folded before it is compared.
+                let turned = in_query && std::ptr::eq(own, right);
+                if own.0 == used && other.0 != used && !turned {
+                    found.push(Keys { column: own.1.clone(), by: other.0, of: other.1.clone() });
+                }
             }
         }
     }
     found
 }
 
+/// A column of whole numbers: its use and its name.
+type Number = (usize, Box<str>);
+
+/// The columns that are equal wherever a condition holds: in an OR those that are in each branch.
+fn equal(survey: &mut Survey, block: usize, expr: &Expr) -> Vec<(Number, Number)> {
+    match expr {
+        Expr::Compare { op: Comparison::Equal, left, right } => match (&**left, &**right) {
+            (Expr::Column(left), Expr::Column(right)) => {
+                let left = column(survey, block, left);
+                left.zip(column(survey, block, right)).into_iter().collect()
+            }
+            _ => vec![],
+        },
+        Expr::And(all) => all.iter().flat_map(|expr| equal(survey, block, expr)).collect(),
+        Expr::Or(all) => {
+            let mut branches = all.iter().map(|expr| equal(survey, block, expr));
+            let mut common = branches.next().unwrap_or_default();
+            for branch in branches {
+                common.retain(|(left, right)| {
+                    branch.iter().any(|(a, b)| (a, b) == (left, right) || (b, a) == (left, right))
+                });
+            }
+            common
+        }
+        _ => vec![],
+    }
+}
+
+/// `column IN (SELECT column …)`.
+fn in_query(
+    survey: &mut Survey,
+    block: usize,
+    expr: &Expr,
+    body: &Body,
+) -> Option<(Number, Number)> {
+    let (Expr::Column(outer), Body::Select(select)) = (expr, body) else { return None };
+    let [Item::Expr { expr: Expr::Column(item), .. }] = select.items.as_slice() else {
+        return None;
+    };
+    let is_it = |known: &Select| std::ptr::eq(known, &**select);
+    let inner = survey.blocks.iter().position(|block| block.select.is_some_and(is_it))?;
+    let item = column(survey, inner, item)?;
+    column(survey, block, outer).zip(Some(item))
+}
+
 /// The use and the name of a column that holds whole numbers.
-fn column(survey: &mut Survey, block: usize, column: &ColumnName) -> Option<(usize, Box<str>)> {
+fn column(survey: &mut Survey, block: usize, column: &ColumnName) -> Option<Number> {
     match survey.resolve(block, column) {
         Resolved::Use(used) => number(survey, used, &column.column.text),
         _ => None,
     }
 }
 
-fn number(survey: &Survey, used: usize, name: &str) -> Option<(usize, Box<str>)> {
+fn number(survey: &Survey, used: usize, name: &str) -> Option<Number> {
     let known = survey.uses.get(used)?.table.as_ref()?.column(name)?;
     matches!(known.kind, ColumnType::Int { .. }).then(|| (used, known.name.clone()))
 }

@@ -48,6 +48,8 @@ pub(in crate::session) struct Bench {
     pub loading: State,
     /// The temporary tables that were made.
     pub made: Vec<String>,
+    /// The places of references whose tables have few rows.
+    pub few: Vec<usize>,
 }
 
 /// When a statement must be over: one moment for all of its steps.
@@ -140,7 +142,8 @@ impl Session {
             lent => lent?,
         };
         let database = database.clone();
-        let mut bench = Bench { _permit: permit, lent, database, loading, made: Vec::new() };
+        let (made, few) = (Vec::new(), Vec::new());
+        let mut bench = Bench { _permit: permit, lent, database, loading, made, few };
         bench.lent.pin(Pin::TemporaryTable);
         self.running.add(bench.lent.kill_handle());
         Ok(bench)

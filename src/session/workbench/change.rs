@@ -226,7 +226,7 @@ impl Session {
         let layout = self.layout(work, gatherings)?;
         let mut bench = self.make_tables(work, &layout, gatherings).await?;
         let due = gatherings.iter().filter(|one| !matches!(one.reference.task, Task::Fill { .. }));
-        let known = Known::of(work, &layout);
+        let known = Known::of(work, &layout, &bench.few);
         self.fill_tables(work, &layout, (due.collect(), known), &mut bench, moving).await?;
         let changed = work.bench.references.iter().filter(|one| one.task == Task::Change);
         for reference in changed {

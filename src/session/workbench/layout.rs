@@ -43,29 +43,48 @@ impl Gathering<'_> {
 pub(super) struct Known {
     /// The references whose rows can be asked there.
     pub rows: Vec<usize>,
-    /// Those of which only some rows matter.
+    /// Those of which only some rows matter, or that have few.
     pub narrowed: Vec<usize>,
+    /// Those that have few, whatever is asked of them.
+    few: Vec<usize>,
 }
 
 impl Known {
-    pub fn of(work: &Work<'_>, layout: &Layout) -> Known {
+    pub fn of(work: &Work<'_>, layout: &Layout, few: &[usize]) -> Known {
         let all = || work.bench.references.iter().enumerate();
         let direct = all().filter(|(index, _)| !layout.is_moved(*index)).map(|(index, _)| index);
         let narrowed = all().filter(|(_, one)| one.is_narrowed()).map(|(index, _)| index);
-        Known { rows: direct.collect(), narrowed: narrowed.collect() }
+        let narrowed = narrowed.chain(few.iter().copied()).collect();
+        let mut known = Known { rows: direct.collect(), narrowed, few: few.to_vec() };
+        // Tables that are read where they are, restricted by others of their kind.
+        loop {
+            let restricted = |index: &usize| {
+                let one = work.bench.references.get(*index);
+                !known.narrowed.contains(index)
+                    && one.is_some_and(|one| one.keys.iter().any(|keys| known.is_small(keys.by)))
+            };
+            let Some(index) = known.rows.iter().copied().find(restricted) else { return known };
+            known.narrowed.push(index);
+        }
     }
 
     pub fn is_small(&self, index: usize) -> bool {
         self.rows.contains(&index) && self.narrowed.contains(&index)
     }
 
-    /// Which gather comes next: first what is narrowed, then what known keys restrict.
+    /// Which gather comes next: the one of which least is expected, so that its keys restrict others.
     pub fn next(&self, due: &[&Gathering<'_>]) -> Option<usize> {
-        let narrowed = due.iter().position(|one| self.narrowed.contains(&one.index));
-        let restricted = || {
-            due.iter().position(|one| one.reference.keys.iter().any(|keys| self.is_small(keys.by)))
+        let rank = |one: &Gathering<'_>| {
+            let restricted = one.reference.keys.iter().any(|keys| self.is_small(keys.by));
+            match (restricted, self.narrowed.contains(&one.index)) {
+                _ if self.few.contains(&one.index) => 0,
+                (true, true) => 1,
+                (true, false) => 2,
+                (false, true) => 3,
+                (false, false) => 4,
+            }
         };
-        narrowed.or_else(restricted).or((!due.is_empty()).then_some(0))
+        due.iter().enumerate().min_by_key(|(_, one)| rank(one)).map(|(place, _)| place)
     }
 }
 

@@ -139,7 +139,7 @@ impl Session {
         let layout = self.layout(work, &gatherings)?;
         let mut bench = self.make_tables(work, &layout, &gatherings).await?;
         let due = gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
-        let (known, moving) = (Known::of(work, &layout), self.moving(&work.plan.facts));
+        let (known, moving) = (Known::of(work, &layout, &bench.few), self.moving(&work.plan.facts));
         self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;
         let mut text = Vec::new();
         let sources = layout.sources(work.bench);
