@@ -163,6 +163,9 @@ impl Merging<'_, '_> {
                     self.keep_pace().await?;
                 }
                 Stand::Through(place) => {
+                    if self.client.pending_write() > PIECE {
+                        self.keep_pace().await?;
+                    }
                     tree.replace(place, self.next_key(place, tree.winner(), &mut runs).await?);
                 }
             }

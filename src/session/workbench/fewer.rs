@@ -31,12 +31,9 @@ impl Session {
         let (index, reference) = (gathering.index, gathering.reference);
         let sources = layout.sources(work.bench);
         let mut conditions: Vec<String> = Vec::new();
-        let mut asked: Vec<&str> = Vec::new();
         for keys in reference.keys.iter().filter(|keys| known.is_small(keys.by)) {
             let by = work.bench.references.get(keys.by).zip(sources.get(keys.by));
-            let Some((by, source)) = by.filter(|_| !asked.contains(&&*keys.column)) else {
-                continue;
-            };
+            let Some((by, source)) = by else { continue };
             let within = within(work.bench, layout, known, (keys.by, index), &sources);
             let (what, mut question) = ((&*keys.of, &*within, KEYS + 1), Vec::new());
             work.plan.values_text(by, source, what, work.binding, &mut question)?;
@@ -58,7 +55,6 @@ impl Session {
             let list = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
             let column = keys.column.replace('`', "``");
             conditions.push(format!("{}.`{column}` IN ({list})", reference.shown));
-            asked.push(&keys.column);
         }
         if conditions.is_empty() {
             return Ok(None);

@@ -76,12 +76,14 @@ impl Known {
     pub fn next(&self, due: &[&Gathering<'_>]) -> Option<usize> {
         let rank = |one: &Gathering<'_>| {
             let restricted = one.reference.keys.iter().any(|keys| self.is_small(keys.by));
-            match (restricted, self.narrowed.contains(&one.index)) {
-                _ if self.few.contains(&one.index) => 0,
-                (true, true) => 1,
-                (true, false) => 2,
-                (false, true) => 3,
-                (false, false) => 4,
+            let narrowed = self.narrowed.contains(&one.index);
+            match (self.few.contains(&one.index), restricted, narrowed) {
+                (true, true, _) => 0,
+                (true, false, _) => 1,
+                (false, true, true) => 2,
+                (false, true, false) => 3,
+                (false, false, true) => 4,
+                (false, false, false) => 5,
             }
         };
         due.iter().enumerate().min_by_key(|(_, one)| rank(one)).map(|(place, _)| place)
