@@ -16,6 +16,7 @@ use crate::rules::Rules;
 use crate::rules::index::IndexRule;
 use crate::rules::table::{Placement, Shard, ShardedTable};
 use crate::sql::classify::StatementKind;
+use crate::sql::literal::name_of;
 use crate::sql::token::Token;
 use crate::value::types::ColumnType;
 
@@ -218,6 +219,21 @@ pub(crate) fn indexed_shard(rules: &Rules, is: impl Fn(&Shard) -> bool) -> Optio
             _ => None,
         })
     })
+}
+
+/// Bodies of routines, triggers and events run where Weir doesn't see them.
+///
+/// # Errors
+/// `index_statement` where one names a shard whose rows have entries.
+pub(crate) fn check_body(draft: &Draft, tokens: &[Token]) -> Result<()> {
+    for token in tokens.iter().filter(|token| token.is_name()) {
+        let name = name_of(draft.input.sql, token);
+        let named = |shard: &Shard| shard.table.eq_ignore_ascii_case(&name);
+        if let Some(of) = indexed_shard(draft.input.rules, named) {
+            return Err(not_alone(&(name.to_string(), of)));
+        }
+    }
+    Ok(())
 }
 
 /// What a DDL statement may do to a table with indexes, or to their lookup tables.

@@ -8,6 +8,7 @@ use crate::error::{Error, Fault};
 use crate::planner::control;
 use crate::planner::create_view;
 use crate::planner::draft::Draft;
+use crate::planner::index;
 use crate::planner::insert;
 use crate::planner::load;
 use crate::planner::modify;
@@ -155,6 +156,7 @@ fn definitions(
         K::Routine => {
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
+            index::check_body(&draft, tokens)?;
             tokens::whole(draft, tokens, "routines are made for tables of one group")
         }
         K::ExecuteImmediate => Err(refuse(

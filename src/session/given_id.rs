@@ -53,7 +53,7 @@ impl Session {
 
     /// Asks how many rows the statement with SQL_CALC_FOUND_ROWS found.
     pub(super) async fn take_found_rows(&mut self, lent: &mut Lent) {
-        match number(lent, b"SELECT FOUND_ROWS()").await {
+        match number(lent, b"SELECT FOUND_ROWS() LIMIT 1").await {
             Ok(found) => self.last.found_rows = found,
             Err(error) => tracing::debug!(%error, "FOUND_ROWS() was not asked"),
         }
@@ -61,7 +61,7 @@ impl Session {
 }
 
 async fn asked(lent: &mut Lent) -> Result<u64> {
-    number(lent, b"SELECT LAST_INSERT_ID()").await
+    number(lent, b"SELECT LAST_INSERT_ID() LIMIT 1").await
 }
 
 async fn number(lent: &mut Lent, sql: &[u8]) -> Result<u64> {

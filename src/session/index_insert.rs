@@ -20,7 +20,7 @@ use crate::session::last::Diagnostic;
 use crate::session::query::{Manner, Outcome};
 use crate::session::scatter::{Lents, Prepared, Terms, id_of_last_row, is_whole, noted};
 use crate::session::several::rolls_back;
-use crate::session::workbench::change::SAVEPOINT;
+use crate::session::workbench::change::mark;
 use crate::session::{End, Session};
 
 /// One INSERT under way.
@@ -178,16 +178,4 @@ impl Session {
             }
         }
     }
-}
-
-/// Sets what the statement goes back to, where it hasn't been yet.
-pub(super) async fn mark(lents: &mut Lents, marked: &mut SmallVec<[GroupId; 2]>) -> Result<()> {
-    for (group, lent) in lents {
-        if !marked.contains(group) {
-            lent.send_lead().await?;
-            lent.simple(SAVEPOINT).await?;
-            marked.push(*group);
-        }
-    }
-    Ok(())
 }

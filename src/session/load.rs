@@ -175,7 +175,7 @@ impl Session {
         let asked = async {
             lent.enter(&state, Pipelining::All).await?;
             lent.send_lead().await?;
-            rows(&mut lent, b"SELECT @@local_infile, @@character_set_database").await
+            rows(&mut lent, b"SELECT @@local_infile, @@character_set_database LIMIT 1").await
         };
         let found = asked.await;
         self.settle(group, lent, snapshot).await;

@@ -14,7 +14,11 @@ use crate::protocol::ok::OkPacket;
 use crate::protocol::row::TextRow;
 
 /// The most rows that such a question may bring.
-const MAX_ROWS: usize = 10_000;
+pub const MAX_ROWS: usize = 10_000;
+
+/// What ends a question that has one row, behind whatever comment: sql_select_limit is the client's,
+/// and would cut it.
+pub const ONE_ROW: &[u8] = b"\nLIMIT 1";
 
 /// A result in memory.
 #[derive(Clone, Debug, Default)]

@@ -177,12 +177,14 @@ impl Session {
     /// `sql_select_limit`, which counts the rows of the whole answer.
     fn select_limit(&self, plan: &Plan) -> Window {
         use StatementKind as K;
-        let limit = self
-            .state
-            .variable(SELECT_LIMIT)
-            .filter(|_| matches!(plan.kind, K::Select | K::With | K::Values | K::Table));
-        let count = limit.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        count.map_or(Window::OPEN, |count| Window::new(0, count))
+        let reads = matches!(plan.kind, K::Select | K::With | K::Values | K::Table);
+        let most = self.select_most().filter(|_| reads);
+        most.map_or(Window::OPEN, |count| Window::new(0, count))
+    }
+
+    /// The most rows of an answer that has no LIMIT, where the client set one.
+    pub(super) fn select_most(&self) -> Option<u64> {
+        std::str::from_utf8(self.state.variable(SELECT_LIMIT)?).ok()?.parse().ok()
     }
 
     async fn scatter_once(

@@ -232,10 +232,14 @@ impl Session {
     /// The same after an error of a server, where it says that the server has rolled back. Even the
     /// connection that said it is told ROLLBACK: whatever is left of BEGIN on it is nobody else's.
     pub(super) async fn follow_rollback(&mut self, errno: u16) {
-        let rolls_back = rolls_back(errno) || errno == 1205 && self.loses_all_by_a_timeout();
-        if rolls_back && self.is_in_transaction() && !self.transaction.is_xa() {
+        if self.undoes_all(errno) && self.is_in_transaction() && !self.transaction.is_xa() {
             self.abort_transaction().await;
         }
+    }
+
+    /// Whether a server that answers this has undone its whole part of the transaction.
+    pub(super) fn undoes_all(&self, errno: u16) -> bool {
+        rolls_back(errno) || errno == 1205 && self.loses_all_by_a_timeout()
     }
 
     /// Whether a server of the transaction undoes more than the statement whose lock wait times out.

@@ -67,6 +67,8 @@ impl Session {
             table.rows =
                 found?.rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect();
         }
+        let most = self.select_most().and_then(|most| usize::try_from(most).ok());
+        table.rows.truncate(most.unwrap_or(usize::MAX));
         self.reply_table(&table, manner.binary, manner.more);
         Ok(())
     }

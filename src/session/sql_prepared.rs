@@ -204,6 +204,7 @@ impl Session {
             question.extend_from_slice(if place > 0 { b", " } else { b"" });
             question.extend_from_slice(sql.get(range.clone()).unwrap_or_default());
         }
+        question.extend_from_slice(own::ONE_ROW);
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let stored = variables::calls_stored(&tokens, sql);
         let purpose = Purpose { transactional: stored, writes: stored, ..Purpose::OWN };

@@ -37,7 +37,7 @@ use crate::session::Session;
 use crate::session::folded::{self, Reference};
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::own::{rows, rows_within};
+use crate::session::own::{MAX_ROWS, rows, rows_within};
 use crate::session::query::{Manner, Outcome};
 use crate::session::workbench::bench::{Bench, Deadline};
 use crate::sql::classify::StatementKind;
@@ -396,7 +396,8 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         let Benched { bench, names, text } = benched;
         if plan.traits.into_variable && !plan.traits.assigns_variable {
-            return Box::pin(self.into_variables(bench, &names, &text, manner)).await;
+            let how = (manner, self.deadline(&plan.facts, snapshot));
+            return Box::pin(self.into_variables(bench, &names, &text, how)).await;
         }
         if plan.facts.pins.is_some() {
             self.clear_bench(bench, &text).await;
@@ -470,7 +471,7 @@ impl Session {
         let mut lent = self.lend(snapshot, target, Purpose::OWN).await?;
         let question = format!(
             "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' \
-             AND TABLE_NAME = '{upper}' ORDER BY ORDINAL_POSITION"
+             AND TABLE_NAME = '{upper}' ORDER BY ORDINAL_POSITION LIMIT {MAX_ROWS}"
         );
         let found = rows(&mut lent, question.as_bytes()).await;
         self.settle(target.group, lent, snapshot).await;

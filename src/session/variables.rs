@@ -384,7 +384,7 @@ async fn taken_over(
     // MariaDB tells the character set of SET NAMES and not its collation.
     let told = |name: &str| reported.iter().any(|known| known == name);
     if told("character_set_connection") && !told("collation_connection") {
-        let found = rows(lent, b"SELECT @@collation_connection").await?;
+        let found = rows(lent, b"SELECT @@collation_connection LIMIT 1").await?;
         let collation = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
         let collation = collation
             .ok_or_else(|| Error::internal("a server without a collation of its connection"))?;
@@ -415,7 +415,7 @@ pub(super) async fn user_values(
     }
     let list: Vec<String> =
         names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
-    let found = rows(lent, format!("SELECT {}", list.join(",")).as_bytes()).await?;
+    let found = rows(lent, format!("SELECT {} LIMIT 1", list.join(",")).as_bytes()).await?;
     take_values(&found, names, state)
 }
 

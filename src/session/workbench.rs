@@ -463,6 +463,7 @@ impl Session {
         plain.set_charset(Charset::default());
         plain.set_variable("sql_mode", Some(b"''"));
         plain.set_variable("sql_quote_show_create", None);
+        plain.set_variable("sql_select_limit", None);
         self.running.add(lent.kill_handle());
         // One shard stands for all: this only decides which table is gathered first.
         let many = FEW / gathering.targets.len().max(1);
@@ -669,7 +670,8 @@ impl Session {
         let mut summary = summary;
         if calculates && summary.error.is_none() {
             // The client has its answer: a failure only loses the count.
-            let found = rows(&mut bench.lent, b"SELECT FOUND_ROWS()").await.unwrap_or_default();
+            let found =
+                rows(&mut bench.lent, b"SELECT FOUND_ROWS() LIMIT 1").await.unwrap_or_default();
             let count = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
             let count = count.and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
             summary.rows = count.or(summary.rows);
@@ -680,7 +682,7 @@ impl Session {
 }
 
 /// A failure of a statement in the client's own names.
-fn renamed(failure: Failure, names: &[Renaming]) -> Failure {
+pub(in crate::session) fn renamed(failure: Failure, names: &[Renaming]) -> Failure {
     match failure {
         Failure::Statement(error) => Failure::Statement(Names(names).error(error)),
         session => session,

@@ -1,6 +1,8 @@
 //! Global secondary indexes against real servers: each statement also on one plain server with plain
 //! indexes, and afterwards `weir index check`.
 
+mod seen;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -479,6 +481,14 @@ fn what_an_index_could_not_follow_is_refused() {
             "DELETE FROM parcels_0",
             "INSERT INTO parcels_0 VALUES (4, 4, 'A4', 10, NULL)",
             "/*+ weir: shard(parcels, 1) */ DELETE FROM parcels",
+            "CREATE VIEW around AS SELECT * FROM parcels_0",
+            "RENAME TABLE parcels TO packets",
+            "RENAME TABLE parcels_0 TO packets",
+            "ALTER TABLE parcels RENAME TO packets",
+            "ALTER TABLE parcels ADD CONSTRAINT away FOREIGN KEY (id) REFERENCES parcels (id) ON DELETE CASCADE",
+            "ALTER TABLE parcels ADD CONSTRAINT away FOREIGN KEY (id) REFERENCES parcels (id) ON UPDATE SET NULL",
+            "CREATE PROCEDURE around() DELETE FROM parcels_0",
+            "CREATE TRIGGER around AFTER INSERT ON parcels FOR EACH ROW DELETE FROM parcels_0",
             "LOAD DATA LOCAL INFILE '/dev/null' INTO TABLE parcels",
         ] {
             let refused = sql::execute(&world.url(), &[statement]);

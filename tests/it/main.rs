@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod assigned;
 mod backend;
 mod certificates;
 mod change;

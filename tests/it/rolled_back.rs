@@ -130,24 +130,33 @@ fn a_lock_wait_timeout_that_rolls_back_does_so_in_all_groups() {
         // 17 and 18 lie in the first group, 25 and 26 in the second.
         let users = "SELECT CAST(score AS SIGNED) FROM users WHERE user_id IN (17, 18, 25, 26) \
                      ORDER BY user_id";
-        for user in [17, 18, 25, 26] {
-            conn.query_drop(set(user, 1)).await.expect("a row");
+        // The value of SET waits as any statement does.
+        let waits = [
+            set(26, 3),
+            "SET @locked = (SELECT score FROM users WHERE user_id = 26 FOR UPDATE)".to_owned(),
+        ];
+        for wait in waits {
+            for user in [17, 18, 25, 26] {
+                conn.query_drop(set(user, 1)).await.expect("a row");
+            }
+            other.query_drop("BEGIN").await.expect("BEGIN");
+            other.query_drop(set(26, 2)).await.expect("a lock");
+            conn.query_drop("BEGIN").await.expect("BEGIN");
+            for user in [17, 25] {
+                conn.query_drop(set(user, 3)).await.expect("a row");
+            }
+            match conn.query_drop(&wait).await {
+                Err(mysql_async::Error::Server(error)) => {
+                    assert_eq!(error.code, 1205, "{way}: {wait}")
+                }
+                outcome => panic!("{way}: {wait}: {outcome:?}"),
+            }
+            other.query_drop("ROLLBACK").await.expect("ROLLBACK");
+            conn.query_drop(set(18, 4)).await.expect("the session goes on");
+            conn.query_drop("COMMIT").await.expect("COMMIT");
+            let left: Vec<i64> = other.query(users).await.expect("rows");
+            assert_eq!(left, [1, 4, 1, 1], "{way}: {wait}");
         }
-        other.query_drop("BEGIN").await.expect("BEGIN");
-        other.query_drop(set(26, 2)).await.expect("a lock");
-        conn.query_drop("BEGIN").await.expect("BEGIN");
-        for user in [17, 25] {
-            conn.query_drop(set(user, 3)).await.expect("a row");
-        }
-        match conn.query_drop(set(26, 3)).await {
-            Err(mysql_async::Error::Server(error)) => assert_eq!(error.code, 1205, "{way}"),
-            outcome => panic!("{way}: {outcome:?}"),
-        }
-        other.query_drop("ROLLBACK").await.expect("ROLLBACK");
-        conn.query_drop(set(18, 4)).await.expect("the session goes on");
-        conn.query_drop("COMMIT").await.expect("COMMIT");
-        let left: Vec<i64> = other.query(users).await.expect("rows");
-        assert_eq!(left, [1, 4, 1, 1], "{way}");
     });
 }
 

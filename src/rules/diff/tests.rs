@@ -164,3 +164,24 @@ fn sequences_that_would_count_anew_are_refused() {
     assert_eq!(raised, Some((false, "changed".to_owned())));
     assert_eq!(changes(segment, segment), None);
 }
+
+/// A lookup table is made for a unique index, or for one that isn't.
+#[test]
+fn an_index_that_turns_unique_is_refused() {
+    let with = |unique: bool| {
+        let index = format!(
+            "indexes: {{by_v: {{columns: [{{column: v, type: int}}], unique: {unique}, state: ready}}}}"
+        );
+        let text = BASE.replace("tables: 't_{0}'}}", &format!("tables: 't_{{0}}'}}, {index}}}"));
+        let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+        checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems))
+    };
+    for (was, is, word) in [(false, true, "is unique now"), (true, false, "is not unique now")] {
+        let changes = diff(&with(was), &with(is)).changes;
+        assert!(
+            changes.iter().any(|change| change.moves_rows && change.what.contains(word)),
+            "{changes:?}"
+        );
+        assert_eq!(diff(&with(was), &with(was)).changes.len(), 0);
+    }
+}

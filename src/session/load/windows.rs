@@ -24,7 +24,7 @@ use crate::session::forward::{Failure, watched};
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::query::Manner;
 use crate::session::scatter::{Lents, Prepared, Terms, noted};
-use crate::session::workbench::change::SAVEPOINT;
+use crate::session::workbench::change::mark;
 use crate::session::{End, Session, look_back};
 use crate::sql::lex;
 use crate::sql::load::cut::Record;
@@ -318,18 +318,6 @@ fn places(work: Work<'_>, shard: u32, rows: &[u32]) -> Result<Vec<Target>> {
             .collect()),
         Placement::Single(_) => Err(Error::internal("a single table's file was cut")),
     }
-}
-
-/// Sets what the statement goes back to, where it hasn't been yet.
-async fn mark(lents: &mut Lents, marked: &mut SmallVec<[GroupId; 2]>) -> Result<()> {
-    for (group, lent) in lents {
-        if !marked.contains(group) {
-            lent.send_lead().await?;
-            lent.simple(SAVEPOINT).await?;
-            marked.push(*group);
-        }
-    }
-    Ok(())
 }
 
 /// Warnings of several places in the order of the file's records; one that names none stays behind

@@ -13,17 +13,18 @@ use crate::backend::connection::Pipelining;
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
-use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::session::forward::Failure;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::variables::{take_values, user_values};
-use crate::session::workbench::bench::Bench;
+use crate::session::workbench::bench::{Bench, Deadline};
+use crate::session::workbench::renamed;
+use crate::session::workbench::value::{asked, only_error};
 use crate::sql::lex;
 use crate::sql::literal::{name_of, user_variable};
-use crate::sql::set::{Assignment, SetTarget};
+use crate::sql::set::Assignment;
 use crate::sql::token::{Token, TokenKind};
 
 /// Whether a part of a statement names information_schema.
@@ -43,16 +44,7 @@ impl Session {
         assignment: &Assignment,
         state: &mut State,
     ) -> Result<()> {
-        let SetTarget::UserVariable(name) = &assignment.target else {
-            return Err(Error::refused(
-                "information_schema",
-                "Only user variables are set to what information_schema holds: set one first, and the \
-                 system variable from it",
-            ));
-        };
-        let text = sql.get(assignment.range.clone()).unwrap_or_default();
-        let behind = text.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
-        let question = [b"SELECT ", text.get(behind..).unwrap_or_default()].concat();
+        let (name, question) = asked(sql, assignment, "information_schema")?;
         let snapshot = self.snapshot();
         let target = self.home_group(&snapshot)?;
         let folded = Box::pin(self.fold_text(&snapshot, None, &target, &question, true)).await;
@@ -67,10 +59,16 @@ impl Session {
         };
         let Benched { mut bench, names, text } = benched;
         let entered = self.residual_state(&bench);
-        bench.lent.enter(&entered, Pipelining::Nothing).await?;
-        let found = rows(&mut bench.lent, &text).await;
-        self.clear_bench(bench, &text).await;
-        let found = found.map_err(|error| Names(&names).error(error))?;
+        let answered = async {
+            bench.lent.enter(&entered, Pipelining::Nothing).await?;
+            rows(&mut bench.lent, &text).await
+        };
+        let found = self.bench_step(Deadline::OPEN, answered).await;
+        self.running.end();
+        if bench.lent.is_in_step() {
+            self.clear_bench(bench, &text).await;
+        }
+        let found = found.map_err(|failure| only_error(renamed(failure, &names)))?;
         take_values(&found, std::slice::from_ref(name), state)
     }
 
@@ -80,7 +78,7 @@ impl Session {
         mut bench: Bench,
         names: &[Renaming],
         text: &[u8],
-        manner: Manner<'_>,
+        (manner, deadline): (Manner<'_>, Deadline),
     ) -> Result<Outcome, Failure> {
         let tokens = lex::tokens(text, self.dialect, self.ctx.lexer.limits())?;
         let mut variables: Vec<String> = Vec::new();
@@ -97,15 +95,19 @@ impl Session {
             }
         }
         let entered = self.residual_state(&bench);
-        bench.lent.enter(&entered, Pipelining::Nothing).await?;
-        let run = bench.lent.simple(text).await;
         let mut state = self.state.clone();
-        let run = match run {
-            Ok(info) => user_values(&mut bench.lent, &variables, &mut state).await.map(|()| info),
-            Err(error) => Err(error),
+        let run = async {
+            bench.lent.enter(&entered, Pipelining::Nothing).await?;
+            let info = bench.lent.simple(text).await?;
+            user_values(&mut bench.lent, &variables, &mut state).await?;
+            Ok(info)
         };
-        self.clear_bench(bench, text).await;
-        let info = run.map_err(|error| Names(names).error(error))?;
+        let run = self.bench_step(deadline, run).await;
+        self.running.end();
+        if bench.lent.is_in_step() {
+            self.clear_bench(bench, text).await;
+        }
+        let info = run.map_err(|failure| renamed(failure, names))?;
         self.state = state;
         self.last.row_count = i64::try_from(info.affected_rows).unwrap_or(i64::MAX);
         self.last.warnings = info.warnings;
@@ -153,13 +155,5 @@ impl Session {
             rights.map(|right| line(schema.name.as_str(), right)).collect::<Vec<_>>()
         })
         .collect()
-    }
-}
-
-/// What a failed preparation says to SET.
-fn only_error(failure: Failure) -> Error {
-    match failure {
-        Failure::Statement(error) => error,
-        Failure::Session(_) => Error::unavailable("interrupted", "The session ends"),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::bench::Bench;
-use super::change::{Changing, SAVEPOINT, Told};
+use super::change::{Changing, Told, mark};
 use crate::backend::answer::{Answer, OkInfo};
 use crate::backend::connection::Pipelining;
 use crate::backend::state::{Charset, State};
@@ -403,7 +403,7 @@ impl Session {
             .collect();
         let mut lents = self.lend_all(snapshot, plan, &targets).await?;
         if !changing.own
-            && let Err(error) = mark(&mut lents, back).await
+            && let Err(error) = mark(&mut lents, &mut back.marked).await
         {
             self.settle_all(snapshot, lents).await;
             return Err(error.into());
@@ -503,7 +503,7 @@ async fn forget_id(lents: &mut Lents) -> Result<()> {
 async fn id_counted(lents: &mut Lents) -> Result<u64> {
     let mut counted = 0;
     for (_, lent) in lents {
-        let found = rows(lent, b"SELECT LAST_INSERT_ID()").await?;
+        let found = rows(lent, b"SELECT LAST_INSERT_ID() LIMIT 1").await?;
         let text = found.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
         let id = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         counted = counted.max(id.ok_or_else(|| Error::malformed("an insert id"))?);
@@ -521,18 +521,6 @@ fn repeated_hour(error: Error) -> Error {
         "A row holds a TIMESTAMP in an hour that the session's time zone has twice, and its table \
          computes values in that zone: SET time_zone = '+00:00', or another offset, for the statement",
     )
-}
-
-/// Sets what the statement goes back to, where it hasn't been yet.
-async fn mark(lents: &mut Lents, back: &mut Back) -> Result<()> {
-    for (group, lent) in lents {
-        if !back.marked.contains(group) {
-            lent.send_lead().await?;
-            lent.simple(SAVEPOINT).await?;
-            back.marked.push(*group);
-        }
-    }
-    Ok(())
 }
 
 /// Whether a row has no entry in an index, because a column is NULL.

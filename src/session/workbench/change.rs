@@ -9,6 +9,8 @@
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use smallvec::SmallVec;
+
 use super::back::{Back, Step};
 use super::bench::{Bench, Deadline};
 use super::layout::Known;
@@ -31,7 +33,7 @@ use crate::session::forward::{Failure, watched};
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::several::rolls_back;
+use crate::session::scatter::Lents;
 use crate::session::{End, Session, look_back};
 use crate::sql::lex::ServerKind;
 use crate::transaction::open::OwnAccess;
@@ -312,7 +314,7 @@ impl Session {
             }
             return;
         }
-        if rolls_back(error.errno) {
+        if self.undoes_all(error.errno) {
             return self.follow_rollback(error.errno).await;
         }
         let snapshot = self.snapshot();
@@ -433,4 +435,19 @@ pub(in crate::session) fn read_only(server: ServerKind) -> Error {
     let dot = if server == ServerKind::MySql { "." } else { "" };
     let text = format!("Cannot execute statement in a READ ONLY transaction{dot}");
     Error::new(Fault::Client, 1792, b"25006", "", text)
+}
+
+/// Sets what the statement goes back to, where it hasn't been yet.
+pub(in crate::session) async fn mark(
+    lents: &mut Lents,
+    marked: &mut SmallVec<[GroupId; 2]>,
+) -> Result<()> {
+    for (group, lent) in lents {
+        if !marked.contains(group) {
+            lent.send_lead().await?;
+            lent.simple(SAVEPOINT).await?;
+            marked.push(*group);
+        }
+    }
+    Ok(())
 }

@@ -10,7 +10,6 @@ use super::{Work, renamed};
 use crate::backend::connection::Pipelining;
 use crate::backend::state::State;
 use crate::error::{Error, Result};
-use crate::executor::rename::Names;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Rendered, Route, Target};
@@ -18,7 +17,7 @@ use crate::planner::splice::Form;
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::own::{Rows, rows};
+use crate::session::own::{ONE_ROW, Rows, rows};
 use crate::session::query::Manner;
 use crate::session::variables::take_values;
 use crate::sql::set::{Assignment, SetTarget};
@@ -37,6 +36,35 @@ pub(in crate::session) fn holds_query(
     holds("SELECT") && holds("FROM")
 }
 
+/// The user variable that an assignment sets, and the SELECT that gives its value.
+///
+/// # Errors
+/// A refusal under `code` where it sets something else.
+pub(in crate::session) fn asked<'s>(
+    sql: &[u8],
+    assignment: &'s Assignment,
+    code: &'static str,
+) -> Result<(&'s String, Vec<u8>)> {
+    let SetTarget::UserVariable(name) = &assignment.target else {
+        return Err(Error::refused(
+            code,
+            "Only user variables are set to what a query of tables gives: set one first, and the \
+             system variable from it",
+        ));
+    };
+    let text = sql.get(assignment.range.clone()).unwrap_or_default();
+    let behind = text.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
+    Ok((name, [b"SELECT ", text.get(behind..).unwrap_or_default(), ONE_ROW].concat()))
+}
+
+/// What is left of a failure inside of SET: a session that ends does so at its next packet.
+pub(in crate::session) fn only_error(failure: Failure) -> Error {
+    match failure {
+        Failure::Statement(error) => error,
+        Failure::Session(_) => Error::unavailable("interrupted", "The session ends"),
+    }
+}
+
 impl Session {
     /// One assignment of a SET whose value holds a query.
     pub(in crate::session) async fn set_from_query(
@@ -45,21 +73,12 @@ impl Session {
         assignment: &Assignment,
         state: &mut State,
     ) -> Result<()> {
-        let SetTarget::UserVariable(name) = &assignment.target else {
-            return Err(Error::refused(
-                "set_query",
-                "Only user variables are set to what a query gives: set one first, and the system \
-                 variable from it",
-            ));
-        };
-        let text = sql.get(assignment.range.clone()).unwrap_or_default();
-        let behind = text.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
-        let question = [b"SELECT ", text.get(behind..).unwrap_or_default()].concat();
-        let found = Box::pin(self.value_of(&question)).await.map_err(|failure| match failure {
-            Failure::Statement(error) => error,
-            Failure::Session(_) => Error::unavailable("interrupted", "The session ends"),
-        })?;
-        take_values(&found, std::slice::from_ref(name), state)
+        let (name, question) = asked(sql, assignment, "set_query")?;
+        let found = Box::pin(self.value_of(&question)).await.map_err(only_error);
+        if let Err(error) = &found {
+            self.follow_rollback(error.errno).await;
+        }
+        take_values(&found?, std::slice::from_ref(name), state)
     }
 
     /// The row of a SELECT that has no FROM of its own.
@@ -121,13 +140,17 @@ impl Session {
         let snapshot = self.snapshot();
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
+        let deadline = self.deadline(&plan.facts, &snapshot);
         let mut lent = self.lend(&snapshot, target, purpose).await?;
-        let found = match lent.send_lead().await {
-            Ok(()) => rows(&mut lent, text).await,
-            Err(error) => Err(error),
+        self.running.add(lent.kill_handle());
+        let answered = async {
+            lent.send_lead().await?;
+            rows(&mut lent, text).await
         };
+        let found = self.bench_step(deadline, answered).await;
+        self.running.end();
         self.settle(target.group, lent, &snapshot).await;
-        Ok(found.map_err(|error| Names(&plan.renamings(target)).error(error))?)
+        found.map_err(|failure| renamed(failure, &plan.renamings(target)))
     }
 
     async fn value_on_workbench(
@@ -152,7 +175,9 @@ impl Session {
         };
         let found = self.bench_step(deadline, answered).await;
         self.running.end();
-        self.clear_bench(bench, &text).await;
+        if bench.lent.is_in_step() {
+            self.clear_bench(bench, &text).await;
+        }
         found.map_err(|failure| renamed(failure, &names))
     }
 }

@@ -34,5 +34,14 @@ SELECT COUNT(*) FROM users;
 SELECT user_id FROM users ORDER BY user_id LIMIT 5;
 SELECT user_id FROM users WHERE user_id = 5;
 SELECT u.user_id, i.title FROM users u JOIN items i ON i.item_id = u.user_id ORDER BY u.user_id;
+-- Nor the rows of what Weir itself asks for.
+SHOW FULL COLUMNS FROM users;
+SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users';
+SET sql_select_limit = 0;
+SET @most = (SELECT MAX(user_id) FROM users), @least = (SELECT MIN(user_id) FROM users WHERE user_id = 7);
+PREPARE given FROM 'SELECT user_id FROM users WHERE user_id IN (?, ?) ORDER BY user_id LIMIT 5';
+EXECUTE given USING @most, @least;
+DEALLOCATE PREPARE given;
+SELECT user_id FROM users WHERE user_id IN (1, 2, 3);
 SET sql_select_limit = DEFAULT;
 SELECT user_id FROM users ORDER BY user_id LIMIT 9;
