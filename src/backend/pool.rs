@@ -8,8 +8,11 @@
 //! at any await can't return a half-read connection.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
@@ -49,6 +52,8 @@ pub struct Ask<'a> {
     pub pipelining: Pipelining,
     /// A replica must be known to have what was committed by then.
     pub after: Option<Instant>,
+    /// When the connection was asked for.
+    pub asked: Instant,
     /// No waiting beyond it, whatever for.
     pub deadline: Instant,
 }
@@ -255,11 +260,16 @@ impl Pool {
     /// one of another worker. As there are no more permits than connections, one of these exists
     /// but for moments in which one is on its way back.
     async fn search(&self, ask: &Ask<'_>) -> Result<Object<Manager>> {
-        let start = Instant::now();
         let own = self.pool(ask.worker, ask.found_rows);
         loop {
-            let Ok(outcome) = timeout_at(ask.deadline, take(own)).await else {
-                return Err(self.late(ask, start.elapsed()));
+            let mut taking = pin!(take(own));
+            // An idle connection is there at once: no timer is made for it.
+            let outcome = match poll_once(taking.as_mut()).await {
+                Some(outcome) => outcome,
+                None => match timeout_at(ask.deadline, taking).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => return Err(self.late(ask, ask.asked.elapsed())),
+                },
             };
             match outcome {
                 Ok(object) if object.applied().satisfies(ask.state) => return Ok(object),
@@ -272,7 +282,7 @@ impl Pool {
                         return Err(fault::server_full(
                             &self.node,
                             &error.message,
-                            start.elapsed(),
+                            ask.asked.elapsed(),
                         ));
                     }
                     tokio::time::sleep(FULL_PAUSE).await;
@@ -287,7 +297,7 @@ impl Pool {
                     }
                     if !self.evict(ask.worker, Some(!ask.found_rows)) {
                         if Instant::now() >= ask.deadline {
-                            return Err(self.late(ask, start.elapsed()));
+                            return Err(self.late(ask, ask.asked.elapsed()));
                         }
                         tokio::task::yield_now().await;
                     }
@@ -406,6 +416,17 @@ impl Pool {
 }
 
 /// An idle connection, or a new one; never waits for one to come back.
+/// What a future has ready at once; `None` where it waits.
+async fn poll_once<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| {
+        Poll::Ready(match work.as_mut().poll(context) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 async fn take(pool: &managed::Pool<Manager>) -> Result<Object<Manager>, Refused> {
     let timeouts = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
     match pool.timeout_get(&timeouts).await {

@@ -523,3 +523,37 @@ fn differences<'a>(
 
 #[cfg(test)]
 mod tests;
+
+/// A session's state in the databases that it was last in: a statement that goes where another went
+/// before copies nothing.
+#[derive(Debug, Default)]
+pub struct Placed {
+    /// What `all` were made of.
+    base: State,
+    all: Vec<State>,
+}
+
+impl Placed {
+    /// `state` in a database.
+    pub fn of(&mut self, state: &State, database: Option<&Arc<str>>) -> State {
+        if state.0.database.as_ref() == database {
+            return state.clone();
+        }
+        if !Arc::ptr_eq(&self.base.0, &state.0) {
+            self.base = state.clone();
+            self.all.clear();
+        }
+        if let Some(placed) = self.all.iter().find(|one| one.0.database.as_ref() == database) {
+            return placed.clone();
+        }
+        let placed = state.in_database(database);
+        if self.all.len() >= PLACES {
+            self.all.clear();
+        }
+        self.all.push(placed.clone());
+        placed
+    }
+}
+
+/// How many databases a session's state is kept for.
+const PLACES: usize = 8;

@@ -116,7 +116,7 @@ impl Session {
             Err(error) => return Err(Box::pin(self.broke(job, lent, error, (free, led))).await),
         };
         self.running.add(lent.kill_handle());
-        let running = self.running.clone();
+        let (running, (status, hidden)) = (self.running.clone(), self.shown_status());
         let limit = self.limit(job.facts, job.snapshot, std::iter::once(group));
         let terms = Terms {
             client: self.capabilities,
@@ -124,8 +124,8 @@ impl Session {
             names: Names(job.names),
             more: job.more,
             local_infile: job.local_infile,
-            status: self.shown_status().0,
-            hidden: self.shown_status().1,
+            status,
+            hidden,
             pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),

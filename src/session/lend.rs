@@ -112,6 +112,11 @@ impl Held {
         }
     }
 
+    /// A group that is held.
+    pub fn first(&self) -> Option<GroupId> {
+        self.entries.first().map(|(group, _)| *group)
+    }
+
     /// The groups held now.
     pub fn groups(&self) -> SmallVec<[GroupId; 1]> {
         self.entries.iter().map(|(group, _)| *group).collect()
@@ -201,7 +206,7 @@ impl Session {
             self.check_member(snapshot, target.group)?;
         }
         let after = self.must_show(target.group, purpose, snapshot);
-        let state = self.state.in_database(target.database.as_ref());
+        let state = self.placed.of(&self.state, target.database.as_ref());
         let mut lent = match self.held.take(target.group) {
             Some(mut lent) => {
                 if let Err(error) = Box::pin(lent.enter(&state, purpose.pipelining)).await {
@@ -213,6 +218,7 @@ impl Session {
             None => {
                 self.registration.set_state(Doing::WaitingForConnection);
                 let to = snapshot.topology.group(target.group)?;
+                let asked = Instant::now();
                 let ask = Ask {
                     worker: self.ctx.index,
                     role: purpose.role,
@@ -220,7 +226,8 @@ impl Session {
                     found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
                     pipelining: purpose.pipelining,
                     after,
-                    deadline: self.lend_by(to),
+                    asked,
+                    deadline: self.lend_by(to, asked),
                 };
                 to.lend(&ask).await?
             }
@@ -241,8 +248,8 @@ impl Session {
     }
 
     /// Until when a statement waits for a connection of the group.
-    pub(super) fn lend_by(&self, group: &Group) -> Instant {
-        Instant::now() + group.spec.wait.unwrap_or(self.settings.timeouts.pool_wait.0)
+    pub(super) fn lend_by(&self, group: &Group, asked: Instant) -> Instant {
+        asked + group.spec.wait.unwrap_or(self.settings.timeouts.pool_wait.0)
     }
 
     /// Notes a write; for a read that may run on a replica, up to when it must show commits.

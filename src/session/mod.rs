@@ -28,6 +28,7 @@ pub mod own;
 mod own_writes;
 pub mod plan;
 pub mod prepared;
+mod prepared_under;
 pub mod query;
 mod record;
 pub mod reply;
@@ -44,7 +45,7 @@ mod workbench;
 
 use std::sync::Arc;
 
-use crate::backend::state::State;
+use crate::backend::state::{Placed, State};
 use crate::config::Config;
 use crate::context::{Client, Settings, WorkerContext};
 use crate::error::{Error, Fault, Result, Retry};
@@ -78,6 +79,8 @@ pub struct Session {
     /// What every backend connection must have before a statement of this session runs; its
     /// database is chosen for each statement.
     pub(crate) state: State,
+    /// The same in the databases of its targets.
+    placed: Placed,
     pub(crate) dialect: Dialect,
     pub(crate) transaction: Transaction,
     /// Backend connections that belong to this session until it lets them go.
@@ -171,6 +174,7 @@ impl Session {
             capabilities: login.capabilities,
             schema: login.schema,
             state: login.state,
+            placed: Placed::default(),
             dialect: Dialect::default(),
             transaction: Transaction::default(),
             held: Held::default(),

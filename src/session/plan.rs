@@ -179,7 +179,7 @@ impl Session {
             assign: self.assign,
             charset: self.charset_class,
             insert_id: self.last.insert_id,
-            prefer: self.transaction.group().or_else(|| self.held.groups().first().copied()),
+            prefer: self.transaction.group().or_else(|| self.held.first()),
             turn: self.turn,
         }
     }

@@ -38,6 +38,7 @@ use crate::protocol::status::StatusFlags;
 use crate::session::forward::{Failure, Job, Payload, watched};
 use crate::session::lend::Purpose;
 use crate::session::look_back;
+use crate::session::prepared_under::Under;
 use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
 use crate::session::record;
 use crate::session::reply::text_column;
@@ -56,6 +57,7 @@ const EXECUTE_HEAD: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Statement {
     sql: Arc<[u8]>,
+    under: Under,
     /// As the client bound them last; an execution may leave them out.
     types: Vec<ParameterType>,
     /// What COM_STMT_SEND_LONG_DATA brought, by parameter.
@@ -119,7 +121,8 @@ impl Session {
                 "Prepared statement contains too many placeholders",
             )
         })?;
-        let id = self.prepared.put(sql);
+        let under = self.under();
+        let id = self.prepared.put(sql, under);
         let ok = PrepareOk { statement: id, columns, parameters, warnings: 0 };
         self.stream.write_with(|out| ok.write(out));
         let (of_parameters, of_columns) =
@@ -235,6 +238,7 @@ impl Session {
             Box::pin(self.close_cursor(statement)).await;
         }
         let sql = statement.sql.clone();
+        let away = self.enter_prepared(&statement.under, &sql)?;
         let mut lexed = self.lexed.take().unwrap_or_default();
         let lex = self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed);
         let outcome = match lex {
@@ -242,6 +246,7 @@ impl Session {
             Err(error) => Err(error.into()),
         };
         self.lexed = Some(lexed);
+        self.leave_prepared(away);
         outcome
     }
 
@@ -584,7 +589,7 @@ impl Session {
 }
 
 impl Statements {
-    fn put(&mut self, sql: &[u8]) -> u32 {
+    fn put(&mut self, sql: &[u8], under: Under) -> u32 {
         loop {
             self.next = self.next.wrapping_add(1).max(1);
             if !self.held.contains_key(&self.next) {
@@ -593,6 +598,7 @@ impl Statements {
         }
         let statement = Statement {
             sql: Arc::from(sql),
+            under,
             types: Vec::new(),
             long_data: HashMap::new(),
             refused: None,

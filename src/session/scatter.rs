@@ -522,6 +522,7 @@ impl Session {
             if wanted == 0 || !lent.pins().is_empty() {
                 continue;
             }
+            let asked = Instant::now();
             let ask = Ask {
                 worker: self.ctx.index,
                 role: Purpose::of(&plan.facts, false, false).role,
@@ -530,7 +531,8 @@ impl Session {
                 state: &self.state,
                 found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
                 pipelining: Pipelining::All,
-                deadline: Instant::now() + self.settings.timeouts.pool_wait.0,
+                asked,
+                deadline: asked + self.settings.timeouts.pool_wait.0,
             };
             let more = spare(lent, &ask, wanted).await;
             spares.extend(more.into_iter().map(|lent| (*group, lent)));

@@ -14,6 +14,7 @@ use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::look_back;
 use crate::session::own;
+use crate::session::prepared_under::Under;
 use crate::session::query::{Manner, Outcome};
 use crate::session::variables;
 use crate::sql::classify::{Classified, StatementKind};
@@ -24,7 +25,7 @@ use crate::value::decimal::Decimal;
 use crate::value::{CharsetClass, Text, Value};
 
 /// Named texts; bounded like the binary protocol's statements.
-pub(crate) type Named = HashMap<String, Arc<[u8]>>;
+pub(crate) type Named = HashMap<String, (Arc<[u8]>, Under)>;
 
 impl Session {
     pub(super) async fn sql_prepare(
@@ -83,7 +84,7 @@ impl Session {
         self.describe(&snapshot, &plan, &text, &lexed).await?;
         let named = look_back::named(&text, self.dialect, self.ctx.lexer.limits())?;
         let text = named.unwrap_or(text);
-        self.named.insert(name, Arc::from(text));
+        self.named.insert(name, (Arc::from(text), self.under()));
         Ok(())
     }
 
@@ -100,17 +101,21 @@ impl Session {
             let text = self.prepared_text(sql, source).await?;
             let values = self.evaluated(sql, using).await?;
             self.keep_text(IMMEDIATE.to_owned(), text).await?;
-            let text = self.named.remove(IMMEDIATE).unwrap_or_default();
+            let kept = self.named.remove(IMMEDIATE);
+            let (text, _) = kept.ok_or_else(|| Error::internal("a text that wasn't kept"))?;
             return self.execute_text(&text, &values, manner).await;
         }
         let name = classified.name.as_deref().unwrap_or_default();
-        let text = self
+        let (text, under) = self
             .named
             .get(&name.to_lowercase())
             .cloned()
             .ok_or_else(|| unknown(name, "EXECUTE"))?;
         let values = self.evaluated(sql, &classified.using).await?;
-        self.execute_text(&text, &values, manner).await
+        let away = self.enter_prepared(&under, &text)?;
+        let outcome = self.execute_text(&text, &values, manner).await;
+        self.leave_prepared(away);
+        outcome
     }
 
     async fn execute_text(

@@ -55,6 +55,26 @@ impl LexMode {
         self.0 & bit.0 != 0
     }
 
+    /// Whether a text says the same under another mode: nothing of it is read otherwise there.
+    pub fn reads_alike(self, other: LexMode, sql: &[u8]) -> bool {
+        let changed = LexMode(self.0 ^ other.0);
+        if changed.0 == 0 {
+            return true;
+        }
+        let has = |needle: &[u8]| {
+            sql.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+        };
+        let called_apart = || {
+            sql.windows(2).any(|pair| matches!(pair, [space, b'('] if space.is_ascii_whitespace()))
+        };
+        !(changed.has(Self::ORACLE)
+            || changed.has(Self::ANSI_QUOTES) && has(b"\"")
+            || changed.has(Self::NO_BACKSLASH_ESCAPES) && has(b"\\")
+            || changed.has(Self::PIPES_AS_CONCAT) && has(b"||")
+            || changed.has(Self::HIGH_NOT_PRECEDENCE) && has(b"not")
+            || changed.has(Self::IGNORE_SPACE) && called_apart())
+    }
+
     pub const fn with(self, bit: LexMode) -> LexMode {
         LexMode(self.0 | bit.0)
     }

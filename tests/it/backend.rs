@@ -69,6 +69,7 @@ fn ask(state: &State) -> Ask<'_> {
         state,
         found_rows: false,
         pipelining: Pipelining::All,
+        asked: Instant::now(),
         deadline: Instant::now() + Duration::from_secs(20),
     }
 }

@@ -149,3 +149,25 @@ fn a_value_that_its_charset_may_not_know_is_waited_for() {
         assert_eq!(is_plain(value.as_bytes()), plain, "{value}");
     }
 }
+
+#[test]
+fn a_placed_state_follows_the_session_s() {
+    let mut placed = Placed::default();
+    let (one, two): (Arc<str>, Arc<str>) = (Arc::from("one"), Arc::from("two"));
+    let mut state = State::default();
+    let first = placed.of(&state, Some(&one));
+    assert_eq!(first.database(), Some("one"));
+    assert_eq!(placed.of(&state, Some(&two)).database(), Some("two"));
+    // The very same one again, and not another's.
+    assert!(Arc::ptr_eq(&placed.of(&state, Some(&one)).0, &first.0));
+    assert_eq!(placed.of(&state, None), state);
+    state.set_variable("sql_mode", Some(b"''"));
+    let changed = placed.of(&state, Some(&one));
+    assert_eq!(changed.variable("sql_mode"), Some(b"''".as_slice()));
+    assert_eq!(changed, state.in_database(Some(&one)));
+    for number in 0..3 * PLACES {
+        let name: Arc<str> = Arc::from(format!("d{number}"));
+        assert_eq!(placed.of(&state, Some(&name)).database(), Some(&*name));
+        assert!(placed.all.len() <= PLACES);
+    }
+}

@@ -156,6 +156,7 @@ impl Session {
         state: &State,
     ) -> Result<Lent> {
         let to = snapshot.topology.group(group)?;
+        let asked = Instant::now();
         let ask = Ask {
             worker: self.ctx.index,
             role: Role::Primary,
@@ -163,7 +164,8 @@ impl Session {
             state,
             found_rows: self.capabilities.contains(Capabilities::FOUND_ROWS),
             pipelining: Pipelining::Nothing,
-            deadline: self.lend_by(to),
+            asked,
+            deadline: self.lend_by(to, asked),
         };
         to.lend(&ask).await
     }

@@ -501,3 +501,23 @@ fn tables_are_as_the_data_file_says() {
         vec![tables.iter().map(shown).collect::<Vec<_>>().join(" ")]
     });
 }
+
+#[test]
+fn a_text_reads_alike_where_the_modes_differ_in_nothing_of_it() {
+    let plain = LexMode::default();
+    for (mode, otherwise, alike) in [
+        ("ANSI_QUOTES", r#"SELECT "a""#, "SELECT 'a'"),
+        ("NO_BACKSLASH_ESCAPES", r"SELECT 'a\n'", "SELECT 'a'"),
+        ("PIPES_AS_CONCAT", "SELECT 1 || 2", "SELECT 1 | 2"),
+        ("HIGH_NOT_PRECEDENCE", "SELECT Not 1", "SELECT 1"),
+        ("IGNORE_SPACE", "SELECT count (*)", "SELECT count(*)"),
+        ("ANSI", "SELECT 1 || 2", "SELECT count(*)"),
+    ] {
+        let other = LexMode::of(mode);
+        assert!(!plain.reads_alike(other, otherwise.as_bytes()), "{mode}");
+        assert!(!other.reads_alike(plain, otherwise.as_bytes()), "{mode}");
+        assert!(other.reads_alike(plain, alike.as_bytes()), "{mode}");
+        assert!(other.reads_alike(other, otherwise.as_bytes()), "{mode}");
+    }
+    assert!(!LexMode::of("ORACLE").reads_alike(plain, b"SELECT 1"));
+}

@@ -64,6 +64,7 @@ pub async fn lend(groups: &[Arc<Group>]) -> Vec<Lent> {
         state: &state,
         found_rows: false,
         pipelining: Pipelining::All,
+        asked: Instant::now(),
         deadline: Instant::now() + Duration::from_secs(20),
     };
     let mut lents = Vec::new();
