@@ -17,6 +17,9 @@ use crate::session::own::rows_within;
 /// the rows that it spares.
 const KEYS: usize = 50_000;
 
+/// The most bytes of all lists of keys of one gather: not every server takes longer statements.
+const LIST_BYTES: usize = 512 << 10;
+
 impl Session {
     /// The gather of only those rows whose keys are among the few that a reference has which is known
     /// already.
@@ -53,6 +56,10 @@ impl Session {
                 values.map(|value| String::from_utf8_lossy(&value).into_owned()).collect();
             // Nothing equals NULL: no row is asked for.
             let list = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
+            let held: usize = conditions.iter().map(String::len).sum();
+            if held + list.len() > LIST_BYTES {
+                continue;
+            }
             let column = keys.column.replace('`', "``");
             conditions.push(format!("{}.`{column}` IN ({list})", reference.shown));
         }
