@@ -276,11 +276,16 @@ async fn fetch_from(node: &Node, tables: &[(Logical, Physical)]) -> Result<Vec<F
             .map(|((_, name), physical)| read::table(name.as_str(), physical, &facts))
             .collect();
         // The control account may see less than the one that runs the statements.
-        if read.iter().any(Option::is_none) && node.spec.control != node.spec.data {
+        let is_hidden = |table: &Option<Table>| {
+            table.as_ref().is_none_or(|table| table.is_view && table.view.is_none())
+        };
+        if read.iter().any(is_hidden) && node.spec.control != node.spec.data {
             let facts = ask::tables(node, &node.spec.data, &physical, LOAD_TIMEOUT).await?;
             for (slot, ((_, name), physical)) in read.iter_mut().zip(chunk) {
-                if slot.is_none() {
-                    *slot = read::table(name.as_str(), physical, &facts);
+                if is_hidden(slot)
+                    && let Some(table) = read::table(name.as_str(), physical, &facts)
+                {
+                    *slot = Some(table);
                 }
             }
         }

@@ -69,8 +69,10 @@ pub struct Table {
     pub has_foreign_keys: bool,
     /// A foreign key of it lets the server change or remove its rows.
     pub cascades: bool,
-    /// A view: no keys, and what it reads is not known.
+    /// A view: it has no keys.
     pub is_view: bool,
+    /// What the view is defined as; `None` where no account of Weir's may see it.
+    pub view: Option<View>,
     by_name: HashMap<Box<str>, usize>,
 }
 
@@ -120,6 +122,16 @@ impl Table {
 /// Column names compare without case (utf8_general_ci on the server).
 fn fold_name(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// A view's definition, as its server keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The SELECT in the server's own words: physical names, each table with its database, each item
+    /// with its name, `*` resolved.
+    pub definition: Box<str>,
+    /// SQL SECURITY INVOKER: whoever reads it needs the rights on what it reads.
+    pub invoker: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -15,7 +15,7 @@ use crate::error::{Error, Fault, Result, Retry};
 use crate::executor::lane::{Begun, Lane};
 use crate::executor::running::Running;
 use crate::executor::write::{NotWritten, Written, compose};
-use crate::planner::plan::WriteKind;
+use crate::planner::plan::{Facts, WriteKind};
 
 /// How many shards are named one by one in an error.
 const NAMED: usize = 6;
@@ -43,6 +43,8 @@ pub struct Described<'d> {
     pub tables: &'d [Vec<Physical>],
     /// The statement would do something else where it was done before.
     for_once: bool,
+    /// A target that has its table already is left as it is (IF NOT EXISTS).
+    lenient: bool,
     /// The logical name of a physical database and table.
     pub named: &'d (dyn Fn(&str, &str) -> Option<String> + Sync),
 }
@@ -50,15 +52,15 @@ pub struct Described<'d> {
 impl<'d> Described<'d> {
     pub fn of(
         tables: &'d [Vec<Physical>],
-        for_once: bool,
+        facts: &Facts,
         named: &'d (dyn Fn(&str, &str) -> Option<String> + Sync),
     ) -> Self {
-        Described { tables, for_once, named }
+        Described { tables, for_once: facts.for_once, lenient: facts.lenient, named }
     }
 
     /// Nothing is known: no target is taken for done.
     pub fn nothing() -> Described<'static> {
-        Described { tables: &[], for_once: false, named: &|_, _| None }
+        Described { tables: &[], for_once: false, lenient: false, named: &|_, _| None }
     }
 
     fn may_be_done(&self, error: &Error, target: usize) -> bool {
@@ -120,6 +122,7 @@ pub async fn run(
     // Where the statement ran, and what the tables are there now.
     let mut model: Option<(usize, usize)> = None;
     let mut looked: Option<Vec<Option<Definition>>> = None;
+    let mut ran: Vec<(usize, usize, String)> = Vec::new();
     for index in 0..lanes.len() {
         while let Some(lane) = lanes.get_mut(index) {
             let Some(next) = lane.parts.front() else { break };
@@ -127,6 +130,7 @@ pub async fn run(
             match run_one(lane).await {
                 Ok(info) => {
                     answers.push((target, None, info));
+                    ran.push((index, target, place.clone()));
                     done.push(place);
                     model = model.or(Some((index, target)));
                 }
@@ -163,6 +167,9 @@ pub async fn run(
         }
         let error = first.error.clone();
         return Err(NotWritten { error, transaction_lost: false });
+    }
+    if described.lenient && answers.iter().any(|(.., info)| info.warnings > 0) {
+        check_made(lanes, running, described, &ran).await?;
     }
     answers.sort_by_key(|(target, ..)| *target);
     Ok(compose(lanes, WriteKind::Definition, answers))
@@ -278,6 +285,33 @@ async fn check_alike(
                 let error = Error::refused("ddl_shards_differ", text);
                 return Err(NotWritten { error, transaction_lost: false });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Behind IF NOT EXISTS: a table that was there already must be what the others are.
+async fn check_made(
+    lanes: &mut [Lane<'_>],
+    running: &Running,
+    described: &Described<'_>,
+    ran: &[(usize, usize, String)],
+) -> Result<(), NotWritten> {
+    let mut model = None;
+    for (lane, target, place) in ran {
+        let Some(lane) = lanes.get_mut(*lane) else { continue };
+        let found = described.look(lane, *target).await.map_err(|error| NotWritten {
+            error: running.explain(error),
+            transaction_lost: false,
+        })?;
+        let (model, first) = model.get_or_insert_with(|| (found.clone(), place));
+        if *model != found {
+            let text = format!(
+                "Some shards had the table already, and the one on {place} is another than the one on \
+                 {first} (`weir schema diff` shows in what): mend the one that is wrong"
+            );
+            let error = Error::refused("ddl_shards_differ", text);
+            return Err(NotWritten { error: error.retry(Retry::Unknown), transaction_lost: false });
         }
     }
     Ok(())

@@ -27,7 +27,29 @@ impl<'a> Names<'a> {
     /// The alias (`table`) is replaced only where it is the physical table's own name: an alias that
     /// the client gave stays.
     pub fn column(self, column: Column<'a>) -> Column<'a> {
-        let found = self.0.iter().find(|renaming| {
+        let column = self.own_column(column);
+        let of_view = |renaming: &&Renaming| {
+            renaming.view.as_ref().is_some_and(|view| column.table == view.alias.as_bytes())
+        };
+        let view = self.0.iter().find(of_view);
+        let Some((renaming, view)) = view.and_then(|one| Some((one, one.view.as_ref()?))) else {
+            return column;
+        };
+        if !view.merged && !column.org_table.is_empty() && !column.schema.is_empty() {
+            return column;
+        }
+        let computed = view.computed.iter().any(|name| name.as_bytes() == column.org_name);
+        let schema = if view.merged && computed { "" } else { renaming.schema.as_str() };
+        column.renamed(&Rename {
+            schema: Some(schema.as_bytes()),
+            org_table: Some(renaming.table.as_str().as_bytes()),
+            ..Rename::default()
+        })
+    }
+
+    fn own_column(self, column: Column<'a>) -> Column<'a> {
+        let tables = || self.0.iter().filter(|renaming| renaming.view.is_none());
+        let found = tables().find(|renaming| {
             // Columns of derived tables have no schema on MariaDB, but their source's name.
             column.org_table == renaming.physical_table.as_bytes()
                 && (column.schema.is_empty()
@@ -45,14 +67,10 @@ impl<'a> Names<'a> {
         }
         // Columns of derived tables: some servers tell their schema and no table, some the table
         // that they came from and no schema.
-        let schema = self
-            .0
-            .iter()
+        let schema = tables()
             .find(|renaming| column.schema == renaming.physical_database.as_bytes())
             .map(|renaming| renaming.schema.as_str().as_bytes());
-        let org_table = self
-            .0
-            .iter()
+        let org_table = tables()
             .filter(|_| column.schema.is_empty())
             .find(|renaming| column.org_table == renaming.physical_table.as_bytes())
             .map(|renaming| renaming.table.as_str().as_bytes());
@@ -317,6 +335,7 @@ mod tests {
             schema: SchemaName::from("shop"),
             table: TableName::from("orders"),
             in_rows: false,
+            view: None,
         }]
     }
 

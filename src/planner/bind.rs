@@ -12,6 +12,7 @@ use crate::name::GroupId;
 use crate::planner::condition::{self, Operand};
 use crate::planner::plan::{Access, Count, Gather, Limit, Route, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
+use crate::planner::views::text::REFUSED;
 use crate::planner::{Action, Many, Narrowed, Plan, Tables};
 use crate::rules::Rules;
 use crate::rules::shard_set::ShardSet;
@@ -208,6 +209,10 @@ impl Plan {
             Action::Session(action) => Route::Session(action),
             Action::Load(load) => Route::Load(load),
             Action::Refuse(error) => Route::Refuse(error.clone()),
+            Action::Views(_) => Route::Refuse(refuse(
+                REFUSED,
+                "A view over sharded tables can't stand in this statement",
+            )),
             Action::Fill => Route::Refuse(Error::internal("a statement without its ids")),
             Action::Tables(tables) => {
                 if let (true, Some(bench)) = (tables.only_bench, &tables.bench) {

@@ -15,6 +15,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Role, Survey};
 use crate::planner::tokens::{at_home, home, known_schema, whole};
+use crate::planner::views;
 use crate::planner::{Many, Narrowed, TableUse, Tables};
 use crate::rules::Schema;
 use crate::rules::table::{Placement, SingleTable};
@@ -299,6 +300,12 @@ fn of_table(mut draft: Draft, show: &Show) -> Result<Outcome> {
     // Columns and their comments are the client's own.
     draft.facts.names_in_rows = show.kind != ShowKind::Columns;
     let mut tables = draft.groups(&survey)?;
+    if draft.facts.names_in_rows {
+        match views::stands_for(draft.input, &survey)? {
+            Ok(shards) => draft.tables.extend(shards),
+            Err(needs) => return Ok(Outcome::Need(needs)),
+        }
+    }
     referenced(&mut draft, &survey);
     if let Some(Placement::Sharded(table)) = survey.uses.first().map(|used| used.placement.clone())
     {

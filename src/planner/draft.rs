@@ -12,6 +12,7 @@ use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::{Survey, Use, cross_group, is_system};
+use crate::planner::views::ViewName;
 use crate::planner::{Action, Many, Narrowed, Plan, PlanInput, TableUse, Tables};
 use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::analysis::Span;
@@ -343,7 +344,18 @@ impl<'a> Draft<'a> {
         self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
         let rules = self.schemas.iter().filter_map(|name| self.input.rules.schema(name.as_str()));
         let transactions = rules.map(|schema| schema.transactions).min().unwrap_or_default();
+        let shown = |hint: &Hint| match hint {
+            Hint::View { alias, schema, name, merged, computed } => Some(ViewName {
+                alias: alias.as_str().into(),
+                schema: SchemaName::new(schema),
+                name: name.as_str().into(),
+                merged: *merged,
+                computed: computed.clone(),
+            }),
+            _ => None,
+        };
         Plan {
+            shown: self.hints.hints.iter().filter_map(shown).collect(),
             facts: self.facts,
             kind: self.kind,
             traits: self.traits,

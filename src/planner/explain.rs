@@ -34,6 +34,12 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
             return Ok(out);
         }
     }
+    if plan.through_views().is_some() {
+        let text = plan.views_text(binding, form(binding))?;
+        let _ = writeln!(out, "Views{}", facts(plan));
+        let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
+        return Ok(out);
+    }
     let route = plan.bind(binding);
     let _ = match &route {
         Route::Reply(reply) => writeln!(out, "Reply {reply:?}"),

@@ -152,8 +152,8 @@ pub(crate) fn local_rows(survey: &mut Survey, block: usize) -> Result<()> {
     if select.distinct && !distinct_by_key(survey, block, select) {
         return refused("DISTINCT");
     }
-    let windows = select.windows || select.items.iter().any(|item| item_any(item, &is_window));
-    if windows || order_by.iter().any(|item| any(&item.expr, &is_window)) {
+    let windows = select.windows || select.items.iter().any(|item| item_any(item, &is_windowed));
+    if windows || order_by.iter().any(|item| any(&item.expr, &is_windowed)) {
         return refused("A window function");
     }
     let grouped = !select.group_by.is_empty()
@@ -174,15 +174,15 @@ fn is_grouped(select: &Select, query: &Query) -> bool {
 
 fn has_window(select: &Select, query: &Query) -> bool {
     select.windows
-        || select.items.iter().any(|item| item_any(item, &is_window))
-        || query.order_by.iter().any(|item| any(&item.expr, &is_window))
+        || select.items.iter().any(|item| item_any(item, &is_windowed))
+        || query.order_by.iter().any(|item| any(&item.expr, &is_windowed))
 }
 
 pub(crate) fn is_aggregate(function: &Function) -> bool {
     !function.window && !function.qualified && AGGREGATES.contains(&function.name.as_str())
 }
 
-fn is_window(function: &Function) -> bool {
+pub(crate) fn is_windowed(function: &Function) -> bool {
     function.window
 }
 

@@ -31,7 +31,7 @@ use crate::sql::slot::SlotKind;
 use crate::value::Value;
 
 /// The use of the table that rows go into.
-const TARGET: usize = 0;
+pub(crate) const TARGET: usize = 0;
 
 pub(crate) fn plan<'a>(draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
     let spare = (!draft.explains && !insert.returning).then(|| draft.clone());
@@ -100,7 +100,7 @@ fn as_it_is<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
     }
 }
 
-fn surveyed<'a>(survey: &mut Survey<'a>, insert: &'a Insert) -> Result<usize> {
+pub(crate) fn surveyed<'a>(survey: &mut Survey<'a>, insert: &'a Insert) -> Result<usize> {
     let block = survey.open(None, Role::Top);
     survey.used(block, &insert.table, None, insert.columns_at)?;
     if let Some(block) = survey.blocks.get_mut(block) {

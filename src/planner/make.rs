@@ -17,6 +17,7 @@ use crate::planner::plan::{Access, SessionAction};
 use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
 use crate::planner::tokens;
+use crate::planner::views;
 use crate::planner::{Action, PlanInput, Planned};
 use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
@@ -222,6 +223,9 @@ fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Ou
             return tokens::whole(draft, tokens, &construct);
         }
     };
+    if let Some(outcome) = views::look(&draft, &parsed)? {
+        return Ok(outcome);
+    }
     match &parsed.statement {
         Statement::Query(query) => query::plan(draft, query, &parsed),
         Statement::Insert(statement) => insert::plan(draft, statement),

@@ -50,6 +50,7 @@ pub mod splice;
 pub(crate) mod survey;
 pub mod tokens;
 pub mod view;
+pub(crate) mod views;
 pub mod workbench;
 
 use std::sync::Arc;
@@ -107,6 +108,8 @@ pub struct Plan {
     pub by_index: bool,
     /// Rows that are given as values have entries in indexes, which are inserted with them.
     pub keeps: bool,
+    /// Views that the statement was written with.
+    pub(crate) shown: Vec<views::ViewName>,
     pub(crate) action: Action,
     /// Every physical table that the statement names, in the statement's order.
     pub(crate) tables: Vec<TableUse>,
@@ -125,6 +128,8 @@ pub(crate) enum Action {
     Fill,
     /// Rows of a client's file.
     Load(Box<load::Load>),
+    /// It reads views over shards: rendered, it is the statement over what they read.
+    Views(views::Expansion),
     /// Goes to servers.
     Tables(Tables),
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::load::Load;
+use crate::planner::views::ViewName;
 use crate::planner::workbench::Workbench;
 use crate::rules::user::Bounds;
 use crate::sql::show::ShowKind;
@@ -56,6 +57,8 @@ pub struct Facts {
     pub names_in_rows: bool,
     /// DDL that does something else where it has been done already, rather than say so.
     pub for_once: bool,
+    /// CREATE TABLE IF NOT EXISTS: a place that has the table stays as it is.
+    pub lenient: bool,
     /// It shows a server's inside, others' statements among it: the account needs the right 'admin'.
     pub administers: bool,
 }
@@ -76,6 +79,7 @@ impl Default for Facts {
             clock: false,
             lends_id: false,
             for_once: false,
+            lenient: false,
             ids: Ids::Servers,
             names_in_rows: false,
             administers: false,
@@ -397,6 +401,8 @@ pub struct Renaming {
     pub table: TableName,
     /// The names stand in values of rows as well ([`Facts::names_in_rows`]).
     pub in_rows: bool,
+    /// No table: a derived table stands for a view, whose columns are described as a view's are.
+    pub view: Option<ViewName>,
 }
 
 /// What [`super::splice`] made of a statement for one target.

@@ -109,7 +109,7 @@ fn with_workbench(
 }
 
 /// Items without an alias whose text may change keep their names.
-fn label_items(draft: &mut Draft, query: &Query, parsed: &Parsed) {
+pub(crate) fn label_items(draft: &mut Draft, query: &Query, parsed: &Parsed) {
     let mut first = query;
     while let Body::Set { parts, .. } = &first.body
         && let Some(part) = parts.first()

@@ -38,6 +38,7 @@ pub const CODES: &[&str] = &[
     "sequence_value",
     "statement",
     "tables_apart",
+    "view_hidden",
     "view_over_shards",
     "write_ignore",
     "write_trigger",

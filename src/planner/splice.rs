@@ -159,6 +159,37 @@ impl Plan {
         writer.write_parts(&reference.values(binding, source, of, within, most), out)
     }
 
+    /// Writes the statement with what its views read in their places.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub fn views_text(&self, binding: &Binding, form: Form) -> Result<Vec<u8>> {
+        let (target, mut out) = (nowhere(), Vec::new());
+        let writer = Writer {
+            plan: self,
+            splices: &self.splices,
+            sources: &[],
+            target: &target,
+            binding,
+            form,
+        };
+        let end = binding.lexed.template().len() as u32;
+        writer.copy(Span { start: 0, end }, true, &mut out)?;
+        Ok(out)
+    }
+
+    /// How columns of views that the statement was written with are described.
+    pub fn shown_renamings(&self) -> impl Iterator<Item = Renaming> + '_ {
+        self.shown.iter().map(|shown| Renaming {
+            physical_database: Arc::from(""),
+            physical_table: Arc::from(""),
+            schema: shown.schema.clone(),
+            table: TableName::new(&shown.name),
+            in_rows: false,
+            view: Some(shown.clone()),
+        })
+    }
+
     /// Writes a text of its own with this statement's values.
     ///
     /// # Errors
@@ -225,6 +256,7 @@ impl Plan {
                 schema: used.schema.clone(),
                 table: TableName::new(&used.name),
                 in_rows: self.facts.names_in_rows,
+                view: None,
             };
             if !renamings.contains(&renaming) {
                 renamings.push(renaming);
@@ -241,8 +273,10 @@ impl Plan {
                 schema: schema.clone(),
                 table: TableName::new(""),
                 in_rows: self.facts.names_in_rows,
+                view: None,
             });
         }
+        renamings.extend(self.shown_renamings());
         renamings
     }
 }

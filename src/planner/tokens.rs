@@ -16,6 +16,7 @@ use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
 use crate::planner::survey::{Role, Survey, Use, is_system};
+use crate::planner::views;
 use crate::planner::{Action, Many, Narrowed, Tables};
 use crate::rules::table::{Placement, Shard};
 use crate::sql::analysis::{Ident, Span, TableName};
@@ -40,6 +41,12 @@ fn placement(draft: &Draft, mention: &Mention) -> Option<Placement> {
 /// A statement that isn't understood, but may be sent whole: to the group of the single tables
 /// that it names, or to the schema's default group.
 pub(crate) fn whole(mut draft: Draft, tokens: &[Token], construct: &str) -> Result<Outcome> {
+    if let Ok(survey) = named(&draft, &table_names(draft.input.sql, tokens)) {
+        let needs = views::refuse_over(&draft, &survey, construct)?;
+        if !needs.is_empty() {
+            return Ok(Outcome::Need(needs));
+        }
+    }
     let mut group = None;
     let mut database = None;
     for mention in mentioned_names(draft.input.sql, tokens) {
@@ -208,6 +215,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         alter::check_keys(&draft, tokens, &survey)?;
         draft.facts.for_once = alter::is_for_once(draft.input.sql, tokens);
     }
+    draft.facts.lenient = is_lenient(&draft, tokens);
     draft.name_tables(&survey, |_| Naming::Rename);
     let mut tables = match draft.groups(&survey) {
         Err(error) if matches!(draft.kind, K::DropTable { .. }) => {
@@ -232,6 +240,12 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         Spread::Many => Some(Many::Write { write: WriteKind::Definition, allowed: true }),
     };
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// CREATE TABLE IF NOT EXISTS.
+fn is_lenient(draft: &Draft, tokens: &[Token]) -> bool {
+    matches!(draft.kind, StatementKind::CreateTable { .. })
+        && tokens.iter().take(12).any(|token| token.is_word(draft.input.sql, "EXISTS"))
 }
 
 /// A sequence of MariaDB: it lives where a single table of its name would.
@@ -431,6 +445,10 @@ pub(crate) fn single_tables(
     let single = |placement: &Placement| matches!(placement, Placement::Single(_));
     if let Some(used) = survey.uses.iter().find(|used| !single(&used.placement)) {
         return Err(refused(&used.name));
+    }
+    let needs = views::refuse_over(&draft, &survey, "its rows are in several places")?;
+    if !needs.is_empty() {
+        return Ok(Outcome::Need(needs));
     }
     for used in &survey.uses {
         index::check_own(draft.input.rules, &used.placement)?;

@@ -55,6 +55,15 @@ impl Plan {
         matches!(self.action, Action::Session(_) | Action::Reply(_))
     }
 
+    /// Whether it reads views over shards, and must be written with what they read first; with
+    /// whether their definers' rights count.
+    pub fn through_views(&self) -> Option<bool> {
+        match &self.action {
+            Action::Views(expansion) => Some(expansion.definer),
+            _ => None,
+        }
+    }
+
     /// The logical tables that the statement names, as schema and name.
     pub fn table_names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tables.iter().map(|used| (used.schema.as_str(), &*used.name))
@@ -68,7 +77,11 @@ impl Plan {
     pub fn sample(&self, binding: &Binding<'_>) -> Result<Option<Target>> {
         let tables = match &self.action {
             Action::Refuse(error) => return Err(error.clone()),
-            Action::Reply(_) | Action::Session(_) | Action::Fill | Action::Load(_) => {
+            Action::Reply(_)
+            | Action::Session(_)
+            | Action::Fill
+            | Action::Load(_)
+            | Action::Views(_) => {
                 return Ok(None);
             }
             Action::Tables(tables) => tables,

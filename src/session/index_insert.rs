@@ -112,6 +112,7 @@ impl Session {
                 schema: crate::name::SchemaName::new(schema),
                 table: crate::name::TableName::new(table),
                 in_rows: false,
+                view: None,
             });
             let names = names.into_iter().collect();
             texts.push(Prepared::plain(shard.group, place, part.text, names));

@@ -41,6 +41,7 @@ pub mod sql_prepared;
 mod system;
 pub mod transact;
 pub mod variables;
+mod views;
 mod workbench;
 
 use std::sync::Arc;

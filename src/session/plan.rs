@@ -23,7 +23,7 @@ use crate::sql::template::Lexed;
 use crate::value::{CharsetClass, assign};
 
 /// How often the planner may ask for more tables before it must do with what there is.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 12;
 
 impl Session {
     /// What the statement's schemas say of transactions over groups.

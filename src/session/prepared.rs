@@ -100,13 +100,13 @@ impl Session {
             .into());
         }
         let snapshot = self.snapshot();
-        let plan = self.plan(&snapshot, sql, &lexed).await?;
+        let (plan, written) = self.plan_through_views(&snapshot, sql, &lexed).await?;
         if matches!(plan.action, Action::Session(SessionAction::Diagnostics)) {
             // SHOW WARNINGS shows what was there before it was prepared.
             self.last.diagnostics = warned;
         }
-        self.check_rights(&plan)?;
-        let (columns, definitions) = match self.describe(&snapshot, &plan, sql, &lexed).await {
+        let (text, of_text) = written.as_ref().map_or((sql, &lexed), |(sql, lexed)| (sql, lexed));
+        let (columns, definitions) = match self.describe(&snapshot, &plan, text, of_text).await {
             Err(Failure::Statement(error)) if error.code == NOT_UNDERSTOOD => {
                 return Err(self.syntax_error(&snapshot, sql, &lexed, error).await.into());
             }

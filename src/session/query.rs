@@ -126,11 +126,40 @@ impl Session {
         lexed: &Lexed,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        self.statement_of(sql, lexed, manner, false).await
+    }
+
+    /// The same; `granted`: the rights of those who defined its views were found enough.
+    pub(super) async fn statement_of(
+        &mut self,
+        sql: &[u8],
+        lexed: &Lexed,
+        manner: Manner<'_>,
+        granted: bool,
+    ) -> Result<Outcome, Failure> {
         let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
-        self.check_rights(&plan)?;
+        if !granted {
+            self.check_rights(&plan)?;
+        }
         self.pass_gate().await?;
+        if let Some(definer) = plan.through_views() {
+            let granted = granted || definer;
+            return Box::pin(self.through_views(&snapshot, &plan, (sql, lexed), manner, granted))
+                .await;
+        }
+        self.run_planned(&snapshot, &plan, (sql, lexed), manner, started).await
+    }
+
+    async fn run_planned(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        (sql, lexed): (&[u8], &Lexed),
+        manner: Manner<'_>,
+        started: Instant,
+    ) -> Result<Outcome, Failure> {
         let session = self.facts();
         let binding = Binding {
             sql,
@@ -141,12 +170,12 @@ impl Session {
             session: &session,
         };
         if plan.fill.is_some()
-            && let Some(filled) = self.filled(&plan, &binding, Form::Text).await?
+            && let Some(filled) = self.filled(plan, &binding, Form::Text).await?
         {
             return Box::pin(self.statement_filled(&filled, manner)).await;
         }
         let within = match plan.by_index {
-            true => match Box::pin(self.led(&snapshot, &plan, &binding, manner, started)).await? {
+            true => match Box::pin(self.led(snapshot, plan, &binding, manner, started)).await? {
                 Led::Done(outcome) => return Ok(outcome),
                 Led::Within(within) => within,
             },
@@ -159,15 +188,15 @@ impl Session {
         if plan.facts.commits {
             Box::pin(self.end_transaction(b"COMMIT")).await?;
         }
-        self.allow_groups(&plan)?;
+        self.allow_groups(plan)?;
         let way = record::way(&route);
         let outcome = match route {
             Route::Refuse(error) => {
-                Box::pin(self.refused(&snapshot, &plan, &binding, error, manner)).await
+                Box::pin(self.refused(snapshot, plan, &binding, error, manner)).await
             }
             // Boxed, so that a statement for one shard is a small future: it is made for each one.
             Route::Reply(reply) => {
-                Box::pin(self.answer(reply, &snapshot, &plan, &binding, manner)).await
+                Box::pin(self.answer(reply, snapshot, plan, &binding, manner)).await
             }
             Route::Session(SessionAction::Set) if !manner.parameters.is_empty() => {
                 let written = with_parameters(&binding)?;
@@ -175,24 +204,22 @@ impl Session {
             }
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             route if plan.keeps && route.is_placed() => {
-                Box::pin(self.insert_with_entries(&snapshot, &plan, route, &binding, manner)).await
+                Box::pin(self.insert_with_entries(snapshot, plan, route, &binding, manner)).await
             }
-            Route::Forward(target) => self.pass(&snapshot, &plan, &target, &binding, manner).await,
+            Route::Forward(target) => self.pass(snapshot, plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
-                Box::pin(self.scatter_whole(&snapshot, &plan, targets, gather, &binding, manner))
+                Box::pin(self.scatter_whole(snapshot, plan, targets, gather, &binding, manner))
                     .await
             }
-            Route::Load(load) => {
-                Box::pin(self.load(&snapshot, &plan, load, &binding, manner)).await
-            }
+            Route::Load(load) => Box::pin(self.load(snapshot, plan, load, &binding, manner)).await,
             Route::Workbench(bench) => {
-                Box::pin(self.workbench(&snapshot, &plan, bench, &binding, manner)).await
+                Box::pin(self.workbench(snapshot, plan, bench, &binding, manner)).await
             }
             Route::Write { targets, write } => {
-                Box::pin(self.write_many(&snapshot, &plan, targets, write, &binding, manner)).await
+                Box::pin(self.write_many(snapshot, plan, targets, write, &binding, manner)).await
             }
         };
-        self.record(&plan, lexed, way, started, &outcome);
+        self.record(plan, lexed, way, started, &outcome);
         outcome
     }
 
@@ -420,9 +447,9 @@ impl Session {
         let inner = binding.sql.get(start..binding.lexed.end()).unwrap_or_default();
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(inner, &self.dialect, &mut lexed)?;
-        let plan = self.plan(snapshot, inner, &lexed).await?;
-        self.check_rights(&plan)?;
-        let inner = Binding { sql: inner, lexed: &lexed, ..*binding };
+        let (plan, written) = self.plan_through_views(snapshot, inner, &lexed).await?;
+        let (inner, lexed) = written.as_ref().map_or((inner, &lexed), |(sql, lexed)| (sql, lexed));
+        let inner = Binding { sql: inner, lexed, ..*binding };
         if let Some(text) = Box::pin(self.explain_filled(snapshot, &plan, &inner)).await? {
             return Ok(format!("{}{text}", explain(&plan, &inner)?));
         }

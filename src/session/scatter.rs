@@ -335,7 +335,7 @@ impl Session {
         let outcome = if write == WriteKind::Definition {
             let tables = described(plan, &targets);
             let named = |database: &str, table: &str| snapshot.rules.logical_name(database, table);
-            let described = Described::of(&tables, plan.facts.for_once, &named);
+            let described = Described::of(&tables, &plan.facts, &named);
             let work = pin!(definition::run(&mut lanes, &running, &described));
             watched(work, &self.registration, &running, limit).await
         } else {

@@ -78,10 +78,10 @@ impl Session {
             return Err(Error::syntax("One statement can be prepared at a time").into());
         }
         let snapshot = self.snapshot();
-        let plan = self.plan(&snapshot, &text, &lexed).await?;
-        self.check_rights(&plan)?;
+        let (plan, written) = self.plan_through_views(&snapshot, &text, &lexed).await?;
         // A server judges the text, as it does for the binary protocol.
-        self.describe(&snapshot, &plan, &text, &lexed).await?;
+        let (asked, lexed) = written.as_ref().map_or((&text, &lexed), |(sql, lexed)| (sql, lexed));
+        self.describe(&snapshot, &plan, asked, lexed).await?;
         let named = look_back::named(&text, self.dialect, self.ctx.lexer.limits())?;
         let text = named.unwrap_or(text);
         self.named.insert(name, (Arc::from(text), self.under()));

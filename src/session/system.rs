@@ -9,6 +9,7 @@
 //! physical names, so that one table's columns don't open thousands.
 
 mod assigned;
+mod definition;
 mod fold;
 mod load;
 mod places;
@@ -184,6 +185,7 @@ impl Session {
             schema: SchemaName::new("information_schema"),
             table: TableName::new(&job.table),
             in_rows: false,
+            view: None,
         }));
         Ok(Folded::Benched(Benched { bench, names, text }))
     }

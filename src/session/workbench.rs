@@ -213,7 +213,8 @@ impl Session {
         let gatherings = self.gatherings(&work, Form::Prepared).await?;
         let layout = self.layout(&work, &gatherings)?;
         let mut opened = self.make_tables(&work, &layout, &gatherings).await?;
-        let names = layout.renamings(bench, &opened);
+        let mut names = layout.renamings(bench, &opened);
+        names.extend(plan.shown_renamings());
         let mut text = Vec::new();
         plan.residual_text(bench, &layout.sources(bench), binding, Form::Prepared, &mut text)?;
         let state = self.residual_state(&opened);
@@ -408,7 +409,8 @@ impl Session {
         let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
         let sources = layout.sources(work.bench);
         work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
-        let names = layout.renamings(work.bench, &bench);
+        let mut names = layout.renamings(work.bench, &bench);
+        names.extend(work.plan.shown_renamings());
         let how = (work.plan, work.manner, work.deadline);
         self.residual(how, bench, &names, text).await
     }

@@ -26,6 +26,9 @@ pub enum Hint {
     ScatterOk,
     /// `consistent_reads`: a read of many shards shows no half of a committed transaction.
     ConsistentReads,
+    /// `view(alias, schema, name, merged, column, …)`: Weir's own, for a view that stood there; the
+    /// columns are those that it computes.
+    View { alias: String, schema: String, name: String, merged: bool, computed: Vec<String> },
     /// TDDL's `node('group')`: the statement goes as it is to these groups (or node numbers).
     Node(Vec<String>),
     /// TDDL's `scan(…)`: to all shards, narrowed by what is given.
@@ -161,6 +164,13 @@ impl<'a> Reader<'a> {
                     Ok(milliseconds) if milliseconds > 0 => Ok(Hint::Timeout(milliseconds)),
                     _ => Err("timeout(ms) takes a number of milliseconds above 0"),
                 },
+                ("view", [alias, schema, name, merged, computed @ ..]) => Ok(Hint::View {
+                    alias: alias.first().to_owned(),
+                    schema: schema.first().to_owned(),
+                    name: name.first().to_owned(),
+                    merged: merged.first() == "1",
+                    computed: computed.iter().map(|column| column.first().to_owned()).collect(),
+                }),
                 ("workbench_rows", [value]) => match value.first().parse() {
                     Ok(most) => Ok(Hint::Bound { of: Bounded::WorkbenchRows, most }),
                     Err(_) => Err("workbench_rows(n) takes a number of rows"),

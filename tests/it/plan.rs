@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use weir::catalog::{Catalog, Column, DefaultValue, Key, KeyPart, Table, Trigger, TriggerEvent};
+use weir::catalog::{
+    Catalog, Column, DefaultValue, Key, KeyPart, Table, Trigger, TriggerEvent, View,
+};
 use weir::planner::bind::{Binding, SessionFacts};
 use weir::planner::explain::explain;
 use weir::planner::make::plan;
@@ -95,6 +97,10 @@ fn catalog(text: &str) -> Catalog {
         for mark in marks {
             match mark {
                 "!view" => table.is_view = true,
+                mark if mark.starts_with("!view ") => {
+                    let definition = mark.trim_start_matches("!view ").into();
+                    (table.is_view, table.view) = (true, Some(View { definition, invoker: false }));
+                }
                 "!references" => table.has_foreign_keys = true,
                 "!trigger" => {
                     let (name, before) = ("t".into(), true);

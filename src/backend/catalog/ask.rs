@@ -39,6 +39,8 @@ pub(super) struct Facts {
     pub(super) constraints: Vec<Line>,
     /// schema, table, rule of ON UPDATE, rule of ON DELETE
     pub(super) references: Vec<Line>,
+    /// schema, table, definition, security
+    pub(super) views: Vec<Line>,
 }
 
 const TABLES: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION \
@@ -57,6 +59,9 @@ const CONSTRAINTS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_TYPE \
 const REFERENCES: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UPDATE_RULE, DELETE_RULE \
     FROM information_schema.REFERENTIAL_CONSTRAINTS \
     WHERE CONSTRAINT_SCHEMA = {d} AND TABLE_NAME = {t}";
+/// An account without the right SHOW VIEW gets an empty definition.
+const VIEWS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION, SECURITY_TYPE \
+    FROM information_schema.VIEWS WHERE TABLE_SCHEMA = {d} AND TABLE_NAME = {t}";
 /// MariaDB lists the checks of columns here alone.
 const CHECKS: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, 'CHECK' \
     FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = {d} AND TABLE_NAME = {t}";
@@ -100,6 +105,9 @@ async fn ask(
     facts.columns = lines(node, control, &question(COLUMNS, wanted, ordered), bound).await?;
     let ordered = " ORDER BY 1, 2, 3, place";
     facts.keys = lines(node, control, &question(KEYS, wanted, ordered), bound).await?;
+    if facts.tables.iter().any(|line| line.get(2).is_some_and(is_view)) {
+        facts.views = lines(node, control, &question(VIEWS, wanted, ""), bound).await?;
+    }
     facts.triggers = lines(node, control, &question(TRIGGERS, wanted, ""), bound).await?;
     facts.constraints = lines(node, control, &question(CONSTRAINTS, wanted, ""), bound).await?;
     if facts.constraints.iter().any(|line| line.get(2).is_some_and(is_reference)) {
@@ -110,6 +118,10 @@ async fn ask(
         facts.constraints.extend(checks);
     }
     Ok(facts)
+}
+
+fn is_view(kind: &Option<String>) -> bool {
+    kind.as_deref() == Some("VIEW")
 }
 
 fn is_reference(kind: &Option<String>) -> bool {

@@ -5,7 +5,9 @@
 use crate::backend::catalog::Physical;
 use crate::backend::catalog::ask::{Facts, Line};
 use crate::backend::version::Kind;
-use crate::catalog::{Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent};
+use crate::catalog::{
+    Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent, View,
+};
 use crate::value::types::{Collation, ColumnType};
 
 /// The table named `name` as its physical one is defined; `None` where the server has none.
@@ -17,6 +19,7 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
     let columns = of(&facts.columns).iter().filter_map(|line| column(line, facts.kind)).collect();
     let mut table = Table::new(name, columns);
     table.is_view = at(&head, 2).is_some_and(|kind| kind.contains("VIEW"));
+    table.view = of(&facts.views).first().and_then(view);
     table.engine = at(&head, 3).unwrap_or_default().into();
     table.collation = Collation::new(at(&head, 4).unwrap_or_default());
     table.auto_increment =
@@ -31,6 +34,11 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
     table.cascades =
         of(&facts.references).iter().any(|line| acts(at(line, 2)) || acts(at(line, 3)));
     Some(table)
+}
+
+fn view(line: &Line) -> Option<View> {
+    let definition = at(line, 2).filter(|text| !text.is_empty())?;
+    Some(View { definition: definition.into(), invoker: at(line, 3) == Some("INVOKER") })
 }
 
 fn at(line: &Line, place: usize) -> Option<&str> {

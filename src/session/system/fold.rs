@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::definition::with_names;
 use super::places::{Home, Part, Places, Reverse};
 use super::shape::{AVERAGE, Holds, Rows, holds};
 use super::wanted::Wanted;
 use crate::catalog::definition::logical_constraint;
-use crate::executor::rename::Names;
-use crate::name::{GroupId, SchemaName, TableName};
-use crate::planner::plan::Renaming;
+use crate::name::{GroupId, SchemaName};
 
 /// One row: values as text.
 pub(super) type Line = Vec<Option<Vec<u8>>>;
@@ -172,7 +171,7 @@ impl<'f> Folding<'f> {
                     self.reverse.table(group, database, &text).unwrap_or(&text).to_owned()
                 }
                 Holds::Constraint if !table.is_empty() => logical_constraint(&text, table, name),
-                Holds::Definition => self.definition(&text, database, schema),
+                Holds::Definition => self.definition(group, &text, database, schema),
                 _ => return Some(value.clone()),
             };
             Some(named.into_bytes())
@@ -180,15 +179,14 @@ impl<'f> Folding<'f> {
         line.iter().zip(&self.holds).map(value).collect()
     }
 
-    fn definition(&self, text: &str, database: &str, schema: &str) -> String {
-        let renaming = Renaming {
-            physical_database: Arc::from(database),
-            physical_table: Arc::from(""),
-            schema: SchemaName::new(schema),
-            table: TableName::new(""),
-            in_rows: true,
-        };
-        Names(&[renaming]).text(text)
+    /// A view's definition.
+    fn definition(&self, group: GroupId, text: &str, database: &str, schema: &str) -> String {
+        with_names(text, |of, table| {
+            if let Some((schema, name)) = self.reverse.logical(group, of, table) {
+                return Some((schema.to_string(), name.to_owned()));
+            }
+            (of == database).then(|| (schema.to_owned(), table.to_owned()))
+        })
     }
 }
 

@@ -154,4 +154,14 @@ impl Reverse {
         let part = (group, Arc::from(database), Arc::from(table));
         self.0.get(&part).map(|(_, name)| &**name)
     }
+
+    pub fn logical(
+        &self,
+        group: GroupId,
+        database: &str,
+        table: &str,
+    ) -> Option<(&SchemaName, &str)> {
+        let part = (group, Arc::from(database), Arc::from(table));
+        self.0.get(&part).map(|(schema, name)| (schema, &**name))
+    }
 }

@@ -562,6 +562,7 @@ fn placed(
         schema: stage.reference.schema.clone(),
         table: TableName::new(&stage.reference.table),
         in_rows: false,
+        view: None,
     };
     let head = writer.head(stage.step, database, table);
     let text = head.clone().into_bytes();

@@ -117,6 +117,7 @@ impl Layout {
                 schema: reference.schema.clone(),
                 table: TableName::new(&reference.table),
                 in_rows: false,
+                view: None,
             }
         };
         asked.references.iter().zip(&self.direct).map(renaming).collect()

@@ -86,13 +86,14 @@ impl Session {
         let snapshot = self.snapshot();
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(question, &self.dialect, &mut lexed)?;
-        let plan = self.plan(&snapshot, question, &lexed).await?;
-        self.check_rights(&plan)?;
+        let (plan, written) = self.plan_through_views(&snapshot, question, &lexed).await?;
+        let (question, lexed) =
+            written.as_ref().map_or((question, &lexed), |(sql, lexed)| (&sql[..], lexed));
         self.allow_groups(&plan)?;
         let session = self.facts();
         let binding = Binding {
             sql: question,
-            lexed: &lexed,
+            lexed,
             dialect: self.dialect,
             parameters: &[],
             rules: &snapshot.rules,

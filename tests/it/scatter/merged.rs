@@ -185,6 +185,7 @@ fn hidden_columns_are_cut_off_and_names_are_logical() {
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
             in_rows: false,
+            view: None,
         }];
         let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
         let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
@@ -267,6 +268,7 @@ fn the_first_failure_is_told_and_stops_the_others() {
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
             in_rows: false,
+            view: None,
         }];
         let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
         let parts = (0..2).map(|target| vec![named(&names, part(target, "a"))]).collect();
@@ -302,6 +304,7 @@ fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
             schema: SchemaName::new("shop"),
             table: TableName::new("t"),
             in_rows: false,
+            view: None,
         }];
         for merge_by in [vec![], vec![by(Column::Visible(0), false)]] {
             let mut lents = lend(&groups(&ports(&fakes), "weir", "weir")).await;
