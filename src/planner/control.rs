@@ -101,10 +101,13 @@ pub(crate) fn database(draft: Draft, classified: &Classified, tokens: &[Token]) 
 }
 
 /// CALL: a routine of the schema's default group, which may do anything.
-pub(crate) fn call(mut draft: Draft) -> Result<Outcome> {
+pub(crate) fn call(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.access = Access::Write;
     draft.facts.pins = Some(Pin::Routine);
     draft.facts.retry = false;
+    if tokens.iter().any(|token| token.is_word(draft.input.sql, "SELECT")) {
+        return whole(draft, tokens, "a CALL's arguments are asked of one server");
+    }
     at_home(draft)
 }
 

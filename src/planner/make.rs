@@ -112,7 +112,7 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         K::Deallocate => control::session(draft, SessionAction::Deallocate),
         K::Kill => control::session(draft, SessionAction::Kill),
         K::Diagnostics => control::session(draft, SessionAction::Diagnostics),
-        K::Call => control::call(draft),
+        K::Call => control::call(draft, tokens),
         K::Do => control::simple(draft, tokens, Access::Write),
         K::Help => control::simple(draft, tokens, Access::Read),
         _ => definitions(draft, classified, tokens),
@@ -146,7 +146,10 @@ fn definitions(
         | K::CheckTable
         | K::ChecksumTable
         | K::OptimizeTable
-        | K::RepairTable => tokens::definition(draft, tokens),
+        | K::RepairTable => match tokens::reads_views(&draft, tokens)? {
+            needs if needs.is_empty() => tokens::definition(draft, tokens),
+            needs => Ok(Outcome::Need(needs)),
+        },
         K::LockTables => tokens::lock_tables(draft, tokens),
         K::LoadData { .. } | K::LoadXml { .. } => load::plan(draft, tokens),
         K::CreateDatabase | K::AlterDatabase | K::DropDatabase => {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::name::SchemaName;
 use crate::planner::alter;
 use crate::planner::condition::Condition;
 use crate::planner::constraint;
@@ -240,6 +241,19 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         Spread::Many => Some(Many::Write { write: WriteKind::Definition, allowed: true }),
     };
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// Refuses CREATE TABLE … SELECT that reads a view over shards; answers the tables that must be
+/// known first.
+pub(crate) fn reads_views(draft: &Draft, tokens: &[Token]) -> Result<Vec<(SchemaName, String)>> {
+    if !matches!(draft.kind, StatementKind::CreateTable { .. }) {
+        return Ok(vec![]);
+    }
+    let mentions = table_names(draft.input.sql, tokens);
+    match named(draft, mentions.get(1..).unwrap_or_default()) {
+        Ok(survey) => views::refuse_over(draft, &survey, "a table isn't made of its rows"),
+        Err(_) => Ok(vec![]),
+    }
 }
 
 /// CREATE TABLE IF NOT EXISTS.

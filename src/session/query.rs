@@ -155,7 +155,7 @@ impl Session {
     async fn run_planned(
         &mut self,
         snapshot: &Arc<Snapshot>,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         (sql, lexed): (&[u8], &Lexed),
         manner: Manner<'_>,
         started: Instant,

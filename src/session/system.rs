@@ -319,7 +319,9 @@ impl Session {
         deadline: Deadline,
     ) -> Result<Vec<Line>, Failure> {
         let places = Places::of(&snapshot.rules, &self.identity.user, &job.wanted);
-        let refers = job.columns.iter().any(|column| column == "REFERENCED_TABLE_NAME");
+        let is_named =
+            |column: &&str| matches!(*column, "REFERENCED_TABLE_NAME" | "VIEW_DEFINITION");
+        let refers = job.columns.iter().any(|column| is_named(&column.as_str()));
         let reverse = if refers { Reverse::of(&snapshot.rules) } else { Reverse::default() };
         let columns = job.gathered(shown);
         let adds = columns.iter().any(|column| shown.sizes.has(column));

@@ -110,6 +110,7 @@ impl<'a> Definition<'a> {
         group: GroupId,
         columns: &[&str],
     ) -> Result<Text> {
+        self.is_the_same_elsewhere()?;
         let mut lexed = Lexed::new();
         Lexer::new(0, Limits::default()).lex(self.bytes(), &self.dialect, &mut lexed)?;
         let parsed = parse::parse(self.bytes(), &lexed, self.dialect).map_err(|unparsed| {
@@ -132,6 +133,20 @@ impl<'a> Definition<'a> {
         let computed = shape.computed(columns);
         let columns = (!same).then(|| columns.iter().map(|column| (*column).to_owned()).collect());
         Ok(Text { sql, columns, order, limited, merged: shape.is_merged(), computed })
+    }
+
+    /// Words that mean something else, or nothing, in a statement of the client's own.
+    fn is_the_same_elsewhere(&self) -> Result<()> {
+        let has =
+            |words: &[&str]| self.tokens.iter().any(|token| token.is_any(self.bytes(), words));
+        if has(&["ROLLUP_GROUP_ITEM", "ROLLUP_SUM_SWITCHER"]) {
+            let why = "MySQL shows a view WITH ROLLUP in words that it doesn't read itself";
+            return Err(refuse(REFUSED, why));
+        }
+        if has(&["CURRENT_USER", "CURRENT_ROLE"]) {
+            return Err(refuse(REFUSED, "The view asks for its definer, CURRENT_USER"));
+        }
+        Ok(())
     }
 
     /// The text with its names replaced, without the bytes `cut`.
