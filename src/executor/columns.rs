@@ -64,13 +64,17 @@ impl Columns {
             // The type of what is computed follows from what MySQL found out beforehand, of empty
             // tables for instance: a longer or a shorter text or number, read the same way.
             let computed = column.org_table.is_empty() && !other.labels && !shape.labels;
+            // Whether what is computed of labels is still called one: it travels as text.
+            let strings = column.org_table.is_empty()
+                && other.field_type.is_string()
+                && shape.field_type.is_string();
             let both = |is: fn(FieldType) -> bool| is(other.field_type) && is(shape.field_type);
             let numbers = both(FieldType::is_integer);
             let lengths = computed && (both(FieldType::is_text_or_bytes) || numbers);
             widened |= numbers && !text && other.field_type != shape.field_type;
             let is_same = (other.field_type == shape.field_type || lengths)
                 && other.unsigned == shape.unsigned
-                && other.labels == shape.labels
+                && (other.labels == shape.labels || strings)
                 && (!shape.field_type.is_string()
                     || same_charset(other.collation, shape.collation));
             if !is_same {

@@ -193,7 +193,7 @@ impl Session {
             SetValue::Null => None,
             SetValue::Number(number) => Some(number.clone().into_bytes()),
             SetValue::String(bytes) if bytes.len() <= MAX_VALUE => {
-                Some(quote(bytes, &self.state.charset().client))
+                Some(literal(bytes, self.state.charset()))
             }
             _ => return Step::Server,
         };
@@ -404,6 +404,26 @@ async fn taken_over(
     user_values(lent, &asked, state).await
 }
 
+/// A text literal of the session, in words that mean the same on a connection with any other
+/// character set: one that set its variable from the same text may be another session's.
+fn literal(bytes: &[u8], charset: &Charset) -> Vec<u8> {
+    let (client, collation) = (&*charset.client, &*charset.collation);
+    let own = collation.split('_').next().unwrap_or(client);
+    let plain = bytes.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'\'' && b != b'\\');
+    let mut text = match plain {
+        true => [b"_", client.as_bytes(), b"'", bytes, b"'"].concat(),
+        false => quote(bytes, client),
+    };
+    if own == "binary" {
+        return text;
+    }
+    if own != client {
+        let (before, behind) = (b"CONVERT(".as_slice(), format!(" USING {own})"));
+        text = [before, &text, behind.as_bytes()].concat();
+    }
+    [&text, b" COLLATE ".as_slice(), collation.as_bytes()].concat()
+}
+
 /// Reads user variables back, as the texts that set them again.
 pub(super) async fn user_values(
     lent: &mut Lent,
@@ -563,6 +583,29 @@ mod tests {
         }
         for text in ["", "-", "+00:00", "1.2.3", "ON", "1e5", ".5"] {
             assert!(!is_number(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_mean_the_same_on_any_connection() {
+        let charset = |client: &str, collation: &str| Charset {
+            client: client.into(),
+            collation: collation.into(),
+            ..Charset::default()
+        };
+        for (client, collation, text, written) in [
+            ("utf8mb4", "utf8mb4_bin", "ab", "_utf8mb4'ab' COLLATE utf8mb4_bin"),
+            (
+                "utf8mb4",
+                "utf8mb4_general_ci",
+                "it's",
+                "_utf8mb4 0x69742773 COLLATE utf8mb4_general_ci",
+            ),
+            ("latin1", "utf8mb4_bin", "a", "CONVERT(_latin1'a' USING utf8mb4) COLLATE utf8mb4_bin"),
+            ("latin1", "binary", "a", "_latin1'a'"),
+        ] {
+            let made = literal(text.as_bytes(), &charset(client, collation));
+            assert_eq!(String::from_utf8_lossy(&made), written);
         }
     }
 

@@ -19,7 +19,24 @@ impl Maker<'_> {
             None => (text("1"), number.clone()),
         };
         let around = |before: &str, node: Node, after: &str| row([text(before), node, text(after)]);
-        let node = match self.dice.below(26) {
+        let node = match self.dice.below(31) {
+            26 if !nested => {
+                // Every row has a place of its own.
+                let (node, _) = one(self, &fits);
+                let by = row([text("ORDER BY"), self.tie(), text("SEPARATOR ';')")]);
+                let field = Field { form: computed(Want::Text), ..number };
+                return (row([text("GROUP_CONCAT("), node, by]), field);
+            }
+            27 => {
+                let (first, second) = (one(self, &exact).0, one(self, &whole).0);
+                row([text("COUNT(DISTINCT"), first, text(","), second, text(")")])
+            }
+            28 => {
+                let truth = marked(Mark::WarningsVary, self.truth(1));
+                row([text("SUM(IF("), truth, text(","), one(self, &exact).0, text(", 0))")])
+            }
+            29 => around("JSON_LENGTH(JSON_ARRAYAGG(", one(self, &whole).0, "))"),
+            30 => around("COUNT(*) + BIT_COUNT(BIT_XOR(", one(self, &whole).0, "))"),
             0..=4 => text("COUNT(*)"),
             5..=6 => around("COUNT(", one(self, &fits).0, ")"),
             7..=8 => around("COUNT(DISTINCT", one(self, &fits).0, ")"),

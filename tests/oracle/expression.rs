@@ -33,6 +33,8 @@ pub enum Want {
 pub struct Maker<'a> {
     pub dice: Dice,
     pub schema: &'a str,
+    /// Keyed tables have global secondary indexes.
+    pub indexed: bool,
     pub tables: &'a [Table],
     pub scope: Vec<Source>,
     /// Queries around the one that is being made, whose columns may be used in it.
@@ -130,6 +132,9 @@ impl Maker<'_> {
     /// A column or literal, now and then of another type than wanted.
     pub fn leaf(&mut self, want: Want) -> Node {
         if self.dice.chance(5) {
+            if self.dice.chance(25) {
+                return Node::Literal { text: "NULL".to_owned(), value: Some(Value::NULL) };
+            }
             return text(*self.dice.pick(&["NULL", "@u1", "@u2", "@u4", "TRUE", "FALSE"]));
         }
         let strict = self.careful || self.dice.chance(93);
@@ -167,7 +172,8 @@ impl Maker<'_> {
         // MariaDB looks a fraction up as the nearest whole number where another table's row leads
         // to an index, and compares it as it is elsewhere.
         let several = self.scope.len() + self.outer.len() > 1;
-        if value.is_some() && self.dice.chance(45) {
+        if let Some(value) = value.clone().filter(|_| self.dice.chance(45)) {
+            let value = Some(self.bound(value));
             return Node::Expr(Box::new(Node::Literal { text: pool.to_owned(), value }));
         }
         let spelled = match (&value, self.dice.below(14)) {
@@ -179,6 +185,19 @@ impl Maker<'_> {
         Node::Expr(Box::new(Node::Literal { text: spelled, value: None }))
     }
 
+    /// A parameter's value as a driver may bind it.
+    fn bound(&mut self, value: Value) -> Value {
+        match (value, self.dice.below(8)) {
+            (Value::Int(number), 0) if number >= 0 => Value::UInt(number.unsigned_abs()),
+            (Value::Int(number), 1) if number.unsigned_abs() < 1 << 50 => {
+                Value::Double(number as f64)
+            }
+            (Value::Int(number), 2) => Value::Bytes(number.to_string().into_bytes()),
+            (Value::Bytes(text), 0..=3) => moment(&text).unwrap_or(Value::Bytes(text)),
+            (value, _) => value,
+        }
+    }
+
     pub fn from_templates(&mut self, templates: &[(u64, &str)], depth: u32) -> Node {
         let weights: Vec<u64> = templates.iter().map(|(weight, _)| *weight).collect();
         let (_, template) = templates[self.dice.weighted(&weights)];
@@ -186,7 +205,8 @@ impl Maker<'_> {
     }
 
     /// Fills a template's places: `{n}` a number, `{s}` a text, `{d}` a date or time, `{b}` a truth,
-    /// `{i}` a small number, `{l}` a text literal, `{u}` a unit, `{c}` a column.
+    /// `{i}` a small number, `{l}` a text literal, `{u}` a unit, `{j}` a JSON document, `{c}` a
+    /// column.
     pub fn template(&mut self, template: &str, depth: u32) -> Node {
         let below = depth.saturating_sub(1);
         let mut nodes = Vec::new();
@@ -203,6 +223,7 @@ impl Maker<'_> {
                 b'b' => self.truth(below),
                 b'i' => text(self.dice.below(5).to_string()),
                 b'l' => self.free_literal(Want::Text),
+                b'j' => self.document(),
                 b'u' => text(*self.dice.pick(words::UNITS)),
                 _ => self.any_column(),
             });
@@ -215,9 +236,19 @@ impl Maker<'_> {
         match template.contains("{n} + ")
             || template.contains("{n} * ")
             || template.contains("{n} - ")
+            || template.contains("{n} DIV ")
+            || template.contains("POW(")
+            || template.starts_with("-{n}")
         {
             true => marked(Mark::ErrorsVary, made),
             false => made,
+        }
+    }
+
+    fn document(&mut self) -> Node {
+        match self.field(|field| field.form.kind == Type::Json) {
+            Some((source, field)) => self.column(source, field),
+            None => text(*self.dice.pick(words::DOCUMENTS)),
         }
     }
 
@@ -239,7 +270,7 @@ impl Maker<'_> {
                 let separator =
                     *self.dice.pick(&[" AND ", " AND ", " && ", " OR ", " OR ", " XOR "]);
                 let parts = (0..2 + self.dice.below(2)).map(|_| self.truth(below)).collect();
-                expr([text("("), list(parts, separator, 1), text(")")])
+                marked(Mark::WarningsVary, expr([text("("), list(parts, separator, 1), text(")")]))
             }
             3 => {
                 let not = *self.dice.pick(&["NOT (", "!("]);
@@ -329,10 +360,20 @@ impl Maker<'_> {
         let (second, pool) = (self.column(place.0, place.1), self.form_of(place).form.pool);
         let left = row([text("("), column, text(","), second, text(")")]);
         let mut pairs = Vec::new();
+        // MariaDB looks a fraction up in an index as the nearest whole number.
+        let whole = |maker: &mut Self, pool: &[&str]| loop {
+            let literal = *maker.dice.pick(pool);
+            let made = maker.literal(literal);
+            let (plain, bound) = (made.write(false).sql, made.write(true));
+            if literal.contains('.') || !plain.contains(".5") || bound.sql == "?" {
+                break made;
+            }
+        };
+        let numbers: Vec<&str> =
+            words::FREE_NUMBERS.iter().copied().filter(|text| !text.contains('.')).collect();
         for _ in 0..1 + self.dice.below(2) {
-            let first = self.free_literal(Want::Number);
-            let literal = *self.dice.pick(pool);
-            pairs.push(row([text("("), first, text(","), self.literal(literal), text(")")]));
+            let (first, second) = (whole(self, &numbers), whole(self, pool));
+            pairs.push(row([text("("), first, text(","), second, text(")")]));
         }
         // The first of a pair is most often converted, with a warning for each row that is read: an
         // index on the second leaves rows out.
@@ -372,6 +413,20 @@ pub fn parameter(literal: &str) -> Option<Value> {
         return None;
     }
     Some(Value::Bytes(inner.replace("''", "'").into_bytes()))
+}
+
+/// A date or a date with its time, to the second, as a value of that type.
+fn moment(text: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(text).ok()?;
+    let parts: Vec<u16> =
+        text.split(['-', ' ', ':']).map(str::parse).collect::<Result<_, _>>().ok()?;
+    let small = |index: usize| parts.get(index).map(|part| *part as u8);
+    let long = text.len() == 19 && parts.len() == 6;
+    if !(long || text.len() == 10 && parts.len() == 3) || !text.contains('-') {
+        return None;
+    }
+    let [hour, minute, second] = [3, 4, 5].map(|index| small(index).unwrap_or(0));
+    Some(Value::Date(parts[0], small(1)?, small(2)?, hour, minute, second, 0))
 }
 
 fn spelled_number(number: i64, spelling: u64, plain: &str) -> String {

@@ -89,6 +89,12 @@ pub const KEY_UNSIGNED: Form = form(
 );
 pub const KEY_INT: Form =
     form("INT", Type::Whole, &["0", "1", "2", "3", "4", "5", "6", "7", "-1", "2147483647"]);
+pub const INDEXED_INT: Form = form("INT", Type::Whole, &["0", "1", "2", "3", "-1", "7", "50"]);
+pub const INDEXED_TEXT: Form = form(
+    "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+    Type::Text,
+    &["'abc'", "'ABC'", "'abc '", "'áBC'", "''", "'straße'", "'Zoë'", "'12'", "'it''s'"],
+);
 pub const KEY_DATE: Form = form(
     "DATE",
     Type::Date,
@@ -361,8 +367,9 @@ impl Form {
         if none { None } else { self.pool.first().copied() }
     }
 
+    /// By an index MariaDB looks a number up as the nearest FLOAT, which a scan finds unequal.
     pub fn indexable(&self) -> bool {
-        self.default().is_some() && !self.sql.starts_with("BIT")
+        self.default().is_some() && !self.sql.starts_with("BIT") && !self.sql.starts_with("FLOAT")
     }
 
     /// Whether texts that differ can be equal.

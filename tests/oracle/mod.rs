@@ -169,12 +169,13 @@ pub fn run(kind: Kind, options: &Options) -> Result<Outcome, String> {
 struct Statement {
     node: Node,
     writes: Vec<&'static str>,
-    control: bool,
+    /// Whether a transaction is open behind it, where it decides that.
+    opens: Option<bool>,
 }
 
 impl Statement {
     fn of(node: Node) -> Self {
-        Statement { node, writes: Vec::new(), control: false }
+        Statement { node, writes: Vec::new(), opens: None }
     }
 }
 
@@ -212,9 +213,7 @@ async fn play(
         {
             continue;
         }
-        if statement.control {
-            open = !open;
-        }
+        open = statement.opens.unwrap_or(open);
         for form in forms {
             if !player.one(index, &statement, form).await? {
                 open = false;
@@ -228,6 +227,13 @@ async fn play(
         }
     }
     player.pair.close().await;
+    if let (Err(reason), false) = (round.check_indexes(), player.over) {
+        let verdict = Verdict { kind: "index", plain: String::new(), weir: reason };
+        let place = format!("SEED={} SERVERS={kind} ROUND={number}", options.seed);
+        let difference = Difference { place, sql: "weir index check".to_owned(), verdict };
+        println!("{}", told(&difference));
+        player.outcome.differences.push(difference);
+    }
     Ok(player.outcome)
 }
 
@@ -242,6 +248,7 @@ impl Player<'_> {
         let mut maker = Maker {
             dice,
             schema: self.round.set.name,
+            indexed: self.round.set.indexed,
             tables: &self.round.tables,
             scope: Vec::new(),
             outer: Vec::new(),
@@ -252,8 +259,8 @@ impl Player<'_> {
         let form = *maker.dice.pick(&[Form::Text, Form::Prepared]);
         match maker.dice.below(100) {
             0..=2 => {
-                let node = maker.control(open);
-                (Statement { control: true, ..Statement::of(node) }, vec![Form::Text])
+                let (node, opens) = maker.control(open);
+                (Statement { opens: Some(opens), ..Statement::of(node) }, vec![Form::Text])
             }
             number if number < 3 + self.options.writes && !self.round.set.nulls => {
                 let made = maker.write();

@@ -102,6 +102,7 @@ impl Maker<'_> {
             6 => "INSERT LOW_PRIORITY INTO",
             _ => "INSERT INTO",
         };
+        let word = self.followed(table, word);
         // Which columns, in which order; the keys always.
         let mut columns: Vec<usize> = (0..table.keys).collect();
         for index in table.keys..table.fields.len() {
@@ -133,6 +134,7 @@ impl Maker<'_> {
         let names = if all { String::new() } else { format!("({})", names.join(", ")) };
         let values = *self.dice.pick(&["VALUES", "VALUES", "VALUE"]);
         let update = match word == "INSERT INTO" && self.dice.chance(35) {
+            true if self.has_indexes(table) => Node::Nothing,
             true => self.on_duplicate(table),
             false => Node::Nothing,
         };
@@ -149,6 +151,16 @@ impl Maker<'_> {
             })
             .collect();
         row([text(word), text(table.name), text("SET"), commas(assigned)])
+    }
+
+    /// Rows that a server may skip, replace or change instead are refused where the table has global
+    /// indexes, which couldn't follow: the manual says so.
+    fn has_indexes(&self, table: &Table) -> bool {
+        self.indexed && table.place == Place::Keyed
+    }
+
+    fn followed(&self, table: &Table, word: &'static str) -> &'static str {
+        if self.has_indexes(table) { "INSERT INTO" } else { word }
     }
 
     fn on_duplicate(&mut self, table: &Table) -> Node {
@@ -188,6 +200,7 @@ impl Maker<'_> {
 
     fn insert_select(&mut self, table: &Table) -> Node {
         let word = *self.dice.pick(&["INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"]);
+        let word = self.followed(table, word);
         let names: Vec<&str> =
             table.fields[..table.keys].iter().map(|field| field.name.as_str()).collect();
         let columns = names.join(", ");
@@ -267,6 +280,7 @@ impl Maker<'_> {
         let alias = self.dice.chance(15);
         self.scope = vec![source_of(table, if alias { "u" } else { table.name })];
         let word = *self.dice.pick(&["UPDATE", "UPDATE", "UPDATE", "UPDATE IGNORE"]);
+        let word = if self.has_indexes(table) { "UPDATE" } else { word };
         let mut assigned = Vec::new();
         for _ in 0..1 + self.dice.below(3) {
             let (node, _) = self.assignment(table, alias);
@@ -329,7 +343,12 @@ impl Maker<'_> {
     fn insert_from(&mut self, table: &Table) -> Node {
         let words = ["INSERT INTO", "INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"];
         let word = *self.dice.pick(&words);
-        let from = self.dice.pick(self.tables).clone();
+        let word = self.followed(table, word);
+        // A server takes its own rows out of a temporary table, whose values are converted more
+        // strictly, or less.
+        let others: Vec<Table> =
+            self.tables.iter().filter(|other| other.name != table.name).cloned().collect();
+        let from = self.dice.pick(&others).clone();
         let scope = vec![source_of(&from, "v")];
         let shift = self.dice.below(3) * 700;
         let (mut names, mut values) = (Vec::new(), Vec::new());
@@ -365,6 +384,7 @@ impl Maker<'_> {
             false => Node::Nothing,
         };
         let update = match word == "INSERT INTO" && self.dice.chance(40) {
+            true if self.has_indexes(table) => Node::Nothing,
             true => self.on_duplicate(table),
             false => Node::Nothing,
         };
@@ -472,13 +492,21 @@ impl Maker<'_> {
         (node, vec![first.name, second.name])
     }
 
-    /// A statement of another kind that sessions send: what follows must be answered alike.
-    pub fn control(&mut self, open: bool) -> Node {
-        text(match (open, self.dice.below(3)) {
-            (false, 0) => "START TRANSACTION",
-            (false, _) => "BEGIN",
-            (true, 0) => "COMMIT",
-            (true, _) => "ROLLBACK",
-        })
+    /// A statement of another kind that sessions send: what follows must be answered alike. And
+    /// whether a transaction is open behind it.
+    pub fn control(&mut self, open: bool) -> (Node, bool) {
+        let (words, after) = match (open, self.dice.below(6)) {
+            (false, 0) => ("START TRANSACTION", true),
+            (false, 1) => ("START TRANSACTION WITH CONSISTENT SNAPSHOT", true),
+            (false, 2) => ("SAVEPOINT sp", false),
+            (false, _) => ("BEGIN", true),
+            (true, 0) => ("COMMIT", false),
+            (true, 1) => ("SAVEPOINT sp", true),
+            (true, 2) => ("ROLLBACK TO SAVEPOINT sp", true),
+            (true, 3) => ("RELEASE SAVEPOINT sp", true),
+            (true, _) => ("ROLLBACK", false),
+        };
+        // Weir takes a snapshot with the first statement: what a server says of it is not told.
+        (marked(Mark::WarningsVary, text(words)), after)
     }
 }

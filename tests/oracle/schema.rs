@@ -56,6 +56,8 @@ pub struct Set {
     /// The shard key may be NULL and is not in the primary key: rows are only read, since a unique
     /// key without the shard key isn't checked over shards.
     pub nulls: bool,
+    /// Keyed tables have global secondary indexes.
+    pub indexed: bool,
 }
 
 pub const SETS: &[Set] = &[
@@ -68,6 +70,7 @@ pub const SETS: &[Set] = &[
         groups: 1,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "three4",
@@ -78,6 +81,7 @@ pub const SETS: &[Set] = &[
         groups: 3,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "dates",
@@ -88,6 +92,7 @@ pub const SETS: &[Set] = &[
         groups: 3,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "texts",
@@ -98,6 +103,7 @@ pub const SETS: &[Set] = &[
         groups: 2,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "lists",
@@ -108,6 +114,7 @@ pub const SETS: &[Set] = &[
         groups: 3,
         equal_names: true,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "ranges",
@@ -118,6 +125,7 @@ pub const SETS: &[Set] = &[
         groups: 2,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "decimals",
@@ -128,6 +136,7 @@ pub const SETS: &[Set] = &[
         groups: 2,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "pairs",
@@ -141,6 +150,7 @@ pub const SETS: &[Set] = &[
         groups: 3,
         equal_names: false,
         nulls: false,
+        indexed: false,
     },
     Set {
         name: "nulls",
@@ -151,10 +161,36 @@ pub const SETS: &[Set] = &[
         groups: 3,
         equal_names: false,
         nulls: true,
+        indexed: false,
+    },
+    Set {
+        name: "indexed",
+        key: &[("k", &forms::KEY_INT, "type: int")],
+        algorithm: "{kind: modulo}",
+        per_database: 2,
+        databases: 3,
+        groups: 3,
+        equal_names: false,
+        nulls: false,
+        indexed: true,
     },
 ];
 
+/// The columns of [`Set::indexed`]: the index's name, column, type, and what the rules say of it.
+pub const INDEXED: &[(&str, &str, &Form, &str)] = &[
+    ("by_w", "w", &forms::INDEXED_INT, "type: int"),
+    ("by_x", "x", &forms::INDEXED_TEXT, "type: varchar(20), collation: utf8mb4_general_ci"),
+];
+
 impl Set {
+    /// The indexes of its keyed tables.
+    pub fn indexes(
+        &self,
+    ) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static Form, &'static str)>
+    {
+        INDEXED.iter().filter(|_| self.indexed)
+    }
+
     pub fn group_of(&self, database: usize) -> usize {
         database % self.groups
     }
@@ -203,6 +239,12 @@ impl Set {
         let keys = fields.len();
         let pool = forms::of(kind);
         let mut indexes = Vec::new();
+        if self.indexed && place == Place::Keyed {
+            for (_, name, form, _) in INDEXED {
+                indexes.push(fields.len());
+                fields.push(Field { name: (*name).to_owned(), form, nullable: true });
+            }
+        }
         for number in 0..7 + dice.index(4) {
             // What most tables have, more often than the rest.
             let common = dice.chance(40);

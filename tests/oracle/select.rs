@@ -67,7 +67,10 @@ impl Maker<'_> {
             let nested = self.nesting > 0 && self.dice.chance(6);
             parts.push(if nested { self.subquery_truth() } else { self.truth(2) });
         }
-        maybe(row([text("WHERE"), list(parts, " AND ", 1)]))
+        let several = parts.len() > 1;
+        let made = maybe(row([text("WHERE"), list(parts, " AND ", 1)]));
+        // An index on one leaves out rows that the others would warn of.
+        if several { marked(Mark::WarningsVary, made) } else { made }
     }
 
     /// Equality with the shard key of each source that has one.
@@ -182,11 +185,19 @@ impl Maker<'_> {
             };
         }
         let mut keys = Vec::new();
+        // In the temporary table that a join is sorted in, servers make a day without a month no day.
+        let several = self.scope.len() > 1;
+        let fits =
+            |field: &Field| field.form.sortable() && !(several && field.form.kind == Type::Date);
+        let wants: &[Want] = match several {
+            true => &[Want::Number, Want::Text],
+            false => &[Want::Number, Want::Text, Want::Moment],
+        };
         for _ in 0..self.dice.below(3) {
-            let key = match self.field(|field| field.form.sortable()) {
+            let key = match self.field(fits) {
                 Some(place) if self.dice.chance(75) => self.column(place.0, place.1),
                 _ => {
-                    let want = *self.dice.pick(&[Want::Number, Want::Text, Want::Moment]);
+                    let want = *self.dice.pick(wants);
                     // Computed for each row, or not at all where it is the same for all.
                     marked(Mark::WarningsVary, self.expression(want, 1).fixed())
                 }
@@ -232,13 +243,19 @@ impl Maker<'_> {
     pub fn limit(&mut self) -> Node {
         let (rows, skipped) = (self.dice.below(12), self.dice.below(9));
         // Which rows are looked at before the last one is found is the server's choice.
-        let limit = text(match self.dice.below(6) {
-            0 => format!("LIMIT {skipped}, {rows}"),
-            1 => format!("LIMIT {rows} OFFSET {skipped}"),
-            2 => "LIMIT 0".to_owned(),
-            3 => "LIMIT 5, 18446744073709551615".to_owned(),
-            _ => format!("LIMIT {rows}"),
-        });
+        let bound = |number: u64| {
+            let value = Some(mysql_async::Value::UInt(number));
+            Node::Literal { text: number.to_string(), value }
+        };
+        let limit = match self.dice.below(8) {
+            0 => text(format!("LIMIT {skipped}, {rows}")),
+            1 => text(format!("LIMIT {rows} OFFSET {skipped}")),
+            2 => text("LIMIT 0"),
+            3 => text("LIMIT 5, 18446744073709551615"),
+            4 => row([text("LIMIT"), bound(rows)]),
+            5 => row([text("LIMIT"), bound(rows), text("OFFSET"), bound(skipped)]),
+            _ => text(format!("LIMIT {rows}")),
+        };
         marked(Mark::WarningsVary, limit)
     }
 
@@ -358,7 +375,7 @@ impl Maker<'_> {
             };
             // Over shards a key with a parameter is sent as text, where a parameter that is shown by
             // itself has the type of a literal.
-            return Some((key.fixed(), field));
+            return Some((marked(Mark::ErrorsVary, key.fixed()), field));
         }
         Some((self.column(place.0, place.1), self.form_of(place).clone()))
     }
@@ -430,6 +447,12 @@ impl Maker<'_> {
                 "FIRST_VALUE({e})",
                 "MAX({e})",
                 "NTILE(3)",
+                "LEAD({e}, 2)",
+                "LAST_VALUE({e})",
+                "NTH_VALUE({e}, 2)",
+                "MIN({e})",
+                "PERCENT_RANK()",
+                "CUME_DIST()",
             ]);
             let argument = self.exact_argument();
             let function = match written.split_once("{e}") {
@@ -443,14 +466,25 @@ impl Maker<'_> {
                 }
                 _ => Node::Nothing,
             };
-            let framed =
-                ["COUNT(*)", "SUM({e})", "FIRST_VALUE({e})", "MAX({e})"].contains(&written);
+            const FRAMED: [&str; 7] = [
+                "COUNT(*)",
+                "SUM({e})",
+                "FIRST_VALUE({e})",
+                "MAX({e})",
+                "LAST_VALUE({e})",
+                "NTH_VALUE({e}, 2)",
+                "MIN({e})",
+            ];
+            let framed = FRAMED.contains(&written);
             let frame = match framed && self.dice.chance(35) {
                 true => maybe(text(*self.dice.pick(&[
                     "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
                     "ROWS UNBOUNDED PRECEDING",
                     "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
                     "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+                    "ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING",
+                    "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+                    "ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING",
                 ]))),
                 false => Node::Nothing,
             };

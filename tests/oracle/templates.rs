@@ -56,6 +56,26 @@ pub const NUMBERS: &[(u64, &str)] = &[
     (1, "({b})"),
     (1, "BIT_COUNT({n})"),
     (1, "{n} + 0e0"),
+    (1, "UNIX_TIMESTAMP({d})"),
+    (1, "TIME_TO_SEC({d})"),
+    (1, "MICROSECOND({d})"),
+    (1, "WEEKDAY({d})"),
+    (1, "DAYOFYEAR({d})"),
+    (1, "QUARTER({d})"),
+    (1, "YEARWEEK({d})"),
+    (1, "TO_SECONDS({d})"),
+    (1, "PERIOD_ADD(202401, {i})"),
+    (1, "SQRT(ABS({n}))"),
+    (1, "POW({i}, {i})"),
+    (1, "BIT_LENGTH({s})"),
+    (1, "INSTR({s}, {l})"),
+    (1, "JSON_VALID({s})"),
+    (1, "JSON_LENGTH({j})"),
+    (1, "JSON_DEPTH({j})"),
+    (1, "JSON_CONTAINS({j}, '1', '$.a')"),
+    (1, "JSON_CONTAINS_PATH({j}, 'one', '$.a', '$.b')"),
+    (1, "REGEXP_INSTR({s}, 'a')"),
+    (1, "COERCIBILITY({s})"),
 ];
 
 pub const TEXTS: &[(u64, &str)] = &[
@@ -105,6 +125,29 @@ pub const TEXTS: &[(u64, &str)] = &[
     (1, "JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"x\"}', '$.a'))"),
     (1, "JSON_OBJECT('n', {n})"),
     (1, "JSON_ARRAY({s}, {n})"),
+    (1, "JSON_EXTRACT({j}, '$.a')"),
+    (1, "JSON_UNQUOTE(JSON_EXTRACT({j}, '$.a'))"),
+    (1, "JSON_TYPE({j})"),
+    (1, "JSON_KEYS({j})"),
+    (1, "JSON_SET({j}, '$.z', {n})"),
+    (1, "JSON_REMOVE({j}, '$.a')"),
+    (1, "JSON_QUOTE({s})"),
+    (1, "JSON_SEARCH({j}, 'one', 'x')"),
+    (1, "MD5({s})"),
+    (1, "UNHEX({l})"),
+    (1, "LTRIM({s})"),
+    (1, "MID({s}, {i}, 2)"),
+    (1, "EXPORT_SET({i}, 'Y', 'N', ',', 4)"),
+    (1, "MAKE_SET({i}, {s}, {l})"),
+    (1, "CHARSET({s})"),
+    (1, "COLLATION({s})"),
+    (1, "REGEXP_REPLACE({s}, 'a', 'b')"),
+    (1, "REGEXP_SUBSTR({s}, '[a-c]+')"),
+    (1, "DATE_FORMAT({d}, '%W %e %b')"),
+    (1, "TIME_FORMAT({d}, '%H:%i')"),
+    (1, "DAYNAME({d})"),
+    (1, "MONTHNAME({d})"),
+    (1, "INET_NTOA({i})"),
 ];
 
 pub const MOMENTS: &[(u64, &str)] = &[
@@ -127,6 +170,16 @@ pub const MOMENTS: &[(u64, &str)] = &[
     (1, "IF({b}, {d}, {d})"),
     (1, "COALESCE({d}, {d})"),
     (1, "GREATEST({d}, {d})"),
+    (1, "CONVERT_TZ({d}, '+00:00', '+05:30')"),
+    (1, "FROM_UNIXTIME(1700000000 + {i})"),
+    (1, "ADDTIME({d}, '01:00:01')"),
+    (1, "SUBTIME({d}, '00:59')"),
+    (1, "TIMEDIFF({d}, {d})"),
+    (1, "MAKETIME({i}, {i}, 30)"),
+    (1, "STR_TO_DATE({s}, '%Y-%m-%d')"),
+    (1, "TIMESTAMPADD({u}, {i}, {d})"),
+    (1, "NOW() - INTERVAL {i} {u}"),
+    (1, "CURDATE()"),
 ];
 
 pub const TRUTHS: &[(u64, &str)] = &[
@@ -158,6 +211,8 @@ pub const UNITS: &[&str] =
     &["DAY", "MONTH", "YEAR", "HOUR", "MINUTE", "SECOND", "WEEK", "QUARTER", "MICROSECOND"];
 pub const PATTERNS: &[&str] =
     &["'a%'", "'%a%'", "'_'", "'A%'", "''", "'%'", "'%b'", "'1%'", r"'\%%'", "'20%'"];
+
+pub const DOCUMENTS: &[&str] = &["'{\"a\": [1, \"x\"], \"b\": null}'", "'[1, 2, \"x\"]'", "'7'"];
 
 pub const FREE_NUMBERS: &[&str] = &[
     "0",

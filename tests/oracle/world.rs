@@ -3,6 +3,8 @@
 //! Owns: databases, tables, rules, a Weir for each round, and putting rows back. Never: compares.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::oracle::schema::{Place, Set, Table};
 use crate::support::dice::Dice;
@@ -24,6 +26,7 @@ pub struct Round<'a> {
     pub tables: Vec<Table>,
     seed: u64,
     proxy: Proxy,
+    rules: PathBuf,
 }
 
 impl World {
@@ -62,18 +65,20 @@ impl World {
         let rules = reaper::directory("rules");
         std::fs::write(rules.join("rules.yaml"), self.rules(set, &tables))
             .map_err(|error| error.to_string())?;
+        for table in tables.iter().filter(|table| table.place == Place::Keyed) {
+            for (index, ..) in set.indexes() {
+                index_command(&rules, ["create", table.name, index])?;
+            }
+        }
         let proxy = Proxy::start(proxy::Options {
-            rules,
-            env: vec![
-                ("WEIR_DATA_PASSWORD".to_owned(), "weir".to_owned()),
-                ("WEIR_CONTROL_PASSWORD".to_owned(), "weir_control".to_owned()),
-            ],
+            rules: rules.clone(),
+            env: environment(),
             settings: vec![
                 ("listen", "workers: 1".to_owned()),
                 ("log", format!("level: {}", log_level())),
             ],
         })?;
-        let round = Round { world: self, set, tables, seed, proxy };
+        let round = Round { world: self, set, tables, seed, proxy, rules };
         round.fill(&round.tables)?;
         Ok(round)
     }
@@ -140,7 +145,19 @@ impl World {
                         .iter()
                         .map(|(column, _, rule)| format!("{{column: {column}, {rule}}}"))
                         .collect();
-                    format!("key: [{}], algorithm: {}, {shards}", key.join(", "), set.algorithm)
+                    let indexes: Vec<String> = set
+                        .indexes()
+                        .map(|(name, column, _, rule)| {
+                            let columns = format!("[{{column: {column}, {rule}}}]");
+                            format!("{name}: {{columns: {columns}, state: ready}}")
+                        })
+                        .collect();
+                    format!(
+                        "key: [{}], algorithm: {}, {shards}, indexes: {{{}}}",
+                        key.join(", "),
+                        set.algorithm,
+                        indexes.join(", ")
+                    )
                 }
                 Place::Apart => {
                     format!(
@@ -161,6 +178,28 @@ impl World {
             user = proxy::USER,
         );
         out
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    vec![
+        ("WEIR_DATA_PASSWORD".to_owned(), "weir".to_owned()),
+        ("WEIR_CONTROL_PASSWORD".to_owned(), "weir_control".to_owned()),
+    ]
+}
+
+/// `weir index`; what it says where it doesn't end well.
+fn index_command(rules: &Path, [verb, table, index]: [&str; 3]) -> Result<(), String> {
+    let mut command = Command::new(proxy::program()?);
+    command.args(["index", verb, "--rules"]).arg(rules).args([table, index]);
+    let output = command.envs(environment()).output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )),
     }
 }
 
@@ -204,6 +243,16 @@ impl Round<'_> {
 
     pub fn log_tail(&self) -> String {
         self.proxy.log_tail()
+    }
+
+    /// Whether each index holds its table's rows; what is wrong.
+    pub fn check_indexes(&self) -> Result<(), String> {
+        for table in self.tables.iter().filter(|table| table.place == Place::Keyed) {
+            for (index, ..) in self.set.indexes() {
+                index_command(&self.rules, ["check", table.name, index])?;
+            }
+        }
+        Ok(())
     }
 
     /// See [`World::revive`].

@@ -417,7 +417,11 @@ impl<'a> Builder<'a> {
             // The last one counts.
             "COLLATE" if operand && self.is(1, "COLLATE") => self.at += 1,
             "BINARY" if !operand && !self.closes(0) => self.push(ParserToken::Tilde, raw.span),
-            "NOT" if !operand && self.mode.has(LexMode::HIGH_NOT_PRECEDENCE) => {
+            "NOT"
+                if !operand
+                    && self.mode.has(LexMode::HIGH_NOT_PRECEDENCE)
+                    && !self.behind_is_or_if() =>
+            {
                 self.push(ParserToken::Tilde, raw.span);
             }
             _ => {
@@ -425,6 +429,12 @@ impl<'a> Builder<'a> {
                 self.keyword(&text, keyword, raw.span);
             }
         }
+    }
+
+    /// `IS NOT NULL`, `IF NOT EXISTS`: no operator of its own.
+    fn behind_is_or_if(&self) -> bool {
+        matches!(self.units.tokens.last().map(|t| &t.token), Some(ParserToken::Word(word))
+            if matches!(word.keyword, Keyword::IS | Keyword::IF))
     }
 
     fn text_follows(&self) -> bool {
