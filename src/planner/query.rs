@@ -323,7 +323,7 @@ fn merge<'a>(
         (Body::Select(select), [block]) => {
             gather::select(draft, survey, *block, select, query, &parsed.layout)
         }
-        (Body::Set { operator: SetOperator::UnionAll, .. }, blocks) => {
+        (Body::Set { .. }, blocks) if puts_together(query) => {
             union_all(survey, blocks)?;
             gather::union(draft, query, &parsed.layout)
         }
@@ -332,6 +332,16 @@ fn merge<'a>(
             "UNION, EXCEPT and INTERSECT that compare rows of several \
              shards are not merged: narrow each part to one shard by the shard key, or write UNION ALL",
         )),
+    }
+}
+
+/// Whether a query's parts, and theirs, are put one behind the other: `a UNION ALL b INTERSECT c`
+/// compares rows within a part.
+fn puts_together(query: &Query) -> bool {
+    match &query.body {
+        Body::Set { operator: SetOperator::UnionAll, parts } => parts.iter().all(puts_together),
+        Body::Set { .. } => false,
+        Body::Select(_) | Body::Values(_) => true,
     }
 }
 

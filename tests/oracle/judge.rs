@@ -69,7 +69,7 @@ pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> 
         (Answer::Error { .. }, Answer::Error { .. }) if plain.answer == weir.answer => None,
         // Which row's value is met first; and what is no SQL is shown as the shard was sent it.
         (Answer::Error { code, .. }, Answer::Error { code: other, .. })
-            if code == other && (OF_VALUES.contains(code) || *code == 1064) =>
+            if code == other && (OF_VALUES.contains(code) || matches!(code, 1062 | 1064)) =>
         {
             None
         }
@@ -92,8 +92,8 @@ pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> 
         {
             None
         }
-        // A NULL that was bound has another character set than the literal that is sent for it.
-        (_, Answer::Error { code: 3995, .. })
+        // What was bound has another character set than the literal that is sent for it.
+        (_, Answer::Error { code: 1267 | 1270 | 1271 | 3995, .. })
             if written.prepared && written.sql.contains("LIMIT ?") =>
         {
             None
@@ -119,6 +119,11 @@ pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> 
 
 /// An info string; how often a condition of UPDATE and DELETE warns is the server's choice.
 fn told(written: &Written, info: &str) -> String {
+    // A row that is alone on its shard has no info: whether it was there follows from counts alone.
+    let info = match (written.sql.contains(" ON DUPLICATE KEY "), info.split_once("  Dup")) {
+        (true, Some((records, _))) => records,
+        _ => info,
+    };
     match info.rsplit_once("Warnings: ") {
         Some((text, _)) if written.prepared && written.has(Mark::ErrorsVary) => text.to_owned(),
         Some((text, count)) if !written.has(Mark::Written) && count != "0" => {
@@ -146,8 +151,10 @@ fn columns(written: &Written, plain: &[Column], weir: &[Column]) -> Option<Verdi
     if left.len() != right.len() {
         return verdict("columns", format!("{} columns", left.len()), format!("{}", right.len()));
     }
-    // Where LIMIT has parameters, shards are sent texts for all: what is shown of one is a literal.
-    let literal = |column: &Column| written.sql.contains("LIMIT ?") && column.name.contains('?');
+    // Where LIMIT has parameters, shards are sent texts for all: what is computed is of literals.
+    let texts = written.prepared && written.sql.contains("LIMIT ?");
+    let literal =
+        |column: &Column| texts && (column.org_table.is_empty() || column.name.contains('?'));
     let known = plain.iter().map(literal);
     let mut pairs = left.iter().zip(&right).zip(known);
     let first = pairs.find(|((left, right), known)| left != right && !known);
@@ -200,9 +207,13 @@ fn described(written: &Written, column: &Column, alone: bool) -> String {
     let long = kind == "MYSQL_TYPE_BLOB" && (computed || variable);
     let length = if long || (variable && kind == "MYSQL_TYPE_NEWDECIMAL") { &0 } else { length };
     let mask = if computed { mask | ColumnFlags::BLOB_FLAG } else { mask };
-    // A literal that stands for a parameter is never NULL.
-    let literals = written.prepared && written.sql.contains("LIMIT ?") && org_table.is_empty();
-    let mask = if literals { mask | ColumnFlags::NOT_NULL_FLAG } else { mask };
+    // Whether the greatest of labels is one, too.
+    let mask = match computed {
+        true => mask | ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG,
+        false => mask,
+    };
+    // Under IGNORE_SPACE a name may end in the blank behind it.
+    let name = name.trim_end();
     // 39 (MySQL: 31) stands for "not fixed", which a temporary table forgets of a text.
     let decimals = if temporary && matches!(decimals, 31 | 39) { &0 } else { decimals };
     // Whose column it is, too, where it is computed in there.

@@ -272,7 +272,10 @@ impl Maker<'_> {
         if parts.is_empty() || self.dice.chance(35) {
             parts.push(self.truth(1));
         }
+        // Which rows the later parts see is the server's choice.
+        let several = parts.len() > 1 || self.scope.len() > 1;
         let filter = row([text("WHERE"), list(parts, " AND ", 1)]);
+        let filter = if several { marked(Mark::WarningsVary, filter) } else { filter };
         if always { filter } else { maybe(filter) }
     }
 
@@ -301,7 +304,11 @@ impl Maker<'_> {
             _ => table.fields[0].clone(),
         };
         let qualifier = if alias && self.dice.chance(50) { "u." } else { "" };
+        // A day without a month has no place by a date.
+        let stored =
+            key && matches!(wanted(field.form.kind), Some(Want::Moment)) && table.sharded();
         let value = match self.dice.below(5) {
+            _ if stored => self.value(&field, true),
             0..=2 => self.value(&field, false),
             3 if field.form.kind == Type::Whole => text(format!("{} DIV 2", field.name)),
             _ => match wanted(field.form.kind) {

@@ -53,7 +53,6 @@ const OTHERS: &[&str] = &[
     "SET time_zone = '+05:30'",
     "SET time_zone = '-03:00'",
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
-    "SET NAMES latin1",
     "SET div_precision_increment = 7",
     "SET default_week_format = 3",
     "SET lc_time_names = 'de_DE'",

@@ -210,13 +210,17 @@ impl Maker<'_> {
             true => maybe(self.limit()),
             false => Node::Nothing,
         };
+        let cut = !matches!(limit, Node::Nothing);
         let ordered = row([text("ORDER BY"), row(keys), tie, limit]);
         let ordered = match self.scope.len() {
             1 => ordered,
             _ => marked(Mark::Temporary, ordered),
         };
-        match purpose {
-            Use::Whole => maybe(marked(Mark::Ordered, ordered)),
+        // What has no key may have rows that are equal in all that they are ordered by and no more.
+        let total = self.scope.iter().all(|source| source.keys > 0);
+        match (purpose, total, cut) {
+            (Use::Whole, true, _) => maybe(marked(Mark::Ordered, ordered)),
+            (Use::Whole, false, true) => maybe(marked(Mark::CountOnly, ordered)),
             _ => maybe(ordered),
         }
     }
@@ -331,7 +335,9 @@ impl Maker<'_> {
         }
         let condition = self.condition();
         let having = self.having();
-        let rollup = match purpose == Use::Whole && self.dice.chance(6) {
+        // Of no rows at all, MariaDB's ROLLUP concatenates those of the statement before.
+        let texts = items.iter().any(|item| item.write(false).sql.contains("GROUP_CONCAT("));
+        let rollup = match purpose == Use::Whole && self.dice.chance(6) && !texts {
             true => maybe(marked(Mark::Merged, text("WITH ROLLUP"))),
             false => Node::Nothing,
         };

@@ -106,7 +106,6 @@ pub const TEXTS: &[(u64, &str)] = &[
     (1, "DATE_FORMAT({d}, '%Y-%m %H')"),
     (1, "ELT({i}, {s}, {s})"),
     (1, "SHA2({s}, 256)"),
-    (1, "INSERT({s}, {i}, 1, 'zz')"),
     (1, "SUBSTRING_INDEX({s}, 'a', {i})"),
     (2, "IFNULL({s}, {s})"),
     (1, "COALESCE({s}, {l})"),

@@ -271,6 +271,14 @@ impl Round<'_> {
                 deletes[group].push(format!("DELETE FROM {physical}"));
             }
         }
+        // Entries go with their rows.
+        if self.set.indexed {
+            let keyed = tables.iter().filter(|table| table.place == Place::Keyed);
+            let texts: Vec<String> =
+                keyed.map(|table| format!("DELETE FROM {}", table.name)).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            sql::execute(&self.weir_url(), &texts)?;
+        }
         for (group, statements) in deletes.iter().enumerate() {
             let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
             self.world.servers[group].execute_all(&statements)?;

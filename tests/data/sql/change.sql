@@ -200,7 +200,7 @@ DROP TABLE tallied;
 -- What a table's own triggers and generated columns compute sees the session's time zone.
 SET time_zone = '+05:00';
 SET timestamp = 1700000000;
-CREATE TABLE clocked (id INT PRIMARY KEY, ts TIMESTAMP(3) NULL, d DATETIME, h INT AS (hour(ts)) STORED);
+CREATE TABLE clocked (id INT PRIMARY KEY, ts TIMESTAMP(3) NULL, d DATETIME, h INT AS (hour(ts)) STORED, made TIMESTAMP NOT NULL DEFAULT '2024-01-01 00:00:00');
 CREATE TABLE clocked_log (n INT AUTO_INCREMENT PRIMARY KEY, d DATETIME, ts TIMESTAMP NULL);
 CREATE TRIGGER clocked_in BEFORE INSERT ON clocked FOR EACH ROW SET NEW.d = NOW();
 CREATE TRIGGER clocked_out AFTER DELETE ON clocked FOR EACH ROW INSERT INTO clocked_log (d, ts) VALUES (NOW(), OLD.ts);
