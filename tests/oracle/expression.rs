@@ -169,15 +169,14 @@ impl Maker<'_> {
     /// A literal of a pool in one of its spellings.
     pub fn literal(&mut self, pool: &str) -> Node {
         let value = parameter(pool);
-        // MariaDB looks a fraction up as the nearest whole number where another table's row leads
-        // to an index, and compares it as it is elsewhere.
-        let several = self.scope.len() + self.outer.len() > 1;
+        // MariaDB looks a fraction up as the nearest whole number where it uses an index, and compares
+        // it as it is elsewhere.
         if let Some(value) = value.clone().filter(|_| self.dice.chance(45)) {
             let value = Some(self.bound(value));
             return Node::Expr(Box::new(Node::Literal { text: pool.to_owned(), value }));
         }
         let spelled = match (&value, self.dice.below(14)) {
-            (Some(Value::Int(_)), 8) if several => pool.to_owned(),
+            (Some(Value::Int(_)), 8) => pool.to_owned(),
             (Some(Value::Int(number)), spelling) => spelled_number(*number, spelling, pool),
             (Some(Value::Bytes(bytes)), spelling) => spelled_text(bytes, spelling, pool),
             _ => pool.to_owned(),

@@ -141,11 +141,17 @@ pub fn run(kind: Kind, options: &Options) -> Result<Outcome, String> {
             continue;
         }
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(number);
-        let round = match world.round(set, seed) {
-            // What the round before left behind may have taken a server down.
-            Err(_) if world.revive()? => world.round(set, seed),
-            round => round,
-        };
+        let mut round = world.round(set, seed);
+        // What the round before left behind may have taken a server down, and one that falls may
+        // still take a login.
+        for _ in 0..3 {
+            if round.is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            world.revive()?;
+            round = world.round(set, seed);
+        }
         let round = round.map_err(|reason| format!("round {number}: {reason}"))?;
         let found = runtime.block_on(play(&round, kind, options, number, statements))?;
         outcome.add(found);

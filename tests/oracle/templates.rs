@@ -120,8 +120,6 @@ pub const TEXTS: &[(u64, &str)] = &[
     (1, "CHAR({n} USING utf8mb4)"),
     (1, "TO_BASE64({s})"),
     (1, "SOUNDEX({s})"),
-    (1, "JSON_EXTRACT('{\"a\": [1, \"x\"]}', '$.a')"),
-    (1, "JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"x\"}', '$.a'))"),
     (1, "JSON_OBJECT('n', {n})"),
     (1, "JSON_ARRAY({s}, {n})"),
     (1, "JSON_EXTRACT({j}, '$.a')"),
