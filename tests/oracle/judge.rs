@@ -205,7 +205,9 @@ fn described(written: &Written, column: &Column, alone: bool) -> String {
     // the most; and how long a text of a temporary table may get is the server's choice.
     let variable = written.sql.contains("@u") && org_table.is_empty();
     let long = kind == "MYSQL_TYPE_BLOB" && (computed || variable);
-    let length = if long || (variable && kind == "MYSQL_TYPE_NEWDECIMAL") { &0 } else { length };
+    // Of 65 digits a sign, a point and a zero before it are counted, or not.
+    let digits = kind == "MYSQL_TYPE_NEWDECIMAL" && (variable || computed && *length >= 66);
+    let length = if long || digits { &0 } else { length };
     let mask = if computed { mask | ColumnFlags::BLOB_FLAG } else { mask };
     // Whether the greatest of labels is one, too.
     let mask = match computed {
