@@ -13,6 +13,7 @@ use crate::planner::survey::{Conjunct, Leaf, Position, Resolved, Role, Survey, i
 use crate::planner::{Action, Many, Narrowed, Plan, Tables, workbench};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Body, Expr, Item, Parsed, Query, SetOperator, Span};
+use crate::sql::lex::ServerKind;
 use crate::sql::slot::{LiteralKind, SlotKind};
 
 /// What planning a parsed statement gives: a plan, or the tables that must be known first.
@@ -441,11 +442,11 @@ fn holds_shards(survey: &Survey, block: usize) -> bool {
         .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)))
 }
 
-/// One server counts SQL_CALC_FOUND_ROWS for all shards.
+/// One server counts SQL_CALC_FOUND_ROWS for all shards, and the rows that a hint leaves.
 fn only_counts(draft: &Draft, parsed: &Parsed) -> bool {
     let traits = draft.traits;
     let writes = parsed.into || traits.into_file || traits.into_variable || traits.assigns_variable;
-    parsed.calc_found_rows
+    (parsed.calc_found_rows || traits.hinted_limit)
         && !(writes || traits.user_lock || traits.sets_last_insert_id || traits.sequence)
 }
 
@@ -458,6 +459,8 @@ fn functions(draft: &Draft, parsed: &Parsed) -> Result<()> {
         "an assignment to a user variable would run on each shard"
     } else if parsed.into || traits.into_file || traits.into_variable {
         "INTO would write on each shard"
+    } else if traits.hinted_limit && draft.input.dialect.server == ServerKind::MySql {
+        "the hint's sql_select_limit would count each shard's rows"
     } else if traits.user_lock {
         "the lock function would run on each shard"
     } else if traits.sets_last_insert_id || traits.sequence {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::context::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::executor::pass::Summary;
 use crate::observe::sessions::{Stop, Target as KillTarget, Watch};
 use crate::planner::Plan;
@@ -32,6 +32,7 @@ use crate::sql::lex::{self, ServerKind};
 use crate::sql::load;
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
+use crate::sql::traits::Traits;
 use crate::value::Value;
 
 /// How a statement came, and what follows it.
@@ -235,6 +236,9 @@ impl Session {
         let (sql, lexed) = (binding.sql, binding.lexed);
         match error.code {
             NOT_UNDERSTOOD => Err(self.syntax_error(snapshot, sql, lexed, error).await.into()),
+            _ if error.fault == Fault::Refused && takes_row(&plan.traits) => {
+                self.select_into(binding, error, manner).await
+            }
             TABLES_APART => self.drop_each(snapshot, plan, sql, lexed, manner).await,
             _ => Err(error.into()),
         }
@@ -570,4 +574,10 @@ const KEPT_TEXT: usize = 4 << 10;
 /// number of values, 1146 no such table.
 fn is_stale(errno: u16) -> bool {
     matches!(errno, 1054 | 1136 | 1146)
+}
+
+/// Whether a SELECT's row goes into user variables, and nothing else is done with it.
+fn takes_row(traits: &Traits) -> bool {
+    let more = traits.assigns_variable || traits.locking_read || traits.into_file;
+    traits.into_variable && !more
 }

@@ -452,6 +452,9 @@ pub(super) fn take_values(found: &Rows, names: &[String], state: &mut State) -> 
             } else if is_double(field_type) && !value.contains(&b'e') {
                 // Without an exponent it would be read as a decimal number.
                 [value, b"e0".as_slice()].concat()
+            } else if field_type.is_decimal() && !value.contains(&b'.') {
+                // Without a point it would be read as an integer.
+                [value, b".".as_slice()].concat()
             } else if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
                 value.to_vec()
             } else {

@@ -12,6 +12,7 @@ mod back;
 pub(super) mod bench;
 pub(super) mod change;
 mod fewer;
+mod into;
 mod layout;
 pub(super) mod value;
 

@@ -29,6 +29,8 @@ pub struct Traits {
     pub found_rows: bool,
     pub row_count: bool,
     pub calc_found_rows: bool,
+    /// The hint SET_VAR(sql_select_limit = …).
+    pub hinted_limit: bool,
     /// SLEEP, BENCHMARK, MASTER_POS_WAIT, WAIT_FOR_EXECUTED_GTID_SET and kin.
     pub waits: bool,
     /// UUID, UUID_SHORT, RAND, RANDOM_BYTES, SYS_GUID: each call gives another value.
@@ -44,6 +46,8 @@ pub struct Traits {
     /// LOAD_FILE and other functions with effects or views of the server's host.
     pub host_function: bool,
 }
+
+const SELECT_LIMIT: &[u8] = b"sql_select_limit";
 
 impl Traits {
     /// Whether a read with these must go to the primary.
@@ -62,7 +66,14 @@ impl Traits {
     pub fn of(sql: &[u8], tokens: &[Token]) -> Self {
         let significant: Vec<&Token> =
             tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-        let mut traits = Traits::default();
+        let limits = |token: &Token| {
+            let text = token.bytes(sql).to_ascii_lowercase();
+            text.windows(SELECT_LIMIT.len()).any(|window| window == SELECT_LIMIT)
+        };
+        let mut traits = Traits {
+            hinted_limit: tokens.iter().any(|one| one.kind == TokenKind::Hint && limits(one)),
+            ..Traits::default()
+        };
         for (at, token) in significant.iter().enumerate() {
             let near = Near { sql, tokens: &significant, at };
             match token.kind {

@@ -14,15 +14,16 @@ use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Rendered, Route, Target};
 use crate::planner::splice::Form;
-use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::own::{ONE_ROW, Rows, rows};
 use crate::session::query::Manner;
 use crate::session::variables::take_values;
+use crate::session::{Session, look_back};
 use crate::sql::set::{Assignment, SetTarget};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
+use crate::value::Value;
 
 /// Whether a part of a statement holds a query of tables.
 pub(in crate::session) fn holds_query(
@@ -74,15 +75,22 @@ impl Session {
         state: &mut State,
     ) -> Result<()> {
         let (name, question) = asked(sql, assignment, "set_query")?;
-        let found = Box::pin(self.value_of(&question)).await.map_err(only_error);
+        let found = Box::pin(self.value_of(&question, &[])).await.map_err(only_error);
         if let Err(error) = &found {
             self.follow_rollback(error.errno).await;
         }
         take_values(&found?, std::slice::from_ref(name), state)
     }
 
-    /// The row of a SELECT that has no FROM of its own.
-    async fn value_of(&mut self, question: &[u8]) -> Result<Rows, Failure> {
+    /// The rows of a SELECT that has few.
+    pub(super) async fn value_of(
+        &mut self,
+        question: &[u8],
+        parameters: &[Value],
+    ) -> Result<Rows, Failure> {
+        let limits = self.ctx.lexer.limits();
+        let resolved = look_back::resolve(question, self.dialect, limits, &self.remembered())?;
+        let question = resolved.as_deref().unwrap_or(question);
         let snapshot = self.snapshot();
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(question, &self.dialect, &mut lexed)?;
@@ -95,7 +103,7 @@ impl Session {
             sql: question,
             lexed,
             dialect: self.dialect,
-            parameters: &[],
+            parameters,
             rules: &snapshot.rules,
             session: &session,
         };
@@ -103,8 +111,7 @@ impl Session {
             Route::Refuse(error) => Err(error.into()),
             Route::Forward(target) => self.value_at(&plan, &target, &binding).await,
             Route::Workbench(bench) => {
-                let manner =
-                    Manner { parameters: &[], arguments: None, binary: false, more: false };
+                let manner = Manner { parameters, arguments: None, binary: false, more: false };
                 let deadline = self.deadline(&plan.facts, &snapshot);
                 let (plan, binding, snapshot) = (&*plan, &binding, &snapshot);
                 let work = Work {
