@@ -242,19 +242,8 @@ pub(super) const UNSIGNED: (&str, &str) = ("CAST(", " AS UNSIGNED)");
 fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Value> {
     match text {
         [b'\'', inner @ .., b'\''] => Some(Value::Text(Text { bytes: inner.into(), charset })),
-        [b'_', rest @ ..] => {
-            let space = rest.iter().position(|byte| *byte == b' ')?;
-            let (name, digits) = (rest.get(..space)?, rest.get(space + 3..)?);
-            let bytes = digits
-                .chunks(2)
-                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-            let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
-            let name = std::str::from_utf8(name).ok()?;
-            if name == "binary" {
-                return Some(Value::Binary(bytes.into()));
-            }
-            Some(Value::Text(Text { bytes: bytes.into(), charset: CharsetClass::of(name) }))
-        }
+        [b'_', ..] => introduced(text),
+        [b'C', b'O', b'N', b'V', b'E', b'R', b'T', b'(', inner @ ..] => introduced(inner),
         number => {
             let number = std::str::from_utf8(number).ok()?;
             let number = number
@@ -270,6 +259,30 @@ fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Va
             }
         }
     }
+}
+
+/// `_charset'text'` or `_charset 0x…`; what stands behind it is its collation, which a parameter hasn't.
+fn introduced(text: &[u8]) -> Option<Value> {
+    let name = text.strip_prefix(b"_")?;
+    let end = name.iter().position(|byte| matches!(byte, b' ' | b'\''))?;
+    let (name, literal) = name.split_at_checked(end)?;
+    let bytes: Vec<u8> = if let Some(inner) = literal.strip_prefix(b"'") {
+        // Plain characters alone are kept so.
+        inner.iter().copied().take_while(|byte| *byte != b'\'').collect()
+    } else {
+        let digits = literal.strip_prefix(b" 0x")?;
+        let end = digits.iter().position(|byte| !byte.is_ascii_hexdigit());
+        let digits = digits.get(..end.unwrap_or(digits.len()))?;
+        let pairs = digits.chunks(2);
+        pairs
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect::<Option<_>>()?
+    };
+    let name = std::str::from_utf8(name).ok()?;
+    Some(match name {
+        "binary" => Value::Binary(bytes.into()),
+        _ => Value::Text(Text { bytes: bytes.into(), charset: CharsetClass::of(name) }),
+    })
 }
 
 fn unknown(name: &str, command: &str) -> Error {
@@ -295,6 +308,13 @@ mod tests {
         assert_eq!(read("CAST(5 AS UNSIGNED)"), Some(Value::Int(5)));
         assert_eq!(read("'abc'"), Some(Value::text("abc")));
         assert_eq!(read("_utf8mb4 0x6127"), Some(Value::text("a'")));
+        let kept = |text: &str| read(&format!("{text} COLLATE utf8mb4_bin"));
+        assert_eq!(kept("_utf8mb4'ab c'"), Some(Value::text("ab c")));
+        assert_eq!(kept("_utf8mb4''"), Some(Value::text("")));
+        assert_eq!(kept("_utf8mb4 0x6127"), Some(Value::text("a'")));
+        let latin1 = Text { bytes: b"\xe4".as_slice().into(), charset: CharsetClass::of("latin1") };
+        assert_eq!(kept("CONVERT(_latin1 0xE4 USING utf8mb4)"), Some(Value::Text(latin1)));
+        assert_eq!(read("_latin1'a'").map(|value| value.to_string()).as_deref(), Some("'a'"));
         assert_eq!(read("_binary 0x00FF"), Some(Value::Binary(vec![0, 255].into())));
         assert_eq!(read("1.50").map(|value| value.to_string()).as_deref(), Some("1.50"));
     }
