@@ -219,11 +219,12 @@ fn is_text(kind: &ColumnType) -> bool {
 /// depend on anything else.
 fn is_alike(kind: &ColumnType, other: &ColumnType) -> bool {
     use ColumnType as T;
-    match (kind, other) {
-        (T::Int { .. } | T::Decimal { .. }, T::Int { .. } | T::Decimal { .. }) => true,
-        (T::Date, T::Date) | (T::DateTime { .. }, T::DateTime { .. }) => true,
-        _ => false,
-    }
+    matches!(
+        (kind, other),
+        (T::Int { .. } | T::Decimal { .. }, T::Int { .. } | T::Decimal { .. })
+            | (T::Date, T::Date)
+            | (T::DateTime { .. }, T::DateTime { .. })
+    )
 }
 
 /// Whether a comparison of the two warns of no row: the literal is made a value of the column's kind
