@@ -135,13 +135,15 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.access = Access::Read;
     draft.facts.looks_back = false;
     draft.facts.prepared = PreparedForm::Text;
+    // Servers would run it over whatever their names stand for.
+    refuse_subquery(&draft, &show, tokens)?;
     use ShowKind as K;
     match show.kind {
         K::Databases => {
-            let shown = shown(&draft, &show, tokens)?;
+            let shown = shown(&draft, &show);
             reply(draft, Reply::Schemas { shown })
         }
-        K::Tables | K::TableStatus => tables(draft, &show, tokens),
+        K::Tables | K::TableStatus => tables(draft, &show),
         K::Warnings | K::Errors | K::WarningCount | K::ErrorCount => {
             session(draft, SessionAction::Diagnostics)
         }
@@ -149,9 +151,7 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
         K::Columns | K::Index | K::CreateTable | K::CreateView if show.object.is_some() => {
             of_table(draft, &show)
         }
-        K::Triggers | K::Events | K::ProcedureStatus | K::FunctionStatus => {
-            objects(draft, &show, tokens)
-        }
+        K::Triggers | K::Events | K::ProcedureStatus | K::FunctionStatus => objects(draft, &show),
         K::Grants if of_oneself(&draft, tokens) => reply(draft, Reply::Grants),
         K::OpenTables => Err(refuse(
             "statement",
@@ -191,12 +191,20 @@ fn pattern(show: &Show) -> Option<String> {
 }
 
 /// LIKE or WHERE.
-fn shown(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<Shown> {
+fn shown(draft: &Draft, show: &Show) -> Shown {
+    let sql = draft.input.sql;
+    let filter = show.filter.as_ref().and_then(|range| sql.get(range.clone()));
+    let filter =
+        filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
+    Shown { pattern: pattern(show), filter }
+}
+
+/// The condition of SHOW … WHERE is run where it must not reach a table.
+fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     let sql = draft.input.sql;
     let inside = |token: &Token| {
         show.filter.as_ref().is_some_and(|filter| filter.contains(&token.range().start))
     };
-    // The condition is run over a table of Weir's own: it must not reach another.
     let subquery = tokens
         .iter()
         .filter(|token| inside(token))
@@ -204,13 +212,10 @@ fn shown(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<Shown> {
     if subquery {
         return Err(refuse("statement", "SHOW … WHERE with a subquery is not supported"));
     }
-    let filter = show.filter.as_ref().and_then(|range| sql.get(range.clone()));
-    let filter =
-        filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
-    Ok(Shown { pattern: pattern(show), filter })
+    Ok(())
 }
 
-fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
+fn tables(mut draft: Draft, show: &Show) -> Result<Outcome> {
     let name = match (&show.schema, draft.input.schema) {
         (Some(schema), _) => schema.name.as_str(),
         (None, Some(schema)) => schema,
@@ -225,7 +230,7 @@ fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
     }
     let schema = SchemaName::new(name);
     draft.schemas = vec![schema.clone()];
-    let (full, shown) = (show.full, shown(&draft, show, tokens)?);
+    let (full, shown) = (show.full, shown(&draft, show));
     match show.kind {
         ShowKind::TableStatus => reply(draft, Reply::TableStatus { schema, shown }),
         _ => reply(draft, Reply::Tables { schema, full, shown }),
@@ -233,7 +238,7 @@ fn tables(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
 }
 
 /// Triggers and events of a schema; routines of all.
-fn objects(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
+fn objects(mut draft: Draft, show: &Show) -> Result<Outcome> {
     let routines = matches!(show.kind, ShowKind::ProcedureStatus | ShowKind::FunctionStatus);
     let name = match (&show.schema, draft.input.schema) {
         _ if routines => None,
@@ -250,7 +255,7 @@ fn objects(mut draft: Draft, show: &Show, tokens: &[Token]) -> Result<Outcome> {
     }
     let schema = name.map(SchemaName::new);
     draft.schemas = schema.iter().cloned().collect();
-    let (kind, shown) = (show.kind, shown(&draft, show, tokens)?);
+    let (kind, shown) = (show.kind, shown(&draft, show));
     reply(draft, Reply::Objects { kind, schema, shown })
 }
 

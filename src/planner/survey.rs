@@ -245,6 +245,7 @@ impl<'a> Survey<'a> {
             }
         }
         self.expressions(block, &select.group_by)?;
+        self.expressions(block, &select.window_keys)?;
         if let Some(having) = &select.having {
             self.expression(block, having)?;
         }

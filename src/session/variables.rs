@@ -445,6 +445,16 @@ pub(super) fn take_values(found: &Rows, names: &[String], state: &mut State) -> 
     for (place, name) in names.iter().enumerate() {
         let (field_type, collation, unsigned) =
             found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63, false));
+        if field_type == FieldType::FLOAT {
+            // As text it has six digits of its own: another number.
+            return Err(Error::refused(
+                "variable_float",
+                format!(
+                    "@{name} would get a FLOAT, whose text is rounded: write the column times 1e0, which \
+                     is the same number as a DOUBLE"
+                ),
+            ));
+        }
         let text = row.get(place).and_then(|value| value.as_deref()).map(|value| {
             if field_type.is_integer() && unsigned {
                 let (before, behind) = sql_prepared::UNSIGNED;

@@ -115,6 +115,8 @@ pub struct Select {
     pub having: Option<Expr>,
     /// A WINDOW clause.
     pub windows: bool,
+    /// What its windows are partitioned and ordered by.
+    pub window_keys: Vec<Expr>,
 }
 
 #[derive(Debug)]

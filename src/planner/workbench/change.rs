@@ -261,7 +261,8 @@ fn cut(
     else {
         return;
     };
-    if block.global.len() != reference.pushed.len() || limit.offset.is_some() {
+    let all = reference.pushed.iter().all(|pushed| pushed.whole);
+    if !all || block.global.len() != reference.pushed.len() || limit.offset.is_some() {
         return;
     }
     let mut parts = vec![];

@@ -23,11 +23,11 @@ pub(super) fn pushed(
     let mut found = vec![];
     for conjunct in all {
         let Conjunct::Expr(expr) = conjunct else { continue };
-        let mut writer = Writer { draft, survey, block: home, used, checks: vec![] };
+        let mut writer = Writer { draft, survey, block: home, used, checks: vec![], whole: true };
         let mut parts = vec![];
         if writer.implied(expr, &mut parts).is_some() {
-            let checks = writer.checks;
-            found.push(Pushed { parts, checks });
+            let (checks, whole) = (writer.checks, writer.whole);
+            found.push(Pushed { parts, checks, whole });
         }
     }
     found
@@ -41,6 +41,8 @@ struct Writer<'d, 'i, 's, 'a> {
     block: usize,
     used: usize,
     checks: Vec<(u16, Check)>,
+    /// Nothing was left out.
+    whole: bool,
 }
 
 impl Writer<'_, '_, '_, '_> {
@@ -60,6 +62,7 @@ impl Writer<'_, '_, '_, '_> {
                 if needs_all {
                     return None;
                 }
+                self.whole = false;
                 continue;
             }
             text(if is_first { "(" } else { word }, out);

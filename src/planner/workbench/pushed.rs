@@ -15,6 +15,8 @@ use crate::value::types::ColumnType;
 #[derive(Debug)]
 pub(super) struct Pushed {
     pub parts: Vec<Part>,
+    /// All of the statement's condition, not only what follows from it.
+    pub whole: bool,
     /// Slots whose values decide whether it may be pushed.
     pub checks: Vec<(u16, Check)>,
 }

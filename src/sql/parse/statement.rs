@@ -136,10 +136,7 @@ fn insert(parser: &mut Parser, context: &Context, replace: bool) -> Result<Inser
         }
         on_duplicate = assignments(parser, context)?;
     }
-    let returning = take(parser, "RETURNING");
-    if returning {
-        parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
-    }
+    let returning = returning(parser)?;
     Ok(Insert {
         replace,
         ignore,
@@ -323,10 +320,7 @@ fn delete(parser: &mut Parser, context: &Context) -> Result<Delete> {
     let filter = filter(parser, context)?;
     let order_by = order_by(parser, context)?;
     let limit = limit(parser, context)?;
-    let returning = take(parser, "RETURNING");
-    if returning {
-        parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
-    }
+    let returning = returning(parser)?;
     Ok(Delete { ignore, targets, from, filter, order_by, limit, returning })
 }
 
@@ -377,4 +371,18 @@ fn delete_targets_before(
         return refuse("a list of tables is not ended");
     }
     Ok(Some(targets))
+}
+
+/// RETURNING, whose items name nothing but columns of the statement's table.
+fn returning(parser: &mut Parser) -> Result<bool> {
+    if !take(parser, "RETURNING") {
+        return Ok(false);
+    }
+    let start = parser.get_current_index();
+    parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
+    let asks = |at: usize| matches!(&parser.token_at(at).token, Token::Word(word) if word.keyword == Keyword::SELECT);
+    if (start..=parser.get_current_index()).any(asks) {
+        return refuse("RETURNING with a subquery");
+    }
+    Ok(true)
 }

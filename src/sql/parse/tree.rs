@@ -5,14 +5,14 @@
 
 use sqlparser::ast::{
     self, Distinct, GroupByExpr, GroupByWithModifier, JoinConstraint, JoinOperator, LimitClause,
-    ObjectName, ObjectNamePart, OrderByKind, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetQuantifier, TableFactor,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, ObjectNamePart, OrderByKind, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetQuantifier, TableFactor,
 };
 
 use super::{Context, Unparsed, refuse};
 use crate::sql::analysis::{
-    Body, ColumnName, Cte, Factor, Ident, Item, Join, JoinKind, Limit, OrderItem, Query, Select,
-    SetOperator, TableName, TableRef, TableTree,
+    Body, ColumnName, Cte, Expr, Factor, Ident, Item, Join, JoinKind, Limit, OrderItem, Query,
+    Select, SetOperator, TableName, TableRef, TableTree,
 };
 
 type Result<T> = std::result::Result<T, Unparsed>;
@@ -218,7 +218,22 @@ impl Context<'_> {
             rollup,
             having: select.having.map(|e| self.expression(e)).transpose()?,
             windows: !select.named_window.is_empty(),
+            window_keys: self.window_keys(select.named_window)?,
         })
+    }
+
+    fn window_keys(&self, windows: Vec<NamedWindowDefinition>) -> Result<Vec<Expr>> {
+        let mut keys = vec![];
+        for NamedWindowDefinition(_, window) in windows {
+            let NamedWindowExpr::WindowSpec(spec) = window else { continue };
+            for expr in spec.partition_by {
+                keys.push(self.expression(expr)?);
+            }
+            for item in spec.order_by {
+                keys.push(self.expression(item.expr)?);
+            }
+        }
+        Ok(keys)
     }
 
     fn item(&self, item: SelectItem) -> Result<Item> {

@@ -216,3 +216,8 @@ SELECT d, ts FROM clocked_log ORDER BY n;
 DROP TABLE clocked, clocked_log;
 SET time_zone = DEFAULT;
 SET timestamp = DEFAULT;
+-- The first rows are those of the whole condition: a part of it that is asked of the shards is no reason to take
+-- their first ones.
+UPDATE orders SET note = 'first' WHERE (user_id > 0 AND LENGTH(note) = 99) OR region_id = 3 ORDER BY order_id LIMIT 3;
+SELECT order_id, note FROM orders WHERE note = 'first' ORDER BY order_id;
+UPDATE orders SET note = NULL WHERE (total > 100 AND note LIKE 'zz%') OR region_id = 7 ORDER BY order_id LIMIT 2;

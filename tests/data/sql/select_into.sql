@@ -30,3 +30,8 @@ SELECT /*+ SET_VAR(sql_select_limit = 3) */ user_id FROM users ORDER BY user_id;
 SELECT user_id FROM users ORDER BY user_id;
 SELECT /*+ SET_VAR(sql_select_limit = 5) */ user_id FROM users ORDER BY user_id;
 SELECT /*+ SET_VAR(sql_select_limit = 1) */ level, COUNT(*) FROM users GROUP BY level ORDER BY level;
+-- A FLOAT's text is rounded.
+-- refused: variable_float
+SELECT score INTO @score FROM users ORDER BY user_id DESC LIMIT 1;
+SELECT score * 1e0 INTO @score FROM users ORDER BY user_id DESC LIMIT 1;
+SELECT COUNT(*) FROM users WHERE score = @score AND user_id = 200;

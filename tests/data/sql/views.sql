@@ -87,3 +87,11 @@ DROP VIEW v_joined, v_nested, v_with, v_window;
 DROP VIEW v_limited, v_texts, v_mixed, v_single;
 DROP VIEW IF EXISTS v_plain, v_nested;
 SELECT * FROM v_nested;
+-- Wherever a subquery may stand.
+CREATE VIEW seen_late AS SELECT user_id FROM users WHERE user_id > 5;
+SELECT region_id, SUM(region_id) OVER w FROM regions WINDOW w AS (PARTITION BY (SELECT COUNT(*) FROM seen_late WHERE user_id = region_id)) ORDER BY region_id;
+SELECT COUNT(*) OVER (w ORDER BY region_id) AS c FROM regions WINDOW w AS (PARTITION BY EXISTS (SELECT 1 FROM seen_late WHERE user_id = region_id)) ORDER BY c;
+SELECT order_id, SUM(total) OVER w FROM orders WINDOW w AS (PARTITION BY region_id ORDER BY order_id) ORDER BY order_id LIMIT 7;
+-- refused: statement
+SHOW VARIABLES WHERE Variable_name = 'autocommit' AND (SELECT COUNT(*) FROM seen_late) = 195;
+DROP VIEW seen_late;
