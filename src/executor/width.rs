@@ -5,8 +5,9 @@
 //! value out of a temporary table; as text both are digits. Never: changes a value.
 
 use crate::error::{Error, Result};
+use crate::protocol::execute::put_value;
 use crate::protocol::field::{BinaryForm, FieldType};
-use crate::protocol::reader::Reader;
+use crate::protocol::row::BinaryRow;
 
 /// A column as it comes and as it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,35 +27,17 @@ impl Widths {
     /// # Errors
     /// A row that can't be read; a number that the due width is too small for.
     pub fn convert(&self, row: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let mut reader = Reader::new("binary row", row);
+        let mut values = BinaryRow::new(row, self.0.len())?;
         out.clear();
-        out.push(reader.u8()?);
-        let nulls = reader.take((self.0.len() + 9) / 8)?;
-        out.extend_from_slice(nulls);
-        for (column, width) in self.0.iter().enumerate() {
-            let bit = column + 2;
-            if nulls.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1) {
-                continue;
-            }
-            let rest = reader.peek_rest();
-            match width.from.binary_form() {
-                None => return Err(reader.malformed("has a column of an unknown type")),
-                Some(BinaryForm::Nothing) => {}
-                Some(BinaryForm::Fixed(length)) => reader.skip(usize::from(length))?,
-                Some(BinaryForm::ShortLength) => {
-                    let length = reader.u8()?;
-                    reader.skip(usize::from(length))?;
-                }
-                Some(BinaryForm::Lenenc) => {
-                    reader.lenenc_bytes()?;
-                }
-            }
-            let value = rest.get(..rest.len() - reader.remaining()).unwrap_or_default();
+        // The header and the bits of NULLs are the same.
+        out.extend_from_slice(row.get(..1 + (self.0.len() + 9) / 8).unwrap_or_default());
+        for width in &self.0 {
+            let Some(value) = values.value(width.from)? else { continue };
             match width.to.binary_form() {
                 Some(BinaryForm::Fixed(length)) if width.to != width.from => {
                     width.put(value, usize::from(length), out)?;
                 }
-                _ => out.extend_from_slice(value),
+                _ => put_value(width.from, value, out),
             }
         }
         Ok(())

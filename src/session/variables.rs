@@ -408,7 +408,8 @@ async fn taken_over(
 /// character set: one that set its variable from the same text may be another session's.
 fn literal(bytes: &[u8], charset: &Charset) -> Vec<u8> {
     let (client, collation) = (&*charset.client, &*charset.collation);
-    let own = collation.split('_').next().unwrap_or(client);
+    // MariaDB's uca1400_… stands for several character sets.
+    let own = Collation::by_name(collation).map_or(client, |known| known.charset);
     let plain = bytes.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'\'' && b != b'\\');
     let mut text = match plain {
         true => [b"_", client.as_bytes(), b"'", bytes, b"'"].concat(),
@@ -616,6 +617,7 @@ mod tests {
             ),
             ("latin1", "utf8mb4_bin", "a", "CONVERT(_latin1'a' USING utf8mb4) COLLATE utf8mb4_bin"),
             ("latin1", "binary", "a", "_latin1'a'"),
+            ("utf8mb4", "uca1400_ai_ci", "a", "_utf8mb4'a' COLLATE uca1400_ai_ci"),
         ] {
             let made = literal(text.as_bytes(), &charset(client, collation));
             assert_eq!(String::from_utf8_lossy(&made), written);
