@@ -2,9 +2,10 @@
 //!
 //! Owns: the count, the queues of those who wait, and who is next. Never: holds a connection.
 //!
-//! A permit given back goes to the longest waiter, except that a waiter of the same worker may go
-//! first while the longest one has waited less than [`LOCALITY`]: the connection that comes back
-//! with the permit lives on that worker. A statement that is dropped while it waits leaves no
+//! A permit given back goes to the longest waiter, except that a waiter of the same worker goes first
+//! where it came at most [`LOCALITY`] later: the connection that comes back with the permit lives on
+//! that worker, and each of its packets would wake both. While all workers have their queues, each
+//! serves its own. A statement that is dropped while it waits leaves no
 //! trace; one that is dropped after it was granted gives the permit on.
 
 use std::collections::VecDeque;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-/// How long a waiter of another worker may be passed over for one of the same worker.
-pub const LOCALITY: Duration = Duration::from_millis(5);
+/// How much later a waiter of the same worker may have come than one of another worker that it
+/// passes. Nobody who comes later than that goes first, so none starves.
+pub const LOCALITY: Duration = Duration::from_millis(20);
 
 /// A bounded number of permits.
 #[derive(Clone, Debug)]
@@ -158,8 +160,9 @@ impl Queues {
             .filter_map(|(place, queue)| queue.front().map(|waiter| (waiter.since, place)))
             .min()?;
         let local = worker % self.waiters.len();
-        let near = self.waiters.get(local).is_some_and(|queue| !queue.is_empty());
-        let place = if near && oldest.0.elapsed() < LOCALITY { local } else { oldest.1 };
+        let near = self.waiters.get(local).and_then(VecDeque::front);
+        let soon = near.is_some_and(|near| near.since - oldest.0 < LOCALITY);
+        let place = if soon { local } else { oldest.1 };
         self.waiters.get_mut(place)?.pop_front()
     }
 }

@@ -18,13 +18,13 @@ pub struct Prepared {
 pub struct Statements {
     limit: usize,
     clock: u64,
-    held: HashMap<Box<[u8]>, (Prepared, u64)>,
+    held: HashMap<Box<[u8]>, (Prepared, u64), foldhash::fast::RandomState>,
 }
 
 impl Statements {
     /// At most `limit` handles, at least one.
     pub fn new(limit: usize) -> Self {
-        Statements { limit: limit.max(1), clock: 0, held: HashMap::new() }
+        Statements { limit: limit.max(1), clock: 0, held: HashMap::default() }
     }
 
     pub fn get(&mut self, key: &[u8]) -> Option<Prepared> {

@@ -3,6 +3,8 @@
 //! Owns: the packet's form, the null bitmap and the splitting into raw parameters. Never: decodes a
 //! value ([`crate::protocol::binary_value`] does) or knows which statement an id means.
 
+use smallvec::SmallVec;
+
 use crate::error::Result;
 use crate::protocol::field::{BinaryForm, FieldType};
 use crate::protocol::reader::Reader;
@@ -44,7 +46,7 @@ pub struct Execute<'a> {
 /// The parameters of one execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound<'a> {
-    pub parameters: Vec<Parameter<'a>>,
+    pub parameters: SmallVec<[Parameter<'a>; 4]>,
     /// True where the client sent types with this packet; the statement keeps them for the next.
     pub types_sent: bool,
 }
@@ -72,7 +74,7 @@ impl<'a> Execute<'a> {
         has_long_data: impl Fn(usize) -> bool,
     ) -> Result<Bound<'a>> {
         if count == 0 {
-            return Ok(Bound { parameters: Vec::new(), types_sent: false });
+            return Ok(Bound { parameters: SmallVec::new(), types_sent: false });
         }
         let mut reader = Reader::new("COM_STMT_EXECUTE", self.body);
         let nulls = reader.take(count.div_ceil(8))?;
@@ -82,7 +84,7 @@ impl<'a> Execute<'a> {
             "COM_STMT_EXECUTE",
             if types_sent { reader.take(count.saturating_mul(2))? } else { b"" },
         );
-        let mut parameters = Vec::with_capacity(count);
+        let mut parameters = SmallVec::with_capacity(count);
         for index in 0..count {
             let kind = if types_sent {
                 let field_type = FieldType(types.u8()?);

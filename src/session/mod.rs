@@ -8,6 +8,7 @@
 //! text through [`query`], which plans it and hands it to [`forward`] and its siblings.
 
 pub mod client_xa;
+mod cursor;
 pub mod diagnostics;
 pub mod dispatch;
 mod drop_each;

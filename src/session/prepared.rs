@@ -1,25 +1,23 @@
 //! Prepared statements of the binary protocol.
 //!
-//! Owns: the session's statements with their ids, bound types, long data and cursors, and how an
-//! execution reaches a backend. Never: keeps a backend's handle (each connection does, by text).
+//! Owns: the session's statements with their ids, bound types and long data, and how an execution
+//! reaches a backend. Never: keeps a backend's handle (each connection does, by text), or fetches
+//! from a cursor (`session::cursor`).
 //!
 //! A statement is prepared on a backend to learn its columns, and again wherever an execution goes
 //! that has no handle yet. Where the text must be cut up for each execution, the values are written
 //! into it ([`PreparedForm::Text`]).
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backend::counters::Pin;
+use smallvec::SmallVec;
+
 use crate::backend::pool::Lent;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
-use crate::executor::insert_id::InsertId;
-use crate::executor::pass::{self, Broken, Terms};
 use crate::executor::rename::Names;
-use crate::name::GroupId;
 use crate::planner::bind::Binding;
 use crate::planner::fill::{Filled, Origin};
 use crate::planner::lookup::Within;
@@ -28,14 +26,16 @@ use crate::planner::splice::Form;
 use crate::planner::{Action, Plan};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
-use crate::protocol::command;
 use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
-use crate::protocol::execute::{Execute, Parameter, ParameterType, ParameterValue, write_execute};
+use crate::protocol::execute::{
+    Bound, Execute, Parameter, ParameterType, ParameterValue, write_execute,
+};
 use crate::protocol::field::FieldType;
 use crate::protocol::response::PrepareOk;
-use crate::protocol::status::StatusFlags;
-use crate::session::forward::{Failure, Job, Payload, watched};
+use crate::session::Session;
+use crate::session::cursor::Cursor;
+use crate::session::forward::{Failure, Job, Payload};
 use crate::session::lend::Purpose;
 use crate::session::look_back;
 use crate::session::prepared_under::Under;
@@ -43,7 +43,7 @@ use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
 use crate::session::record;
 use crate::session::reply::text_column;
 use crate::session::system::Folded;
-use crate::session::{End, Session};
+use crate::sql::lex::Dialect;
 use crate::sql::template::Lexed;
 use crate::value::Value;
 
@@ -53,32 +53,62 @@ const BIGINT: ParameterType = ParameterType { field_type: FieldType(8), unsigned
 /// Command byte and statement id.
 const EXECUTE_HEAD: usize = 5;
 
+/// The longest text, in bytes, that is kept taken apart.
+const KEPT_LEXED: usize = 4 << 10;
+
+/// The largest buffer, in bytes, that an execution leaves to the next one.
+const KEPT_BUFFER: usize = 4 << 10;
+
+/// What a handle's key holds beside the text, in bytes, as a rule.
+const HANDLE_KEY_REST: usize = 192;
+
 /// A client's prepared statement.
 #[derive(Debug)]
 pub(crate) struct Statement {
     sql: Arc<[u8]>,
     under: Under,
+    /// The text taken apart: an execution doesn't read it again.
+    lexed: Option<Box<Read>>,
     /// As the client bound them last; an execution may leave them out.
     types: Vec<ParameterType>,
     /// What COM_STMT_SEND_LONG_DATA brought, by parameter.
     long_data: HashMap<u16, Vec<u8>>,
     /// An error of COM_STMT_SEND_LONG_DATA, which has no answer of its own.
     refused: Option<Error>,
-    cursor: Option<Cursor>,
+    pub(super) cursor: Option<Cursor>,
 }
 
-/// An open cursor: a handle on a connection that the session holds.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
-    group: GroupId,
-    handle: u32,
+/// A text taken apart, and the dialect that it was read in.
+#[derive(Debug)]
+struct Read {
+    dialect: Dialect,
+    lexed: Lexed,
+}
+
+/// Texts that an execution writes.
+#[derive(Debug, Default)]
+struct Buffers {
+    rendered: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// One execution on one target.
+struct Execution<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    plan: &'a Plan,
+    target: &'a Target,
+    binding: &'a Binding<'a>,
+    parameters: &'a [Parameter<'a>],
+    cursor: u8,
 }
 
 /// The statements of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
+    buffers: Buffers,
     next: u32,
-    held: HashMap<u32, Statement>,
+    /// Boxed, for each execution takes its statement out and puts it back.
+    pub(super) held: HashMap<u32, Box<Statement>, foldhash::fast::RandomState>,
     long_data: usize,
 }
 
@@ -122,7 +152,7 @@ impl Session {
             )
         })?;
         let under = self.under();
-        let id = self.prepared.put(sql, under);
+        let id = self.prepared.put(sql, under, Read { dialect: self.dialect, lexed });
         let ok = PrepareOk { statement: id, columns, parameters, warnings: 0 };
         self.stream.write_with(|out| ok.write(out));
         let (of_parameters, of_columns) =
@@ -239,15 +269,29 @@ impl Session {
         }
         let sql = statement.sql.clone();
         let away = self.enter_prepared(&statement.under, &sql)?;
-        let mut lexed = self.lexed.take().unwrap_or_default();
-        let lex = self.ctx.lexer.lex(&sql, &self.dialect, &mut lexed);
-        let outcome = match lex {
-            Ok(()) => self.run_lexed(statement, execute, &sql, &lexed).await,
+        let outcome = match self.read_of(statement, &sql) {
+            Ok(read) => {
+                let outcome = self.run_lexed(statement, execute, &sql, &read.lexed).await;
+                if sql.len() <= KEPT_LEXED {
+                    statement.lexed = Some(read);
+                }
+                outcome
+            }
             Err(error) => Err(error.into()),
         };
-        self.lexed = Some(lexed);
         self.leave_prepared(away);
         outcome
+    }
+
+    /// The statement taken apart: as it was kept, or anew where the session's dialect is another by now.
+    fn read_of(&self, statement: &mut Statement, sql: &[u8]) -> Result<Box<Read>> {
+        if let Some(read) = statement.lexed.take_if(|read| read.dialect == self.dialect) {
+            return Ok(read);
+        }
+        let mut lexed = Lexed::new();
+        self.ctx.lexer.lex(sql, &self.dialect, &mut lexed)?;
+        lexed.settle();
+        Ok(Box::new(Read { dialect: self.dialect, lexed }))
     }
 
     async fn run_lexed(
@@ -261,17 +305,19 @@ impl Session {
         let long = |index: usize| {
             u16::try_from(index).is_ok_and(|index| statement.long_data.contains_key(&index))
         };
-        let bound = execute.parameters(count, &statement.types, long)?;
-        let raw: Vec<Parameter<'_>> = bound
-            .parameters
-            .iter()
-            .enumerate()
-            .map(|(index, parameter)| statement.with_long_data(index, *parameter))
-            .collect();
-        let types: Vec<ParameterType> = raw.iter().map(|parameter| parameter.kind).collect();
+        let Bound { parameters: mut raw, types_sent } =
+            execute.parameters(count, &statement.types, long)?;
+        if types_sent {
+            statement.types.clear();
+            statement.types.extend(raw.iter().map(|parameter| parameter.kind));
+        }
+        if !statement.long_data.is_empty() {
+            for (index, parameter) in raw.iter_mut().enumerate() {
+                *parameter = statement.with_long_data(index, *parameter);
+            }
+        }
         let run = self.run_bound(sql, lexed, &raw, execute.cursor).await;
         drop(raw);
-        statement.types = types;
         statement.cursor = None;
         let (outcome, cursor) = run?;
         statement.cursor = cursor;
@@ -286,8 +332,8 @@ impl Session {
         raw: &[Parameter<'_>],
         cursor: u8,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
-        let values =
-            raw.iter().map(|parameter| self.value(parameter)).collect::<Result<Vec<_>>>()?;
+        let values: SmallVec<[Value; 4]> =
+            raw.iter().map(|parameter| self.value(parameter)).collect::<Result<_>>()?;
         let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
@@ -387,8 +433,20 @@ impl Session {
         parameters: &[Parameter<'_>],
         cursor: u8,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
-        let mut rendered = Vec::new();
-        let mut text = match plan.render(target, binding, Form::Prepared, &mut rendered)? {
+        let mut buffers = std::mem::take(&mut self.prepared.buffers);
+        let run = Execution { snapshot, plan, target, binding, parameters, cursor };
+        let passed = self.pass_execution(&run, &mut buffers).await;
+        self.prepared.keep(buffers);
+        passed
+    }
+
+    async fn pass_execution(
+        &mut self,
+        run: &Execution<'_>,
+        Buffers { rendered, key }: &mut Buffers,
+    ) -> Result<(Outcome, Option<Cursor>), Failure> {
+        let (plan, target, binding) = (run.plan, run.target, run.binding);
+        let mut text = match plan.render(target, binding, Form::Prepared, rendered)? {
             Rendered::AsIs => binding.sql,
             Rendered::Written => rendered.as_slice(),
         };
@@ -404,7 +462,7 @@ impl Session {
         self.last.begin();
         let names = plan.renamings(target);
         let job = Job {
-            snapshot,
+            snapshot: run.snapshot,
             facts: &plan.facts,
             target,
             names: &names,
@@ -412,9 +470,9 @@ impl Session {
             local_infile: None,
             written: Some(binding),
         };
-        let types: Vec<ParameterType> = parameters.iter().map(|parameter| parameter.kind).collect();
-        let key = self.handle_key(text, &types);
-        let payload = Payload::Execute { key: &key, sql: text, parameters, cursor };
+        self.write_handle_key(text, run.parameters.iter().map(|parameter| parameter.kind), key);
+        let (parameters, cursor) = (run.parameters, run.cursor);
+        let payload = Payload::Execute { key, sql: text, parameters, cursor };
         let summary = self.forward(&job, payload).await?;
         let open = summary.cursor.map(|handle| Cursor { group: target.group, handle });
         let outcome = if summary.error.is_some() { Outcome::Failed } else { Outcome::Good };
@@ -424,18 +482,29 @@ impl Session {
     /// What a backend's handle depends on (mysql-traps 14): the text, the modes and charset that it
     /// is read in, and the types bound to it.
     pub(super) fn handle_key(&self, text: &[u8], types: &[ParameterType]) -> Vec<u8> {
-        let mut key = text.to_vec();
-        key.push(0);
-        key.extend(types.iter().flat_map(|kind| [kind.field_type.0, u8::from(kind.unsigned)]));
-        key.push(0);
-        key.extend_from_slice(self.state.variable("sql_mode").unwrap_or_default());
-        key.push(0);
-        key.extend_from_slice(self.state.charset().collation.as_bytes());
-        key.push(0);
-        key.extend_from_slice(self.state.charset().client.as_bytes());
-        key.push(0);
-        key.extend_from_slice(self.schema.as_ref().map_or("", |schema| schema.as_str()).as_bytes());
+        let mut key = Vec::with_capacity(text.len() + HANDLE_KEY_REST);
+        self.write_handle_key(text, types.iter().copied(), &mut key);
         key
+    }
+
+    fn write_handle_key(
+        &self,
+        text: &[u8],
+        types: impl Iterator<Item = ParameterType>,
+        key: &mut Vec<u8>,
+    ) {
+        let charset = self.state.charset();
+        let schema = self.schema.as_ref().map_or("", |schema| schema.as_str());
+        key.extend_from_slice(text);
+        key.push(0);
+        key.extend(types.flat_map(|kind| [kind.field_type.0, u8::from(kind.unsigned)]));
+        let mode = self.state.variable("sql_mode").unwrap_or_default();
+        let rest: [&[u8]; 4] =
+            [mode, charset.collation.as_bytes(), charset.client.as_bytes(), schema.as_bytes()];
+        for part in rest {
+            key.push(0);
+            key.extend_from_slice(part);
+        }
     }
 
     fn value(&self, parameter: &Parameter<'_>) -> Result<Value> {
@@ -490,120 +559,41 @@ impl Session {
     pub(super) fn forget_statements(&mut self) {
         self.prepared = Statements::default();
     }
-
-    /// COM_STMT_FETCH: rows of an open cursor.
-    pub(super) async fn fetch(&mut self, id: u32, count: u32) -> Result<(), Failure> {
-        let Some(statement) = self.prepared.held.get(&id) else {
-            return Err(error_code::unknown_statement(id, "mysqld_stmt_fetch").into());
-        };
-        let no_cursor = || {
-            Error::new(
-                crate::error::Fault::Client,
-                1421,
-                b"HY000",
-                "",
-                format!("The statement ({id}) has no open cursor."),
-            )
-        };
-        let cursor = statement.cursor.ok_or_else(no_cursor)?;
-        let snapshot = self.snapshot();
-        let Some(lent) = self.held.take(cursor.group) else { return Err(no_cursor().into()) };
-        let ended = self.fetch_rows(&snapshot, cursor.group, lent, cursor.handle, count).await?;
-        if ended && let Some(statement) = self.prepared.held.get_mut(&id) {
-            statement.cursor = None;
-        }
-        Ok(())
-    }
-
-    /// True where the cursor has given its last row.
-    async fn fetch_rows(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        group: GroupId,
-        mut lent: Lent,
-        handle: u32,
-        count: u32,
-    ) -> Result<bool, Failure> {
-        lent.begin(|out| command::write_fetch(handle, count, out));
-        lent.flush().await?;
-        self.running.add(lent.kill_handle());
-        let running = self.running.clone();
-        let terms = Terms {
-            client: self.capabilities,
-            backend: lent.capabilities,
-            names: Names(&[]),
-            more: false,
-            local_infile: None,
-            status: self.mode_flags(),
-            hidden: StatusFlags::default(),
-            pass_session_state: false,
-            insert_id: InsertId::Servers,
-            binary: true,
-            cursor: false,
-            running: &running,
-        };
-        let outcome = {
-            let relay = pin!(pass::relay_fetch(&mut self.stream, &mut lent.stream, &terms));
-            watched(relay, &self.registration, &running, None).await
-        };
-        self.running.end();
-        let summary = match outcome {
-            Ok(Ok(summary)) => summary,
-            Ok(Err(Broken::BackendBefore(error))) => {
-                return Err(Error { fatal: false, ..error }.into());
-            }
-            Ok(Err(broken)) => {
-                return Err(Failure::Session(End::Error(broken.error().clone().fatal())));
-            }
-            Err(stop) => return Err(Failure::Session(End::Stopped(stop))),
-        };
-        match &summary.error {
-            Some(error) => lent.ended_in_error(error),
-            None => lent.ended(summary.status),
-        }
-        let ended = summary.error.is_some() || summary.status.contains(StatusFlags::LAST_ROW_SENT);
-        if ended {
-            lent.unpin(Pin::Cursor);
-        }
-        self.settle(group, lent, snapshot).await;
-        Ok(ended)
-    }
-
-    async fn close_cursor(&mut self, statement: &mut Statement) {
-        let Some(cursor) = statement.cursor.take() else { return };
-        let snapshot = self.snapshot();
-        let Some(mut lent) = self.held.take(cursor.group) else { return };
-        if lent.reset_statement(cursor.handle).await.is_err() {
-            lent.condemn();
-        }
-        let others = self
-            .prepared
-            .held
-            .values()
-            .any(|other| other.cursor.is_some_and(|other| other.group == cursor.group));
-        if !others {
-            lent.unpin(Pin::Cursor);
-        }
-        self.settle(cursor.group, lent, &snapshot).await;
-    }
 }
 
 impl Statements {
-    fn put(&mut self, sql: &[u8], under: Under) -> u32 {
+    /// Takes the buffers of an execution back, for the next one, where they are not large.
+    fn keep(&mut self, mut buffers: Buffers) {
+        for buffer in [&mut buffers.rendered, &mut buffers.key] {
+            buffer.clear();
+            if buffer.capacity() > KEPT_BUFFER {
+                *buffer = Vec::new();
+            }
+        }
+        self.buffers = buffers;
+    }
+
+    fn put(&mut self, sql: &[u8], under: Under, mut read: Read) -> u32 {
         loop {
             self.next = self.next.wrapping_add(1).max(1);
             if !self.held.contains_key(&self.next) {
                 break;
             }
         }
-        let statement = Statement {
+        // Of a long text it would hold several times the text's own memory.
+        let lexed = (sql.len() <= KEPT_LEXED).then(|| {
+            read.lexed.settle();
+            Box::new(read)
+        });
+        let statement = Box::new(Statement {
             sql: Arc::from(sql),
             under,
+            lexed,
             types: Vec::new(),
             long_data: HashMap::new(),
             refused: None,
             cursor: None,
-        };
+        });
         self.held.insert(self.next, statement);
         self.next
     }

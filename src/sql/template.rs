@@ -122,6 +122,16 @@ impl Lexed {
         }
     }
 
+    /// Gives back what only the walk needed, for one that is kept.
+    pub fn settle(&mut self) {
+        self.scratch = Scratch::default();
+        self.template.shrink_to_fit();
+        self.slots.shrink_to_fit();
+        self.items.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        self.shapes.shrink_to_fit();
+    }
+
     fn clear(&mut self) {
         self.template.clear();
         self.slots.clear();

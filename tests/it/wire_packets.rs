@@ -447,7 +447,7 @@ fn executions() {
     assert_eq!((execute.statement, execute.cursor, execute.iterations), (9, 1, 1));
     let bound = execute.parameters(5, &[], |index| index == 4).unwrap();
     assert!(bound.types_sent);
-    assert_eq!(bound.parameters, parameters);
+    assert_eq!(bound.parameters[..], parameters);
     // The next run sends no types: those of the last one hold.
     let mut again = payload[..11].to_vec();
     again.push(0);
@@ -455,7 +455,7 @@ fn executions() {
     let kinds: Vec<_> = parameters.iter().map(|parameter| parameter.kind).collect();
     let bound = Execute::parse(&again).unwrap().parameters(5, &kinds, |index| index == 4).unwrap();
     assert!(!bound.types_sent);
-    assert_eq!(bound.parameters, parameters);
+    assert_eq!(bound.parameters[..], parameters);
     assert!(Execute::parse(&again).unwrap().parameters(5, &[], |_| false).is_err());
     // Unknown types, a bitmap that isn't there, values that are cut.
     let mut wrong = payload.clone();
@@ -467,7 +467,7 @@ fn executions() {
         assert!(cut.parameters(65_535, &[], |_| false).is_err());
     }
     assert_eq!(
-        Execute::parse(&payload[..10]).unwrap().parameters(0, &[], |_| false).unwrap().parameters,
+        Execute::parse(&payload[..10]).unwrap().parameters(0, &[], |_| false).unwrap().parameters[..],
         []
     );
 }

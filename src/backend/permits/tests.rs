@@ -85,9 +85,14 @@ async fn the_same_worker_goes_first_but_nobody_starves() {
     assert!(poll_once(&mut near).await.is_none());
     drop(held);
     let held = poll_once(&mut near).await.expect("the same worker is next").unwrap();
+    // However long both wait: only who came much later is behind.
     let mut near = Box::pin(permits.acquire(0, soon()));
     assert!(poll_once(&mut near).await.is_none());
     tokio::time::advance(LOCALITY * 2).await;
+    drop(held);
+    let held = poll_once(&mut near).await.expect("it came 1 ms later").unwrap();
+    let mut near = Box::pin(permits.acquire(0, soon()));
+    assert!(poll_once(&mut near).await.is_none());
     drop(held);
     assert!(poll_once(&mut near).await.is_none());
     assert!(poll_once(&mut far).await.is_some(), "the longest waiter is next");
