@@ -158,6 +158,7 @@ fn run() -> Result<(), String> {
         true => memory::measure(&stage)?,
         false => Vec::new(),
     };
+    stage.end()?;
     report::print_figures(&memory);
     report::write_json(&results, &memory, [ids, commits, over_shards].concat())
 }

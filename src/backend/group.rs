@@ -190,6 +190,12 @@ impl Group {
                 outcome => return outcome,
             }
         }
+        // Boxed, as what is rare and large.
+        Box::pin(self.lend_any(ask)).await
+    }
+
+    /// Goes through the nodes, best first, and waits for one that can answer.
+    async fn lend_any(&self, ask: &Ask<'_>) -> Result<Lent> {
         let start = Instant::now();
         let until = ask.deadline.min(start + self.spec.hold);
         let mut changes = self.changes.subscribe();

@@ -8,14 +8,12 @@
 //! at any await can't return a half-read connection.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use futures_util::FutureExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::choose::Role;
@@ -87,6 +85,8 @@ impl managed::Manager for Manager {
     async fn create(&self) -> Result<Box<Connection>, Refused> {
         let Some(ticket) = self.node.ticket() else { return Err(Refused::Full) };
         self.node.may_dial().map_err(Refused::Failed)?;
+        // A lend that takes only what is idle gives up here, before a server has seen anything of it.
+        tokio::task::yield_now().await;
         // Boxed: rare, and otherwise every idle session would hold room for a login.
         match Box::pin(login::open(ticket, self.found_rows)).await {
             Ok(connection) => {
@@ -110,11 +110,6 @@ impl managed::Manager for Manager {
     ) -> RecycleResult<Refused> {
         let limits = &self.node.spec.limits;
         let now = Instant::now();
-        if now - connection.idle_since() >= LONG_IDLE {
-            // The runtime looks at its sockets before it comes back here, so that a close that
-            // has arrived is known.
-            tokio::task::yield_now().await;
-        }
         let reason = if now - connection.opened() >= limits.lifetime {
             Closed::Lifetime
         } else if now - connection.idle_since() >= limits.idle {
@@ -195,6 +190,29 @@ impl Pool {
     /// Out of time or the queue is full (1040); the node can't be reached; the server refuses the
     /// state (its own error). Each names group, node and reason.
     pub async fn lend(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Lent> {
+        if let Some(lent) = self.lend_now(ask) {
+            return Ok(lent);
+        }
+        // Boxed: rare, and otherwise every statement's future would hold room for it.
+        Box::pin(self.lend_late(ask)).await
+    }
+
+    /// What nearly all statements meet: a permit is free, and an idle connection of this worker stands
+    /// in the asked state.
+    fn lend_now(self: &Arc<Self>, ask: &Ask<'_>) -> Option<Lent> {
+        let permit = self.permits.try_acquire(ask.worker)?;
+        let object = get(self.pool(ask.worker, ask.found_rows)).now_or_never()?.ok()?;
+        // Who was idle for long is looked at with more care.
+        let recently = ask.asked.saturating_duration_since(object.idle_since()) < LONG_IDLE;
+        if !recently || !object.applied().satisfies(ask.state) {
+            return None;
+        }
+        let mut lent = Lent { object: Some(object), permit: Some(permit), pool: self.clone() };
+        lent.lent();
+        Some(lent)
+    }
+
+    async fn lend_late(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Lent> {
         let permit = match self.permits.try_acquire(ask.worker) {
             Some(permit) => permit,
             None => Box::pin(self.wait(ask)).await?,
@@ -261,15 +279,16 @@ impl Pool {
     /// but for moments in which one is on its way back.
     async fn search(&self, ask: &Ask<'_>) -> Result<Object<Manager>> {
         let own = self.pool(ask.worker, ask.found_rows);
+        // What the server said when it had no room.
+        let mut full: Option<Error> = None;
+        let late = |full: Option<Error>| match full {
+            Some(error) => fault::server_full(&self.node, &error.message, ask.asked.elapsed()),
+            None => self.late(ask, ask.asked.elapsed()),
+        };
         loop {
-            let mut taking = pin!(take(own));
-            // An idle connection is there at once: no timer is made for it.
-            let outcome = match poll_once(taking.as_mut()).await {
-                Some(outcome) => outcome,
-                None => match timeout_at(ask.deadline, taking).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => return Err(self.late(ask, ask.asked.elapsed())),
-                },
+            let outcome = match timeout_at(ask.deadline, take(own)).await {
+                Ok(outcome) => outcome,
+                Err(_) => return Err(late(full)),
             };
             match outcome {
                 Ok(object) if object.applied().satisfies(ask.state) => return Ok(object),
@@ -278,12 +297,9 @@ impl Pool {
                     if let Some(object) = Box::pin(self.borrow(ask)).await {
                         return Ok(object);
                     }
+                    full = Some(error);
                     if Instant::now() + FULL_PAUSE >= ask.deadline {
-                        return Err(fault::server_full(
-                            &self.node,
-                            &error.message,
-                            ask.asked.elapsed(),
-                        ));
+                        return Err(late(full));
                     }
                     tokio::time::sleep(FULL_PAUSE).await;
                 }
@@ -415,19 +431,26 @@ impl Pool {
     }
 }
 
-/// An idle connection, or a new one; never waits for one to come back.
-/// What a future has ready at once; `None` where it waits.
-async fn poll_once<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    poll_fn(|context| {
-        Poll::Ready(match work.as_mut().poll(context) {
-            Poll::Ready(done) => Some(done),
-            Poll::Pending => None,
-        })
-    })
-    .await
+/// An idle connection, or a new one; never waits for one to come back. One that was idle for long is
+/// looked at first.
+async fn take(pool: &managed::Pool<Manager>) -> Result<Object<Manager>, Refused> {
+    loop {
+        let mut object = get(pool).await?;
+        if object.idle_since().elapsed() < LONG_IDLE {
+            return Ok(object);
+        }
+        // The runtime looks at its sockets before it comes back here, so that a close that has arrived
+        // is known.
+        tokio::task::yield_now().await;
+        if object.is_alive() {
+            return Ok(object);
+        }
+        Object::take(object).close_for(Closed::ByServer);
+    }
 }
 
-async fn take(pool: &managed::Pool<Manager>) -> Result<Object<Manager>, Refused> {
+/// As [`take`], without the look. Where an idle connection is there, it is had at once.
+async fn get(pool: &managed::Pool<Manager>) -> Result<Object<Manager>, Refused> {
     let timeouts = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
     match pool.timeout_get(&timeouts).await {
         Ok(object) => Ok(object),

@@ -628,6 +628,6 @@ pub(super) async fn handle(lent: &mut Lent, key: &[u8], sql: &[u8]) -> Result<u3
     if let Some(prepared) = lent.prepared(key) {
         return Ok(prepared.id);
     }
-    let (prepared, _) = lent.prepare(key, sql, false).await?;
+    let (prepared, _) = Box::pin(lent.prepare(key, sql, false)).await?;
     Ok(prepared.id)
 }

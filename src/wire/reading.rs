@@ -331,10 +331,13 @@ impl Stream {
     /// One read into the buffer, waiting for bytes. 0: the peer closed. Cancel-safe.
     pub async fn fill(&mut self) -> Result<usize> {
         self.drop_lent();
+        // Boxed, both: every wait for a packet would hold room for them.
         if self.compression.is_some() {
-            return self.fill_compressed().await;
+            return Box::pin(self.fill_compressed()).await;
         }
-        self.make_room().await?;
+        if let Some(growth) = self.make_room() {
+            Box::pin(self.grow(growth)).await?;
+        }
         let room = self.read.capacity() - self.read.len();
         let count = self.transport.read_buf(&mut self.read).await;
         let count = self.received(count)?;
@@ -385,42 +388,48 @@ impl Stream {
         if self.read.capacity() - self.read.len() >= growth {
             return Ok(());
         }
-        let growth = growth.max(self.appetite);
-        self.reserve_for(growth).await?;
+        self.grow(growth.max(self.appetite)).await
+    }
+
+    /// Grows the read buffer; what it takes up beyond what it does is reserved first.
+    async fn grow(&mut self, growth: usize) -> Result<()> {
+        let counted = self.counted(growth);
+        if let Some(budget) = &self.budget
+            && counted > 0
+        {
+            self.reserved.push(budget.reserve_within(counted as u64, BUDGET_PATIENCE).await?);
+        }
         self.read.reserve_exact(growth);
         Ok(())
     }
 
-    /// Reserves what the read buffer will take up beyond what it does.
-    async fn reserve_for(&mut self, growth: usize) -> Result<()> {
-        let length = self.read.len();
+    /// How many bytes of a growth count against the process's budget.
+    fn counted(&self, growth: usize) -> usize {
         let uncounted = self.read.capacity().max(UNCOUNTED);
-        if let Some(budget) = &self.budget
-            && length + growth > uncounted
-        {
-            let bytes = (length + growth - uncounted) as u64;
-            self.reserved.push(budget.reserve_within(bytes, BUDGET_PATIENCE).await?);
-        }
-        Ok(())
+        (self.read.len() + growth).saturating_sub(uncounted)
     }
 
     /// Makes room for a read: moves what is unread to the front, and grows by no more than what has
     /// arrived (and by less where less is missing). What a long packet needs comes out of the
     /// process's budget; while that is used up, nothing is read.
-    async fn make_room(&mut self) -> Result<()> {
+    ///
+    /// A growth that the budget counts is answered, and left to [`Stream::grow`].
+    fn make_room(&mut self) -> Option<usize> {
         if self.read.capacity() - self.read.len() >= self.appetite / 2 {
-            return Ok(());
+            return None;
         }
         self.read.drain(..self.start);
         self.start = 0;
         let length = self.read.len();
         if self.read.capacity() - length >= self.appetite / 2 {
-            return Ok(());
+            return None;
         }
         let growth = length.min(self.missing()).max(self.appetite);
-        self.reserve_for(growth).await?;
+        if self.budget.is_some() && self.counted(growth) > 0 {
+            return Some(growth);
+        }
         self.read.reserve_exact(growth);
-        Ok(())
+        None
     }
 
     /// Bytes that the chunk at the front lacks, as its header says.
