@@ -98,7 +98,7 @@ fn with_workbench(
     };
     if let Some(reason) = reason
         && !draft.explains
-        && (functions(&draft, parsed).is_ok() || only_counts(&draft, parsed))
+        && (functions(&draft, parsed).is_ok() || only_together(&draft, parsed))
     {
         let bench = workbench::plan(&draft, &mut survey, parsed.locking, reason)?;
         tables.bench = bench.map(Box::new);
@@ -442,11 +442,14 @@ fn holds_shards(survey: &Survey, block: usize) -> bool {
         .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)))
 }
 
-/// One server counts SQL_CALC_FOUND_ROWS for all shards, and the rows that a hint leaves.
-fn only_counts(draft: &Draft, parsed: &Parsed) -> bool {
+/// One server counts SQL_CALC_FOUND_ROWS for all shards, and the rows that a hint leaves, and sets the
+/// variables of INTO.
+fn only_together(draft: &Draft, parsed: &Parsed) -> bool {
     let traits = draft.traits;
-    let writes = parsed.into || traits.into_file || traits.into_variable || traits.assigns_variable;
-    (parsed.calc_found_rows || traits.hinted_limit)
+    let into = traits.into_variable && !traits.into_file;
+    let writes = (parsed.into || traits.into_file) && !into || traits.assigns_variable;
+    let counts = parsed.calc_found_rows && !into;
+    (counts || traits.hinted_limit || into && !parsed.calc_found_rows)
         && !(writes || traits.user_lock || traits.sets_last_insert_id || traits.sequence)
 }
 

@@ -10,7 +10,7 @@ use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
 use crate::session::Session;
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
-use crate::session::own::rows;
+use crate::session::own::{Rows, rows};
 use crate::session::reply::{Kind, Table};
 
 /// What is asked for.
@@ -31,6 +31,11 @@ impl Session {
                 return;
             }
         };
+        self.note_warnings(found, names);
+    }
+
+    /// Takes over rows of SHOW WARNINGS.
+    pub(super) fn note_warnings(&mut self, found: Rows, names: &[Renaming]) {
         for row in found.rows.into_iter().take(MAX_DIAGNOSTICS) {
             let text = |place: usize| {
                 let value = row.get(place).and_then(|value| value.as_deref()).unwrap_or_default();

@@ -32,7 +32,7 @@ use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::variables::user_values;
+use crate::session::user_values::user_values;
 use crate::session::workbench::bench::Deadline;
 use crate::session::workbench::change::read_only;
 use crate::session::{End, Session};

@@ -41,6 +41,7 @@ mod show_objects;
 pub mod sql_prepared;
 mod system;
 pub mod transact;
+mod user_values;
 pub mod variables;
 mod views;
 mod workbench;

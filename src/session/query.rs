@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::context::Snapshot;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::executor::pass::Summary;
 use crate::observe::sessions::{Stop, Target as KillTarget, Watch};
 use crate::planner::Plan;
@@ -25,6 +25,7 @@ use crate::session::index::Led;
 use crate::session::lend::Purpose;
 use crate::session::reply::{Kind, Table};
 use crate::session::system::Folded;
+use crate::session::workbench::into::only_takes_row;
 use crate::session::{End, Session};
 use crate::session::{look_back, record};
 use crate::sql::classify::{self, Classified, StatementKind};
@@ -32,7 +33,6 @@ use crate::sql::lex::{self, ServerKind};
 use crate::sql::load;
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
-use crate::sql::traits::Traits;
 use crate::value::Value;
 
 /// How a statement came, and what follows it.
@@ -207,6 +207,9 @@ impl Session {
             route if plan.keeps && route.is_placed() => {
                 Box::pin(self.insert_with_entries(snapshot, plan, route, &binding, manner)).await
             }
+            Route::Forward(target) if plan.traits.into_variable && only_takes_row(plan) => {
+                Box::pin(self.into_at(plan, &target, &binding, manner)).await
+            }
             Route::Forward(target) => self.pass(snapshot, plan, &target, &binding, manner).await,
             Route::Scatter { targets, gather } => {
                 Box::pin(self.scatter_whole(snapshot, plan, targets, gather, &binding, manner))
@@ -236,9 +239,6 @@ impl Session {
         let (sql, lexed) = (binding.sql, binding.lexed);
         match error.code {
             NOT_UNDERSTOOD => Err(self.syntax_error(snapshot, sql, lexed, error).await.into()),
-            _ if error.fault == Fault::Refused && takes_row(&plan.traits) => {
-                self.select_into(binding, error, manner).await
-            }
             TABLES_APART => self.drop_each(snapshot, plan, sql, lexed, manner).await,
             _ => Err(error.into()),
         }
@@ -574,10 +574,4 @@ const KEPT_TEXT: usize = 4 << 10;
 /// number of values, 1146 no such table.
 fn is_stale(errno: u16) -> bool {
     matches!(errno, 1054 | 1136 | 1146)
-}
-
-/// Whether a SELECT's row goes into user variables, and nothing else is done with it.
-fn takes_row(traits: &Traits) -> bool {
-    let more = traits.assigns_variable || traits.locking_read || traits.into_file;
-    traits.into_variable && !more
 }

@@ -16,6 +16,7 @@ use crate::session::look_back;
 use crate::session::own;
 use crate::session::prepared_under::Under;
 use crate::session::query::{Manner, Outcome};
+use crate::session::user_values::{quoted, user_values};
 use crate::session::variables;
 use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::lex::{self, Dialect};
@@ -209,19 +210,26 @@ impl Session {
             question.extend_from_slice(if place > 0 { b", " } else { b"" });
             question.extend_from_slice(sql.get(range.clone()).unwrap_or_default());
         }
+        let names: Vec<String> = (0..ranges.len()).map(|place| format!("weir {place}")).collect();
+        let list: Vec<String> = names.iter().map(|name| quoted(name)).collect();
         question.extend_from_slice(own::ONE_ROW);
+        question.extend_from_slice(format!(" INTO {}", list.join(", ")).as_bytes());
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let stored = variables::calls_stored(&tokens, sql);
         let purpose = Purpose { transactional: stored, writes: stored, ..Purpose::OWN };
         let mut lent = self.lend(&snapshot, &target, purpose).await?;
-        let found = match lent.send_lead().await {
-            Ok(()) => own::rows(&mut lent, &question).await,
-            Err(error) => Err(error),
-        };
-        self.settle(target.group, lent, &snapshot).await;
-        let names: Vec<String> = (0..ranges.len()).map(|place| format!("weir {place}")).collect();
         let mut scratch = self.state.clone();
-        variables::take_values(&found?, &names, &mut scratch)?;
+        let asked = async {
+            lent.send_lead().await?;
+            lent.simple(&question).await?;
+            user_values(&mut lent, &names, &mut scratch).await
+        };
+        let asked = asked.await;
+        for name in &names {
+            lent.doubt_user_variable(name);
+        }
+        self.settle(target.group, lent, &snapshot).await;
+        asked?;
         let value = |name: &String| match scratch.user_variable(name) {
             None => Ok(Value::Null),
             Some(text) => value_of(text, self.charset_class, &self.dialect)

@@ -41,6 +41,7 @@ use crate::session::lend::Purpose;
 use crate::session::own::{MAX_ROWS, rows, rows_within};
 use crate::session::query::{Manner, Outcome};
 use crate::session::workbench::bench::{Bench, Deadline};
+use crate::session::workbench::into::takes_row;
 use crate::sql::classify::StatementKind;
 use crate::sql::edit::edited;
 use crate::sql::lex::{self, ServerKind};
@@ -399,11 +400,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let Benched { bench, names, text } = benched;
-        if plan.traits.into_variable && !plan.traits.assigns_variable {
-            let how = (manner, self.deadline(&plan.facts, snapshot));
-            return Box::pin(self.into_variables(bench, &names, &text, how)).await;
-        }
-        if plan.facts.pins.is_some() {
+        if plan.facts.pins.is_some() && !takes_row(plan) {
             self.clear_bench(bench, &text).await;
             return Err(Error::refused(
                 "information_schema",

@@ -14,15 +14,14 @@ use crate::backend::pool::Lent;
 use crate::backend::state::{Charset, Isolation, State, quote};
 use crate::error::{Error, Fault, Result};
 use crate::protocol::charset::Collation;
-use crate::protocol::field::FieldType;
 use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::own::{Rows, rows};
+use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::sql_prepared;
 use crate::session::system::names_system;
+use crate::session::user_values::{MAX_VALUE, introduced, user_values};
 use crate::session::workbench::value::holds_query;
 use crate::sql::lex;
 use crate::sql::literal::name_of;
@@ -33,8 +32,6 @@ use crate::sql::token::Token;
 
 /// The most variables that one session may hold, system and user.
 const MAX_VARIABLES: usize = 512;
-/// The longest value of a user variable that is kept, in bytes.
-const MAX_VALUE: usize = 64 << 10;
 
 /// What an assignment needs.
 enum Step {
@@ -410,11 +407,7 @@ fn literal(bytes: &[u8], charset: &Charset) -> Vec<u8> {
     let (client, collation) = (&*charset.client, &*charset.collation);
     // MariaDB's uca1400_… stands for several character sets.
     let own = Collation::by_name(collation).map_or(client, |known| known.charset);
-    let plain = bytes.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'\'' && b != b'\\');
-    let mut text = match plain {
-        true => [b"_", client.as_bytes(), b"'", bytes, b"'"].concat(),
-        false => quote(bytes, client),
-    };
+    let mut text = introduced(bytes, client);
     if own == "binary" {
         return text;
     }
@@ -423,71 +416,6 @@ fn literal(bytes: &[u8], charset: &Charset) -> Vec<u8> {
         text = [before, &text, behind.as_bytes()].concat();
     }
     [&text, b" COLLATE ".as_slice(), collation.as_bytes()].concat()
-}
-
-/// Reads user variables back, as the texts that set them again.
-pub(super) async fn user_values(
-    lent: &mut Lent,
-    names: &[String],
-    state: &mut State,
-) -> Result<()> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> =
-        names.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
-    let found = rows(lent, format!("SELECT {} LIMIT 1", list.join(",")).as_bytes()).await?;
-    take_values(&found, names, state)
-}
-
-/// The values of a row become those of user variables.
-pub(super) fn take_values(found: &Rows, names: &[String], state: &mut State) -> Result<()> {
-    let Some(row) = found.rows.first() else { return Ok(()) };
-    for (place, name) in names.iter().enumerate() {
-        let (field_type, collation, unsigned) =
-            found.columns.get(place).copied().unwrap_or((FieldType(0xfd), 63, false));
-        if field_type == FieldType::FLOAT {
-            // As text it has six digits of its own: another number.
-            return Err(Error::refused(
-                "variable_float",
-                format!(
-                    "@{name} would get a FLOAT, whose text is rounded: write the column times 1e0, which \
-                     is the same number as a DOUBLE"
-                ),
-            ));
-        }
-        let text = row.get(place).and_then(|value| value.as_deref()).map(|value| {
-            if field_type.is_integer() && unsigned {
-                let (before, behind) = sql_prepared::UNSIGNED;
-                [before.as_bytes(), value, behind.as_bytes()].concat()
-            } else if is_double(field_type) && !value.contains(&b'e') {
-                // Without an exponent it would be read as a decimal number.
-                [value, b"e0".as_slice()].concat()
-            } else if field_type.is_decimal() && !value.contains(&b'.') {
-                // Without a point it would be read as an integer.
-                [value, b".".as_slice()].concat()
-            } else if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
-                value.to_vec()
-            } else {
-                let charset =
-                    Collation::by_id(collation).map_or("binary", |collation| collation.charset);
-                quote(value, charset)
-            }
-        });
-        if text.as_ref().is_some_and(|text| text.len() > MAX_VALUE * 2) {
-            return Err(Error::limit(
-                1105,
-                "user_variable_size",
-                format!("The value of @{name} is longer than {MAX_VALUE} bytes"),
-            ));
-        }
-        state.set_user_variable(name, text.as_deref());
-    }
-    Ok(())
-}
-
-fn is_double(field_type: FieldType) -> bool {
-    matches!(field_type.0, 4 | 5)
 }
 
 /// A variable's reported value becomes the session's.

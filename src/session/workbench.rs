@@ -12,7 +12,7 @@ mod back;
 pub(super) mod bench;
 pub(super) mod change;
 mod fewer;
-mod into;
+pub(super) mod into;
 mod layout;
 pub(super) mod value;
 
@@ -162,7 +162,8 @@ impl Session {
 
     async fn tried(&mut self, mut work: Work<'_>) -> Result<Summary, Failure> {
         let manner = work.manner;
-        let arguments = manner.arguments.filter(|_| !work.bench.as_text);
+        let as_text = work.bench.as_text || into::takes_row(work.plan);
+        let arguments = manner.arguments.filter(|_| !as_text);
         work.manner = Manner { arguments, ..manner };
         let mut tries = 0;
         loop {
@@ -597,6 +598,9 @@ impl Session {
                 text = resolved;
             }
             self.last.begin();
+        }
+        if into::takes_row(plan) {
+            return self.residual_into(bench, names, &text, (manner, deadline)).await;
         }
         let state = self.residual_state(&bench);
         let key = self.handle_key(&text, manner.arguments.map_or(&[], |given| given.types));

@@ -74,12 +74,19 @@ impl Traits {
             hinted_limit: tokens.iter().any(|one| one.kind == TokenKind::Hint && limits(one)),
             ..Traits::default()
         };
+        // Among the variables of INTO.
+        let mut listed = false;
         for (at, token) in significant.iter().enumerate() {
             let near = Near { sql, tokens: &significant, at };
+            listed = match token.kind {
+                TokenKind::UserVariable => near.before(1, "INTO") || listed,
+                TokenKind::Symbol => listed && token.is_symbol(sql, ","),
+                _ => false,
+            };
             match token.kind {
                 // The host of `'user'@'host'`.
                 TokenKind::UserVariable if near.touches() => {}
-                TokenKind::UserVariable if near.before(1, "INTO") => traits.into_variable = true,
+                TokenKind::UserVariable if listed => traits.into_variable = true,
                 TokenKind::UserVariable if near.symbol(1, ":=") => traits.assigns_variable = true,
                 TokenKind::UserVariable => traits.reads_variable = true,
                 TokenKind::SystemVariable => {

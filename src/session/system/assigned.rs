@@ -1,7 +1,7 @@
 //! User variables that get their values from information_schema.
 //!
-//! Owns: `SELECT … INTO @a` and `SET @a = (SELECT …)` over the workbench's tables: scripts that
-//! change a table only where it isn't changed yet are made of them. Never: leaves a value on a
+//! Owns: `SET @a = (SELECT …)` over the workbench's tables: scripts that change a table only where it
+//! isn't changed yet are made of it; and what an account may do, as rows. Never: leaves a value on a
 //! connection: it becomes the session's own.
 
 use std::ops::Range;
@@ -9,23 +9,14 @@ use std::sync::Arc;
 
 use super::fold::Line;
 use super::{Benched, Folded, Session};
-use crate::backend::connection::Pipelining;
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
-use crate::planner::plan::Renaming;
-use crate::protocol::ok::{OkHeader, OkPacket};
-use crate::session::forward::Failure;
-use crate::session::own::rows;
-use crate::session::query::{Manner, Outcome};
-use crate::session::variables::{take_values, user_values};
-use crate::session::workbench::bench::{Bench, Deadline};
-use crate::session::workbench::renamed;
+use crate::session::workbench::bench::Deadline;
 use crate::session::workbench::value::{asked, only_error};
-use crate::sql::lex;
-use crate::sql::literal::{name_of, user_variable};
+use crate::sql::literal::name_of;
 use crate::sql::set::Assignment;
-use crate::sql::token::{Token, TokenKind};
+use crate::sql::token::Token;
 
 /// Whether a part of a statement names information_schema.
 pub(in crate::session) fn names_system(sql: &[u8], tokens: &[Token], part: &Range<usize>) -> bool {
@@ -44,7 +35,7 @@ impl Session {
         assignment: &Assignment,
         state: &mut State,
     ) -> Result<()> {
-        let (name, question) = asked(sql, assignment, "information_schema")?;
+        let question = asked(sql, assignment, "information_schema")?;
         let snapshot = self.snapshot();
         let target = self.home_group(&snapshot)?;
         let folded = Box::pin(self.fold_text(&snapshot, None, &target, &question, true)).await;
@@ -57,68 +48,9 @@ impl Session {
                 ));
             }
         };
-        let Benched { mut bench, names, text } = benched;
-        let entered = self.residual_state(&bench);
-        let answered = async {
-            bench.lent.enter(&entered, Pipelining::Nothing).await?;
-            rows(&mut bench.lent, &text).await
-        };
-        let found = self.bench_step(Deadline::OPEN, answered).await;
-        self.running.end();
-        if bench.lent.is_in_step() {
-            self.clear_bench(bench, &text).await;
-        }
-        let found = found.map_err(|failure| only_error(renamed(failure, &names)))?;
-        take_values(&found, std::slice::from_ref(name), state)
-    }
-
-    /// `SELECT … INTO @a, @b`: run, and the values taken over.
-    pub(super) async fn into_variables(
-        &mut self,
-        mut bench: Bench,
-        names: &[Renaming],
-        text: &[u8],
-        (manner, deadline): (Manner<'_>, Deadline),
-    ) -> Result<Outcome, Failure> {
-        let tokens = lex::tokens(text, self.dialect, self.ctx.lexer.limits())?;
-        let mut variables: Vec<String> = Vec::new();
-        let mut assigned = false;
-        for token in tokens.iter().filter(|token| !token.kind.is_trivia()) {
-            match token.kind {
-                TokenKind::UserVariable if assigned => {
-                    variables.push(user_variable(text, token, &self.dialect));
-                }
-                _ => {
-                    assigned =
-                        token.is_word(text, "INTO") || (assigned && token.is_symbol(text, ","))
-                }
-            }
-        }
-        let entered = self.residual_state(&bench);
-        let mut state = self.state.clone();
-        let run = async {
-            bench.lent.enter(&entered, Pipelining::Nothing).await?;
-            let info = bench.lent.simple(text).await?;
-            user_values(&mut bench.lent, &variables, &mut state).await?;
-            Ok(info)
-        };
-        let run = self.bench_step(deadline, run).await;
-        self.running.end();
-        if bench.lent.is_in_step() {
-            self.clear_bench(bench, text).await;
-        }
-        let info = run.map_err(|failure| renamed(failure, names))?;
-        self.state = state;
-        self.last.row_count = i64::try_from(info.affected_rows).unwrap_or(i64::MAX);
-        self.last.warnings = info.warnings;
-        let ok = OkPacket {
-            affected_rows: info.affected_rows,
-            status: self.final_status(manner.more),
-            warnings: info.warnings,
-            ..OkPacket::default()
-        };
-        self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
-        Ok(Outcome::Good)
+        let Benched { bench, names, text } = benched;
+        let taken = self.into_on_bench(bench, &names, &text, state, Deadline::OPEN).await;
+        self.value_taken(taken.map_err(only_error)?)
     }
 
     /// USER_PRIVILEGES or SCHEMA_PRIVILEGES: what the rules let this client do.

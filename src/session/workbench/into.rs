@@ -1,157 +1,187 @@
-//! `SELECT … INTO @a, @b` whose rows lie in several shards.
+//! Statements whose row goes into user variables, where several shards' rows are needed for it.
 //!
-//! Owns: cutting the clause out, and what becomes of no row and of several. Never: computes the row
-//! ([`super::value`] does), or writes to a file.
+//! Owns: running such a statement on one connection, and making what it left there the session's own:
+//! the server itself decides types, digits, collations, and what becomes of no row and of several.
+//! Never: gathers rows, or leaves a value on a connection that others use.
 
-use std::ops::Range;
-
-use super::value::only_error;
-use crate::error::{Error, Fault, Result};
+use super::bench::{Bench, Deadline};
+use super::renamed;
+use crate::backend::answer::OkInfo;
+use crate::backend::connection::Pipelining;
+use crate::backend::pool::Lent;
+use crate::backend::state::State;
+use crate::error::{Error, Result};
+use crate::executor::pass::Summary;
+use crate::planner::Plan;
 use crate::planner::bind::Binding;
+use crate::planner::plan::{Renaming, Target};
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::session::Session;
 use crate::session::forward::Failure;
-use crate::session::last::Diagnostic;
+use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
-use crate::session::variables::take_values;
-use crate::sql::lex::{self, Dialect};
+use crate::session::user_values::user_values;
+use crate::sql::lex;
 use crate::sql::literal::user_variable;
-use crate::sql::token::{Token, TokenKind};
+use crate::sql::token::TokenKind;
 
-/// Errors of a column list that is longer or shorter than its SELECT: MySQL's and MariaDB's.
-const OTHER_COUNT: [u16; 2] = [1353, 4002];
+/// Of several rows the first one's values stay.
+const SEVERAL_ROWS: u16 = 1172;
+
+/// MariaDB's, of INTO behind all else, which is where MySQL wants it.
+pub(super) const DEPRECATED: u16 = 1287;
+
+/// What a SELECT … INTO has done.
+pub(in crate::session) struct Taken {
+    pub rows: u64,
+    pub warnings: u16,
+    /// 1172, beside values that are set.
+    pub error: Option<Error>,
+}
+
+/// What a server said, and its warnings.
+pub(super) type Said = (OkInfo, Option<Error>, Rows);
+
+/// Runs a SELECT … INTO on a connection, and reads into `state` what the variables became.
+pub(super) async fn take(
+    lent: &mut Lent,
+    text: &[u8],
+    names: &[String],
+    state: &mut State,
+) -> Result<Said> {
+    let (info, error) = match lent.simple(text).await {
+        Ok(info) => (info, None),
+        Err(error) if error.errno == SEVERAL_ROWS => (OkInfo::default(), Some(error)),
+        Err(error) => return Err(error),
+    };
+    let warnings = match info.warnings {
+        0 => Rows::default(),
+        _ => rows(lent, b"SHOW WARNINGS").await?,
+    };
+    let before = state.clone();
+    user_values(lent, names, state).await?;
+    // What the connection has isn't what it is known to have.
+    let has = |name: &str| [&before, &*state].iter().any(|s| s.user_variable(name).is_some());
+    for name in names.iter().filter(|name| has(name)) {
+        lent.doubt_user_variable(name);
+    }
+    Ok((info, error, warnings))
+}
+
+/// Whether a statement's row goes into user variables, and none is assigned besides.
+pub(in crate::session) fn takes_row(plan: &Plan) -> bool {
+    plan.traits.into_variable && !plan.traits.assigns_variable
+}
+
+/// Whether its connection keeps nothing else of it, either.
+pub(in crate::session) fn only_takes_row(plan: &Plan) -> bool {
+    let traits = plan.traits;
+    takes_row(plan) && !(traits.user_lock || traits.calc_found_rows || plan.facts.lends_id)
+}
 
 impl Session {
-    /// Runs the SELECT on the workbench, and sets the variables. `refusal` is what is said where its text
-    /// has no such clause.
-    pub(in crate::session) async fn select_into(
+    /// Runs the client's own SELECT … INTO over the workbench's tables.
+    pub(super) async fn residual_into(
         &mut self,
+        bench: Bench,
+        shown: &[Renaming],
+        text: &[u8],
+        (manner, deadline): (Manner<'_>, Deadline),
+    ) -> Result<Summary, Failure> {
+        let mut state = self.state.clone();
+        let taken = self.into_on_bench(bench, shown, text, &mut state, deadline).await?;
+        self.state = state;
+        self.into_done(taken, manner)
+    }
+
+    /// The client's own SELECT … INTO where one server has all of its rows.
+    pub(in crate::session) async fn into_at(
+        &mut self,
+        plan: &Plan,
+        target: &Target,
         binding: &Binding<'_>,
-        refusal: Error,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        let sql = binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql);
-        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
-        let Some((clause, names)) = clause(sql, &tokens, &self.dialect) else {
-            return Err(refusal.into());
-        };
-        let question = question(sql, clause, names.len());
-        let found = Box::pin(self.value_of(&question, binding.parameters)).await;
-        let found = found.map_err(only_error).map_err(|error| match error.errno {
-            errno if OTHER_COUNT.contains(&errno) => other_count(),
-            _ => error,
-        });
-        if let Err(error) = &found {
-            self.follow_rollback(error.errno).await;
-        }
-        let found = found?;
         let mut state = self.state.clone();
-        take_values(&found, &names, &mut state)?;
-        for name in names.iter().filter(|_| !found.rows.is_empty()) {
-            self.held.assigned(name);
+        match self.value_at(plan, target, binding, &mut state).await {
+            Ok(taken) => {
+                self.state = state;
+                let summary = self.into_done(taken, manner)?;
+                Ok(self.note_residual(&summary))
+            }
+            Err(Failure::Statement(error)) => {
+                self.follow_rollback(error.errno).await;
+                Err(error.into())
+            }
+            Err(failure) => Err(failure),
         }
-        self.state = state;
-        let rows = found.rows.len();
-        if rows > 1 {
-            // The first row's values stay, as on one server.
-            return Err(several_rows().into());
+    }
+
+    fn into_done(&mut self, taken: Taken, manner: Manner<'_>) -> Result<Summary, Failure> {
+        if let Some(error) = taken.error {
+            return Err(error.into());
         }
-        if rows == 0 {
-            let message = "No data - zero rows fetched, selected, or processed".to_owned();
-            self.last.diagnostics.push(Diagnostic {
-                level: "Warning".into(),
-                errno: 1329,
-                message,
-            });
-        }
-        self.last.row_count = i64::try_from(rows).unwrap_or(i64::MAX);
-        self.last.warnings = u16::from(rows == 0);
+        self.last.found_rows = taken.rows;
         let ok = OkPacket {
-            affected_rows: rows as u64,
+            affected_rows: taken.rows,
             status: self.final_status(manner.more),
-            warnings: self.last.warnings,
+            warnings: taken.warnings,
             ..OkPacket::default()
         };
         self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
-        Ok(Outcome::Good)
+        let (affected_rows, warnings) = (taken.rows, taken.warnings);
+        Ok(Summary { affected_rows, warnings, ..Summary::default() })
     }
-}
 
-/// The place of INTO with its variables, and their names.
-fn clause(sql: &[u8], tokens: &[Token], dialect: &Dialect) -> Option<(Range<usize>, Vec<String>)> {
-    let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-    let mut depth = 0usize;
-    for (place, token) in tokens.iter().enumerate() {
-        if token.is_symbol(sql, "(") {
-            depth += 1;
-        } else if token.is_symbol(sql, ")") {
-            depth = depth.saturating_sub(1);
-        } else if depth == 0 && token.is_word(sql, "INTO") {
-            let mut names = Vec::new();
-            let mut rest = tokens.get(place + 1..)?.iter();
-            loop {
-                let variable = rest.next().filter(|one| one.kind == TokenKind::UserVariable)?;
-                names.push(user_variable(sql, variable, dialect));
-                let end = variable.range().end;
-                match rest.next() {
-                    Some(comma) if comma.is_symbol(sql, ",") => {}
-                    _ => return Some((token.range().start..end, names)),
+    /// The user variables behind INTO.
+    pub(in crate::session) fn into_names(&self, sql: &[u8]) -> Result<Vec<String>> {
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        let mut names: Vec<String> = Vec::new();
+        let mut assigned = false;
+        for token in tokens.iter().filter(|token| !token.kind.is_trivia()) {
+            match token.kind {
+                TokenKind::UserVariable if assigned => {
+                    names.push(user_variable(sql, token, &self.dialect));
+                }
+                _ => {
+                    assigned = token.is_word(sql, "INTO") || (assigned && token.is_symbol(sql, ","))
                 }
             }
         }
+        Ok(names)
     }
-    None
-}
 
-/// The statement without its clause, in columns of their own names: at most two rows of it. A number of
-/// each row is something that no merge of shards gives, so that it is the workbench's.
-fn question(sql: &[u8], clause: Range<usize>, columns: usize) -> Vec<u8> {
-    let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
-    let mut text = format!("WITH weir_into ({}) AS (", names.join(",")).into_bytes();
-    text.extend_from_slice(sql.get(..clause.start).unwrap_or_default());
-    text.push(b' ');
-    let behind = sql.get(clause.end..).unwrap_or_default();
-    text.extend_from_slice(behind.trim_ascii_end().strip_suffix(b";").unwrap_or(behind));
-    text.extend_from_slice(
-        b"\n) SELECT weir_into.*, ROW_NUMBER() OVER () AS weir_row FROM weir_into LIMIT 2",
-    );
-    text
-}
-
-fn several_rows() -> Error {
-    Error::new(Fault::Client, 1172, b"42000", "", "Result consisted of more than one row")
-}
-
-fn other_count() -> Error {
-    let message = "The used SELECT statements have a different number of columns";
-    Error::new(Fault::Client, 1222, b"21000", "", message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clause_is_found_where_it_stands() {
-        let dialect = Dialect::default();
-        let found = |sql: &str| {
-            let tokens = lex::tokens(sql.as_bytes(), dialect, &lex::Limits::default()).unwrap();
-            clause(sql.as_bytes(), &tokens, &dialect).map(|(range, names)| {
-                let text = question(sql.as_bytes(), range.clone(), names.len());
-                (sql[range].to_owned(), names.join(" "), String::from_utf8(text).unwrap())
-            })
+    /// Runs a SELECT … INTO over the workbench's tables, clears up, and notes its warnings.
+    pub(in crate::session) async fn into_on_bench(
+        &mut self,
+        mut bench: Bench,
+        shown: &[Renaming],
+        text: &[u8],
+        state: &mut State,
+        deadline: Deadline,
+    ) -> Result<Taken, Failure> {
+        let names = self.into_names(text)?;
+        let entered = self.residual_state(&bench);
+        let run = async {
+            bench.lent.enter(&entered, Pipelining::Nothing).await?;
+            take(&mut bench.lent, text, &names, state).await
         };
-        let (text, names, question) =
-            found("SELECT a, (SELECT b FROM t) INTO @x , @`Y` FROM t;").unwrap();
-        assert_eq!((text.as_str(), names.as_str()), ("INTO @x , @`Y`", "x y"));
-        assert!(
-            question
-                .starts_with("WITH weir_into (c0,c1) AS (SELECT a, (SELECT b FROM t)   FROM t\n) "),
-            "{question}"
-        );
-        assert_eq!(found("SELECT a FROM t INTO OUTFILE 'x'"), None);
-        assert_eq!(found("SELECT a FROM t"), None);
-        assert_eq!(found("SELECT a FROM t LIMIT 1 INTO @a").unwrap().1, "a");
-        assert_eq!(found("SELECT a INTO @a, b FROM t"), None);
+        let run = self.bench_step(deadline, run).await;
+        self.running.end();
+        if bench.lent.is_in_step() {
+            self.clear_bench(bench, text).await;
+        }
+        let said = run.map_err(|failure| renamed(failure, shown))?;
+        Ok(self.note_taken(&names, said, shown))
+    }
+
+    /// The variables are the session's by now.
+    pub(super) fn note_taken(&mut self, names: &[String], said: Said, shown: &[Renaming]) -> Taken {
+        let (info, error, warnings) = said;
+        for name in names {
+            self.held.assigned(name);
+        }
+        self.note_warnings(warnings, shown);
+        Taken { rows: info.affected_rows, warnings: info.warnings, error }
     }
 }

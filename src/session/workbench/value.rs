@@ -4,10 +4,9 @@
 //! statement's over gathered rows. Never: leaves a value on a connection: it becomes the session's
 //! own.
 
-use super::bench::Deadline;
+use super::into::{DEPRECATED, Taken, take};
 use super::layout::Known;
 use super::{Work, renamed};
-use crate::backend::connection::Pipelining;
 use crate::backend::state::State;
 use crate::error::{Error, Result};
 use crate::planner::Plan;
@@ -16,14 +15,13 @@ use crate::planner::plan::{Rendered, Route, Target};
 use crate::planner::splice::Form;
 use crate::session::forward::Failure;
 use crate::session::lend::Purpose;
-use crate::session::own::{ONE_ROW, Rows, rows};
+use crate::session::own::ONE_ROW;
 use crate::session::query::Manner;
-use crate::session::variables::take_values;
+use crate::session::user_values::quoted;
 use crate::session::{Session, look_back};
 use crate::sql::set::{Assignment, SetTarget};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
-use crate::value::Value;
 
 /// Whether a part of a statement holds a query of tables.
 pub(in crate::session) fn holds_query(
@@ -37,15 +35,15 @@ pub(in crate::session) fn holds_query(
     holds("SELECT") && holds("FROM")
 }
 
-/// The user variable that an assignment sets, and the SELECT that gives its value.
+/// The SELECT that sets the user variable of an assignment.
 ///
 /// # Errors
 /// A refusal under `code` where it sets something else.
-pub(in crate::session) fn asked<'s>(
+pub(in crate::session) fn asked(
     sql: &[u8],
-    assignment: &'s Assignment,
+    assignment: &Assignment,
     code: &'static str,
-) -> Result<(&'s String, Vec<u8>)> {
+) -> Result<Vec<u8>> {
     let SetTarget::UserVariable(name) = &assignment.target else {
         return Err(Error::refused(
             code,
@@ -55,7 +53,9 @@ pub(in crate::session) fn asked<'s>(
     };
     let text = sql.get(assignment.range.clone()).unwrap_or_default();
     let behind = text.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
-    Ok((name, [b"SELECT ", text.get(behind..).unwrap_or_default(), ONE_ROW].concat()))
+    let into = format!(" INTO {}", quoted(name));
+    let value = text.get(behind..).unwrap_or_default();
+    Ok([b"SELECT ", value, ONE_ROW, into.as_bytes()].concat())
 }
 
 /// What is left of a failure inside of SET: a session that ends does so at its next packet.
@@ -74,20 +74,29 @@ impl Session {
         assignment: &Assignment,
         state: &mut State,
     ) -> Result<()> {
-        let (name, question) = asked(sql, assignment, "set_query")?;
-        let found = Box::pin(self.value_of(&question, &[])).await.map_err(only_error);
-        if let Err(error) = &found {
-            self.follow_rollback(error.errno).await;
+        let question = asked(sql, assignment, "set_query")?;
+        match Box::pin(self.take_value(&question, state)).await.map_err(only_error) {
+            Ok(taken) => self.value_taken(taken),
+            Err(error) => {
+                self.follow_rollback(error.errno).await;
+                Err(error)
+            }
         }
-        take_values(&found?, std::slice::from_ref(name), state)
     }
 
-    /// The rows of a SELECT that has few.
-    pub(super) async fn value_of(
-        &mut self,
-        question: &[u8],
-        parameters: &[Value],
-    ) -> Result<Rows, Failure> {
+    /// A SET is done.
+    pub(in crate::session) fn value_taken(&mut self, mut taken: Taken) -> Result<()> {
+        // SET has no INTO.
+        let before = self.last.diagnostics.len();
+        self.last.diagnostics.retain(|one| one.errno != DEPRECATED);
+        let own = u16::try_from(before - self.last.diagnostics.len()).unwrap_or(u16::MAX);
+        taken.warnings = taken.warnings.saturating_sub(own);
+        self.last.warnings = self.last.warnings.saturating_add(taken.warnings);
+        taken.error.map_or(Ok(()), Err)
+    }
+
+    /// Runs a SELECT … INTO, wherever its tables live.
+    async fn take_value(&mut self, question: &[u8], state: &mut State) -> Result<Taken, Failure> {
         let limits = self.ctx.lexer.limits();
         let resolved = look_back::resolve(question, self.dialect, limits, &self.remembered())?;
         let question = resolved.as_deref().unwrap_or(question);
@@ -103,15 +112,16 @@ impl Session {
             sql: question,
             lexed,
             dialect: self.dialect,
-            parameters,
+            parameters: &[],
             rules: &snapshot.rules,
             session: &session,
         };
         match plan.bind(&binding) {
             Route::Refuse(error) => Err(error.into()),
-            Route::Forward(target) => self.value_at(&plan, &target, &binding).await,
+            Route::Forward(target) => self.value_at(&plan, &target, &binding, state).await,
             Route::Workbench(bench) => {
-                let manner = Manner { parameters, arguments: None, binary: false, more: false };
+                let manner =
+                    Manner { parameters: &[], arguments: None, binary: false, more: false };
                 let deadline = self.deadline(&plan.facts, &snapshot);
                 let (plan, binding, snapshot) = (&*plan, &binding, &snapshot);
                 let work = Work {
@@ -124,7 +134,7 @@ impl Session {
                     deadline,
                     fresh: false,
                 };
-                self.value_on_workbench(&work, deadline).await
+                self.value_on_workbench(&work, state).await
             }
             _ => Err(Error::refused(
                 "set_query",
@@ -134,17 +144,26 @@ impl Session {
         }
     }
 
-    async fn value_at(
+    pub(super) async fn value_at(
         &mut self,
         plan: &Plan,
         target: &Target,
         binding: &Binding<'_>,
-    ) -> Result<Rows, Failure> {
+        state: &mut State,
+    ) -> Result<Taken, Failure> {
         let mut written = Vec::new();
-        let text = match plan.render(target, binding, Form::Text, &mut written)? {
+        let mut text = match plan.render(target, binding, Form::Text, &mut written)? {
             Rendered::AsIs => binding.sql,
-            Rendered::Written => &written,
+            Rendered::Written => &written[..],
         };
+        let resolved;
+        if plan.facts.looks_back {
+            let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
+            resolved = look_back::resolve(text, self.dialect, limits, &values)?;
+            text = resolved.as_deref().unwrap_or(text);
+            self.last.begin();
+        }
+        let names = self.into_names(text)?;
         let snapshot = self.snapshot();
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
@@ -153,19 +172,21 @@ impl Session {
         self.running.add(lent.kill_handle());
         let answered = async {
             lent.send_lead().await?;
-            rows(&mut lent, text).await
+            take(&mut lent, text, &names, state).await
         };
-        let found = self.bench_step(deadline, answered).await;
+        let said = self.bench_step(deadline, answered).await;
         self.running.end();
         self.settle(target.group, lent, &snapshot).await;
-        found.map_err(|failure| renamed(failure, &plan.renamings(target)))
+        let shown = plan.renamings(target);
+        let said = said.map_err(|failure| renamed(failure, &shown))?;
+        Ok(self.note_taken(&names, said, &shown))
     }
 
     async fn value_on_workbench(
         &mut self,
         work: &Work<'_>,
-        deadline: Deadline,
-    ) -> Result<Rows, Failure> {
+        state: &mut State,
+    ) -> Result<Taken, Failure> {
         let gatherings = self.gatherings(work, Form::Text).await?;
         let layout = self.layout(work, &gatherings)?;
         let mut bench = self.make_tables(work, &layout, &gatherings).await?;
@@ -176,16 +197,6 @@ impl Session {
         let sources = layout.sources(work.bench);
         work.plan.residual_text(work.bench, &sources, work.binding, Form::Text, &mut text)?;
         let names = layout.renamings(work.bench, &bench);
-        let state = self.residual_state(&bench);
-        let answered = async {
-            bench.lent.enter(&state, Pipelining::Nothing).await?;
-            rows(&mut bench.lent, &text).await
-        };
-        let found = self.bench_step(deadline, answered).await;
-        self.running.end();
-        if bench.lent.is_in_step() {
-            self.clear_bench(bench, &text).await;
-        }
-        found.map_err(|failure| renamed(failure, &names))
+        self.into_on_bench(bench, &names, &text, state, work.deadline).await
     }
 }

@@ -30,8 +30,49 @@ SELECT /*+ SET_VAR(sql_select_limit = 3) */ user_id FROM users ORDER BY user_id;
 SELECT user_id FROM users ORDER BY user_id;
 SELECT /*+ SET_VAR(sql_select_limit = 5) */ user_id FROM users ORDER BY user_id;
 SELECT /*+ SET_VAR(sql_select_limit = 1) */ level, COUNT(*) FROM users GROUP BY level ORDER BY level;
--- A FLOAT's text is rounded.
--- refused: variable_float
+-- A FLOAT is a double of the same value by then.
 SELECT score INTO @score FROM users ORDER BY user_id DESC LIMIT 1;
+SELECT COUNT(*), @score FROM users WHERE score = @score AND user_id = 200;
 SELECT score * 1e0 INTO @score FROM users ORDER BY user_id DESC LIMIT 1;
 SELECT COUNT(*) FROM users WHERE score = @score AND user_id = 200;
+-- What a variable holds is what the server itself put there: digits, types and collations.
+SELECT SUM(total) / 3, AVG(total), COUNT(*) / 7, SUM(score), MAX(score) INTO @third, @mean, @part, @sum, @most FROM orders JOIN users USING (user_id) WHERE user_id = 7 OR level = 'gold';
+SELECT @third, @mean, @part, @most, @third * 3, @part * 7;
+SET @third = (SELECT SUM(total) / 3 FROM orders), @part = (SELECT COUNT(*) / 7 FROM users u JOIN items i ON i.item_id = u.user_id);
+SELECT @third, @part, @third * 3;
+SET @score = (SELECT score FROM users WHERE user_id = 200), @more = (SELECT MAX(score) FROM users);
+SELECT @score, @more, @score * 3;
+SELECT COUNT(*) FROM users WHERE score = @score AND user_id = 200;
+SELECT name, born, registered_at, profile, level, balance, user_id INTO @name, @born, @at, @profile, @level, @balance, @id FROM users ORDER BY user_id DESC LIMIT 1;
+SELECT @name, @born, @at, @profile, @level, @balance, @id;
+SELECT COLLATION(@name), COLLATION(@born), COLLATION(@profile), COLLATION(@level), COLLATION(@balance), COLLATION(@id);
+SELECT COERCIBILITY(@name), COERCIBILITY(@balance), COERCIBILITY(@id);
+SELECT COUNT(*) FROM users WHERE name = @name AND level = @level;
+SET @name = (SELECT MAX(name) FROM users), @none = (SELECT MAX(name) FROM users WHERE user_id < 0);
+SELECT COLLATION(@name), @none IS NULL;
+SELECT name FROM users WHERE name = @name ORDER BY user_id;
+SELECT user_id FROM users WHERE CONCAT(name, 'x') = CONCAT(@name, 'x') ORDER BY user_id;
+SELECT picture, attributes INTO @picture, @attributes FROM items ORDER BY picture DESC, item_id LIMIT 1;
+SELECT HEX(@picture), COLLATION(@picture), @attributes;
+SELECT COUNT(*) FROM items WHERE picture = @picture;
+SET @bin = (SELECT CONCAT(MAX(name), '') COLLATE utf8mb4_bin FROM users);
+SELECT COLLATION(@bin), @bin;
+SET @plain = CONCAT('a', 'b') COLLATE utf8mb4_bin, @latin = CONVERT('äb' USING latin1), @whole = CAST(18446744073709551615 AS UNSIGNED), @small = -9223372036854775808, @double = 1e300 * 10, @third = 400 / 3, @minus = -0e0, @wide = CONVERT('ab' USING utf16);
+SELECT COLLATION(@plain), COLLATION(@latin), HEX(@latin), @latin, @whole, @small, @double, @third, @minus, HEX(@wide), COLLATION(@wide);
+SELECT COUNT(*), @whole, @small, @double, @third, HEX(@latin), COLLATION(@latin), COLLATION(@plain), HEX(@wide) FROM users u JOIN items i ON i.item_id = u.user_id;
+-- The variable's bound is that of rows in the answer.
+SET sql_select_limit = 1;
+SELECT user_id INTO @id FROM users ORDER BY user_id;
+SELECT @id;
+SELECT user_id, name INTO @id, @name FROM users WHERE region_id < 5 ORDER BY user_id DESC;
+SELECT @id, @name;
+SET sql_select_limit = DEFAULT;
+SELECT user_id INTO @id FROM users ORDER BY user_id LIMIT 1 FOR UPDATE;
+SELECT FOUND_ROWS(), ROW_COUNT();
+SELECT @id;
+SELECT CAST(name AS SIGNED) INTO @number FROM users ORDER BY user_id LIMIT 1;
+SHOW WARNINGS;
+SET @number = (SELECT SUM(CAST(name AS SIGNED)) FROM users WHERE user_id < 3);
+SHOW WARNINGS;
+EXECUTE least USING @third, @third;
+SELECT @least, @given;

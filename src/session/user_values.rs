@@ -1,0 +1,148 @@
+//! What a server made of user variables, in words that make the same on any connection.
+//!
+//! Owns: reading them back from the connection that set them: type, exact value, character set and
+//! collation. Never: decides what is assigned.
+//!
+//! A variable holds NULL, an integer with or without sign, a decimal with its digits, a double, or a
+//! string with its collation; nothing else. A FLOAT became a double and a date a string as it was set.
+
+use crate::backend::pool::Lent;
+use crate::backend::state::{State, quote};
+use crate::error::{Error, Result};
+use crate::protocol::field::FieldType;
+use crate::session::own::rows;
+use crate::session::sql_prepared;
+
+/// The longest value of a user variable that is kept, in bytes.
+pub(super) const MAX_VALUE: usize = 64 << 10;
+
+/// A name as it stands in a statement.
+pub(super) fn quoted(name: &str) -> String {
+    format!("@`{}`", name.replace('`', "``"))
+}
+
+/// Reads user variables back, as the texts that set them again.
+pub(super) async fn user_values(
+    lent: &mut Lent,
+    names: &[String],
+    state: &mut State,
+) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    // The value as its type has it, and as the bytes of a string.
+    let asked = |name: &String| {
+        let name = quoted(name);
+        format!("{name},CAST({name} AS BINARY),CHARSET({name}),COLLATION({name})")
+    };
+    let list: Vec<String> = names.iter().map(asked).collect();
+    let found = rows(lent, format!("SELECT {} LIMIT 1", list.join(",")).as_bytes()).await?;
+    let Some(row) = found.rows.first() else { return Ok(()) };
+    for (place, name) in names.iter().enumerate() {
+        let at = place * 4;
+        let (field_type, _, unsigned) =
+            found.columns.get(at).copied().unwrap_or((FieldType(0xfd), 63, false));
+        let value = |offset: usize| row.get(at + offset).and_then(|value| value.as_deref());
+        let text = match (value(0), value(1)) {
+            (None, _) => None,
+            // Longer than the server's own packets.
+            (Some(_), None) => return Err(too_long(name)),
+            (Some(_), Some(bytes)) if bytes.len() > MAX_VALUE => return Err(too_long(name)),
+            (Some(shown), Some(bytes)) => Some(match number(shown, field_type, unsigned) {
+                Some(number) => number,
+                None => string(bytes, value(2), value(3))?,
+            }),
+        };
+        state.set_user_variable(name, text.as_deref());
+    }
+    Ok(())
+}
+
+fn too_long(name: &str) -> Error {
+    Error::limit(
+        1105,
+        "user_variable_size",
+        format!("The value of @{name} is longer than {MAX_VALUE} bytes"),
+    )
+}
+
+/// A number's text; `None` where it is none.
+fn number(shown: &[u8], field_type: FieldType, unsigned: bool) -> Option<Vec<u8>> {
+    Some(if field_type.is_integer() && unsigned {
+        let (before, behind) = sql_prepared::UNSIGNED;
+        [before.as_bytes(), shown, behind.as_bytes()].concat()
+    } else if is_double(field_type) && !shown.contains(&b'e') {
+        // Without an exponent it would be read as a decimal number.
+        [shown, b"e0".as_slice()].concat()
+    } else if field_type.is_decimal() && !shown.contains(&b'.') {
+        // Without a point it would be read as an integer.
+        [shown, b".".as_slice()].concat()
+    } else if field_type.is_integer() || field_type.is_decimal() || is_double(field_type) {
+        shown.to_vec()
+    } else {
+        return None;
+    })
+}
+
+fn is_double(field_type: FieldType) -> bool {
+    matches!(field_type.0, 4 | 5)
+}
+
+/// A string's text in its own character set and collation.
+fn string(bytes: &[u8], charset: Option<&[u8]>, collation: Option<&[u8]>) -> Result<Vec<u8>> {
+    let known = |name: Option<&[u8]>| {
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        // It is written into statements.
+        let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        name.filter(plain)
+            .map(str::to_owned)
+            .ok_or_else(|| Error::internal("a user variable of an unknown collation"))
+    };
+    let (charset, collation) = (known(charset)?, known(collation)?);
+    let text = introduced(bytes, &charset);
+    Ok(match charset.as_str() {
+        "binary" => text,
+        _ => [&text, b" COLLATE ".as_slice(), collation.as_bytes()].concat(),
+    })
+}
+
+/// A literal whose introducer names its character set.
+pub(super) fn introduced(bytes: &[u8], charset: &str) -> Vec<u8> {
+    match bytes.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'\'' && b != b'\\') {
+        true => [b"_", charset.as_bytes(), b"'", bytes, b"'"].concat(),
+        false => quote(bytes, charset),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_types() {
+        let written = |shown: &str, field_type, unsigned| {
+            number(shown.as_bytes(), FieldType(field_type), unsigned)
+                .map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(written("5", 8, false).as_deref(), Some("5"));
+        assert_eq!(written("5", 8, true).as_deref(), Some("CAST(5 AS UNSIGNED)"));
+        assert_eq!(written("133.333333333", 0xf6, false).as_deref(), Some("133.333333333"));
+        assert_eq!(written("7", 0xf6, false).as_deref(), Some("7."));
+        assert_eq!(written("0.1", 5, false).as_deref(), Some("0.1e0"));
+        assert_eq!(written("1e20", 5, false).as_deref(), Some("1e20"));
+        assert_eq!(written("5", 0xfd, false), None);
+    }
+
+    #[test]
+    fn strings_keep_their_collations() {
+        let written = |bytes: &[u8], charset: &str, collation: &str| {
+            let made = string(bytes, Some(charset.as_bytes()), Some(collation.as_bytes()));
+            String::from_utf8(made.unwrap()).unwrap()
+        };
+        assert_eq!(written(b"ab", "latin1", "latin1_bin"), "_latin1'ab' COLLATE latin1_bin");
+        assert_eq!(written(b"\xe4", "latin1", "latin1_bin"), "_latin1 0xE4 COLLATE latin1_bin");
+        assert_eq!(written(b"ab", "binary", "binary"), "_binary'ab'");
+        assert!(string(b"", Some(b"x' y"), Some(b"binary")).is_err());
+        assert!(string(b"", None, Some(b"binary")).is_err());
+    }
+}
