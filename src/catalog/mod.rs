@@ -132,6 +132,12 @@ pub struct View {
     pub definition: Box<str>,
     /// SQL SECURITY INVOKER: whoever reads it needs the rights on what it reads.
     pub invoker: bool,
+    /// The collation of the connection that made it, which its literals have.
+    pub collation: Box<str>,
+    /// That collation's character set; empty where it isn't known.
+    pub charset: Box<str>,
+    /// It is the default one of its character set.
+    pub is_default: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

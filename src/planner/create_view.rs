@@ -122,6 +122,7 @@ fn over_shards(mut draft: Draft, own: &[Mention], select: Option<usize>) -> Resu
     let body = sql.get(select..end).unwrap_or_default();
     let length = select_length(&draft, body)?;
     let body = body.get(..length).unwrap_or_default();
+    says_no_charset(&draft, body)?;
     let written = rewritten(&mut draft, body, group, database)?;
     let lexed = draft.input.lexed;
     let at = Span {
@@ -130,6 +131,24 @@ fn over_shards(mut draft: Draft, own: &[Mention], select: Option<usize>) -> Resu
     };
     draft.splice(at, What::Parts(vec![Part::Text(written.into())]), false);
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
+}
+
+/// A server doesn't tell the introducers of a view's literals.
+fn says_no_charset(draft: &Draft, body: &[u8]) -> Result<()> {
+    let tokens = tokens_of(body, draft.input.dialect, &Limits::default())?;
+    let named =
+        |token: &Token| matches!(token.kind, TokenKind::Introducer | TokenKind::NationalString);
+    match tokens.iter().find(|token| named(token)) {
+        Some(token) => Err(refuse(
+            REFUSED,
+            format!(
+                "The literal behind '{}' would lose its character set in a view over sharded tables, since \
+                 servers don't tell it: use CONVERT(… USING …)",
+                String::from_utf8_lossy(token.bytes(body)).chars().take(20).collect::<String>(),
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What of the text stands before WITH CHECK OPTION.

@@ -35,7 +35,7 @@ pub fn explain(plan: &Plan, binding: &Binding) -> Result<String> {
         }
     }
     if plan.through_views().is_some() {
-        let text = plan.views_text(binding, form(binding))?;
+        let text = plan.views_text(binding, form(binding), None)?;
         let _ = writeln!(out, "Views{}", facts(plan));
         let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
         return Ok(out);

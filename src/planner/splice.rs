@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::catalog::definition::physical_constraint;
 use crate::error::{Error, Result};
 use crate::name::TableName;
-use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::constraint::is_crowded;
 use crate::planner::plan::{Limit, Renaming, Rendered, Rows, Target};
 use crate::planner::workbench::{Reference, Within, Workbench};
+use crate::planner::{Action, Plan};
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
 use crate::sql::lex::{Dialect, LexMode};
@@ -159,16 +159,26 @@ impl Plan {
         writer.write_parts(&reference.values(binding, source, of, within, most), out)
     }
 
-    /// Writes the statement with what its views read in their places.
+    /// Writes the statement with what its views read in their places, as it is to be read under that
+    /// collation_connection; where none is given, under those of the views' making.
     ///
     /// # Errors
-    /// As [`Plan::render`].
-    pub fn views_text(&self, binding: &Binding, form: Form) -> Result<Vec<u8>> {
+    /// As [`Plan::render`]; a view whose literals mean something else there.
+    pub fn views_text(
+        &self,
+        binding: &Binding,
+        form: Form,
+        collation: Option<&str>,
+    ) -> Result<Vec<u8>> {
         let (target, mut out) = (nowhere(), Vec::new());
+        let sources = match &self.action {
+            Action::Views(expansion) => expansion.sources(collation)?,
+            _ => vec![],
+        };
         let writer = Writer {
             plan: self,
             splices: &self.splices,
-            sources: &[],
+            sources: &sources,
             target: &target,
             binding,
             form,

@@ -7,10 +7,12 @@
 //! ([`super::create_view`] makes it so). There it says what its columns are, and nobody reads it.
 //! Views that name several shards of one table are somebody's own and stay what they are.
 
+mod literals;
 pub(crate) mod text;
 
 use std::sync::Arc;
 
+use crate::catalog::View;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
 use crate::planner::draft::{Draft, Naming, Result};
@@ -36,6 +38,41 @@ const DEPTH: usize = 32;
 pub struct Expansion {
     /// Whoever may read the views may read what they read.
     pub definer: bool,
+    /// What stands for each of them, in the statement's order.
+    pub(crate) texts: Vec<ViewText>,
+}
+
+/// What stands for a view.
+#[derive(Debug)]
+pub(crate) struct ViewText {
+    /// As readers are shown it whose connection's collation is that of its making.
+    same: String,
+    collation: Box<str>,
+    /// For all others; `None` where no text means the same to them.
+    elsewhere: Option<String>,
+}
+
+impl Expansion {
+    /// What stands for the views where the connection has this collation.
+    ///
+    /// # Errors
+    /// A view that can't be read there.
+    pub(crate) fn sources(&self, collation: Option<&str>) -> Result<Vec<String>> {
+        let of = |text: &ViewText| match (collation, &text.elsewhere) {
+            (None, _) => Ok(text.same.clone()),
+            (Some(here), _) if here.eq_ignore_ascii_case(&text.collation) => Ok(text.same.clone()),
+            (_, Some(elsewhere)) => Ok(elsewhere.clone()),
+            (Some(collation), None) => Err(Error::refused(
+                "view_charset",
+                format!(
+                    "A view over sharded tables was made by a connection with collation_connection = {0}, which \
+                     its literals have, and this session has {collation}: SET collation_connection = {0} first",
+                    text.collation
+                ),
+            )),
+        };
+        self.texts.iter().map(of).collect()
+    }
 }
 
 /// A view's name in an answer's column definitions.
@@ -296,7 +333,7 @@ impl<'a> Views<'a> {
         Ok(over || !shards.is_empty())
     }
 
-    fn text(&self, schema: &SchemaName, name: &str, group: GroupId) -> Result<(Text, bool)> {
+    fn text(&self, schema: &SchemaName, name: &str, group: GroupId) -> Result<(Text, &View)> {
         let table = self.input.catalog.table(schema.as_str(), name);
         let Some((table, view)) =
             table.and_then(|table| table.view.as_ref().map(|view| (table, view)))
@@ -305,7 +342,7 @@ impl<'a> Views<'a> {
         };
         let definition = Definition::new(&view.definition, self.input.dialect)?;
         let columns: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
-        Ok((definition.logical(self.input.rules, schema, group, &columns)?, view.invoker))
+        Ok((definition.logical(self.input.rules, schema, group, &columns)?, view))
     }
 }
 
@@ -324,18 +361,25 @@ fn expand<'a>(
     draft.splices.clear();
     let views = Views::new(draft.input);
     let mut definer = true;
+    let mut texts = vec![];
     let mut hints = String::new();
     for index in over {
         let Some(used) = survey.uses.get(*index) else { continue };
         let Placement::Single(single) = &used.placement else { continue };
-        let (text, invoker) = views.text(&used.schema, &used.name, single.group)?;
-        definer &= !invoker;
+        let (text, view) = views.text(&used.schema, &used.name, single.group)?;
+        definer &= !view.invoker;
         let shown = used.alias.as_ref().unwrap_or(&used.written.table).text.as_str();
         let name = used.span();
         if used.alias_at != name.end {
             return Err(refuse(REFUSED, "A view has no partitions"));
         }
-        put(&mut draft, name, format!("({})", text.sql));
+        draft.splice(name, What::Parts(vec![Part::Source(texts.len())]), false);
+        let elsewhere = literals::elsewhere(&text.sql, view, draft.input.dialect);
+        texts.push(ViewText {
+            same: format!("({})", text.sql),
+            collation: view.collation.clone(),
+            elsewhere: elsewhere.map(|text| format!("({text})")),
+        });
         let mut behind = String::new();
         if used.alias.is_none() {
             behind = format!(" AS {}", quoted(shown));
@@ -365,7 +409,7 @@ fn expand<'a>(
         put(&mut draft, Span { start: 0, end: 0 }, format!("/*+ weir:{hints} */ "));
     }
     draft.facts.prepared = PreparedForm::Text;
-    Ok(Outcome::Plan(draft.finish(Action::Views(Expansion { definer }))))
+    Ok(Outcome::Plan(draft.finish(Action::Views(Expansion { definer, texts }))))
 }
 
 /// On MySQL a view's columns say that they are the view's; a derived table's say whose they were.

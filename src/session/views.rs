@@ -58,11 +58,12 @@ impl Session {
         let dialect = self.dialect;
         let rules = &snapshot.rules;
         let binding = Binding { sql, lexed, dialect, parameters, rules, session: &session };
-        let text = plan.views_text(&binding, form)?;
+        let collation = self.state.charset().collation.clone();
+        let text = plan.views_text(&binding, form, Some(&collation))?;
         let is_other = match parameters {
             [] => self.is_in_other_words(sql, &text),
             // Their values are the client's own.
-            _ => self.is_in_other_words(sql, &plan.views_text(&binding, Form::Prepared)?),
+            _ => self.is_in_other_words(sql, &plan.views_text(&binding, Form::Prepared, None)?),
         };
         if is_other {
             return Err(Error::refused(

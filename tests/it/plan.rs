@@ -53,6 +53,12 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plan").join(name)
 }
 
+/// A view of a connection with the default collation.
+fn made(definition: Box<str>) -> View {
+    let (charset, collation) = ("utf8mb4".into(), "utf8mb4_general_ci".into());
+    View { definition, invoker: false, collation, charset, is_default: true }
+}
+
 fn catalog(text: &str) -> Catalog {
     let mut catalog = Catalog::default();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -99,7 +105,7 @@ fn catalog(text: &str) -> Catalog {
                 "!view" => table.is_view = true,
                 mark if mark.starts_with("!view ") => {
                     let definition = mark.trim_start_matches("!view ").into();
-                    (table.is_view, table.view) = (true, Some(View { definition, invoker: false }));
+                    (table.is_view, table.view) = (true, Some(made(definition)));
                 }
                 "!references" => table.has_foreign_keys = true,
                 "!trigger" => {

@@ -39,7 +39,7 @@ pub(super) struct Facts {
     pub(super) constraints: Vec<Line>,
     /// schema, table, rule of ON UPDATE, rule of ON DELETE
     pub(super) references: Vec<Line>,
-    /// schema, table, definition, security
+    /// schema, table, definition, security, collation, its character set, whether it is the default
     pub(super) views: Vec<Line>,
 }
 
@@ -60,7 +60,12 @@ const REFERENCES: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UPDATE_RULE, DEL
     FROM information_schema.REFERENTIAL_CONSTRAINTS \
     WHERE CONSTRAINT_SCHEMA = {d} AND TABLE_NAME = {t}";
 /// An account without the right SHOW VIEW gets an empty definition.
-const VIEWS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION, SECURITY_TYPE \
+const VIEWS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION, SECURITY_TYPE, \
+    COLLATION_CONNECTION, \
+    (SELECT MAX(c.CHARACTER_SET_NAME) FROM information_schema.COLLATIONS c \
+     WHERE c.COLLATION_NAME = COLLATION_CONNECTION), \
+    (SELECT MAX(c.IS_DEFAULT) FROM information_schema.COLLATIONS c \
+     WHERE c.COLLATION_NAME = COLLATION_CONNECTION) \
     FROM information_schema.VIEWS WHERE TABLE_SCHEMA = {d} AND TABLE_NAME = {t}";
 /// MariaDB lists the checks of columns here alone.
 const CHECKS: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, 'CHECK' \

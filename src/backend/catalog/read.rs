@@ -38,7 +38,13 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
 
 fn view(line: &Line) -> Option<View> {
     let definition = at(line, 2).filter(|text| !text.is_empty())?;
-    Some(View { definition: definition.into(), invoker: at(line, 3) == Some("INVOKER") })
+    Some(View {
+        definition: definition.into(),
+        invoker: at(line, 3) == Some("INVOKER"),
+        collation: at(line, 4).unwrap_or_default().into(),
+        charset: at(line, 5).unwrap_or_default().into(),
+        is_default: at(line, 6).is_some_and(|word| word.eq_ignore_ascii_case("yes")),
+    })
 }
 
 fn at(line: &Line, place: usize) -> Option<&str> {

@@ -95,3 +95,33 @@ SELECT order_id, SUM(total) OVER w FROM orders WINDOW w AS (PARTITION BY region_
 -- refused: statement
 SHOW VARIABLES WHERE Variable_name = 'autocommit' AND (SELECT COUNT(*) FROM seen_late) = 195;
 DROP VIEW seen_late;
+-- The literals of a view are those of the connection that made it, whoever reads it.
+SET NAMES utf8mb4;
+CREATE VIEW v_named AS SELECT user_id, CASE WHEN user_id % 2 = 0 THEN 'Even' ELSE 'odd' END AS word, CONCAT(user_id, '-X') AS dashed, level FROM users WHERE level IN ('GOLD', 'silver') OR level = 'PLAIN';
+SELECT DISTINCT COLLATION(word), COLLATION(dashed) FROM v_named;
+SELECT COUNT(*) FROM v_named WHERE word = 'EVEN';
+SET NAMES utf8mb4 COLLATE utf8mb4_bin;
+SELECT DISTINCT COLLATION(word), COLLATION(dashed) FROM v_named;
+SELECT COUNT(*) FROM v_named WHERE word = 'EVEN';
+SELECT COUNT(*) FROM v_named GROUP BY word ORDER BY 1;
+SELECT COUNT(*), MIN(dashed) FROM v_named WHERE dashed LIKE '1%-x';
+CREATE VIEW v_exact AS SELECT user_id, CASE WHEN user_id % 2 = 0 THEN 'Even' ELSE 'odd' END AS word FROM users;
+CREATE VIEW v_columns AS SELECT user_id, level FROM users WHERE level IN ('GOLD', 'silver') OR NOT (name = 'X' OR name LIKE 'y%');
+SELECT COUNT(*) FROM v_exact WHERE word = 'EVEN';
+SELECT DISTINCT COLLATION(word) FROM v_exact;
+SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci;
+-- refused: view_charset
+SELECT COUNT(*) FROM v_exact WHERE word = 'EVEN';
+SELECT COUNT(*) FROM v_columns WHERE level = 'gold';
+SELECT COUNT(*) FROM v_named WHERE level = 'GOLD';
+SELECT DISTINCT COLLATION(word), COLLATION(dashed) FROM v_named;
+SET NAMES latin1;
+SELECT DISTINCT COLLATION(word), COLLATION(dashed) FROM v_named;
+SELECT COUNT(*) FROM v_named GROUP BY word ORDER BY 1;
+CREATE VIEW v_latin AS SELECT user_id, CASE WHEN user_id % 2 = 0 THEN 'Even' ELSE 'odd' END AS word FROM users;
+SET NAMES utf8mb4 COLLATE utf8mb4_general_ci;
+SELECT DISTINCT COLLATION(word) FROM v_latin;
+SELECT COUNT(*), MAX(word) FROM v_latin WHERE word = 'EVEN';
+-- refused: view_over_shards
+CREATE VIEW v_said AS SELECT user_id, _latin1'a' AS word FROM users;
+DROP VIEW v_named, v_exact, v_columns, v_latin;
