@@ -138,6 +138,8 @@ pub struct View {
     pub charset: Box<str>,
     /// It is the default one of its character set.
     pub is_default: bool,
+    /// It may read LAST_INSERT_ID(), which is its connection's.
+    pub reads_id: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -220,6 +222,8 @@ pub struct Trigger {
     pub name: Box<str>,
     pub before: bool,
     pub event: TriggerEvent,
+    /// It may read LAST_INSERT_ID(), which is its connection's.
+    pub reads_id: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,14 +16,14 @@ use crate::planner::bind::{Binding, SessionFacts};
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::index;
 use crate::planner::label::label_nested;
-use crate::planner::plan::{Access, PreparedForm, Target};
+use crate::planner::plan::{Access, PreparedForm, Renaming, Target};
 use crate::planner::query::{Outcome, label_items};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Form, Part, What};
 use crate::planner::survey::{Role, Survey};
 use crate::planner::tokens::{everything_named, is_of_servers, named, not_understood};
 use crate::planner::views::text::REFUSED;
-use crate::planner::{Action, PlanInput, TableUse, Tables};
+use crate::planner::{Action, Plan, PlanInput, TableUse, Tables};
 use crate::rules::table::{Placement, SingleTable};
 use crate::sql::analysis::{Span, Statement};
 use crate::sql::classify::{StatementKind, classify};
@@ -178,30 +178,65 @@ fn rewritten(
     group: GroupId,
     database: Option<Arc<str>>,
 ) -> Result<String> {
-    let dialect = draft.input.dialect;
+    let (text, plan) = over_stand_ins(draft.input, body, &Target::plain(group, database), false)?;
+    for schema in &plan.schemas {
+        if !draft.schemas.contains(schema) {
+            draft.schemas.push(schema.clone());
+        }
+    }
+    // Errors name them.
+    draft.tables.extend(plan.tables.into_iter().map(|used| TableUse { sharded: None, ..used }));
+    Ok(text)
+}
+
+/// A SELECT over what stands in a group for its tables, without rows; and the names in its errors.
+pub(crate) fn emptied(
+    input: &PlanInput,
+    body: &[u8],
+    group: GroupId,
+    database: &Arc<str>,
+) -> Result<(String, Vec<Renaming>)> {
+    let target = Target::plain(group, Some(database.clone()));
+    let (text, plan) = over_stand_ins(input, body, &target, true)?;
+    Ok((text, plan.renamings(&target)))
+}
+
+/// A SELECT over what stands in the target's group for its tables; `empty`: none of its rows.
+fn over_stand_ins(
+    outer: &PlanInput,
+    body: &[u8],
+    target: &Target,
+    empty: bool,
+) -> Result<(String, Plan)> {
+    let dialect = outer.dialect;
     let mut lexed = Lexed::new();
     Lexer::new(0, Limits::default()).lex(body, &dialect, &mut lexed)?;
     let parsed = parse::parse(body, &lexed, dialect).map_err(|unparsed| {
-        refuse(REFUSED, format!("The view's SELECT isn't understood: {}", unparsed.0))
+        refuse(REFUSED, format!("The SELECT isn't understood: {}", unparsed.0))
     })?;
     let Statement::Query(query) = &parsed.statement else {
-        return Err(refuse(REFUSED, "The view's SELECT isn't understood"));
+        return Err(refuse(REFUSED, "The SELECT isn't understood"));
     };
-    let input = PlanInput { sql: body, lexed: &lexed, ..*draft.input };
+    let input = PlanInput { sql: body, lexed: &lexed, ..*outer };
     let tokens = parse::units::template_tokens(body, &lexed, dialect)?;
     let mut inner = Draft::new(&input, &classify(body, &tokens), Hints::default());
     let mut survey = Survey::new(&input);
     survey.query(query, None, Role::Top)?;
     for used in &mut survey.uses {
         index::check_own(input.rules, &used.placement)?;
-        used.placement = Placement::Single(stand_in(used.name.as_ref(), &used.placement, group)?);
+        let placed = stand_in(used.name.as_ref(), &used.placement, target.group)?;
+        used.placement = Placement::Single(placed);
     }
     inner.name_tables(&survey, |_| Naming::Alias);
     label_items(&mut inner, query, &parsed);
     if survey.blocks.len() > 1 {
         label_nested(&mut inner)?;
     }
-    let target = Target::plain(group, database);
+    if empty {
+        let end = parsed.layout.before_limit;
+        let at = parsed.layout.limit.unwrap_or(Span { start: end, end });
+        inner.splice(at, What::Parts(vec![Part::Text(" LIMIT 0".into())]), false);
+    }
     let plan = inner.finish(Action::Tables(Tables::default()));
     let session = SessionFacts {
         assign: assign::Context::new(assign::ServerKind::MySql, "", None),
@@ -210,22 +245,16 @@ fn rewritten(
         prefer: None,
         turn: 0,
     };
-    let rules = draft.input.rules;
+    let (sql, rules) = (body, outer.rules);
     let binding =
-        Binding { sql: body, lexed: &lexed, dialect, parameters: &[], rules, session: &session };
+        Binding { sql, lexed: &lexed, dialect, parameters: &[], rules, session: &session };
     let mut out = Vec::new();
-    plan.render(&target, &binding, Form::Prepared, &mut out)?;
+    plan.render(target, &binding, Form::Prepared, &mut out)?;
     if out.is_empty() {
         out = body.to_vec();
     }
-    for schema in &plan.schemas {
-        if !draft.schemas.contains(schema) {
-            draft.schemas.push(schema.clone());
-        }
-    }
-    // Errors name them.
-    draft.tables.extend(plan.tables.into_iter().map(|used| TableUse { sharded: None, ..used }));
-    String::from_utf8(out).map_err(|_| refuse(REFUSED, "The view's SELECT is no text of UTF-8"))
+    let text = String::from_utf8(out);
+    Ok((text.map_err(|_| refuse(REFUSED, "The SELECT is no text of UTF-8"))?, plan))
 }
 
 /// What stands for a table in the view's group.

@@ -17,6 +17,7 @@ use crate::planner::plan::{Access, SessionAction};
 use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
 use crate::planner::tokens;
+use crate::planner::unseen;
 use crate::planner::views;
 use crate::planner::{Action, PlanInput, Planned};
 use crate::sql::analysis::Statement;
@@ -84,7 +85,10 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         | K::Insert
         | K::Replace
         | K::Update
-        | K::Delete => parsed(draft, tokens, None),
+        | K::Delete => {
+            let input = draft.input;
+            Ok(unseen::told(parsed(draft, tokens, None)?, input))
+        }
         K::Explain => match classified.inner {
             Some(inner) => parsed(draft, tokens, Some(inner)),
             None => control::simple(draft, tokens, Access::Read),
@@ -161,6 +165,7 @@ fn definitions(
             draft.facts.commits = true;
             draft.facts.access = Access::Definition;
             index::check_body(&draft, tokens)?;
+            unseen::trigger(&mut draft, tokens);
             tokens::whole(draft, tokens, "routines are made for tables of one group")
         }
         K::ExecuteImmediate => Err(refuse(

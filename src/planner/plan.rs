@@ -50,6 +50,9 @@ pub struct Facts {
     /// The server itself reads LAST_INSERT_ID() or sets it, unseen: the connection is given the
     /// session's value before the statement, and what it has then becomes the session's.
     pub lends_id: bool,
+    /// A trigger or a view may read LAST_INSERT_ID(), unseen: the connection is given the session's
+    /// value before the statement.
+    pub gives_id: bool,
     /// Who makes the ids of this INSERT's rows.
     pub ids: Ids,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
@@ -78,6 +81,7 @@ impl Default for Facts {
             looks_back: false,
             clock: false,
             lends_id: false,
+            gives_id: false,
             for_once: false,
             lenient: false,
             ids: Ids::Servers,

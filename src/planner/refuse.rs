@@ -22,6 +22,7 @@ pub const CODES: &[&str] = &[
     "lateral",
     "limit_write",
     "lock_tables",
+    "made_of_rows",
     "no_row_key",
     "not_understood",
     "scatter_aggregate",

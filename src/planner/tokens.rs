@@ -13,6 +13,7 @@ use crate::planner::condition::Condition;
 use crate::planner::constraint;
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::index;
+use crate::planner::made::MADE_OF_ROWS;
 use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
@@ -408,9 +409,8 @@ fn renames(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
     }
     if created_from {
         return Err(refuse(
-            "insert_select",
-            "CREATE TABLE … SELECT over sharded or broadcast tables is not \
-             supported: create the table and insert the rows then",
+            MADE_OF_ROWS,
+            "The table or its rows lie in several places: it is made by a statement of its own, and filled then",
         ));
     }
     Ok(())

@@ -45,7 +45,7 @@ impl Session {
         // Tables in a row that others point to.
         let mut blocked = 0;
         while let Some(text) = due.pop_front() {
-            match self.drop_one(snapshot, &text, manner).await {
+            match self.define(snapshot, &text, manner).await {
                 Ok(written) => {
                     blocked = 0;
                     total.warnings = total.warnings.saturating_add(written.warnings);
@@ -81,7 +81,8 @@ impl Session {
         Ok(names.into_iter().map(|name| one(name.range)).collect())
     }
 
-    async fn drop_one(
+    /// Runs one DDL statement of Weir's own, without its answer to the client.
+    pub(super) async fn define(
         &mut self,
         snapshot: &Arc<Snapshot>,
         text: &[u8],
@@ -108,7 +109,7 @@ impl Session {
             Route::Forward(target) => vec![target],
             Route::Write { targets, .. } => targets,
             Route::Refuse(error) => return Err(error.into()),
-            _ => return Err(Error::internal("a DROP TABLE that goes nowhere").into()),
+            _ => return Err(Error::internal("a definition that goes nowhere").into()),
         };
         let kind = WriteKind::Definition;
         let manner = Manner { parameters: &[], arguments: None, ..manner };

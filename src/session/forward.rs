@@ -99,7 +99,7 @@ impl Session {
         if let Some(pin) = job.facts.pins.filter(|pin| *pin != Pin::FoundRows) {
             lent.pin(pin_of(pin));
         }
-        if job.facts.lends_id
+        if (job.facts.lends_id || job.facts.gives_id)
             && let Err(error) = Box::pin(self.lend_id(&mut lent)).await
         {
             return Err(Box::pin(self.broke(job, lent, error, (false, false))).await);

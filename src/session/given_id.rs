@@ -12,6 +12,7 @@ use crate::planner::plan::Ids;
 use crate::session::Session;
 use crate::session::forward::Job;
 use crate::session::own::rows;
+use crate::session::scatter::Lents;
 use crate::value::Value;
 
 impl Session {
@@ -41,6 +42,14 @@ impl Session {
     pub(super) async fn lend_id(&self, lent: &mut Lent) -> Result<()> {
         let sql = format!("SET last_insert_id = {}", self.last.insert_id);
         lent.simple(sql.as_bytes()).await.map(drop)
+    }
+
+    /// The same for several.
+    pub(super) async fn lend_ids(&self, lents: &mut Lents) -> Result<()> {
+        for (_, lent) in lents {
+            self.lend_id(lent).await?;
+        }
+        Ok(())
     }
 
     /// Makes the connection's LAST_INSERT_ID() the session's.

@@ -25,6 +25,7 @@ pub mod lend;
 mod load;
 pub mod login;
 pub mod look_back;
+mod made_of_rows;
 pub mod own;
 mod own_writes;
 pub mod plan;

@@ -14,6 +14,7 @@ use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::explain::explain;
 use crate::planner::lookup::Within;
+use crate::planner::made::MADE_OF_ROWS;
 use crate::planner::plan::{Access, Rendered, Reply, Route, SessionAction, Target};
 use crate::planner::splice::{Form, with_parameters};
 use crate::planner::tokens::TABLES_APART;
@@ -240,6 +241,7 @@ impl Session {
         match error.code {
             NOT_UNDERSTOOD => Err(self.syntax_error(snapshot, sql, lexed, error).await.into()),
             TABLES_APART => self.drop_each(snapshot, plan, sql, lexed, manner).await,
+            MADE_OF_ROWS => self.make_of_rows(snapshot, binding, manner).await,
             _ => Err(error.into()),
         }
     }

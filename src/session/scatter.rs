@@ -495,6 +495,12 @@ impl Session {
                 }
             }
         }
+        if plan.facts.gives_id
+            && let Err(error) = self.lend_ids(&mut lents).await
+        {
+            self.settle_all(snapshot, lents).await;
+            return Err(error.into());
+        }
         match self.running.interrupted() {
             None => Ok(lents),
             Some(why) => {

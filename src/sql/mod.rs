@@ -30,6 +30,7 @@ pub mod slot;
 pub mod template;
 pub mod token;
 pub mod traits;
+pub mod unseen;
 mod walk;
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ fn data(name: &str) -> PathBuf {
 /// A view of a connection with the default collation.
 fn made(definition: Box<str>) -> View {
     let (charset, collation) = ("utf8mb4".into(), "utf8mb4_general_ci".into());
-    View { definition, invoker: false, collation, charset, is_default: true }
+    let (is_default, reads_id) = (true, false);
+    View { definition, invoker: false, collation, charset, is_default, reads_id }
 }
 
 fn catalog(text: &str) -> Catalog {
@@ -110,7 +111,8 @@ fn catalog(text: &str) -> Catalog {
                 "!references" => table.has_foreign_keys = true,
                 "!trigger" => {
                     let (name, before) = ("t".into(), true);
-                    table.triggers.push(Trigger { name, before, event: TriggerEvent::Update });
+                    let (event, reads_id) = (TriggerEvent::Update, false);
+                    table.triggers.push(Trigger { name, before, event, reads_id });
                 }
                 other => panic!("{other} is no mark of a table"),
             }

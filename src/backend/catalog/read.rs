@@ -8,6 +8,7 @@ use crate::backend::version::Kind;
 use crate::catalog::{
     Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent, View,
 };
+use crate::sql::unseen::may_read_insert_id;
 use crate::value::types::{Collation, ColumnType};
 
 /// The table named `name` as its physical one is defined; `None` where the server has none.
@@ -44,6 +45,7 @@ fn view(line: &Line) -> Option<View> {
         collation: at(line, 4).unwrap_or_default().into(),
         charset: at(line, 5).unwrap_or_default().into(),
         is_default: at(line, 6).is_some_and(|word| word.eq_ignore_ascii_case("yes")),
+        reads_id: may_read_insert_id(definition),
     })
 }
 
@@ -176,7 +178,12 @@ fn trigger(line: &Line) -> Option<Trigger> {
         "DELETE" => TriggerEvent::Delete,
         _ => return None,
     };
-    Some(Trigger { name: at(line, 2)?.into(), before: at(line, 3) == Some("BEFORE"), event })
+    Some(Trigger {
+        name: at(line, 2)?.into(),
+        before: at(line, 3) == Some("BEFORE"),
+        event,
+        reads_id: at(line, 5).is_none_or(may_read_insert_id),
+    })
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ mod tests {
             charset: collation.split('_').next().unwrap().into(),
             collation: collation.into(),
             is_default,
+            reads_id: false,
         };
         elsewhere(sql, &view, Dialect::default())
     }
