@@ -165,7 +165,7 @@ pub(crate) fn local_rows(survey: &mut Survey, block: usize) -> Result<()> {
     Ok(())
 }
 
-fn is_grouped(select: &Select, query: &Query) -> bool {
+pub(crate) fn is_grouped(select: &Select, query: &Query) -> bool {
     !select.group_by.is_empty()
         || select.having.is_some()
         || select.items.iter().any(|item| item_any(item, &is_aggregate))

@@ -9,7 +9,7 @@ use crate::planner::label::label_nested;
 use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::What;
-use crate::planner::survey::{Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
+use crate::planner::survey::{Block, Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
 use crate::planner::{Action, Many, Narrowed, Plan, Tables, workbench};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Body, Expr, Item, Parsed, Query, SetOperator, Span};
@@ -100,7 +100,17 @@ fn with_workbench(
         && !draft.explains
         && (functions(&draft, parsed).is_ok() || only_together(&draft, parsed))
     {
+        let code = reason.0;
         let bench = workbench::plan(&draft, &mut survey, parsed.locking, reason)?;
+        let refused = matches!(tables.many, Some(Many::Refuse(_))) && bench.is_none();
+        if refused && parsed.locking && workbench::lock_clause(&draft)?.is_none() {
+            tables.many = Some(Many::Refuse(refuse(
+                code,
+                "A locking clause that stands in parentheses, names tables or isn't the only one isn't carried \
+                 to rows of several shards: write one at the end of the statement, without OF, or narrow it to one \
+                 shard",
+            )));
+        }
         tables.bench = bench.map(Box::new);
     }
     if !survey.needs.is_empty() {
@@ -320,6 +330,7 @@ fn merge<'a>(
 ) -> Result<Gather> {
     functions(draft, parsed)?;
     derived_blocks(survey)?;
+    derived_order(draft, survey, query)?;
     match (&query.body, blocks) {
         (Body::Select(select), [block]) => {
             gather::select(draft, survey, *block, select, query, &parsed.layout)
@@ -392,6 +403,27 @@ fn derived_blocks(survey: &mut Survey) -> Result<()> {
         derived_beside(survey, block)?;
     }
     Ok(())
+}
+
+/// MySQL gives a statement without an order of its own that of its derived table.
+fn derived_order(draft: &Draft, survey: &Survey, query: &Query) -> Result<()> {
+    let Body::Select(select) = &query.body else { return Ok(()) };
+    let ordered = |block: &Block| block.role == Role::Derived && !block.order_by.is_empty();
+    let folded = select.distinct || gather::is_grouped(select, query);
+    let alone = |block: &Block| block.role == Role::Top && block.leaves.len() == 1;
+    if draft.input.dialect.server != ServerKind::MySql
+        || !query.order_by.is_empty()
+        || folded
+        || !survey.blocks.iter().any(alone)
+        || !survey.blocks.iter().any(ordered)
+    {
+        return Ok(());
+    }
+    Err(refuse(
+        "scatter_order",
+        "ORDER BY of a derived table, which MySQL gives the statement, isn't merged: write it at the \
+         statement's end",
+    ))
 }
 
 /// A derived table over shards beside another leaf would be a join that keys don't prove.

@@ -231,7 +231,7 @@ fn planned(
 
 /// The statement's one locking clause, for the gathers; `None` where it has several, or one that
 /// names tables or stands in parentheses.
-fn lock_clause(draft: &Draft) -> Result<Option<String>> {
+pub(crate) fn lock_clause(draft: &Draft) -> Result<Option<String>> {
     let input = draft.input;
     let mut tokens = parse::units::template_tokens(input.sql, input.lexed, input.dialect)?;
     tokens.retain(|token| !token.kind.is_trivia());

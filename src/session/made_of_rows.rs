@@ -12,7 +12,6 @@ use std::sync::Arc;
 use crate::backend::connection::Pipelining;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
-use crate::executor::write::Written;
 use crate::name::{SchemaName, TableName};
 use crate::planner::PlanInput;
 use crate::planner::bind::Binding;
@@ -81,8 +80,6 @@ impl Session {
             Err(Failure::Statement(error)) if error.errno == EXISTS && made.lenient => {
                 let create = format!("CREATE TABLE IF NOT EXISTS {name} {shown}");
                 let written = self.define(snapshot, create.as_bytes(), plain).await?;
-                let info = b"Records: 0  Duplicates: 0  Warnings: 0".to_vec();
-                let written = Written { info, ..written };
                 self.reply_written(&written, &Facts::default(), manner.more);
                 return Ok(Outcome::Good);
             }

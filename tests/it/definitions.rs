@@ -596,3 +596,53 @@ async fn names_that_read_like_a_shards_stay_the_clients() {
         assert_eq!(of("Column_name"), "orders_0_k");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_all_kinds_are_made_of_rows_of_many_places() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        conn.query_drop(
+            "CREATE TABLE users (user_id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL)",
+        )
+        .await
+        .unwrap();
+        let rows: Vec<String> = (1..=20).map(|id| format!("({id}, 'n{id}')")).collect();
+        let sql = format!("INSERT INTO users VALUES {}", rows.join(", "));
+        conn.query_drop(sql).await.unwrap();
+        // Sharded alike, each row where it belongs; in every group; in one.
+        let made = "CREATE TABLE spares (PRIMARY KEY (user_id)) SELECT user_id, name FROM users";
+        conn.query_drop(made).await.unwrap();
+        assert_eq!(conn.affected_rows(), 20);
+        assert_eq!(conn.info(), "Records: 20  Duplicates: 0  Warnings: 0");
+        let sql = "SELECT COUNT(*) FROM spares JOIN users USING (user_id, name)";
+        assert_eq!(conn.query_first::<u64, _>(sql).await.unwrap(), Some(20));
+        for id in [1, 2, 3, 4] {
+            let sql = format!("SELECT name FROM spares WHERE user_id = {id}");
+            assert_eq!(conn.query_first(sql).await.unwrap(), Some(format!("n{id}")));
+        }
+        conn.query_drop(
+            "CREATE TABLE regions AS SELECT user_id % 3 AS region, COUNT(*) AS c FROM users GROUP BY 1",
+        )
+        .await
+        .unwrap();
+        for server in stage.servers.iter().enumerate() {
+            let sql = format!("SELECT SUM(c) FROM {}_{}.regions", stage.name, server.0);
+            let found = crate::support::sql::query(&server.1.url("root"), &sql).unwrap();
+            assert_eq!(found, [["20"]]);
+        }
+        conn.query_drop("CREATE TABLE notes SELECT MAX(name) AS most FROM users, regions")
+            .await
+            .unwrap();
+        assert_eq!(conn.query_first("SELECT * FROM notes").await.unwrap(), Some("n9".to_owned()));
+        assert_eq!(stage.diff(&[]).0, 0);
+        // What can't be filled goes again, on every shard.
+        let sql = "CREATE TABLE orders (PRIMARY KEY (user_id)) SELECT user_id DIV 2 AS user_id FROM users";
+        assert_eq!(fails(&mut conn, sql).await.0, 1062);
+        let sql = "CREATE TABLE orders (order_id BIGINT) SELECT name FROM users";
+        fails(&mut conn, sql).await;
+        let left: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
+        assert_eq!(left, ["notes", "regions", "spares", "users"]);
+        conn.query_drop("DROP TABLE notes, regions, spares, users").await.unwrap();
+    }
+}

@@ -6,6 +6,7 @@
 //!
 //! A file is a list of statements, each ended by `;` at the end of a line. Lines before one may say
 //! - `-- refused: code`: Weir refuses it with this stable code (the plain server is not asked);
+//! - `-- only: mysql`: the statement is not for the other kind of server;
 //! - `-- any order`: rows are compared as a set although the statement says ORDER BY.
 //!
 //! `WEIR_SQL=write.sql` runs that file alone.
@@ -27,6 +28,7 @@ struct Case {
     line: usize,
     sql: String,
     refused: Option<String>,
+    only: Option<String>,
     any_order: bool,
 }
 
@@ -41,10 +43,15 @@ enum Answer {
 fn cases(text: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     let (mut sql, mut line, mut refused, mut any_order) = (String::new(), 0, None, false);
+    let mut only = None;
     for (number, text) in text.lines().enumerate() {
         if sql.is_empty() {
             if let Some(code) = text.strip_prefix("-- refused:") {
                 refused = Some(code.trim().to_owned());
+                continue;
+            }
+            if let Some(kind) = text.strip_prefix("-- only:") {
+                only = Some(kind.trim().to_owned());
                 continue;
             }
             if text == "-- any order" {
@@ -61,7 +68,8 @@ fn cases(text: &str) -> Vec<Case> {
         sql.push_str(text);
         if let Some(whole) = sql.strip_suffix(';') {
             let sql = whole.to_owned();
-            cases.push(Case { line, sql, refused: refused.take(), any_order });
+            let (refused, only) = (refused.take(), only.take());
+            cases.push(Case { line, sql, refused, only, any_order });
             any_order = false;
         }
         if sql.ends_with(';') {
@@ -150,7 +158,9 @@ fn differences(rig: &Rig, path: &Path) -> Vec<String> {
         let opts = Opts::from_url(&plain_url).map_err(|error| error.to_string())?;
         let mut plain = Conn::new(opts).await.map_err(|error| error.to_string())?;
         let mut found = Vec::new();
-        for case in &cases {
+        let kind = rig.groups[0].primary.kind.name();
+        let meant = |case: &&Case| case.only.as_ref().is_none_or(|only| only == kind);
+        for case in cases.iter().filter(meant) {
             // What is gathered has many ways to go wrong in the binary protocol alone.
             let forms = if matches!(&*file, "workbench.sql" | "system_rows.sql" | "views.sql") {
                 &[false, true][..]

@@ -21,6 +21,7 @@ use crate::session::forward::Failure;
 use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
 use crate::session::user_values::user_values;
+use crate::sql::classify::StatementKind;
 use crate::sql::lex;
 use crate::sql::literal::user_variable;
 use crate::sql::token::TokenKind;
@@ -70,7 +71,10 @@ pub(super) async fn take(
 
 /// Whether a statement's row goes into user variables, and none is assigned besides.
 pub(in crate::session) fn takes_row(plan: &Plan) -> bool {
-    plan.traits.into_variable && !plan.traits.assigns_variable
+    use StatementKind as K;
+    // A routine's body may hold one.
+    let selects = matches!(plan.kind, K::Select | K::With | K::Values | K::Table);
+    selects && plan.traits.into_variable && !plan.traits.assigns_variable
 }
 
 /// Whether its connection keeps nothing else of it, either.

@@ -96,7 +96,11 @@ impl Session {
     }
 
     /// Runs a SELECT … INTO, wherever its tables live.
-    async fn take_value(&mut self, question: &[u8], state: &mut State) -> Result<Taken, Failure> {
+    pub(in crate::session) async fn take_value(
+        &mut self,
+        question: &[u8],
+        state: &mut State,
+    ) -> Result<Taken, Failure> {
         let limits = self.ctx.lexer.limits();
         let resolved = look_back::resolve(question, self.dialect, limits, &self.remembered())?;
         let question = resolved.as_deref().unwrap_or(question);

@@ -13,14 +13,14 @@ SELECT * FROM made_2 ORDER BY id;
 SHOW COLUMNS FROM made_2;
 SHOW INDEX FROM made_2 WHERE Seq_in_index = 1 AND Cardinality < 0;
 -- Keys that rows have in common.
-CREATE TABLE made_3 (level VARCHAR(20) NOT NULL PRIMARY KEY) SELECT level, user_id FROM users ORDER BY user_id;
+CREATE TABLE made_3 (level VARCHAR(20) NOT NULL PRIMARY KEY) SELECT 'same' AS level, user_id FROM users;
 SELECT * FROM made_3;
 CREATE TABLE made_3 (region_id INT NOT NULL PRIMARY KEY, c INT) IGNORE SELECT region_id, COUNT(*) AS c FROM users GROUP BY region_id;
 SELECT * FROM made_3 ORDER BY region_id;
 DROP TABLE made_3;
 CREATE TABLE made_3 (level VARCHAR(20) NOT NULL PRIMARY KEY) REPLACE AS SELECT DISTINCT level, 1 AS one FROM users;
 SELECT * FROM made_3 ORDER BY level;
-CREATE TABLE made_4 AS WITH c AS (SELECT user_id, MAX(total) AS m FROM orders GROUP BY user_id) SELECT u.name, c.m FROM users u JOIN c ON c.user_id = u.user_id WHERE u.user_id < 30;
+CREATE TABLE made_4 AS WITH c AS (SELECT user_id, MAX(total) AS m FROM orders GROUP BY user_id) SELECT u.name, c.m + 0 AS m FROM users u JOIN c ON c.user_id = u.user_id WHERE u.user_id < 30;
 SELECT * FROM made_4 ORDER BY name, m;
 CREATE TABLE made_5 (SELECT user_id AS id, name FROM users WHERE user_id < 5) UNION ALL (SELECT item_id, title FROM items WHERE item_id < 5) ORDER BY id LIMIT 6;
 SELECT COUNT(*), MIN(id), MAX(id) FROM made_5;
