@@ -100,7 +100,11 @@ impl Writer<'_> {
             Change::Insert(inserting) if inserting.ignore => "INSERT IGNORE",
             _ => "INSERT",
         };
-        format!("{verb} INTO {place} ({}) VALUES ", names.join(","))
+        let partition = match step {
+            Step::Insert => self.table.partition.as_str(),
+            _ => "",
+        };
+        format!("{verb} INTO {place}{partition} ({}) VALUES ", names.join(","))
     }
 
     /// What stands behind the last row.
@@ -355,6 +359,7 @@ mod tests {
                 column("t", ColumnType::Timestamp { decimals: 0 }, Form::Moment),
                 column("f", ColumnType::Float { unsigned: false }, Form::Double),
             ],
+            partition: String::new(),
             computes: false,
             change,
             entries: vec![],

@@ -1,6 +1,7 @@
 //! Global secondary indexes against real servers: each statement also on one plain server with plain
 //! indexes, and afterwards `weir index check`.
 
+mod edges;
 mod seen;
 
 use std::path::PathBuf;

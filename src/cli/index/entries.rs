@@ -133,6 +133,7 @@ impl Entries {
             reference: 0,
             placement: Placement::Sharded(rule.table.clone()),
             columns: own,
+            partition: String::new(),
             computes: false,
             change: Change::Entry(keeping),
             entries: vec![],

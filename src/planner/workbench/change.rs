@@ -40,6 +40,8 @@ pub struct Changed {
     pub placement: Placement,
     /// What a row is written by: all columns that hold a value of their own.
     pub columns: Vec<Stored>,
+    /// ` PARTITION (…)` as the statement has it: its servers refuse a row for another partition.
+    pub partition: String,
     /// Its server evaluates expressions of its own for a row: triggers and generated columns, which
     /// see the session's time zone.
     pub computes: bool,
@@ -215,7 +217,7 @@ pub(crate) fn add(
                 tail: *tail,
                 auto: None,
             };
-            targets.push(inserted(survey, inserting)?);
+            targets.push(inserted(draft, survey, inserting)?);
             // It is sent again, as text. What it names is checked here as well; no row is there already.
             bench.as_text |= tail.is_some();
             if *replace {
@@ -232,7 +234,7 @@ pub(crate) fn add(
                 cut(draft, survey, bench, order_by, limit);
             }
             for (used, set) in *changed {
-                let target = modified(survey, *used, set, *deletes)?;
+                let target = modified(draft, survey, *used, set, *deletes)?;
                 let moves = matches!(&target.change, Change::Update(update) if update.moves);
                 if *ignore && !*deletes && !target.entries.is_empty() {
                     return Err(index::unseen(&target.placement_name()));
@@ -363,7 +365,17 @@ fn stored(table: &catalog::Table) -> Vec<Stored> {
     .collect()
 }
 
-fn inserted(survey: &Survey, inserting: Inserting) -> Result<Changed> {
+/// The clause behind a table's name.
+fn partition(draft: &Draft, used: &Use) -> String {
+    let (name, template) = (used.span(), draft.input.lexed.template());
+    let clause = template.get(name.end as usize..used.alias_at as usize).unwrap_or_default();
+    match clause.trim_ascii() {
+        [] => String::new(),
+        clause => format!(" {}", String::from_utf8_lossy(clause)),
+    }
+}
+
+fn inserted(draft: &Draft, survey: &Survey, inserting: Inserting) -> Result<Changed> {
     let (used, table) = known(survey, 0)?;
     let columns = stored(table);
     let auto = auto_column(used).and_then(|name| {
@@ -385,6 +397,7 @@ fn inserted(survey: &Survey, inserting: Inserting) -> Result<Changed> {
         reference: 0,
         placement: used.placement.clone(),
         columns,
+        partition: partition(draft, used),
         computes: computes(table),
         change,
         entries,
@@ -420,6 +433,7 @@ fn entries(
             reference,
             placement: Placement::Sharded(Arc::clone(&rule.table)),
             columns: own,
+            partition: String::new(),
             computes: false,
             change: Change::Entry(keeping),
             entries: vec![],
@@ -429,7 +443,13 @@ fn entries(
     sharded.indexes.iter().map(entry).collect()
 }
 
-fn modified(survey: &Survey, place: usize, set: &[String], deletes: bool) -> Result<Changed> {
+fn modified(
+    draft: &Draft,
+    survey: &Survey,
+    place: usize,
+    set: &[String],
+    deletes: bool,
+) -> Result<Changed> {
     let (used, table) = known(survey, place)?;
     let reference = place;
     let columns = stored(table);
@@ -492,6 +512,7 @@ fn modified(survey: &Survey, place: usize, set: &[String], deletes: bool) -> Res
         reference,
         placement: used.placement.clone(),
         columns,
+        partition: partition(draft, used),
         computes: computes(table),
         change,
         entries,
