@@ -286,7 +286,9 @@ impl Plan {
                 Ok(Route::Forward(self.placed(tables, shards, binding.rules)?))
             }
             Some(Many::Scatter { gather, allowed }) => {
-                self.scatter(tables, &joint(tables, &sets), gather, *allowed, binding.rules)
+                // What an index leads is no look through all rows, wherever its rows lie.
+                let allowed = *allowed || !self.lookups(binding).is_empty();
+                self.scatter(tables, &joint(tables, &sets), gather, allowed, binding.rules)
             }
             Some(Many::Write { write, allowed }) => {
                 self.write(tables, &joint(tables, &sets), *write, *allowed, binding.rules)

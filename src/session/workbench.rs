@@ -276,7 +276,13 @@ impl Session {
             true => Box::pin(self.look_up(snapshot, &plan, &binding)).await?,
             false => Lookups::new(),
         };
-        let targets = match plan.bind_within(&binding, &within) {
+        // While it is only described, one place stands for all.
+        let sample = if lexed.params() > 0 { plan.sample(&binding)? } else { None };
+        let bound = match sample {
+            Some(target) => Route::Forward(target),
+            None => plan.bind_within(&binding, &within),
+        };
+        let targets = match bound {
             Route::Forward(target) => vec![target],
             Route::Scatter { targets, .. } => targets,
             Route::Refuse(error) => return Err(error.into()),

@@ -94,6 +94,12 @@ async fn locked(
         for row in absent {
             match entries.write(&lookup, Step::Insert, std::slice::from_ref(&row)).await {
                 Err(error) if error.errno == 1062 => {
+                    // Whoever wrote the row may have committed its entry since.
+                    let one = vec![row.clone()];
+                    let place = (Side::Entries, &lookup);
+                    if entries.absent(place, one, " LOCK IN SHARE MODE").await?.is_empty() {
+                        continue;
+                    }
                     println!("duplicate {}", entries.shown(&row));
                     duplicates += 1;
                 }

@@ -3,8 +3,12 @@
 //!
 //! Owns: what a review of indexes found. Never: the plain ways of writing (`super`).
 
+use mysql_async::Value;
+use mysql_async::prelude::Queryable;
+
 use super::{World, block_on, compare};
 use crate::support::rig;
+use crate::workbench::{code, connect};
 
 const PARTS: &str = "
       parts:
@@ -62,3 +66,70 @@ const PARTITIONED: &[&str] = &[
     "SELECT * FROM parts PARTITION (p0) WHERE code = 'A2' ORDER BY id",
     "DELETE FROM parts PARTITION (p0) WHERE code LIKE 'A%' ORDER BY id LIMIT 1",
 ];
+
+const STRICT: &str = "
+      parcels:
+        key: [{column: user_id, type: bigint}]
+        algorithm: {kind: modulo}
+        shards: {{shards}, tables: 'parcels_{0}'}
+        scatter_reads: false
+        indexes:
+          by_code:
+            columns: [{column: code, type: varchar(40), collation: utf8mb4_general_ci}]
+            unique: true
+            state: ready
+          by_weight: {columns: [{column: weight, type: int}], state: ready}
+";
+
+/// Where reads of many shards are forbidden, what an index leads is allowed, and rows can be written.
+#[test]
+fn an_index_serves_tables_that_are_not_to_be_scattered() {
+    for rig in rig::shared_kinds() {
+        let world = World::start(rig, "ix_strict", STRICT, &[super::PARCELS_DDL]);
+        for index in ["by_code", "by_weight"] {
+            assert_eq!(world.index(&["create", "parcels", index]).0, Some(0));
+        }
+        block_on(async {
+            let mut conn = connect(&world.url()).await;
+            for sql in [
+                "INSERT INTO parcels VALUES (1, 1, 'A1', 10, 'x'), (2, 2, 'A2', 10, 'x'), (3, 3, 'A3', 7, 'x')",
+                "INSERT INTO parcels VALUES (4, 4, concat('A', 4), 7, 'x')",
+                "INSERT INTO parcels SELECT id + 10, user_id + 1, 'B1', 7, 'x' FROM parcels WHERE user_id = 1",
+                "UPDATE parcels SET note = 'y' WHERE code = 'A1'",
+                "UPDATE parcels SET code = 'C1' WHERE code = 'A1'",
+            ] {
+                conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                assert!(conn.affected_rows() > 0, "{sql}");
+            }
+            for (sql, given) in [
+                ("INSERT INTO parcels VALUES (?, 5, 'A5', 7, 'x')", vec![Value::from(5)]),
+                ("UPDATE parcels SET code = ? WHERE code = ?", vec!["D1".into(), "C1".into()]),
+                ("UPDATE parcels SET note = ? WHERE code = ?", vec!["z".into(), "D1".into()]),
+                ("DELETE FROM parcels WHERE code = ?", vec!["A3".into()]),
+            ] {
+                let done = conn.exec_drop(sql, given).await;
+                done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                assert_eq!(conn.affected_rows(), 1, "{sql}");
+            }
+            for begin in ["DO 0", "BEGIN"] {
+                conn.query_drop(begin).await.expect(begin);
+                for sql in [
+                    "SELECT id FROM parcels WHERE code IN ('D1', 'A2') ORDER BY id",
+                    "SELECT id FROM parcels WHERE code IN ('D1', 'A2') ORDER BY id FOR UPDATE",
+                    "SELECT id FROM parcels WHERE weight = 10 ORDER BY id",
+                ] {
+                    let found: Vec<u64> =
+                        conn.query(sql).await.unwrap_or_else(|error| panic!("{begin} {sql}: {error}"));
+                    assert_eq!(found, [1, 2], "{begin} {sql}");
+                }
+            }
+            conn.query_drop("ROLLBACK").await.expect("ROLLBACK");
+            let refused = conn.query_drop("SELECT * FROM parcels").await.expect_err("all shards");
+            assert_eq!(code(&refused).0, 1235, "{refused}");
+            let _ = conn.disconnect().await;
+        });
+        for index in ["by_code", "by_weight"] {
+            world.is_clean("parcels", index, "all statements");
+        }
+    }
+}
