@@ -66,7 +66,7 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
         | ColumnType::Time { .. }
         | ColumnType::DateTime { .. }
         | ColumnType::Timestamp { .. } => Ok(Comparison::Itself),
-        ColumnType::Float { .. } => by("((", ") + 0e0)".to_string()),
+        ColumnType::Float { .. } => Ok(digits()),
         ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => {
             by("((", ") + 0)".to_string())
         }
@@ -193,6 +193,9 @@ pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> R
              column, a number or a date there, or narrow the statement to one shard by the shard key",
         )
     };
+    if is_double(survey, block, expr) {
+        return Ok(digits());
+    }
     match expr {
         Expr::Column(column) => match survey.resolve(block, column) {
             Resolved::Use(used) => {
@@ -232,8 +235,44 @@ pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> R
         | Expr::Between { .. }
         | Expr::InList { .. }
         | Expr::IsNull { .. }
-        | Expr::Opaque { class: ValueClass::Number, .. } => Ok(Comparison::Itself),
+        | Expr::Opaque { class: ValueClass::Number | ValueClass::Quotient, .. } => {
+            Ok(Comparison::Itself)
+        }
         _ => Err(unknown()),
+    }
+}
+
+/// All digits of a DOUBLE.
+fn digits() -> Comparison {
+    Comparison::By { before: "((", behind: ") + 0e0)".to_owned(), unit: 0 }
+}
+
+/// Whether an expression's value is a DOUBLE that is computed: its text may have fewer digits than
+/// its server sorts it by.
+fn is_double(survey: &mut Survey, block: usize, expr: &Expr) -> bool {
+    let mut computed = |expr: &Expr| match expr {
+        Expr::Column(column) => match survey.resolve(block, column) {
+            Resolved::Use(used) => matches!(
+                survey.column_type(used, &column.column.text),
+                Some(ColumnType::Float { .. } | ColumnType::Double { .. })
+            ),
+            Resolved::Derived(..) | Resolved::Unknown => false,
+        },
+        expr => is_double(survey, block, expr),
+    };
+    match expr {
+        Expr::Negate(inner) => computed(inner),
+        Expr::Arithmetic { left, right, .. } => computed(left) || computed(right),
+        Expr::Opaque { class: ValueClass::Quotient, parts } => parts.iter().any(computed),
+        Expr::Function(function) if !function.qualified && !function.window => {
+            let arguments = &function.arguments;
+            match &*function.name {
+                "abs" | "round" => arguments.first().is_some_and(computed),
+                "mod" => arguments.iter().any(computed),
+                _ => false,
+            }
+        }
+        _ => false,
     }
 }
 

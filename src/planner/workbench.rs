@@ -193,18 +193,17 @@ fn planned(
             true => used.written.table.text.clone(),
             false => format!("weir_wb_{}", index + 1),
         };
-        let own_lock = task.lock().to_owned();
-        let columns = columns.unwrap_or_default();
-        let mut reference = reference(draft, used, temporary, columns, pushed, task);
+        let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
         reference.keys = keys;
         reference.number = index + 1;
         // Rows of subqueries and derived tables aren't locked by a SELECT.
         let role = survey.blocks.get(used.block).map(|block| block.role);
         if wanted.is_some() {
-            reference.tail = own_lock;
+            reference.tail = task.lock().to_owned();
         } else if matches!(role, Some(Role::Top | Role::Part)) {
             reference.tail = lock.to_owned();
         }
+        reference.task = task;
         reference.copy_of =
             bench.references.iter().position(|earlier| earlier.has_rows_of(&reference));
         bench.references.push(reference);
@@ -334,14 +333,11 @@ fn reference(
     temporary: String,
     columns: Vec<Moved>,
     pushed: Vec<Pushed>,
-    task: Task,
 ) -> Reference {
     let shown = shown(used);
     let list: Vec<String> = columns.iter().map(|column| column.expression(&shown)).collect();
     let list = if list.is_empty() { "*".to_owned() } else { list.join(", ") };
-    // What is only filled is asked for nothing.
-    let may = draft.scatter_ok() || matches!(task, Task::Fill { .. });
-    let hint = if may { "/*+ weir: scatter_ok */ " } else { "" };
+    let hint = if draft.scatter_ok() { "/*+ weir: scatter_ok */ " } else { "" };
     let (schema, table) = (quoted(used.schema.as_str()), quoted(&used.name));
     let mut head = vec![Part::Text(format!("SELECT {hint}{list} FROM {schema}.{table}").into())];
     let name = used.span();
@@ -354,7 +350,7 @@ fn reference(
         table: used.name.clone(),
         temporary,
         number: 0,
-        task,
+        task: Task::Read,
         columns,
         known: used.table.clone(),
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),

@@ -276,8 +276,9 @@ impl Session {
             true => Box::pin(self.look_up(snapshot, &plan, &binding)).await?,
             false => Lookups::new(),
         };
-        // While it is only described, one place stands for all.
-        let sample = if lexed.params() > 0 { plan.sample(&binding)? } else { None };
+        // Where it is only described or filled, one place stands for all.
+        let asks = lexed.params() == 0 && !matches!(reference.task, Task::Fill { .. });
+        let sample = if asks { None } else { plan.sample(&binding)? };
         let bound = match sample {
             Some(target) => Route::Forward(target),
             None => plan.bind_within(&binding, &within),

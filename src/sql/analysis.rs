@@ -300,6 +300,8 @@ pub enum Expr {
 pub enum ValueClass {
     Unknown,
     Number,
+    /// A number that is a DOUBLE where one of its operands is: `/` and `%`.
+    Quotient,
     Text,
 }
 

@@ -468,3 +468,44 @@ fn rows_that_another_database_refers_to_do_not_move() {
         assert!(error.contains("+ sign("), "{error}");
     }
 }
+
+/// A write of all copies that fails in the first one leaves the session, its transaction and what it
+/// wrote before.
+#[test]
+fn a_failed_write_of_copies_leaves_the_transaction() {
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        blocking(&rig.url(), async |conn| {
+            for begin in ["BEGIN", "START TRANSACTION WITH CONSISTENT SNAPSHOT"] {
+                for sql in [
+                    "UPDATE regions SET region_id = 2 WHERE region_id = 1",
+                    "UPDATE regions SET region_id = 2 WHERE region_id = 1 ORDER BY region_id LIMIT 1",
+                    "UPDATE regions SET region_id = region_id DIV 2 WHERE region_id = 4 ORDER BY region_id LIMIT 1",
+                ] {
+                    for (read, prepared) in [(true, true), (true, false), (false, true)] {
+                        let fails = |error: mysql_async::Error| {
+                            format!("{begin}; {sql} read {read} prepared {prepared}: {error}")
+                        };
+                        conn.query_drop(begin).await.map_err(fails)?;
+                        if read {
+                            conn.query_drop("SELECT count(*) FROM users").await.map_err(fails)?;
+                        }
+                        let first = "UPDATE regions SET shipping = shipping + 1 WHERE region_id = 3";
+                        conn.query_drop(first).await.map_err(fails)?;
+                        let done = match prepared {
+                            true => conn.exec_drop(sql, ()).await,
+                            false => conn.query_drop(sql).await,
+                        };
+                        let error = done.expect_err("a key that is there");
+                        assert_eq!(code(&error).0, 1062, "{error}");
+                        assert!(!error.to_string().contains("session ends"), "{begin}; {sql}: {error}");
+                        conn.query_drop("DO 1").await.map_err(fails)?;
+                        conn.query_drop("ROLLBACK").await.map_err(fails)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .expect("a session that goes on");
+    }
+}

@@ -258,6 +258,7 @@ fn combine(left: Expr, op: &BinaryOperator, right: Expr) -> Expr {
             let class = match op {
                 B::StringConcat => ValueClass::Text,
                 B::Arrow | B::LongArrow | B::Assignment => ValueClass::Unknown,
+                B::Divide | B::Modulo => ValueClass::Quotient,
                 _ => ValueClass::Number,
             };
             // A chain of these is flat as well: `a XOR b XOR c`.

@@ -118,8 +118,10 @@ fn an_index_serves_tables_that_are_not_to_be_scattered() {
                     "SELECT id FROM parcels WHERE code IN ('D1', 'A2') ORDER BY id FOR UPDATE",
                     "SELECT id FROM parcels WHERE weight = 10 ORDER BY id",
                 ] {
-                    let found: Vec<u64> =
-                        conn.query(sql).await.unwrap_or_else(|error| panic!("{begin} {sql}: {error}"));
+                    let found: Vec<u64> = conn
+                        .query(sql)
+                        .await
+                        .unwrap_or_else(|error| panic!("{begin} {sql}: {error}"));
                     assert_eq!(found, [1, 2], "{begin} {sql}");
                 }
             }
