@@ -206,6 +206,12 @@ fn is_rolled_back(lanes: &[Lane<'_>], error: &Error) -> bool {
 
 /// Takes back what was done. True where the client's transaction was lost thereby.
 async fn undo(lanes: &mut [Lane<'_>], bracket: Bracket) -> bool {
+    for lane in lanes.iter_mut().filter(|lane| lane.connection.is_unused()) {
+        // Its turn never came: what was written for it is answered first.
+        if lane.connection.settle().await.is_err() {
+            lane.connection.condemn();
+        }
+    }
     let sql = match bracket {
         Bracket::None => {
             return lanes.iter().any(|lane| lane.keep && !lane.connection.is_in_step());
