@@ -93,7 +93,7 @@ enum Expected {
     Database(Arc<str>),
     Set(Vec<u8>),
     /// The first statement of the command's own text ([`Connection::lead`]).
-    Lead,
+    Lead(Cow<'static, str>),
 }
 
 /// Whether state that the node accepted before may be written together with what needs it.
@@ -239,10 +239,10 @@ impl Connection {
         }
         let own = self.stream.sequence();
         for expected in std::mem::take(&mut self.expected) {
-            if matches!(expected, Expected::Lead) {
+            if let Expected::Lead(lead) = expected {
                 // The first result of the command itself, and the last that is expected.
                 self.stream.set_sequence(own);
-                return self.absorb_lead().await;
+                return self.absorb_lead(lead).await;
             }
             self.stream.set_sequence(1);
             let outcome = self.read_ok().await?;
@@ -250,7 +250,7 @@ impl Connection {
                 self.broken = true;
                 self.closing = Closed::Unclean;
                 match &expected {
-                    Expected::Utf8 | Expected::Lead => {}
+                    Expected::Utf8 | Expected::Lead(_) => {}
                     Expected::Database(name) => self.node.accepted.forget_database(name),
                     Expected::Set(key) => self.node.accepted.forget_set(key),
                 }
@@ -489,7 +489,7 @@ impl Connection {
         for expected in std::mem::take(&mut self.expected) {
             self.stream.set_sequence(1);
             match (self.read_ok().await?, expected) {
-                (Ok(_), Expected::Lead) => {}
+                (Ok(_), Expected::Lead(_)) => {}
                 (Ok(_), Expected::Utf8) => in_utf8 = true,
                 (Ok(_), Expected::Database(name)) => {
                     database_done = true;

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// How long the others may take to notice that they were stopped.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the others go on before they are stopped.
+const GRACE: Duration = Duration::from_millis(20);
+
 /// MySQL's ER_QUERY_INTERRUPTED, what a killed statement ends in.
 const INTERRUPTED: u16 = 1317;
 
@@ -23,7 +26,7 @@ pub type Work<'w, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'w>>;
 /// What each future came to, in their order; `None` for one that was given up.
 pub type Outcomes<T> = Vec<Option<Result<T>>>;
 
-/// Drives all to their ends. Once one fails, the others' statements are stopped by KILL QUERY, and
+/// Drives all to their ends. Once one fails, the others' statements are stopped by KILL QUERY unless they end soon, and
 /// are driven on to the answer that ends them, so that their connections stay in step; one that
 /// takes longer than [`STOP_PATIENCE`] is given up.
 ///
@@ -31,6 +34,10 @@ pub type Outcomes<T> = Vec<Option<Result<T>>>;
 pub async fn run_all<T>(work: Vec<Work<'_, T>>, handles: &[KillHandle]) -> Outcomes<T> {
     let mut group = Group::of(work);
     if !group.run_until_failure().await {
+        return group.outcomes;
+    }
+    // What one server refuses, the others mostly refuse as well, in less time than a KILL takes.
+    if tokio::time::timeout(GRACE, group.run_to_the_end()).await.is_ok() {
         return group.outcomes;
     }
     let rest = group.unfinished();

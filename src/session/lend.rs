@@ -330,6 +330,9 @@ impl Session {
         let of_transaction = self.transaction.has(group);
         if !of_transaction {
             lent.forget_lead();
+        } else if lent.is_unused() && Box::pin(lent.settle()).await.is_err() {
+            // What was written for a command that never came had no answer.
+            lent.condemn();
         }
         if of_transaction && lent.is_in_step() && !lent.in_transaction() {
             if lent.has_lead() {

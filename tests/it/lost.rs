@@ -9,6 +9,7 @@ use mysql_async::{Conn, Opts};
 
 use crate::support::rig::{self, Rig};
 use crate::support::sql;
+use crate::workbench::code;
 
 /// Users 0 to 7 modulo 16 live on group g0.
 const ON_G0: &str = "user_id = 33";
@@ -124,4 +125,32 @@ fn a_lost_lock_ends_the_session() {
         kill_backend(&mut conn, rig).await;
         is_over(conn, &format!("SELECT balance FROM users WHERE {ON_G0}")).await;
     });
+}
+
+/// A read that fails on several shards at once costs its transaction nothing, however far each of
+/// them had come: groups that join by it are stopped while their parts begin.
+#[test]
+fn an_error_of_several_shards_leaves_the_transaction() {
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        sql::blocking(&rig.url(), async |conn| {
+            for round in 0..400 {
+                let fails = |error: mysql_async::Error| format!("round {round}: {error}");
+                conn.query_drop("BEGIN").await.map_err(fails)?;
+                let change = format!("UPDATE users SET balance = balance WHERE {ON_G0}");
+                conn.query_drop(change).await.map_err(fails)?;
+                let sql = "SELECT SUM(1) FROM users WHERE name > email COLLATE latin1_bin";
+                for _ in 0..2 {
+                    let error = conn.query_drop(sql).await.expect_err("no such collation there");
+                    assert_eq!(code(&error).0, 1253, "round {round}: {error}");
+                }
+                let rows: Option<u64> =
+                    conn.query_first("SELECT count(*) FROM users").await.map_err(fails)?;
+                assert!(rows > Some(0));
+                conn.query_drop("ROLLBACK").await.map_err(fails)?;
+            }
+            Ok(())
+        })
+        .expect("a session that goes on");
+    }
 }

@@ -132,6 +132,8 @@ fn told(written: &Written, info: &str) -> String {
     };
     match info.rsplit_once("Warnings: ") {
         Some((text, _)) if written.prepared && written.has(Mark::ErrorsVary) => text.to_owned(),
+        // Whether a condition that no row meets is evaluated at all.
+        Some((text, _)) if text.starts_with("Rows matched: 0 ") => text.to_owned(),
         Some((text, count)) if !written.has(Mark::Written) && count != "0" => {
             format!("{text}Warnings: some")
         }
@@ -227,6 +229,8 @@ fn described(written: &Written, column: &Column, alone: bool) -> String {
     let name = name.trim_end();
     // 39 (MySQL: 31) stands for "not fixed", which a temporary table forgets of a text.
     let decimals = if temporary && matches!(decimals, 31 | 39) { &0 } else { decimals };
+    // Those of a computed text are of what it was made from, if that was known.
+    let decimals = if computed && kind == "MYSQL_TYPE_VAR_STRING" { &0 } else { decimals };
     // Whose column it is, too, where it is computed in there.
     let table = if merged && tableless { "" } else { table };
     let [schema, org_table, org_name] = match merged {
@@ -344,6 +348,15 @@ fn warnings(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> {
     // What is said of the statement's text and constants is said when it is prepared: a write that
     // goes to several shards as text says it once more.
     let of_text = written.prepared && written.has(Mark::ErrorsVary);
+    // Whether a condition that no row meets is evaluated at all.
+    let none = |reply: &Reply| {
+        let zero = matches!(&reply.answer, Answer::Done { affected: 0, info, .. }
+            if info.is_empty() || info.starts_with("Rows matched: 0 "));
+        zero && !written.has(Mark::Written)
+    };
+    if none(plain) && none(weir) {
+        return None;
+    }
     if of_text || written.has(Mark::WarningsVary) || full(plain) || full(weir) {
         return None;
     }

@@ -79,7 +79,9 @@ impl Maker<'_> {
             3 if field.form.kind != Type::Json => {
                 let pool = templates::FREE_TEXTS;
                 let odd = *self.dice.pick(pool);
-                self.literal(odd)
+                let literal = self.literal(odd);
+                // See below.
+                if odd.is_ascii() { literal } else { literal.fixed() }
             }
             4..=9 => match stored.is_ascii() {
                 true => self.literal(&stored),

@@ -63,6 +63,8 @@ pub struct Written {
     pub sql: String,
     pub parameters: Vec<Value>,
     pub prepared: bool,
+    /// With literals in place of the parameters.
+    pub literal: String,
     pub marks: Vec<Mark>,
 }
 
@@ -118,6 +120,11 @@ impl Node {
     pub fn write(&self, prepared: bool) -> Written {
         let mut written = Written { prepared, ..Written::default() };
         self.write_to(&mut written, prepared);
+        if prepared {
+            let mut literal = Written::default();
+            self.write_to(&mut literal, false);
+            written.literal = literal.sql;
+        }
         written
     }
 

@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
 
+/// MySQL's ER_QUERY_INTERRUPTED.
+const INTERRUPTED: u16 = 1317;
+
 impl Connection {
     /// `sql` goes before the next command of a client, in the same text if that is one: the server
     /// stops at the first error, so that the client's statement never runs without it (trap 11).
@@ -36,18 +39,24 @@ impl Connection {
             out.push(b';');
             out.extend_from_slice(sql);
         });
-        self.expected.push(Expected::Lead);
+        self.expected.push(Expected::Lead(lead));
     }
 
     /// Sends what [`Connection::lead`] set, if anything, and waits for its OK.
     pub async fn send_lead(&mut self) -> Result<()> {
         match self.lead.take() {
-            Some(lead) => self.simple(lead.as_bytes()).await.map(drop),
+            Some(lead) => match self.simple(lead.as_bytes()).await {
+                Err(error) if error.errno == INTERRUPTED && !self.broken => {
+                    self.lead = Some(lead);
+                    Err(error)
+                }
+                sent => sent.map(drop),
+            },
             None => Ok(()),
         }
     }
 
-    pub(super) async fn absorb_lead(&mut self) -> Result<()> {
+    pub(super) async fn absorb_lead(&mut self, lead: Cow<'static, str>) -> Result<()> {
         let outcome = self.read_ok().await?;
         let more = self.status.contains(StatusFlags::MORE_RESULTS);
         self.status = self.status.without(StatusFlags::MORE_RESULTS);
@@ -56,6 +65,13 @@ impl Connection {
             Ok(_) => {
                 self.broken = true;
                 Err(fault::hostile(&self.node, "one answer to two statements"))
+            }
+            Err(refused) if refused.errno == INTERRUPTED => {
+                // The KILL that was meant for the client's statement: it leads to the next one.
+                self.lead = Some(lead);
+                let error = fault::of_server(&self.node, refused);
+                self.ended_in_error(&error);
+                Err(error)
             }
             Err(refused) => {
                 // Nothing of the client's ran. What it counts on is not there, though.
