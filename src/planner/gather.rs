@@ -340,7 +340,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         // MariaDB wants grouped columns only.
         if let Some(index) = index.or_else(|| self.selected(expr, span)) {
             if let Some(Item::Expr { expr: selected, alias }) = self.select.items.get(index) {
-                let comparison = order::of_expression(self.survey, self.block, selected)?;
+                let comparison = order::of_key(self.survey, self.block, self.select, selected)?;
                 if comparison == Comparison::Itself && !self.star_before(index) {
                     return Ok(Column::Visible(narrow(index)?));
                 }
@@ -355,7 +355,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
                  is known here: write the column's name",
             ));
         }
-        let comparison = order::of_expression(self.survey, self.block, expr)?;
+        let comparison = order::of_key(self.survey, self.block, self.select, expr)?;
         self.cut_parameters(span);
         let mut text = vec![Part::Copy(span)];
         // By its own name it would be found where ORDER BY names an item's alias.

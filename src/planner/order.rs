@@ -242,6 +242,26 @@ pub(crate) fn of_expression(survey: &mut Survey, block: usize, expr: &Expr) -> R
     }
 }
 
+/// The same of an expression of ORDER BY or GROUP BY.
+pub(crate) fn of_key(
+    survey: &mut Survey,
+    block: usize,
+    select: &Select,
+    expr: &Expr,
+) -> Result<Comparison> {
+    let comparison = of_expression(survey, block, expr)?;
+    let of_column = matches!(expr, Expr::Column(_));
+    if comparison != Comparison::Itself && !of_column && !select.group_by.is_empty() {
+        // No server sees that what is made of a group's expression follows from it (1055).
+        return Err(refuse(
+            "scatter_order",
+            "Groups of a computed DOUBLE over several shards are not merged, since its text may lack \
+             digits: group by columns, or narrow the statement to one shard by the shard key",
+        ));
+    }
+    Ok(comparison)
+}
+
 /// All digits of a DOUBLE.
 fn digits() -> Comparison {
     Comparison::By { before: "((", behind: ") + 0e0)".to_owned(), unit: 0 }

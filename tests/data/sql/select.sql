@@ -26,6 +26,8 @@ SELECT user_id, score FROM users ORDER BY score DESC, user_id LIMIT 10;
 SELECT user_id, score FROM users ORDER BY ROUND(score, 2) / 1000000007, user_id LIMIT 20;
 SELECT user_id, ROUND(score, 2) / 1000000007 AS q FROM users ORDER BY q DESC, user_id LIMIT 20;
 SELECT count(*) AS n FROM users GROUP BY ROUND(score, 1) / 1000000007 ORDER BY n, ABS(ROUND(score, 1) / 1000000007);
+SELECT LENGTH('a') + score AS k FROM users GROUP BY k ORDER BY k LIMIT 20;
+SELECT count(*) AS n FROM users GROUP BY LENGTH('a') + score ORDER BY n LIMIT 20;
 SELECT user_id, score FROM users ORDER BY -(ROUND(score, 2) / 1000000007) * 2, user_id LIMIT 20;
 SELECT user_id, score FROM users ORDER BY MOD(ROUND(score, 2), 3) / 1000000007, user_id LIMIT 20;
 SELECT user_id FROM users ORDER BY user_id LIMIT 0;
