@@ -646,3 +646,44 @@ async fn tables_of_all_kinds_are_made_of_rows_of_many_places() {
         conn.query_drop("DROP TABLE notes, regions, spares, users").await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_of_all_shards_read_the_sessions_insert_id() {
+    for rig in shared_kinds() {
+        let stage = Stage::on(rig);
+        let mut conn = stage.conn().await;
+        conn.query_drop(TABLES[0]).await.unwrap();
+        for shard in 0..4 {
+            for (name, event) in [("tr_in", "INSERT"), ("tr_up", "UPDATE")] {
+                let made = format!(
+                    "CREATE TRIGGER {{}}{name}_{shard} BEFORE {event} ON {{}}users_{shard} FOR EACH ROW \
+                     SET NEW.name = CONCAT(NEW.name, LAST_INSERT_ID())"
+                );
+                stage.on_shard(shard, &made);
+            }
+        }
+        let mut other = stage.conn().await;
+        let names = async |conn: &mut Conn| {
+            let sql = "SELECT DISTINCT name FROM users ORDER BY name";
+            conn.query::<String, _>(sql).await.unwrap()
+        };
+        for (id, conn) in [(77, &mut conn), (78, &mut other)] {
+            conn.query_drop(format!("SET @@last_insert_id = {id}")).await.unwrap();
+        }
+        conn.query_drop("INSERT INTO users VALUES (1, 'a'), (2, 'a'), (3, 'a'), (4, 'a')")
+            .await
+            .unwrap();
+        assert_eq!(names(&mut conn).await, ["a77"]);
+        other.query_drop("UPDATE users SET name = 'b'").await.unwrap();
+        assert_eq!(names(&mut conn).await, ["b78"]);
+        conn.query_drop("BEGIN").await.unwrap();
+        conn.query_drop("UPDATE users SET name = 'c' WHERE user_id IN (1, 2)").await.unwrap();
+        conn.query_drop("UPDATE users SET name = 'c' WHERE user_id > 2").await.unwrap();
+        assert_eq!(names(&mut conn).await, ["c77"]);
+        conn.query_drop("ROLLBACK").await.unwrap();
+        assert_eq!(names(&mut other).await, ["b78"]);
+        let id: Option<u64> = conn.query_first("SELECT LAST_INSERT_ID()").await.unwrap();
+        assert_eq!(id, Some(77));
+        conn.query_drop("DROP TABLE users").await.unwrap();
+    }
+}
