@@ -53,7 +53,11 @@ impl Session {
         }
         self.flush().await?;
         match self.loss(None) {
-            Some(loss) => Err(End::Error(loss)),
+            Some(loss) => {
+                // The command has its answer: this is the next one's.
+                self.stream.set_sequence(1);
+                Err(End::Error(loss))
+            }
             None => Ok(()),
         }
     }

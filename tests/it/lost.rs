@@ -134,7 +134,7 @@ fn an_error_of_several_shards_leaves_the_transaction() {
     for rig in rig::shared_kinds() {
         let _quiet = rig::quiet();
         sql::blocking(&rig.url(), async |conn| {
-            for round in 0..400 {
+            for round in 0..60 {
                 let fails = |error: mysql_async::Error| format!("round {round}: {error}");
                 conn.query_drop("BEGIN").await.map_err(fails)?;
                 let change = format!("UPDATE users SET balance = balance WHERE {ON_G0}");

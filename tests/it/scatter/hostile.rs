@@ -210,6 +210,27 @@ fn rows_in_another_order_than_their_keys_are_never_merged() {
     });
 }
 
+/// Rows in a wrong order are no wrong protocol: a transaction keeps its connection.
+#[test]
+fn a_wrong_order_leaves_a_connection_that_is_kept() {
+    let answer = payloads(vec![text_row(&[b"5", b"w"]), text_row(&[b"4", b"w"])]);
+    run(async {
+        let fakes = [fake(good()).await, fake(answer).await];
+        let ports: Vec<u16> = fakes.iter().map(Fake::port).collect();
+        let mut lents = lend(&groups(&ports, "weir", "weir")).await;
+        let parts = (0..2).map(|target| vec![part(target, "q")]).collect();
+        let mut lanes = lanes(&mut lents, parts, true);
+        let setup = Setup { gather: ordered(), ..Setup::default() };
+        let (outcome, received) = gathered(&mut lanes, &setup).await;
+        assert_eq!(outcome.unwrap().error.unwrap().code, "merge_disorder");
+        assert!(received.error.is_some(), "the client was told once");
+        drop(lanes);
+        for lent in &mut lents {
+            assert!(lent.outlive_kill().await.is_ok() && lent.is_in_step());
+        }
+    });
+}
+
 #[test]
 fn a_client_that_leaves_ends_the_wait() {
     run(async {
