@@ -342,6 +342,16 @@ impl<'a> Views<'a> {
         };
         let definition = Definition::new(&view.definition, self.input.dialect)?;
         let columns: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+        if columns.is_empty() {
+            // MariaDB reads the view in the asker's collation to describe it.
+            return Err(Error::refused(
+                REFUSED,
+                format!(
+                    "The server doesn't tell the columns of view '{name}': it can't read the view in the \
+                     collation that Weir asks in. Make it under SET NAMES utf8mb4"
+                ),
+            ));
+        }
         Ok((definition.logical(self.input.rules, schema, group, &columns)?, view))
     }
 }

@@ -69,9 +69,14 @@ impl Session {
         }
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let made = taken_apart(sql, &tokens)?;
+        // As any definition does, before it is known whether it can be done.
+        Box::pin(self.end_transaction(b"COMMIT")).await?;
         let select = sql.get(made.select.clone()).unwrap_or_default();
         let emptied = self.emptied(snapshot, select, &made.target).await?;
         let (columns, shown) = self.derived(snapshot, sql, &made, &emptied).await?;
+        // MySQL names a CHECK after its table.
+        let checks = |table: &str| format!("CONSTRAINT `{}_chk_", table.replace('`', "``"));
+        let shown = shown.replace(&checks(DERIVED), &checks(&made.target.name));
         let name = String::from_utf8_lossy(sql.get(made.target.range.clone()).unwrap_or_default())
             .into_owned();
         let plain = Manner { parameters: &[], arguments: None, ..manner };

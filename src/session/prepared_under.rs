@@ -22,10 +22,17 @@ pub(crate) struct Under {
     mode: LexMode,
     /// `character_set_client`.
     charset: Arc<str>,
+    /// `collation_connection`: that of its literals and parameters.
+    collation: Arc<str>,
 }
 
-/// The session's own schema, while a statement runs in another.
-pub(super) struct Away(Option<SchemaName>);
+/// What the session has of its own, while a statement runs under something else.
+#[derive(Default)]
+pub(super) struct Away {
+    schema: Option<Option<SchemaName>>,
+    /// The session's collation, and the statement's.
+    collation: Option<[Arc<str>; 2]>,
+}
 
 impl Session {
     /// What a text that is prepared now is to be run under.
@@ -34,10 +41,11 @@ impl Session {
             schema: self.schema.clone(),
             mode: self.dialect.mode,
             charset: self.state.charset().client.clone(),
+            collation: self.state.charset().collation.clone(),
         }
     }
 
-    /// Goes to the schema of a prepared text; [`Session::leave_prepared`] comes back.
+    /// Goes to the schema and the collation of a prepared text; [`Session::leave_prepared`] comes back.
     ///
     /// # Errors
     /// 1615 where the text would be read as another one by now.
@@ -49,15 +57,37 @@ impl Session {
         if under.charset != *client && !sql.is_ascii() {
             return Err(prepare_again("character_set_client"));
         }
-        if self.schema == under.schema {
+        let own = self.state.charset().collation.clone();
+        if self.schema == under.schema && own == under.collation {
             return Ok(None);
         }
-        Ok(Some(Away(std::mem::replace(&mut self.schema, under.schema.clone()))))
+        let mut away = Away::default();
+        if self.schema != under.schema {
+            away.schema = Some(std::mem::replace(&mut self.schema, under.schema.clone()));
+        }
+        if own != under.collation {
+            self.set_collation(&under.collation);
+            away.collation = Some([own, under.collation.clone()]);
+        }
+        Ok(Some(away))
+    }
+
+    fn set_collation(&mut self, collation: &Arc<str>) {
+        let mut charset = self.state.charset().clone();
+        charset.collation = collation.clone();
+        self.state.set_charset(charset);
     }
 
     pub(super) fn leave_prepared(&mut self, away: Option<Away>) {
-        if let Some(Away(schema)) = away {
+        let Some(away) = away else { return };
+        if let Some(schema) = away.schema {
             self.schema = schema;
+        }
+        // The statement itself may have set another.
+        if let Some([own, under]) = away.collation
+            && self.state.charset().collation == under
+        {
+            self.set_collation(&own);
         }
     }
 }

@@ -106,7 +106,9 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        if self.held.pinned_by(&[Pin::TemporaryTable, Pin::TableLock]) {
+        // As SET does, which has no other place to run either.
+        let apart = !into::takes_row(plan);
+        if apart && self.held.pinned_by(&[Pin::TemporaryTable, Pin::TableLock]) {
             return Err(Error::refused(
                 "workbench_session",
                 "The statement would be run on another connection, which neither sees the temporary \

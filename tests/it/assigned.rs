@@ -71,3 +71,27 @@ fn the_statement_s_time_is_its_time() {
         .unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+/// The row's first value is set before the second one fails; the connection goes on to others.
+#[test]
+fn what_a_failed_statement_has_set_is_seen_by_nobody_else() {
+    for rig in rig::shared_kinds() {
+        blocking(&rig.url(), async |conn| {
+            for from in ["users WHERE user_id = 3", "regions"] {
+                let sql = format!(
+                    "SELECT 1, COUNT(*) + 9223372036854775807 INTO @leaked, @over FROM {from}"
+                );
+                assert_eq!(code(&conn.query_drop(&sql).await.expect_err("it overflows")).0, 1690);
+                for _ in 0..8 {
+                    let mut other = connect(&rig.url()).await;
+                    let sql = format!("SELECT MAX(@leaked) FROM {from}");
+                    let seen: Option<Option<i64>> = other.query_first(&sql).await.expect("a row");
+                    assert_eq!(seen, Some(None), "{sql}");
+                    let _ = other.disconnect().await;
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}

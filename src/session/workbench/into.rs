@@ -43,7 +43,8 @@ pub(in crate::session) struct Taken {
 /// What a server said, and its warnings.
 pub(super) type Said = (OkInfo, Option<Error>, Rows);
 
-/// Runs a SELECT … INTO on a connection, and reads into `state` what the variables became.
+/// Runs a SELECT … INTO on a connection, and reads into `state` what the variables became, of one that
+/// fails midway, too.
 pub(super) async fn take(
     lent: &mut Lent,
     text: &[u8],
@@ -53,20 +54,34 @@ pub(super) async fn take(
     let (info, error) = match lent.simple(text).await {
         Ok(info) => (info, None),
         Err(error) if error.errno == SEVERAL_ROWS => (OkInfo::default(), Some(error)),
-        Err(error) => return Err(error),
+        Err(error) => {
+            // A row's first values are there though its last one was an error.
+            if lent.is_in_step() {
+                let read = read_back(lent, names, state).await;
+                tracing::debug!(?read, "user variables of a statement that failed");
+            }
+            return Err(error);
+        }
     };
     let warnings = match info.warnings {
         0 => Rows::default(),
         _ => rows(lent, b"SHOW WARNINGS").await?,
     };
+    read_back(lent, names, state).await?;
+    Ok((info, error, warnings))
+}
+
+/// Reads the variables into `state`. The connection then counts as having none of them as known, so
+/// that nobody else sees one.
+async fn read_back(lent: &mut Lent, names: &[String], state: &mut State) -> Result<()> {
     let before = state.clone();
-    user_values(lent, names, state).await?;
-    // What the connection has isn't what it is known to have.
+    let read = user_values(lent, names, state).await;
+    // One that is NULL, as it was, is left alone: set to NULL it would have another type.
     let has = |name: &str| [&before, &*state].iter().any(|s| s.user_variable(name).is_some());
-    for name in names.iter().filter(|name| has(name)) {
+    for name in names.iter().filter(|name| read.is_err() || has(name)) {
         lent.doubt_user_variable(name);
     }
-    Ok((info, error, warnings))
+    read
 }
 
 /// Whether a statement's row goes into user variables, and none is assigned besides.
@@ -93,9 +108,9 @@ impl Session {
         (manner, deadline): (Manner<'_>, Deadline),
     ) -> Result<Summary, Failure> {
         let mut state = self.state.clone();
-        let taken = self.into_on_bench(bench, shown, text, &mut state, deadline).await?;
+        let taken = self.into_on_bench(bench, shown, text, &mut state, deadline).await;
         self.state = state;
-        self.into_done(taken, manner)
+        self.into_done(taken?, manner)
     }
 
     /// The client's own SELECT … INTO where one server has all of its rows.
@@ -107,9 +122,10 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let mut state = self.state.clone();
-        match self.value_at(plan, target, binding, &mut state).await {
+        let taken = self.value_at(plan, target, binding, &mut state).await;
+        self.state = state;
+        match taken {
             Ok(taken) => {
-                self.state = state;
                 let summary = self.into_done(taken, manner)?;
                 Ok(self.note_residual(&summary))
             }

@@ -26,3 +26,14 @@ EXECUTE piped;
 SET sql_mode = 'STRICT_TRANS_TABLES,ANSI_QUOTES,PIPES_AS_CONCAT';
 EXECUTE piped;
 DEALLOCATE PREPARE quoted;
+-- Literals and parameters keep their collation.
+SET sql_mode = DEFAULT;
+SET NAMES utf8mb4 COLLATE utf8mb4_bin;
+PREPARE exact FROM 'SELECT COUNT(*) FROM users WHERE CONCAT(user_id, ''A'') = ''3a''';
+EXECUTE exact;
+SET NAMES utf8mb4;
+EXECUTE exact;
+SELECT @@collation_connection = 'utf8mb4_bin';
+SELECT COUNT(*) FROM users WHERE CONCAT(user_id, 'A') = '3a';
+SET NAMES utf8mb4 COLLATE utf8mb4_bin;
+EXECUTE exact;

@@ -76,3 +76,22 @@ SET @number = (SELECT SUM(CAST(name AS SIGNED)) FROM users WHERE user_id < 3);
 SHOW WARNINGS;
 EXECUTE least USING @third, @third;
 SELECT @least, @given;
+-- One that fails midway has set its first values, and SET none.
+SELECT user_id, user_id + 9223372036854775807 INTO @first, @over FROM users WHERE user_id = 2;
+SELECT @first;
+SELECT user_id, @first FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
+SELECT MAX(user_id), MAX(user_id) + 9223372036854775807 INTO @first, @over FROM users;
+SELECT @first;
+SELECT user_id, @first FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
+SET @kept = 13;
+SET @kept = (SELECT user_id FROM users);
+SELECT @kept;
+SELECT user_id, @kept FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
+SET @kept = (SELECT region_id FROM regions);
+SELECT @kept;
+SELECT COUNT(*), @kept FROM regions;
+-- A session that has had a temporary table.
+CREATE TEMPORARY TABLE had (a INT);
+DROP TEMPORARY TABLE had;
+SELECT MAX(user_id) INTO @most FROM users;
+SELECT @most;
