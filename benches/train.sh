@@ -20,7 +20,7 @@ build() { # build DIRECTORY FLAGS: only what is linked into Weir gets the flags,
 }
 
 build counting "-Cprofile-generate=$counts"
-"$cargo" bench --locked --no-run --bench load
+
 WEIR_BIN=$PWD/target/trained/counting/$host/release/weir \
     "$cargo" bench --locked --bench load -- --ways weir --rounds 1 --seconds "${SECONDS_EACH:-3}" --no-memory
 "$tools/llvm-profdata" merge -o target/trained/weir.profdata "$counts"

@@ -38,6 +38,7 @@ use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
 
 mod file;
+mod interrupted;
 mod lead;
 
 /// How long a server's reason for closing is waited for, once a write has failed.
@@ -656,27 +657,6 @@ impl Connection {
     /// A handle that stops what is running here, until this lend ends.
     pub fn kill_handle(&self) -> KillHandle {
         self.kill.handle(&self.node, self.id)
-    }
-
-    /// After a KILL QUERY while the session keeps the connection: waits until the KILL was
-    /// answered, and takes up an interruption that comes late, so that it doesn't hit the next
-    /// statement.
-    pub async fn outlive_kill(&mut self) -> Result<()> {
-        if !self.kill.is_due() {
-            return Ok(());
-        }
-        let sent = self.kill.settled().await;
-        for _ in 0..3 {
-            match self.simple(b"DO 0").await {
-                Ok(_) => {
-                    self.kill.absorb(sent);
-                    return Ok(());
-                }
-                Err(error) if error.errno == 1317 => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(fault::broken(&self.node, "it is interrupted again and again"))
     }
 
     /// Whether nothing is under way and nothing of the session is left on it.

@@ -209,7 +209,9 @@ impl Session {
         let state = self.placed.of(&self.state, target.database.as_ref());
         let mut lent = match self.held.take(target.group) {
             Some(mut lent) => {
-                if let Err(error) = Box::pin(lent.enter(&state, purpose.pipelining)).await {
+                if !lent.applied().satisfies(&state)
+                    && let Err(error) = Box::pin(lent.enter(&state, purpose.pipelining)).await
+                {
                     self.keep_or_lose(target.group, lent, snapshot);
                     return Err(error);
                 }
@@ -233,7 +235,14 @@ impl Session {
             }
         };
         self.registration.set_state(Doing::Executing);
-        if purpose.transactional && (self.transaction.is_active() || !self.state.autocommit()) {
+        if !purpose.transactional {
+            return Ok(lent);
+        }
+        if self.is_open_on(target.group) {
+            if purpose.writes {
+                self.transaction.writes(target.group);
+            }
+        } else if self.transaction.is_active() || !self.state.autocommit() {
             let opened = self.open_transaction(&mut lent, target.group, purpose.writes, snapshot);
             if let Err(error) = Box::pin(opened).await {
                 if !self.transaction.has(target.group) && lent.in_transaction() {
@@ -245,6 +254,11 @@ impl Session {
             }
         }
         Ok(lent)
+    }
+
+    /// Whether the transaction is open on this group already, as for all its statements but the first.
+    fn is_open_on(&self, group: GroupId) -> bool {
+        self.state.autocommit() && !self.transaction.is_begun() && self.transaction.has(group)
     }
 
     /// Until when a statement waits for a connection of the group.
@@ -351,7 +365,7 @@ impl Session {
             self.held.owe(group);
         }
         if keep && lent.is_in_step() {
-            if Box::pin(lent.outlive_kill()).await.is_ok() {
+            if !lent.is_kill_due() || Box::pin(lent.outlive_kill()).await.is_ok() {
                 self.registration.set_pinned(!lent.pins().is_empty());
                 self.held.put(group, lent, snapshot);
                 return;
