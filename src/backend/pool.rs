@@ -201,15 +201,17 @@ impl Pool {
     /// in the asked state.
     fn lend_now(self: &Arc<Self>, ask: &Ask<'_>) -> Option<Lent> {
         let permit = self.permits.try_acquire(ask.worker)?;
-        let object = get(self.pool(ask.worker, ask.found_rows)).now_or_never()?.ok()?;
-        // Who was idle for long is looked at with more care.
-        let recently = ask.asked.saturating_duration_since(object.idle_since()) < LONG_IDLE;
-        if !recently || !object.applied().satisfies(ask.state) {
-            return None;
-        }
+        let object = self.idle_now(ask)?;
         let mut lent = Lent { object: Some(object), permit: Some(permit), pool: self.clone() };
         lent.lent();
         Some(lent)
+    }
+
+    /// An idle connection of this worker that needs neither a look nor another state.
+    fn idle_now(&self, ask: &Ask<'_>) -> Option<Object<Manager>> {
+        let object = get(self.pool(ask.worker, ask.found_rows)).now_or_never()?.ok()?;
+        let recently = ask.asked.saturating_duration_since(object.idle_since()) < LONG_IDLE;
+        (recently && object.applied().satisfies(ask.state)).then_some(object)
     }
 
     async fn lend_late(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Lent> {
@@ -217,7 +219,10 @@ impl Pool {
             Some(permit) => permit,
             None => Box::pin(self.wait(ask)).await?,
         };
-        let object = self.search(ask).await?;
+        let object = match self.idle_now(ask) {
+            Some(object) => object,
+            None => Box::pin(self.search(ask)).await?,
+        };
         let mut lent = Lent { object: Some(object), permit: Some(permit), pool: self.clone() };
         lent.lent();
         if lent.applied().satisfies(ask.state) {
@@ -241,7 +246,7 @@ impl Pool {
                 Ok(Err(_)) => {
                     let permit = lent.permit.take();
                     lent.close(Closed::ByServer);
-                    let object = self.search(ask).await?;
+                    let object = Box::pin(self.search(ask)).await?;
                     lent = Lent { object: Some(object), permit, pool: self.clone() };
                     lent.lent();
                 }
