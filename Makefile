@@ -3,6 +3,7 @@
 # make test-all   test, and every driver, foreign suites, fuzzing, cargo-deny
 # make drivers    real clients against Weir and against one plain server (ONLY="name …" for some)
 # make foreign    test suites of drivers, with Weir in between (ONLY="name …" for some)
+# make release    target/trained/weir, laid out by what the bench's load runs through
 # make bench      sysbench directly, through HAProxy and through Weir; writes target/bench.json
 # make faults     kills, freezes and cuts under transactions over groups (MINUTES=, SEED=, SERVERS=mariadb|mysql)
 # make oracle     random statements over shards and on one server (STATEMENTS=, SEED=, SERVERS=mariadb|mysql;
@@ -19,7 +20,7 @@ CARGO ?= cargo
 # Of `make oracle`: `oracle` for long runs.
 PROFILE ?= dev
 
-.PHONY: test test-all demo bench faults oracle suites check install drivers foreign
+.PHONY: test test-all demo release bench faults oracle suites check install drivers foreign
 
 test: install
 	@rm -f target/skipped.txt
@@ -39,6 +40,10 @@ demo:
 	@tests/support/install.sh demo
 	$(CARGO) build --locked --bin weir --example demo
 	@target/debug/examples/demo
+
+release:
+	@tests/support/install.sh bench
+	@benches/train.sh
 
 bench:
 	@tests/support/install.sh bench

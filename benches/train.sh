@@ -20,9 +20,11 @@ build() { # build DIRECTORY FLAGS: only what is linked into Weir gets the flags,
 }
 
 build counting "-Cprofile-generate=$counts"
-
-WEIR_BIN=$PWD/target/trained/counting/$host/release/weir \
-    "$cargo" bench --locked --bench load -- --ways weir --rounds 1 --seconds "${SECONDS_EACH:-3}" --no-memory
+# Merges and workbench, too: what was never seen is laid out as cold.
+for work in point rows transaction commits shards; do
+    WEIR_COUNTS=1 WEIR_BIN=$PWD/target/trained/counting/$host/release/weir \
+        "$cargo" bench --locked --bench load -- --ways weir --rounds 1 --seconds 3 --no-memory --only $work
+done
 "$tools/llvm-profdata" merge -o target/trained/weir.profdata "$counts"
 build built "-Cprofile-use=$PWD/target/trained/weir.profdata"
 cp "target/trained/built/$host/release/weir" target/trained/weir

@@ -158,7 +158,6 @@ fn run() -> Result<(), String> {
         true => memory::measure(&stage)?,
         false => Vec::new(),
     };
-    stage.end()?;
     report::print_figures(&memory);
     report::write_json(&results, &memory, [ids, commits, over_shards].concat())
 }

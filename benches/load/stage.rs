@@ -175,14 +175,6 @@ impl Stage {
         Ok(command)
     }
 
-    /// Lets Weir stop as it does in service: a build that counts its branches (`make release`) writes
-    /// its counts only then.
-    pub fn end(&self) -> Result<(), String> {
-        let Some(weir) = &self.weir else { return Ok(()) };
-        weir.signal("TERM")?;
-        weir.wait(Duration::from_secs(20)).map(drop)
-    }
-
     pub fn weir_pid(&self) -> Option<u32> {
         self.pid(Way::Weir)
     }
