@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::error::Result;
+use crate::protocol::error_code;
 use crate::protocol::field::{BinaryForm, FieldType};
 use crate::protocol::reader::Reader;
 
@@ -96,7 +97,7 @@ impl<'a> Execute<'a> {
                     None if is_null(nulls, index) => {
                         ParameterType { field_type: FieldType::NULL, unsigned: false }
                     }
-                    None => return Err(reader.malformed("comes without types for its parameters")),
+                    None => return Err(error_code::wrong_arguments("mysqld_stmt_execute")),
                 }
             };
             let value = if has_long_data(index) {

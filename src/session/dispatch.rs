@@ -118,7 +118,7 @@ impl Session {
             }
             Command::StmtClose(statement) => Box::pin(self.close_statement(statement)).await,
             Command::StmtReset(statement) => {
-                self.reset_statement(statement)?;
+                Box::pin(self.reset_statement(statement)).await?;
                 self.reply_ok(0, "", false);
             }
             Command::StmtFetch { statement, rows } => Box::pin(self.fetch(statement, rows)).await?,

@@ -539,13 +539,15 @@ impl Session {
     }
 
     /// COM_STMT_RESET: forgets long data and closes the cursor.
-    pub(super) fn reset_statement(&mut self, id: u32) -> Result<()> {
-        let Some(statement) = self.prepared.held.get_mut(&id) else {
+    pub(super) async fn reset_statement(&mut self, id: u32) -> Result<()> {
+        let Some(mut statement) = self.prepared.held.remove(&id) else {
             return Err(error_code::unknown_statement(id, "mysqld_stmt_reset"));
         };
         self.prepared.long_data = self.prepared.long_data.saturating_sub(statement.long_bytes());
         statement.long_data.clear();
         statement.refused = None;
+        self.close_cursor(&mut statement).await;
+        self.prepared.held.insert(id, statement);
         Ok(())
     }
 

@@ -374,3 +374,42 @@ async fn a_point_select_makes_two_reads_and_two_writes() {
     assert!(reads <= most && writes <= most && waits <= most, "{reads} {writes} {waits}");
     assert!(reads >= 2 * QUERIES - 2 && writes >= 2 * QUERIES - 2, "{reads} {writes}");
 }
+
+/// Reads what is left of an answer.
+async fn drain(stream: &mut Stream) {
+    while let Ok(Ok(Some(_))) =
+        tokio::time::timeout(Duration::from_millis(300), stream.read_packet()).await
+    {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_without_types_and_statements_that_are_reset() {
+    for kind in [Kind::MariaDb, Kind::MySql] {
+        let Some(rig) = rig::shared(kind) else { continue };
+        let mut stream = client(rig, NONE).await;
+        let sql = b"\x16SELECT user_id FROM users WHERE user_id = ?";
+        let prepared = answer(&mut stream, sql).await;
+        drain(&mut stream).await;
+        let id = &prepared[1..5];
+        let execute = |cursor: u8, types: &[u8]| {
+            let head = [&[byte::STMT_EXECUTE], id, &[cursor, 1, 0, 0, 0, 0]].concat();
+            [&head[..], types, &7u64.to_le_bytes()].concat()
+        };
+        let unbound = answer(&mut stream, &execute(0, &[0])).await;
+        assert_eq!(errno(&unbound), 1210, "{kind:?}: nothing was bound yet");
+        for _ in 0..2 {
+            let opened = answer(&mut stream, &execute(1, &[1, 8, 0])).await;
+            assert_eq!(errno(&opened), 0, "{kind:?}: {opened:?}");
+            drain(&mut stream).await;
+            let fetch = [&[byte::STMT_FETCH], id, &[5, 0, 0, 0]].concat();
+            assert_eq!(errno(&answer(&mut stream, &fetch).await), 0, "{kind:?}");
+            drain(&mut stream).await;
+            let opened = answer(&mut stream, &execute(1, &[0])).await;
+            assert_eq!(errno(&opened), 0, "{kind:?}: the types of the last execution");
+            drain(&mut stream).await;
+            assert_eq!(answer(&mut stream, &[&[byte::STMT_RESET], id].concat()).await[0], 0);
+            assert_eq!(errno(&answer(&mut stream, &fetch).await), 1421, "{kind:?}: no cursor");
+        }
+        assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
+    }
+}
