@@ -410,7 +410,7 @@ fn renames(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
     if created_from {
         return Err(refuse(
             MADE_OF_ROWS,
-            "The table or its rows lie in several places: it is made by a statement of its own, and filled then",
+            "CREATE TABLE … SELECT whose table or rows lie in several places isn't prepared: send it as text",
         ));
     }
     Ok(())
