@@ -20,6 +20,7 @@ use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
+use crate::session::several::rolls_back;
 use crate::session::user_values::user_values;
 use crate::sql::classify::StatementKind;
 use crate::sql::lex;
@@ -28,6 +29,9 @@ use crate::sql::token::TokenKind;
 
 /// Of several rows the first one's values stay.
 const SEVERAL_ROWS: u16 = 1172;
+
+/// Lock wait timeout exceeded.
+const LOCK_WAIT: u16 = 1205;
 
 /// MariaDB's, of INTO behind all else, which is where MySQL wants it.
 pub(super) const DEPRECATED: u16 = 1287;
@@ -55,10 +59,14 @@ pub(super) async fn take(
         Ok(info) => (info, None),
         Err(error) if error.errno == SEVERAL_ROWS => (OkInfo::default(), Some(error)),
         Err(error) => {
-            // A row's first values are there though its last one was an error.
-            if lent.is_in_step() {
+            // A row's first values are there though its last one was an error. A statement that waited
+            // for a lock in vain has none, and its server may have rolled back: that is looked at next.
+            let no_row = error.errno == LOCK_WAIT || rolls_back(error.errno);
+            if lent.is_in_step() && !no_row {
                 let read = read_back(lent, names, state).await;
                 tracing::debug!(?read, "user variables of a statement that failed");
+            } else {
+                names.iter().for_each(|name| lent.doubt_user_variable(name));
             }
             return Err(error);
         }
