@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::workbench::bench::{Bench, Deadline};
+use crate::session::workbench::bench::Bench;
 use crate::session::workbench::renamed;
 use crate::sql::lex;
 use crate::sql::mention::{Mention, table_names};
@@ -146,7 +146,8 @@ impl Session {
         emptied: &Emptied,
     ) -> Result<(Vec<String>, String), Failure> {
         let place = (emptied.group, &emptied.database);
-        let mut bench = self.open_bench(snapshot, place, Deadline::OPEN).await?;
+        let deadline = self.deadline(&Facts::default(), snapshot);
+        let mut bench = self.open_bench(snapshot, place, deadline).await?;
         let mut entered = self.residual_state(&bench);
         let mut charset = entered.charset().clone();
         charset.results = Some(charset.client.clone());
@@ -157,7 +158,7 @@ impl Session {
             bench.lent.enter(&entered, Pipelining::Nothing).await?;
             ask(&mut bench, &create, &emptied.select).await
         };
-        let asked = self.bench_step(Deadline::OPEN, asked).await;
+        let asked = self.bench_step(deadline, asked).await;
         self.running.end();
         if bench.lent.is_in_step() {
             self.clear_bench(bench, b"").await;

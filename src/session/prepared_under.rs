@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::error::{Error, Fault, Result};
 use crate::name::SchemaName;
 use crate::session::Session;
+use crate::sql::classify::StatementKind;
 use crate::sql::lex::LexMode;
 
 /// The session when a text was prepared.
@@ -65,7 +66,8 @@ impl Session {
         if self.schema != under.schema {
             away.schema = Some(std::mem::replace(&mut self.schema, under.schema.clone()));
         }
-        if own != under.collation {
+        // What SET NAMES sets is to stay.
+        if own != under.collation && self.classified(sql)?.1.kind != StatementKind::Set {
             self.set_collation(&under.collation);
             away.collation = Some([own, under.collation.clone()]);
         }
@@ -83,7 +85,7 @@ impl Session {
         if let Some(schema) = away.schema {
             self.schema = schema;
         }
-        // The statement itself may have set another.
+        // The statement may have set another one besides.
         if let Some([own, under]) = away.collation
             && self.state.charset().collation == under
         {

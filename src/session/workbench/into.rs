@@ -71,12 +71,15 @@ pub(super) async fn take(
             return Err(error);
         }
     };
+    // It stands before the questions, which clear them; a late KILL may hit it.
     let warnings = match info.warnings {
-        0 => Rows::default(),
-        _ => rows(lent, b"SHOW WARNINGS").await?,
+        0 => Ok(Rows::default()),
+        _ => rows(lent, b"SHOW WARNINGS").await,
     };
-    read_back(lent, names, state).await?;
-    Ok((info, error, warnings))
+    if lent.is_in_step() {
+        read_back(lent, names, state).await?;
+    }
+    Ok((info, error, warnings?))
 }
 
 /// Reads the variables into `state`. The connection then counts as having none of them as known, so

@@ -37,3 +37,7 @@ SELECT @@collation_connection = 'utf8mb4_bin';
 SELECT COUNT(*) FROM users WHERE CONCAT(user_id, 'A') = '3a';
 SET NAMES utf8mb4 COLLATE utf8mb4_bin;
 EXECUTE exact;
+PREPARE back FROM 'SET NAMES utf8mb4 COLLATE utf8mb4_bin';
+SET NAMES utf8mb4;
+EXECUTE back;
+SELECT @@collation_connection;
