@@ -13,6 +13,8 @@ cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain (rustup t
 for target in $(sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | tail -n +2); do
     corpus=corpus/$target
     [ -d "$corpus" ] || corpus=
+    # The reader of rules begins from the rules that are there.
+    [ "$target" != rules ] || corpus="../../rules ../data/rules_bad"
     # New inputs are written to the first folder: not into the kept corpus.
     mkdir -p "target/found/$target"
     cargo +nightly fuzz run --fuzz-dir . "$target" "target/found/$target" $corpus -- -max_total_time="${FUZZ_SECONDS:-60}"

@@ -3,6 +3,9 @@
 //!
 //! `WEIR_UPDATE=1` rewrites the expected problems and the schema; read the difference then.
 
+#[path = "../fuzz/rules.rs"]
+mod fuzz;
+
 use std::fmt::Write as _;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -294,4 +297,97 @@ fn weir_explain_routes_without_a_server() {
     let (code, _, err) =
         weir(&["explain", "--rules", "rules/shop", "--schema", "nowhere", "SELECT 1"]);
     assert_eq!((code, err.as_str()), (Some(2), "weir: the rules have no schema 'nowhere'\n"));
+}
+
+/// The rules of this repository, the good ones and the bad ones.
+fn rule_texts() -> Vec<String> {
+    let mut texts = Vec::new();
+    for folder in
+        ["rules/quickstart", "rules/shop", "rules/tddl", "rules/index", "tests/data/rules_bad"]
+    {
+        let mut whole = String::new();
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                let text = std::fs::read_to_string(path).unwrap();
+                whole.push_str(&text);
+                texts.push(text);
+            }
+        }
+        texts.push(whole);
+    }
+    texts
+}
+
+/// What a hurried hand does to a file: lines lost, doubled, swapped or indented otherwise, and
+/// values that were meant for another key.
+fn spoil(text: &str, random: &mut impl FnMut(usize) -> usize) -> String {
+    const VALUES: [&str; 16] = [
+        "-1",
+        "4294967296",
+        "18446744073709551616",
+        "1e999",
+        "''",
+        "null",
+        "[]",
+        "{}",
+        "[[[[",
+        "*a",
+        "&a x",
+        "'{0000}'",
+        "'(#a,1,64#.longValue() % 0).intdiv(0)'",
+        "2024-13-01",
+        "!!binary x",
+        "${UNSET}",
+    ];
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..=random(3) {
+        if lines.is_empty() {
+            break;
+        }
+        let at = random(lines.len());
+        match random(7) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[at].clone()),
+            2 => {
+                let other = random(lines.len());
+                lines.swap(at, other);
+            }
+            3 => lines[at].insert_str(0, "  "),
+            4 => lines.truncate(at),
+            5 => {
+                let key = lines[at].split_once(": ").map(|(key, _)| key.to_owned());
+                lines[at] =
+                    format!("{}: {}", key.unwrap_or_default(), VALUES[random(VALUES.len())]);
+            }
+            _ => {
+                let digits: Vec<usize> = lines[at]
+                    .match_indices(|c: char| c.is_ascii_digit())
+                    .map(|(at, _)| at)
+                    .collect();
+                if !digits.is_empty() {
+                    let digit = digits[random(digits.len())];
+                    lines[at]
+                        .replace_range(digit..=digit, ["0", "-3", "99999999999", "x"][random(4)]);
+                }
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn spoilt_files_are_problems_and_never_a_panic() {
+    let mut state = 0x5EED_u64;
+    let mut random = |bound: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % bound
+    };
+    for text in rule_texts() {
+        fuzz::take_in(&text);
+        for _ in 0..20 {
+            fuzz::take_in(&spoil(&text, &mut random));
+        }
+    }
 }
