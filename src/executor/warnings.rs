@@ -9,8 +9,8 @@ use crate::backend::connection::Connection;
 use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
 
-/// The most warnings that are fetched of one part; MariaDB's default `max_error_count`.
-pub const MOST: usize = 64;
+/// The most warnings that are fetched of one part; MySQL's default `max_error_count`.
+pub const MOST: usize = 1024;
 
 /// One row of SHOW WARNINGS.
 #[derive(Clone, Debug, PartialEq, Eq)]

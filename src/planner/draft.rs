@@ -76,6 +76,7 @@ impl<'a> Draft<'a> {
             looks_back: traits.last_insert_id
                 || traits.found_rows
                 || traits.row_count
+                || traits.counts_conditions
                 || traits.session_function,
             clock: traits.clock,
             lends_id: lends_id(classified.kind, traits),

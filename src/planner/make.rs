@@ -115,7 +115,8 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         }
         K::Deallocate => control::session(draft, SessionAction::Deallocate),
         K::Kill => control::session(draft, SessionAction::Kill),
-        K::Diagnostics => control::session(draft, SessionAction::Diagnostics),
+        K::GetDiagnostics => control::session(draft, SessionAction::GetDiagnostics),
+        K::Signal => control::simple(draft, tokens, Access::Write),
         K::Call => control::call(draft, tokens),
         K::Do => control::simple(draft, tokens, Access::Write),
         K::Help => control::simple(draft, tokens, Access::Read),

@@ -282,8 +282,9 @@ pub enum SessionAction {
     UnlockTables,
     /// `KILL [QUERY|CONNECTION] id`.
     Kill,
-    /// `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) …` and `GET DIAGNOSTICS`.
+    /// `SHOW WARNINGS`, `SHOW ERRORS` and `SHOW COUNT(*) …`.
     Diagnostics,
+    GetDiagnostics,
 }
 
 /// How the rows of several targets become one result.

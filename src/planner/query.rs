@@ -43,7 +43,10 @@ pub(crate) fn plan<'a>(
     if !survey.uses.is_empty() && survey.uses.iter().all(system) {
         // DATABASE() must be the name by which the server's own tables know it.
         let traits = draft.traits;
-        draft.facts.looks_back = traits.last_insert_id || traits.found_rows || traits.row_count;
+        draft.facts.looks_back = traits.last_insert_id
+            || traits.found_rows
+            || traits.row_count
+            || traits.counts_conditions;
     }
     let sharded = sharded_uses(&survey);
     let mut tables = match draft.groups(&survey) {

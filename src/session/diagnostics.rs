@@ -1,17 +1,19 @@
 //! Warnings and errors of the last statement: fetched while the connection is still ours, shown by
-//! SHOW WARNINGS and its kin.
+//! SHOW WARNINGS and its kin, and taken apart by GET DIAGNOSTICS.
 //!
 //! Owns: fetching, keeping at most [`MAX_DIAGNOSTICS`], and showing. Never: counts them (the OK
 //! packet did).
 
 use crate::backend::pool::Lent;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::executor::rename::Names;
 use crate::planner::plan::Renaming;
 use crate::session::Session;
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::own::{Rows, rows};
 use crate::session::reply::{Kind, Table};
+use crate::sql::diagnostics::{self, Item};
+use crate::sql::token::Token;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,33 @@ impl Session {
         self.note_warnings(found, names);
     }
 
+    /// Reads what the last statement warned of before its error ended it, the error among them. Errors
+    /// that nothing can stand beside aren't worth the question.
+    pub(super) async fn fetch_beside(
+        &mut self,
+        lent: &mut Lent,
+        error: &Error,
+        names: &[Renaming],
+    ) {
+        if is_alone(error.errno) {
+            return;
+        }
+        let found = match rows(lent, b"SHOW WARNINGS").await {
+            Ok(found) if found.rows.len() > 1 => found,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::debug!(%error, "what stands beside an error was not fetched");
+                return;
+            }
+        };
+        self.last.diagnostics.clear();
+        self.note_warnings(found, names);
+        let own = self.last.diagnostics.iter_mut().rfind(|kept| kept.errno == error.errno);
+        if let Some(own) = own {
+            own.sqlstate = Some(error.sqlstate);
+        }
+    }
+
     /// Takes over rows of SHOW WARNINGS.
     pub(super) fn note_warnings(&mut self, found: Rows, names: &[Renaming]) {
         for row in found.rows.into_iter().take(MAX_DIAGNOSTICS) {
@@ -44,22 +73,61 @@ impl Session {
             self.last.diagnostics.push(Diagnostic {
                 level: text(0),
                 errno: text(1).parse().unwrap_or(0),
+                sqlstate: None,
                 message: Names(names).text(&text(2)),
             });
         }
     }
 
+    /// GET DIAGNOSTICS: what is kept of the statement before goes into user variables. It leaves the
+    /// conditions as they are; a number that none has is one more of them, and no error of its own.
+    pub(super) async fn get_diagnostics(&mut self, sql: &[u8], tokens: &[Token]) -> Result<()> {
+        let wanted = diagnostics::parse(sql, tokens, self.dialect.server)?;
+        let condition = match wanted.condition {
+            None => None,
+            Some(number) => {
+                let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+                let Some(found) = place.and_then(|place| self.last.diagnostics.get(place)) else {
+                    self.last.error(&no_such_condition());
+                    self.last.warnings = 1;
+                    return Ok(());
+                };
+                Some(found.clone())
+            }
+        };
+        let mut assignments = Vec::with_capacity(wanted.items.len());
+        for (variable, item) in &wanted.items {
+            let value = match (item, &condition) {
+                (Item::Number, _) => unsigned(self.last.diagnostics.len()),
+                (Item::RowCount, _) => self.last.row_count.to_string(),
+                (Item::Errno, Some(condition)) => unsigned(condition.errno.into()),
+                (Item::Message, Some(condition)) => text(condition.message.as_bytes()),
+                (Item::State, Some(condition)) => text(&state(condition)?),
+                (_, None) => return Err(Error::internal("an item of no condition")),
+            };
+            assignments.push(format!("{variable} = {value}"));
+        }
+        let set = format!("SET {}", assignments.join(", "));
+        let (tokens, _) = self.classified(set.as_bytes())?;
+        // MySQL warns of its own character set's name.
+        let kept = self.last.diagnostics.clone();
+        let done = self.set(set.as_bytes(), &tokens).await;
+        self.last.diagnostics = kept;
+        self.last.warnings = 0;
+        done
+    }
+
     /// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) of either; `words` is the statement in lower case.
     pub(super) fn show_diagnostics(&mut self, words: &str, binary: bool, more: bool) -> Result<()> {
         let which = if words.contains("errors") { Which::Errors } else { Which::All };
-        let chosen = |diagnostic: &&Diagnostic| which == Which::All || diagnostic.level == "Error";
+        let chosen = |diagnostic: &&Diagnostic| which == Which::All || diagnostic.is_error();
         if words.contains("count") {
-            let count = self.last.diagnostics.iter().filter(chosen).count();
-            let name = match which {
-                Which::All => "@@session.warning_count",
-                Which::Errors => "@@session.error_count",
+            let (all, errors) = self.last.conditions();
+            let (count, name) = match which {
+                Which::All => (all, "@@session.warning_count"),
+                Which::Errors => (errors, "@@session.error_count"),
             };
-            let mut table = Table::new(&[(name, Kind::Number)]);
+            let mut table = Table::new(&[(name, Kind::Count)]);
             table.row([Some(&*count.to_string())]);
             self.reply_table(&table, binary, more);
             return Ok(());
@@ -74,6 +142,39 @@ impl Session {
         self.reply_table(&table, binary, more);
         Ok(())
     }
+}
+
+/// Errors of statements that never began, or that were stopped or undone as a whole, and the duplicate
+/// key: a flood of those must not cost a question each. What stands beside these is not told.
+fn is_alone(errno: u16) -> bool {
+    matches!(
+        errno,
+        1044 | 1049 | 1054 | 1062 | 1064 | 1142 | 1146 | 1205 | 1213 | 1290 | 1317 | 1969 | 3024
+    )
+}
+
+fn no_such_condition() -> Error {
+    Error::new(Fault::Client, 1758, b"35000", "", "Invalid condition number")
+}
+
+fn unsigned(number: usize) -> String {
+    format!("CAST({number} AS UNSIGNED)")
+}
+
+/// A text in the servers' own character set, whatever the session's sql_mode and client are.
+fn text(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02X}"));
+    format!("_utf8mb3 X'{}'", digits.collect::<String>())
+}
+
+/// The SQLSTATE of a condition. Servers tell those of errors only.
+fn state(condition: &Diagnostic) -> Result<[u8; 5]> {
+    condition.sqlstate.ok_or_else(|| {
+        Error::refused(
+            "diagnostics_item",
+            "RETURNED_SQLSTATE of a warning isn't known outside of a routine; MYSQL_ERRNO is",
+        )
+    })
 }
 
 /// `LIMIT [offset,] count` at the end.

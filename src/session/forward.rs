@@ -230,6 +230,13 @@ impl Session {
                 .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
+        if let (Some(error), false, true) = (&summary.error, job.more, lent.is_in_step()) {
+            self.stream
+                .flush()
+                .await
+                .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
+            Box::pin(self.fetch_beside(&mut lent, error, job.names)).await;
+        }
         // The questions stand behind SHOW WARNINGS, for they clear them.
         if job.facts.pins == Some(Pin::FoundRows) && summary.error.is_none() {
             Box::pin(self.take_found_rows(&mut lent)).await;

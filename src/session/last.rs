@@ -4,9 +4,19 @@
 
 use crate::error::Error;
 use crate::executor::pass::Summary;
+use crate::sql::lex::ServerKind;
 
-/// The most diagnostics kept, as MySQL's default `max_error_count`… of MariaDB (64).
-pub const MAX_DIAGNOSTICS: usize = 64;
+/// The most conditions kept of any statement: MySQL's default `max_error_count`.
+pub const MAX_DIAGNOSTICS: usize = 1024;
+
+/// The most that one server of this kind keeps where `max_error_count` is its default: what several
+/// servers told is cut down to it.
+pub fn most_conditions(server: ServerKind) -> usize {
+    match server {
+        ServerKind::MariaDb => 64,
+        _ => MAX_DIAGNOSTICS,
+    }
+}
 
 /// One row of SHOW WARNINGS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +24,15 @@ pub struct Diagnostic {
     /// `Note`, `Warning` or `Error`.
     pub level: String,
     pub errno: u16,
+    /// Of errors, as their packet said; SHOW WARNINGS doesn't.
+    pub sqlstate: Option<[u8; 5]>,
     pub message: String,
+}
+
+impl Diagnostic {
+    pub fn is_error(&self) -> bool {
+        self.level == "Error"
+    }
 }
 
 /// The values of one session.
@@ -35,6 +53,12 @@ impl Last {
     pub fn begin(&mut self) {
         self.diagnostics.clear();
         self.warnings = 0;
+    }
+
+    /// How many conditions there are, those that weren't kept included, and how many are errors.
+    pub fn conditions(&self) -> (usize, usize) {
+        let errors = self.diagnostics.iter().filter(|kept| kept.is_error()).count();
+        (self.diagnostics.len().max(usize::from(self.warnings)), errors)
     }
 
     /// Takes over what a relayed answer said.
@@ -62,6 +86,7 @@ impl Last {
             self.diagnostics.push(Diagnostic {
                 level: "Error".to_owned(),
                 errno: error.errno,
+                sqlstate: Some(error.sqlstate),
                 message: error.client_text(),
             });
         }

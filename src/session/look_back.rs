@@ -1,7 +1,7 @@
 //! Functions whose values are the session's and not a backend connection's.
 //!
 //! Owns: writing their values into a statement's text: LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS(),
-//! DATABASE(), USER() and kin, CONNECTION_ID(). Never: touches any other byte.
+//! @@warning_count, DATABASE(), USER() and kin, CONNECTION_ID(). Never: touches any other byte.
 //!
 //! A column that such a function names keeps its name: an item of a select list that holds one gets
 //! its own text as alias.
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::sql::edit::edited;
 use crate::sql::lex::{self, Dialect, Limits};
 use crate::sql::token::{Token, TokenKind};
-use crate::sql::traits::is_last_id;
+use crate::sql::traits::{Counted, counted, is_last_id};
 
 /// The session's values.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Remembered {
     pub last_insert_id: u64,
     pub row_count: i64,
     pub found_rows: u64,
+    /// All conditions of the statement before, and its errors.
+    pub conditions: (usize, usize),
     pub connection_id: u32,
     pub schema: Option<String>,
     /// `name@host`, where the client came from.
@@ -196,7 +198,9 @@ fn has_alias(sql: &[u8], item: &[Token]) -> bool {
         return false;
     }
     let nameable = last.is_name() || last.kind == TokenKind::String;
-    let ends_a_value = before.is_name() || before.kind.is_literal() || before.is_symbol(sql, ")");
+    let is_variable = matches!(before.kind, TokenKind::SystemVariable | TokenKind::UserVariable);
+    let ends_a_value =
+        before.is_name() || before.kind.is_literal() || is_variable || before.is_symbol(sql, ")");
     last.depth == 0 && nameable && ends_a_value
 }
 
@@ -216,6 +220,14 @@ fn value_of(
         // The variable may be NULL, as far as the column's flags go.
         let value = format!("IF(TRUE, CAST({} AS UNSIGNED), {own})", values.last_insert_id);
         return (!assigned).then_some((value, 1));
+    }
+    if token.kind == TokenKind::SystemVariable {
+        let count = match counted(token.bytes(sql))? {
+            Counted::All => values.conditions.0,
+            Counted::Errors => values.conditions.1,
+        };
+        let own = String::from_utf8_lossy(token.bytes(sql)).into_owned();
+        return Some((format!("IF(TRUE, CAST({count} AS UNSIGNED), {own})"), 1));
     }
     if token.kind != TokenKind::Word {
         return None;
@@ -273,6 +285,7 @@ mod tests {
             last_insert_id: 7,
             row_count: -1,
             found_rows: 3,
+            conditions: (5, 2),
             connection_id: 42,
             schema: Some("shop".into()),
             user: "app@10.0.0.1".into(),
@@ -331,6 +344,20 @@ mod tests {
             Some(
                 "SET @a = COALESCE(CAST(7 AS UNSIGNED), LAST_INSERT_ID()), @@identity = 5, \
                  @b = IF(TRUE, CAST(7 AS UNSIGNED), @@identity)"
+            )
+        );
+        assert_eq!(
+            resolved("SET @a = @@warning_count + @@session.error_count").as_deref(),
+            Some(
+                "SET @a = IF(TRUE, CAST(5 AS UNSIGNED), @@warning_count) + \
+                 IF(TRUE, CAST(2 AS UNSIGNED), @@session.error_count)"
+            )
+        );
+        assert_eq!(
+            resolved("SELECT @@identity i, @@error_count").as_deref(),
+            Some(
+                "SELECT IF(TRUE, CAST(7 AS UNSIGNED), @@identity) i, \
+                 IF(TRUE, CAST(2 AS UNSIGNED), @@error_count) AS `@@error_count`"
             )
         );
         assert_eq!(

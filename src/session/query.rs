@@ -184,7 +184,7 @@ impl Session {
             false => Within::new(),
         };
         let route = plan.bind_within(&binding, &within);
-        if !matches!(route, Route::Session(SessionAction::Diagnostics)) && !plan.facts.looks_back {
+        if !keeps_conditions(&route) && !plan.facts.looks_back {
             self.last.begin();
         }
         if plan.facts.commits {
@@ -511,6 +511,10 @@ impl Session {
                 let words = String::from_utf8_lossy(sql).to_ascii_lowercase();
                 self.show_diagnostics(&words, manner.binary, manner.more)?;
             }
+            SessionAction::GetDiagnostics => {
+                self.get_diagnostics(sql, &tokens).await?;
+                self.reply_ok(0, "", manner.more);
+            }
             SessionAction::UnlockTables => {
                 self.unlock_tables().await?;
                 self.reply_ok(0, "", manner.more);
@@ -541,7 +545,9 @@ impl Session {
     /// SET, the functions in it that ask for the session's values resolved.
     async fn set_resolved(&mut self, sql: &[u8], tokens: &[Token]) -> Result<()> {
         let limits = self.ctx.lexer.limits();
-        match look_back::resolve(sql, self.dialect, limits, &self.remembered())? {
+        let resolved = look_back::resolve(sql, self.dialect, limits, &self.remembered());
+        self.last.begin();
+        match resolved? {
             Some(resolved) => {
                 let (tokens, _) = self.classified(&resolved)?;
                 self.set(&resolved, &tokens).await
@@ -582,6 +588,12 @@ const KEPT_TEXT: usize = 4 << 10;
 
 /// Errors that say that a table is not what the catalog says: 1054 unknown column, 1136 wrong
 /// number of values, 1146 no such table.
+/// Statements about the one before, and SET, which may ask for its counts.
+fn keeps_conditions(route: &Route) -> bool {
+    use SessionAction::{Diagnostics, GetDiagnostics, Set};
+    matches!(route, Route::Session(Diagnostics | GetDiagnostics | Set))
+}
+
 fn is_stale(errno: u16) -> bool {
     matches!(errno, 1054 | 1136 | 1146)
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Of(u32),
     /// A decimal number that fits an `i64`.
     Number,
+    /// As servers describe `@@warning_count`: unsigned, and nullable as any variable.
+    Count,
     /// An error's number: unsigned, of four bytes.
     Code,
 }
@@ -103,30 +105,14 @@ impl Session {
             let widest =
                 table.rows.iter().filter_map(|row| row.get(place)?.as_ref()).map(String::len);
             let length = u32::try_from(widest.max().unwrap_or(0).max(64) * 4).unwrap_or(u32::MAX);
-            let column = match kind {
-                Kind::Text => text_column(name, length),
-                Kind::Of(characters) => text_column(name, characters * 4),
-                Kind::Number => Column {
-                    collation: BINARY,
-                    length: 20,
-                    field_type: LONGLONG,
-                    decimals: 0,
-                    ..text_column(name, length)
-                },
-                Kind::Code => Column {
-                    collation: BINARY,
-                    length: if self.dialect.server == ServerKind::MySql { 5 } else { 4 },
-                    field_type: LONG,
-                    decimals: 0,
-                    flags: FieldFlags::UNSIGNED.with(FieldFlags::BINARY),
-                    ..text_column(name, length)
-                },
-            };
+            let column = described(name, *kind, length, self.dialect.server);
             // A column is said to be nullable where a row shows that it is.
             let holds_null =
                 table.rows.iter().any(|row| row.get(place).is_some_and(Option::is_none));
-            let flags =
-                if holds_null { column.flags } else { column.flags.with(FieldFlags::NOT_NULL) };
+            let flags = match holds_null || *kind == Kind::Count {
+                true => column.flags,
+                false => column.flags.with(FieldFlags::NOT_NULL),
+            };
             let decimals = match column.field_type == VAR_STRING {
                 true if self.dialect.server == ServerKind::MariaDb => NOT_FIXED,
                 _ => column.decimals,
@@ -152,7 +138,7 @@ impl Session {
                 .zip(&numbers)
                 .map(|((kind, value), number)| match kind {
                     Kind::Text | Kind::Of(_) => (VAR_STRING, value),
-                    Kind::Number => (LONGLONG, value.map(|_| &number[..])),
+                    Kind::Number | Kind::Count => (LONGLONG, value.map(|_| &number[..])),
                     Kind::Code => (LONG, value.map(|_| &number[..4])),
                 })
                 .collect();
@@ -172,6 +158,31 @@ impl Session {
 
 /// MariaDB's number for no fixed count of decimals.
 const NOT_FIXED: u8 = 39;
+
+/// How a table's column is described, but for whether it may be NULL. `length` is that of texts that
+/// say none, in bytes.
+fn described(name: &str, kind: Kind, length: u32, server: ServerKind) -> Column<'_> {
+    let number = Column {
+        collation: BINARY,
+        length: 20,
+        field_type: LONGLONG,
+        decimals: 0,
+        ..text_column(name, length)
+    };
+    let unsigned = FieldFlags::UNSIGNED.with(FieldFlags::BINARY);
+    match kind {
+        Kind::Text => text_column(name, length),
+        Kind::Of(characters) => text_column(name, characters * 4),
+        Kind::Number => number,
+        Kind::Count => Column { length: 21, flags: unsigned, ..number },
+        Kind::Code => Column {
+            length: if server == ServerKind::MySql { 5 } else { 4 },
+            field_type: LONG,
+            flags: unsigned,
+            ..number
+        },
+    }
+}
 
 /// The definition of a text column of Weir's own.
 pub fn text_column(name: &str, length: u32) -> Column<'_> {

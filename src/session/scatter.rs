@@ -636,6 +636,7 @@ pub(super) fn noted(lanes: Vec<Lane<'_>>) -> Vec<Diagnostic> {
     let diagnostic = |warning: Warning| Diagnostic {
         level: warning.level,
         errno: warning.errno,
+        sqlstate: None,
         message: warning.message,
     };
     warnings.map(diagnostic).collect()

@@ -211,6 +211,7 @@ impl Session {
             last_insert_id: self.last.insert_id,
             row_count: self.last.row_count,
             found_rows: self.last.found_rows,
+            conditions: self.last.conditions(),
             connection_id: self.registration.id(),
             schema: self.schema.as_ref().map(|schema| schema.as_str().to_owned()),
             user: format!("{}@{}", self.identity.user.name, self.identity.host),

@@ -108,8 +108,9 @@ pub enum StatementKind {
     Restart,
     ImportTable,
     Backup,
-    /// GET DIAGNOSTICS, SIGNAL, RESIGNAL.
-    Diagnostics,
+    GetDiagnostics,
+    /// SIGNAL, RESIGNAL.
+    Signal,
     /// MariaDB's BEGIN NOT ATOMIC … END and other compound statements outside of routines.
     Compound,
     Unknown,
@@ -280,7 +281,8 @@ fn administration(word: &str, cursor: &mut Cursor<'_>) -> StatementKind {
         "RESTART" => Restart,
         "IMPORT" => ImportTable,
         "BACKUP" => Backup,
-        "GET" | "SIGNAL" | "RESIGNAL" => Diagnostics,
+        "GET" => GetDiagnostics,
+        "SIGNAL" | "RESIGNAL" => Signal,
         "IF" | "CASE" | "LOOP" | "REPEAT" | "WHILE" | "FOR" => Compound,
         _ => Unknown,
     }

@@ -12,6 +12,7 @@ pub mod analysis;
 pub mod charset_scan;
 pub mod classify;
 mod cursor;
+pub mod diagnostics;
 pub mod edit;
 pub mod hint;
 mod item;

@@ -28,6 +28,8 @@ pub struct Traits {
     pub sets_last_insert_id: bool,
     pub found_rows: bool,
     pub row_count: bool,
+    /// @@warning_count or @@error_count.
+    pub counts_conditions: bool,
     pub calc_found_rows: bool,
     /// The hint SET_VAR(sql_select_limit = …).
     pub hinted_limit: bool,
@@ -92,6 +94,7 @@ impl Traits {
                 TokenKind::SystemVariable => {
                     traits.reads_system_variable = true;
                     traits.last_insert_id |= is_last_id(token.bytes(sql));
+                    traits.counts_conditions |= counted(token.bytes(sql)).is_some();
                 }
                 TokenKind::Word => traits.word(token.bytes(sql), &near),
                 _ => {}
@@ -189,8 +192,32 @@ impl Near<'_> {
 /// Whether a system variable is LAST_INSERT_ID() under another name: `@@identity`,
 /// `@@session.last_insert_id`.
 pub fn is_last_id(variable: &[u8]) -> bool {
+    let name = last_part(variable);
+    name.eq_ignore_ascii_case(b"last_insert_id") || name.eq_ignore_ascii_case(b"identity")
+}
+
+/// Which conditions of the statement before a system variable counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// `@@warning_count`: all of them.
+    All,
+    /// `@@error_count`
+    Errors,
+}
+
+/// Whether a system variable counts conditions.
+pub fn counted(variable: &[u8]) -> Option<Counted> {
+    let name = last_part(variable);
+    if name.eq_ignore_ascii_case(b"warning_count") {
+        Some(Counted::All)
+    } else {
+        name.eq_ignore_ascii_case(b"error_count").then_some(Counted::Errors)
+    }
+}
+
+/// `@@session.name`'s name.
+fn last_part(variable: &[u8]) -> &[u8] {
     let name = variable.rsplit(|byte| matches!(byte, b'.' | b'@')).next().unwrap_or_default();
     let name = name.trim_ascii();
-    let name = name.strip_prefix(b"`").and_then(|name| name.strip_suffix(b"`")).unwrap_or(name);
-    name.eq_ignore_ascii_case(b"last_insert_id") || name.eq_ignore_ascii_case(b"identity")
+    name.strip_prefix(b"`").and_then(|name| name.strip_suffix(b"`")).unwrap_or(name)
 }

@@ -42,6 +42,11 @@ echo "== as a plain user calls it, with long INSERTs"
 quiet $dump $login -P "$WEIR_PORT" $extra --skip-lock-tables --quick shop >"$file" || true
 reload "$file"
 
+echo "== in one transaction"
+quiet $dump $login -P "$WEIR_PORT" $extra --single-transaction --skip-comments --order-by-primary shop >"$file" || true
+same <"$file" | md5sum
+reload "$file"
+
 echo "== some tables, with --where"
 quiet $dump $login -P "$WEIR_PORT" $extra --skip-lock-tables --skip-comments --order-by-primary --skip-extended-insert \
     --no-create-info "--where=user_id IN (3, 7, 9)" shop users orders >"$file" || true

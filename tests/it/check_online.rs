@@ -200,3 +200,73 @@ fn what_transactions_over_groups_lack_is_named() {
         assert!(!found("single").iter().any(|line| line.contains("weir_commit")));
     }
 }
+
+/// What is said of a group's replication, with one replica.
+fn said_of_replication(primary: &Server, replica: &Server) -> Vec<String> {
+    let secret = std::env::temp_dir().join(format!("weir-semi-{}", primary.port));
+    std::fs::write(&secret, "weir\n").unwrap();
+    let text = format!(
+        "groups:\n  g0: {{primary: {{address: '127.0.0.1:{}'}}, replicas: [{{name: r, address: '127.0.0.1:{}'}}], accounts: {{data: {{user: weir, password: 'file:{}'}}}}}}\n  g1: {{primary: {{address: '127.0.0.1:{}'}}, accounts: {{data: {{user: weir, password: 'file:{}'}}}}}}\nschemas:\n  s:\n    databases: {{g0: a, g1: b}}\n",
+        primary.port,
+        replica.port,
+        secret.display(),
+        primary.port,
+        secret.display(),
+    );
+    let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+    let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let said: Vec<String> = runtime
+        .block_on(inspect::check(&rules))
+        .iter()
+        .map(|problem| problem.message.clone())
+        .collect();
+    said.into_iter().filter(|line| line.contains("commit") && line.contains("replica")).collect()
+}
+
+#[test]
+fn replication_that_may_lose_commits_is_named() {
+    use support::servers::{Kind, Options};
+    for kind in [Kind::MariaDb, Kind::MySql] {
+        let (Some(primary), Some(replica)) = (
+            support::started(kind, Options::default()),
+            support::started(kind, Options::default()),
+        ) else {
+            continue;
+        };
+        let (of_primary, of_replica) = match kind {
+            Kind::MariaDb => ("master", "slave"),
+            Kind::MySql => ("source", "replica"),
+        };
+        if kind == Kind::MySql {
+            for (server, part) in [(&primary, of_primary), (&replica, of_replica)] {
+                server.execute(&format!(
+                    "INSTALL PLUGIN rpl_semi_sync_{part} SONAME 'semisync_{part}.so'"
+                ));
+            }
+        }
+        let set =
+            |what: &str| primary.execute(&format!("SET GLOBAL rpl_semi_sync_{of_primary}_{what}"));
+        let said = |part: &str| {
+            let said = said_of_replication(&primary, &replica);
+            assert!(said.len() == 1 && said[0].contains(part), "{kind:?}: {part}: {said:#?}");
+        };
+        replica.execute(&format!("SET GLOBAL rpl_semi_sync_{of_replica}_enabled = ON"));
+        replica.replicate_from(&primary).unwrap();
+        said("may lose the last commits");
+        set("enabled = ON");
+        set("wait_point = AFTER_COMMIT");
+        said("may lose the last commits");
+        set("wait_point = AFTER_SYNC");
+        set("timeout = 1000");
+        said("waits 1000 ms");
+        set("timeout = 36000000");
+        let said_last = said_of_replication(&primary, &replica);
+        assert!(said_last.is_empty(), "{kind:?}: {said_last:#?}");
+        // With nobody to wait for, a commit takes its timeout, and then none waits any more.
+        set("timeout = 100");
+        replica.stop().unwrap();
+        primary.execute("CREATE DATABASE nobody_waits");
+        said("wait for no replica at present");
+    }
+}

@@ -8,7 +8,7 @@ part() {
     "$@" || status=1
 }
 if cargo deny --version >/dev/null 2>&1; then
-    part "cargo-deny" cargo deny check
+    part "cargo-deny" tests/support/deny.sh
 else
     echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny)"
 fi

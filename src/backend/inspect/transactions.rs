@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::rules::problem::{KeyPath, Problem};
 use crate::rules::{Rules, Transactions};
 
+/// Milliseconds. With less, a replica that is away for that long lets commits be lost again.
+const LEAST_WAIT: u64 = 3_600_000;
+
 /// Whether any schema lets a transaction commit in two phases.
 pub(super) fn needed(rules: &Rules) -> bool {
     rules
@@ -54,40 +57,64 @@ pub(super) async fn check(
         );
         problems.push(Problem::warning(path, text).help(help));
     }
-    let variables = ask(
-        node,
-        &mut conn,
-        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_rollback_on_timeout', \
-         'rpl_semi_sync_master_enabled', 'rpl_semi_sync_source_enabled', \
-         'rpl_semi_sync_master_wait_point', 'rpl_semi_sync_source_wait_point', \
-         'group_replication_group_name', 'wsrep_on')",
-    )
-    .await
-    .unwrap_or_default();
-    let is = |name: &str, value: &str| {
-        variables.iter().any(|(known, set)| known == name && set.eq_ignore_ascii_case(value))
-    };
-    if is("innodb_rollback_on_timeout", "ON") {
+    let rolls_back = "SHOW GLOBAL VARIABLES WHERE Variable_name = 'innodb_rollback_on_timeout'";
+    let variables = ask(node, &mut conn, rolls_back).await.unwrap_or_default();
+    if variables.iter().any(|(_, set)| set.eq_ignore_ascii_case("ON")) {
         let text = format!("{}: innodb_rollback_on_timeout is on", node.title());
         problems.push(Problem::warning(path, text).help(
             "each lock wait timeout then rolls back the transaction in all its groups: turn it off where statements are to be repeated alone",
         ));
     }
-    let semi = is("rpl_semi_sync_master_enabled", "ON")
-        && is("rpl_semi_sync_master_wait_point", "AFTER_SYNC")
-        || is("rpl_semi_sync_source_enabled", "ON")
-            && is("rpl_semi_sync_source_wait_point", "AFTER_SYNC");
-    let grouped = is("wsrep_on", "ON")
-        || variables
-            .iter()
-            .any(|(name, set)| name == "group_replication_group_name" && !set.is_empty());
-    if group.pools().len() > 1 && !semi && !grouped {
-        let text = format!("{}: replication may lose the last commits in a failover", node.title());
-        problems.push(Problem::warning(path, text).help(
-            "transactions over groups stay atomic over a failover only with semi-synchronous replication (AFTER_SYNC) or group replication",
-        ));
+    if group.pools().len() > 1 {
+        problems.extend(losses(node, &mut conn).await.map(|text| {
+            Problem::warning(path, format!("{}: {text}", node.title())).help(
+                "transactions over groups stay atomic over a failover only with semi-synchronous replication that waits (AFTER_SYNC) or group replication",
+            )
+        }));
     }
     let _ = conn.disconnect().await;
+}
+
+/// Why a failover may lose commits that were acknowledged, if it may.
+async fn losses(node: &Node, conn: &mut Conn) -> Option<String> {
+    let replication = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('group_replication_group_name', \
+         'wsrep_on', 'rpl_semi_sync_master_enabled', 'rpl_semi_sync_source_enabled', \
+         'rpl_semi_sync_master_wait_point', 'rpl_semi_sync_source_wait_point', \
+         'rpl_semi_sync_master_timeout', 'rpl_semi_sync_source_timeout')";
+    let state = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Rpl_semi_sync_master_status', \
+         'Rpl_semi_sync_source_status')";
+    let mut said = ask(node, conn, replication).await.unwrap_or_default();
+    said.extend(ask(node, conn, state).await.unwrap_or_default());
+    let value = |name: &str| {
+        let found = said.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    };
+    // MySQL 8.0.26 renamed them, MariaDB didn't.
+    let semi = |what: &str| {
+        value(&format!("rpl_semi_sync_master_{what}"))
+            .or_else(|| value(&format!("rpl_semi_sync_source_{what}")))
+            .unwrap_or_default()
+    };
+    let grouped = value("group_replication_group_name").is_some_and(|name| !name.is_empty());
+    if grouped || value("wsrep_on").is_some_and(|set| set.eq_ignore_ascii_case("ON")) {
+        return None;
+    }
+    if !semi("enabled").eq_ignore_ascii_case("ON") || semi("wait_point") != "AFTER_SYNC" {
+        return Some("replication may lose the last commits in a failover".to_owned());
+    }
+    if !semi("status").eq_ignore_ascii_case("ON") {
+        return Some(
+            "semi-synchronous replication is switched on, but commits wait for no replica at present"
+                .to_owned(),
+        );
+    }
+    let timeout: u64 = semi("timeout").parse().unwrap_or(0);
+    (timeout < LEAST_WAIT).then(|| {
+        format!(
+            "a commit waits {timeout} ms for a replica, then semi-synchronous replication is \
+             asynchronous: rpl_semi_sync_…_timeout should be an hour or more"
+        )
+    })
 }
 
 async fn commit_table(

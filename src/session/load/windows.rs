@@ -21,7 +21,7 @@ use crate::planner::plan::{Rendered, Rows, Target, WriteKind};
 use crate::planner::splice::Form;
 use crate::rules::table::Placement;
 use crate::session::forward::{Failure, watched};
-use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
+use crate::session::last::{Diagnostic, most_conditions};
 use crate::session::query::Manner;
 use crate::session::scatter::{Lents, Prepared, Terms, noted};
 use crate::session::workbench::change::mark;
@@ -258,7 +258,7 @@ impl Session {
                 self.settle_all(work.snapshot, lents).await;
                 let written = outcome.map_err(|refused| refused.error)?;
                 self.last.diagnostics.extend(warned);
-                self.last.diagnostics.truncate(MAX_DIAGNOSTICS);
+                self.last.diagnostics.truncate(most_conditions(self.dialect.server));
                 Ok(written)
             }
             Err(stop) => {

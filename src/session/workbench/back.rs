@@ -31,6 +31,7 @@ use crate::protocol::capability::Capabilities;
 use crate::protocol::err::ErrPacket;
 use crate::rules::table::Placement;
 use crate::session::forward::{Failure, watched};
+use crate::session::last::most_conditions;
 use crate::session::own::rows;
 use crate::session::query::Manner;
 use crate::session::scatter::{Lents, Prepared, Terms, noted};
@@ -446,7 +447,7 @@ impl Session {
                 written.warnings = written.warnings.saturating_sub(gone);
                 if stage.step == Step::Insert && matches!(stage.table.change, Change::Insert(_)) {
                     self.last.diagnostics.extend(warned);
-                    self.last.diagnostics.truncate(crate::session::last::MAX_DIAGNOSTICS);
+                    self.last.diagnostics.truncate(most_conditions(self.dialect.server));
                 }
                 written.last_insert_id = match counted {
                     Some(id) => id?,

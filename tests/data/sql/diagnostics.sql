@@ -1,0 +1,33 @@
+-- What is told of the conditions of the statement before: counts, GET DIAGNOSTICS, SIGNAL.
+CREATE TABLE judged (id INT PRIMARY KEY, v VARCHAR(3), n INT);
+SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'hello', MYSQL_ERRNO = 5000;
+SHOW WARNINGS;
+GET DIAGNOSTICS @n = NUMBER, @c = ROW_COUNT;
+GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT, @e = MYSQL_ERRNO, @s = RETURNED_SQLSTATE;
+SELECT @n, @c, @m, @e, @s, CHARSET(@m), COLLATION(@s);
+SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'warned';
+SHOW WARNINGS;
+SHOW COUNT(*) WARNINGS;
+SHOW COUNT(*) ERRORS;
+RESIGNAL;
+SELECT * FROM nosuch;
+GET CURRENT DIAGNOSTICS CONDITION 7 @m = MESSAGE_TEXT;
+SHOW WARNINGS;
+GET DIAGNOSTICS x = NUMBER;
+SELECT 'a' + 1 FROM judged;
+SELECT COUNT(*), MAX('a' + 1) FROM items WHERE item_id = 1;
+SELECT @@warning_count, @@session.error_count e;
+SELECT 'a' + user_id FROM users WHERE user_id = 1;
+SET @w = @@warning_count + 10 * @@error_count;
+SELECT @w;
+SELECT * FROM nosuch;
+SELECT @@warning_count + 10 * @@error_count w;
+-- Beside an error stands what was warned of before it.
+INSERT INTO judged SELECT 1, 'a', 1 UNION SELECT 2, 'abcd', 2;
+SHOW WARNINGS;
+CREATE TABLE judged_2 (id INT PRIMARY KEY, n TINYINT(2) ZEROFILL, KEY (zz));
+SHOW WARNINGS;
+DROP TABLE judged, judged_2;
+SHOW WARNINGS;
+GET DIAGNOSTICS CONDITION 1 @s = RETURNED_SQLSTATE;
+SELECT @s;
