@@ -56,6 +56,7 @@ fn planner(criterion: &mut Criterion) {
             dialect: settings.dialect,
             schema: settings.schema.as_deref(),
             rules: world.rules.version,
+            overlay: 0,
             catalog: world.catalog.version,
         };
         let mut cache = PlanCache::new(1_000, 16 << 20);

@@ -181,6 +181,19 @@ impl Loader {
     }
 }
 
+/// The table named `name` from what SHOW FULL COLUMNS and SHOW INDEX say of it: all that a server tells
+/// of a temporary table.
+pub fn shown(
+    name: &str,
+    physical: &Physical,
+    is_mariadb: bool,
+    columns: &[Vec<Option<String>>],
+    keys: &[Vec<Option<String>>],
+) -> Option<Table> {
+    let facts = ask::Facts::shown(physical, is_mariadb, columns, keys);
+    read::table(name, physical, &facts)
+}
+
 /// A logical table and what was found of it: `None` where the server shows no such table.
 pub type Found = (Logical, Option<Table>);
 
@@ -237,6 +250,8 @@ pub fn placed(rules: &Rules, (schema, name): &Logical) -> Option<(GroupId, Physi
             let (group, database) = table.copies.first()?.clone();
             (group, Physical { database, table: table.table.clone() })
         }
+        // No other connection sees it.
+        Placement::Single(table) if table.temporary => return None,
         Placement::Single(table) => {
             (table.group, Physical { database: table.database, table: table.table })
         }

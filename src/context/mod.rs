@@ -50,11 +50,21 @@ pub struct Snapshot {
     /// What is known of the tables of these rules. It fills up while statements run; each change
     /// is a new version.
     pub catalog: ArcSwap<Catalog>,
+    /// What a session with temporary tables had before them.
+    pub base: Option<Arc<Snapshot>>,
 }
 
 impl Snapshot {
     pub fn new(rules: Arc<Rules>, topology: Arc<Topology>) -> Arc<Self> {
-        Arc::new(Snapshot { rules, topology, catalog: ArcSwap::from_pointee(Catalog::default()) })
+        let catalog = ArcSwap::from_pointee(Catalog::default());
+        Arc::new(Snapshot { rules, topology, catalog, base: None })
+    }
+
+    /// The same groups for one session that has temporary tables.
+    pub fn over(base: &Arc<Snapshot>, rules: Rules, catalog: Catalog) -> Arc<Self> {
+        let (rules, topology) = (Arc::new(rules), base.topology.clone());
+        let (catalog, base) = (ArcSwap::from_pointee(catalog), Some(base.clone()));
+        Arc::new(Snapshot { rules, topology, catalog, base })
     }
 
     /// Changes the catalog; retried where somebody else changed it meanwhile.

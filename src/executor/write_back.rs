@@ -348,6 +348,7 @@ mod tests {
             database: "d".into(),
             table: "t".into(),
             default: false,
+            temporary: false,
         };
         Changed {
             reference: 0,

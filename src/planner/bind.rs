@@ -12,8 +12,9 @@ use crate::name::GroupId;
 use crate::planner::condition::{self, Operand};
 use crate::planner::plan::{Access, Count, Gather, Limit, Route, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
+use crate::planner::survey::is_information;
 use crate::planner::views::text::REFUSED;
-use crate::planner::{Action, Many, Narrowed, Plan, Tables};
+use crate::planner::{Action, Many, Narrowed, Plan, TableUse, Tables};
 use crate::rules::Rules;
 use crate::rules::shard_set::ShardSet;
 use crate::rules::table::Placement;
@@ -341,6 +342,13 @@ impl Plan {
         if let Some(route) = self.alone(tables, set, rules)? {
             return Ok(route);
         }
+        if self.tables.iter().any(|used| is_of_one_place(used)) {
+            return Err(refuse(
+                "cross_group",
+                "A temporary table is on one connection, and information_schema is put together in one place, \
+                 while shards are asked on several",
+            ));
+        }
         if !allowed {
             return Err(refuse(
                 "scatter_read",
@@ -393,6 +401,16 @@ impl Plan {
             })
         };
         let none = || Error::internal("a plan without a group");
+        let has = |is: fn(&TableUse) -> bool| self.tables.iter().any(is);
+        if has(|used| used.placement.is_temporary())
+            && has(|used| is_information(used.schema.as_str()))
+            && tables.bench.is_some()
+        {
+            return Err(refuse(
+                "cross_group",
+                "information_schema is put together where the session's temporary table isn't",
+            ));
+        }
         if let Some(Many::Refuse(error)) = &tables.many {
             return Err(error.clone());
         }
@@ -631,6 +649,11 @@ fn one_group(tables: &Tables, sets: &[ShardSet]) -> Option<SmallVec<[u32; 2]>> {
 
 /// Whether a refusal is for the shape of a statement, and not for what the rules allow or for what
 /// one of its functions would do.
+/// Whether shards can't each be asked together with the table.
+fn is_of_one_place(used: &TableUse) -> bool {
+    used.placement.is_temporary() || is_information(used.schema.as_str())
+}
+
 fn is_shape(code: &str) -> bool {
     matches!(
         code,

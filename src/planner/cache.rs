@@ -23,6 +23,8 @@ pub struct Circumstances<'a> {
     pub dialect: Dialect,
     pub schema: Option<&'a str>,
     pub rules: u64,
+    /// Of a session's temporary tables.
+    pub overlay: u64,
     pub catalog: u64,
 }
 
@@ -33,6 +35,7 @@ struct Key {
     dialect: Dialect,
     schema: Option<SchemaName>,
     rules: u64,
+    overlay: u64,
     catalog: u64,
 }
 
@@ -48,6 +51,7 @@ impl PartialEq for Key {
             && self.dialect == other.dialect
             && self.schema == other.schema
             && self.rules == other.rules
+            && self.overlay == other.overlay
             && self.catalog == other.catalog
     }
 }
@@ -70,6 +74,7 @@ impl Equivalent<Key> for Sought<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         let wanted = self.circumstances;
         key.rules == wanted.rules
+            && key.overlay == wanted.overlay
             && key.catalog == wanted.catalog
             && key.dialect == wanted.dialect
             && key.schema.as_ref().map(SchemaName::as_str) == wanted.schema
@@ -128,6 +133,7 @@ impl PlanCache {
             dialect: circumstances.dialect,
             schema: circumstances.schema.map(SchemaName::new),
             rules: circumstances.rules,
+            overlay: circumstances.overlay,
             catalog: circumstances.catalog,
         };
         self.plans.insert(key, plan);

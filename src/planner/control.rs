@@ -372,6 +372,7 @@ fn other_schemas(draft: &mut Draft, schema: &Schema, own: &SingleTable) {
             database: Arc::clone(database),
             table: Arc::from(""),
             default: true,
+            temporary: false,
         };
         draft.tables.push(TableUse {
             schema: other.name.clone(),

@@ -189,16 +189,18 @@ fn rewritten(
     Ok(text)
 }
 
-/// A SELECT over what stands in a group for its tables, without rows; and the names in its errors.
+/// A SELECT over what stands in a group for its tables, without rows; the names in its errors; and whether
+/// it reads temporary tables, which one connection alone has.
 pub(crate) fn emptied(
     input: &PlanInput,
     body: &[u8],
     group: GroupId,
     database: &Arc<str>,
-) -> Result<(String, Vec<Renaming>)> {
+) -> Result<(String, Vec<Renaming>, bool)> {
     let target = Target::plain(group, Some(database.clone()));
     let (text, plan) = over_stand_ins(input, body, &target, true)?;
-    Ok((text, plan.renamings(&target)))
+    let temporary = plan.tables.iter().any(|used| used.placement.is_temporary());
+    Ok((text, plan.renamings(&target), temporary))
 }
 
 /// A SELECT over what stands in the target's group for its tables; `empty`: none of its rows.
@@ -264,6 +266,7 @@ fn stand_in(name: &str, placement: &Placement, group: GroupId) -> Result<SingleT
         database: database.clone(),
         table: table.clone(),
         default: false,
+        temporary: false,
     };
     let found = match placement {
         Placement::Sharded(table) => {
@@ -274,7 +277,7 @@ fn stand_in(name: &str, placement: &Placement, group: GroupId) -> Result<SingleT
             table.database_in(group).map(|database| place(database, &table.table))
         }
         Placement::Single(table) => {
-            (table.group == group).then(|| place(&table.database, &table.table))
+            (table.group == group).then(|| SingleTable { default: false, ..table.clone() })
         }
     };
     found.ok_or_else(|| {

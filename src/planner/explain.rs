@@ -180,6 +180,11 @@ fn show_workbench(
             let _ = writeln!(out, "  {} of {}", reference.temporary, of.temporary);
             continue;
         }
+        if reference.information.is_some() {
+            let (schema, table) = (&reference.schema, &reference.table);
+            let _ = writeln!(out, "  {} of {schema}.{table}, of all groups", reference.temporary);
+            continue;
+        }
         let mut text = Vec::new();
         plan.gather_text(bench, index, None, binding, form, &mut text)?;
         let _ = writeln!(out, "  {} of {}", reference.temporary, String::from_utf8_lossy(&text));

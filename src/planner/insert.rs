@@ -22,7 +22,7 @@ use crate::planner::plan::{Access, Ids, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
-use crate::planner::survey::{Role, Survey};
+use crate::planner::survey::{Role, Survey, Use};
 use crate::planner::{Action, Many, Narrowed, Tables};
 use crate::rules::sequence::SequenceRule;
 use crate::rules::table::{BroadcastTable, Placement, ShardedTable};
@@ -158,6 +158,13 @@ fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert)
              SELECT to one shard in the same group, or read first and insert then",
                 insert.table.table.text,
             ),
+        )));
+    } else if survey.uses.iter().any(Use::is_information)
+        && survey.uses.iter().any(|used| used.placement.is_temporary())
+    {
+        tables.many = Some(Many::Refuse(refuse(
+            "insert_select",
+            "information_schema is put together where the session's temporary table isn't",
         )));
     }
     Ok(Some(draft.finish(Action::Tables(tables))))

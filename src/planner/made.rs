@@ -26,6 +26,8 @@ pub struct Emptied {
     /// The SELECT, without rows, in physical names.
     pub select: String,
     pub names: Vec<Renaming>,
+    /// The session's own connection has what it reads.
+    pub temporary: bool,
 }
 
 /// The SELECT `body` over the tables of one group that has something of each, without rows: best where
@@ -37,7 +39,7 @@ pub fn anywhere(input: &PlanInput, body: &[u8], target: &Mention) -> Result<Empt
     let schema = target.schema.as_deref().or(input.schema);
     let schema = schema.and_then(|name| input.rules.schema(name));
     let schema = schema.ok_or_else(|| refuse(MADE_OF_ROWS, "The statement names no schema"))?;
-    let mut groups: Vec<GroupId> = match schema.table(&target.name) {
+    let mut groups: Vec<GroupId> = match schema.lasting(&target.name) {
         Placement::Single(table) => vec![table.group],
         Placement::Sharded(table) => table.shards.iter().map(|shard| shard.group).collect(),
         Placement::Broadcast(table) => table.copies.iter().map(|(group, _)| *group).collect(),
@@ -52,7 +54,9 @@ pub fn anywhere(input: &PlanInput, body: &[u8], target: &Mention) -> Result<Empt
         tried.push(group);
         let Some(database) = schema.database_in(group).cloned() else { continue };
         match emptied(input, body, group, &database) {
-            Ok((select, names)) => return Ok(Emptied { group, database, select, names }),
+            Ok((select, names, temporary)) => {
+                return Ok(Emptied { group, database, select, names, temporary });
+            }
             Err(error) => first = first.or(Some(error)),
         }
     }

@@ -49,6 +49,7 @@ pub mod refuse;
 mod selected;
 pub mod splice;
 pub(crate) mod survey;
+mod temporary;
 pub mod tokens;
 mod unseen;
 pub mod view;

@@ -17,6 +17,7 @@ use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::load::Load;
 use crate::planner::views::ViewName;
 use crate::planner::workbench::Workbench;
+use crate::rules::table::SingleTable;
 use crate::rules::user::Bounds;
 use crate::sql::show::ShowKind;
 
@@ -62,6 +63,8 @@ pub struct Facts {
     pub for_once: bool,
     /// CREATE TABLE IF NOT EXISTS: a place that has the table stays as it is.
     pub lenient: bool,
+    /// What it does to the session's temporary tables.
+    pub temporaries: Vec<TemporaryChange>,
     /// It shows a server's inside, others' statements among it: the account needs the right 'admin'.
     pub administers: bool,
 }
@@ -86,9 +89,19 @@ impl Default for Facts {
             lenient: false,
             ids: Ids::Servers,
             names_in_rows: false,
+            temporaries: vec![],
             administers: false,
         }
     }
+}
+
+/// What becomes of a name among the session's temporary tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemporaryChange {
+    pub schema: SchemaName,
+    pub name: Box<str>,
+    /// Where the table is from now on, with columns that may be new; `None`: it is gone.
+    pub place: Option<SingleTable>,
 }
 
 /// Whose an insert id in the answer is: LAST_INSERT_ID() follows one that the server made, and never

@@ -9,7 +9,9 @@ use crate::planner::label::label_nested;
 use crate::planner::plan::Gather;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::What;
-use crate::planner::survey::{Block, Conjunct, Leaf, Position, Resolved, Role, Survey, is_system};
+use crate::planner::survey::{
+    Block, Conjunct, Leaf, Position, Resolved, Role, Survey, Use, is_system,
+};
 use crate::planner::{Action, Many, Narrowed, Plan, Tables, workbench};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Body, Expr, Item, Parsed, Query, SetOperator, Span};
@@ -96,6 +98,12 @@ fn with_workbench(
         // Its shards may not all lie with its other tables.
         Some(_) if !tables.groups.is_empty() && !tables.sharded.is_empty() => {
             Some(("cross_group", "Tables of several groups are joined".to_owned()))
+        }
+        _ if survey.uses.iter().any(Use::is_information)
+            && !survey.uses.iter().all(Use::is_information) =>
+        {
+            let text = "information_schema is put together outside of the session's connections";
+            Some(("cross_group", text.to_owned()))
         }
         _ => None,
     };

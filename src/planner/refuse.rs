@@ -39,6 +39,7 @@ pub const CODES: &[&str] = &[
     "sequence_value",
     "statement",
     "tables_apart",
+    "temporary_name",
     "view_hidden",
     "view_over_shards",
     "write_ignore",

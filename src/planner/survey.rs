@@ -445,6 +445,7 @@ impl<'a> Survey<'a> {
                 database: Arc::from(schema),
                 table: Arc::from(table),
                 default: true,
+                temporary: false,
             };
             return Ok((SchemaName::new(schema), table.into(), Placement::Single(single)));
         }
@@ -772,6 +773,11 @@ pub(crate) fn is_system(schema: &str) -> bool {
         .any(|system| schema.eq_ignore_ascii_case(system))
 }
 
+/// The schema whose tables Weir puts together.
+pub(crate) fn is_information(schema: &str) -> bool {
+    schema.eq_ignore_ascii_case("information_schema")
+}
+
 /// The refusal of a statement without a place for its tables.
 pub(crate) fn cross_group(first: &Use, second: &Use) -> Error {
     refuse(
@@ -787,5 +793,8 @@ pub(crate) fn cross_group(first: &Use, second: &Use) -> Error {
 impl Use {
     pub fn span(&self) -> Span {
         self.written.span()
+    }
+    pub fn is_information(&self) -> bool {
+        is_information(self.schema.as_str())
     }
 }

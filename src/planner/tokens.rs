@@ -18,6 +18,7 @@ use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
 use crate::planner::survey::{Role, Survey, Use, is_system};
+use crate::planner::temporary;
 use crate::planner::views;
 use crate::planner::{Action, Many, Narrowed, Tables};
 use crate::rules::table::{Placement, Shard};
@@ -33,6 +34,9 @@ fn placement(draft: &Draft, mention: &Mention) -> Option<Placement> {
         Some(schema) => rules.schema(schema)?,
         None => rules.schema(draft.input.schema?)?,
     };
+    if let Some(table) = schema.temporary(&mention.name) {
+        return Some(Placement::Single(table.clone()));
+    }
     schema
         .tables()
         .into_iter()
@@ -180,14 +184,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         K::AnalyzeTable | K::CheckTable | K::ChecksumTable | K::OptimizeTable | K::RepairTable
     );
     if temporary {
-        draft.facts.pins = Some(Pin::TemporaryTable);
-        draft.facts.commits = false;
-        draft.facts.access = Access::Write;
-        return whole(
-            draft,
-            tokens,
-            "a temporary table stands beside tables that are not in one place",
-        );
+        return temporary::definition(draft, tokens);
     }
     let mut mentions = table_names(draft.input.sql, tokens);
     if draft.kind == K::AlterTable && !renames_table(&draft, tokens) {
@@ -205,6 +202,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     }
     draft.facts.names_in_rows = answers_rows;
     let mut survey = named(&draft, &mentions)?;
+    temporary::follow(&mut draft, tokens, &mut survey)?;
     renames(&draft, tokens, &survey)?;
     index::check_definition(&draft, tokens, &survey)?;
     if draft.kind == K::AlterTable {
@@ -269,7 +267,7 @@ pub(crate) fn sequence(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.access = Access::Definition;
     draft.facts.prepared = PreparedForm::Text;
     if tokens.iter().any(|token| token.is_word(draft.input.sql, "TEMPORARY")) {
-        draft.facts.pins = Some(Pin::TemporaryTable);
+        draft.facts.pins = Some(Pin::Unknown);
     }
     let mentions = table_names(draft.input.sql, tokens);
     everything_named(&draft, tokens, &mentions)?;

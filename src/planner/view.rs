@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::name::GroupId;
 use crate::planner::bind::{Binding, SessionFacts};
 use crate::planner::plan::{Route, Rows, Target};
+use crate::planner::survey::is_information;
+use crate::planner::workbench::Workbench;
 use crate::planner::{Action, Plan, TableUse};
 use crate::rules::table::Placement;
 use std::sync::Arc;
@@ -33,6 +35,20 @@ impl Plan {
             Some(Placement::Broadcast(table)) => &table.copies,
             _ => &[],
         }
+    }
+
+    /// What gathers its rows and those of information_schema, where it reads both.
+    pub fn informed(&self) -> Option<&Workbench> {
+        let is_informed = self.schemas.iter().any(|schema| is_information(schema.as_str()));
+        match &self.action {
+            Action::Tables(tables) if is_informed => tables.bench.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether its first table is a session's temporary one.
+    pub fn reads_temporary(&self) -> bool {
+        self.tables.first().is_some_and(|used| used.placement.is_temporary())
     }
 
     /// The physical database and name of the statement's first table at a target.

@@ -185,6 +185,7 @@ pub(crate) fn stands_for(
                 database: shard.database.clone(),
                 table: shard.table.clone(),
                 default: false,
+                temporary: false,
             });
             let (schema, name) = (table.schema.clone(), table.name.as_str().into());
             found.push(TableUse { schema, name, placement, sharded: None });
@@ -268,7 +269,7 @@ impl<'a> Views<'a> {
     }
 
     fn is_over(&mut self, schema: &SchemaName, name: &str, single: &SingleTable) -> Result<bool> {
-        if is_system(schema.as_str()) || !self.has_shards(single.group) {
+        if is_system(schema.as_str()) || single.temporary || !self.has_shards(single.group) {
             return Ok(false);
         }
         self.follow(schema, name, single.group, 0)

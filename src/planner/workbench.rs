@@ -63,6 +63,8 @@ pub struct Reference {
     pub columns: Vec<Moved>,
     /// What the statement was planned with; `None` where the table isn't known.
     pub known: Option<Arc<Table>>,
+    /// A table of information_schema, which Weir puts together: where its name stands in the template.
+    pub information: Option<usize>,
     /// The table is a view: the definition of its columns is all there is.
     pub is_view: bool,
     /// Only some of the table's partitions are asked for.
@@ -169,7 +171,8 @@ fn planned(
     wanted: Option<&change::Wanted>,
     reason: (&'static str, String),
 ) -> Result<Option<Workbench>> {
-    if survey.uses.iter().any(|used| is_system(used.schema.as_str())) || hides_a_name(survey) {
+    let others = |used: &Use| is_system(used.schema.as_str()) && !used.is_information();
+    if survey.uses.iter().any(others) || hides_a_name(survey) {
         return Ok(None);
     }
     let mut named = columns::named(draft, survey)?;
@@ -182,6 +185,10 @@ fn planned(
         let home = survey.uses.get(index).map_or(0, |used| used.block);
         let keys = keys::of(survey, home, index, &conjuncts);
         let task = wanted.map_or(Task::Read, |wanted| wanted.task(survey, index));
+        let information = survey.uses.get(index).is_some_and(Use::is_information);
+        if information && task != Task::Read {
+            return Ok(None);
+        }
         let keeps_name = wanted.is_some_and(|wanted| wanted.keeps_name(index));
         let Some(used) = survey.uses.get(index) else { continue };
         name_temporary(used, index, keeps_name, &mut bench.splices);
@@ -198,7 +205,10 @@ fn planned(
         reference.number = index + 1;
         // Rows of subqueries and derived tables aren't locked by a SELECT.
         let role = survey.blocks.get(used.block).map(|block| block.role);
-        if wanted.is_some() {
+        if information {
+            let begin = survey.uses.get(index).map(|used| used.span().start);
+            reference.information = begin.map(|at| at as usize);
+        } else if wanted.is_some() {
             reference.tail = task.lock().to_owned();
         } else if matches!(role, Some(Role::Top | Role::Part)) {
             reference.tail = lock.to_owned();
@@ -353,6 +363,7 @@ fn reference(
         task: Task::Read,
         columns,
         known: used.table.clone(),
+        information: None,
         is_view: used.table.as_ref().is_some_and(|table| table.is_view),
         partitioned: used.alias_at > name.end,
         keys: vec![],
@@ -392,6 +403,7 @@ impl Reference {
         let whole = |reference: &Reference| reference.pushed.is_empty() && !reference.partitioned;
         // What is asked for by the keys of others lacks rows that the other one needs.
         self.copy_of.is_none()
+            && self.information.is_none()
             && self.keys.is_empty()
             && (&self.schema, &self.table) == (&other.schema, &other.table)
             && self.columns == other.columns

@@ -40,6 +40,8 @@ pub struct Rules {
     pub settings: Settings,
     /// In the order of their names; a [`GroupId`] is an index into it.
     pub groups: Vec<Arc<Group>>,
+    /// Tells the rules of a session with temporary tables from those of others; 0 without any.
+    pub overlay: u64,
     pub(crate) schemas: HashMap<SchemaName, Arc<Schema>>,
     pub(crate) users: HashMap<UserName, Arc<User>>,
 }
@@ -95,6 +97,8 @@ pub struct Schema {
     pub consistent_reads: bool,
     /// The tables that rules name.
     pub(crate) tables: HashMap<Box<str>, Placement>,
+    /// A session's temporary tables, which hide others of their names.
+    pub(crate) temporaries: HashMap<Box<str>, SingleTable>,
 }
 
 impl Rules {
@@ -105,6 +109,7 @@ impl Rules {
             hash: 0,
             settings: Settings::default(),
             groups: Vec::new(),
+            overlay: 0,
             schemas: HashMap::new(),
             users: HashMap::new(),
         }
@@ -162,6 +167,31 @@ impl Rules {
         })
     }
 
+    /// The same rules for a session that has these temporary tables besides, or no longer.
+    pub fn with_temporaries(
+        &self,
+        overlay: u64,
+        changes: &[(SchemaName, Box<str>, Option<SingleTable>)],
+    ) -> Rules {
+        let mut rules = Rules { overlay, ..self.clone() };
+        for (schema, name, place) in changes {
+            let Some(schema) = rules.schemas.get_mut(schema.as_str()) else { continue };
+            let temporaries = &mut Arc::make_mut(schema).temporaries;
+            match place {
+                Some(place) => temporaries.insert(name.clone(), place.clone()),
+                None => temporaries.remove(name),
+            };
+        }
+        rules
+    }
+
+    /// The session's temporary tables.
+    pub fn temporaries(&self) -> impl Iterator<Item = (&SchemaName, &str, &SingleTable)> {
+        self.schemas.values().flat_map(|schema| {
+            schema.temporaries.iter().map(|(name, table)| (&schema.name, &**name, table))
+        })
+    }
+
     /// The name of a group for messages; `?` for an id of another snapshot.
     pub fn group_name(&self, id: GroupId) -> GroupName {
         self.group(id).map_or_else(|| GroupName::from("?"), |group| group.name.clone())
@@ -171,6 +201,14 @@ impl Rules {
 impl Schema {
     /// Where a table lives. Tables that no rule names are single tables of the default group.
     pub fn table(&self, name: &str) -> Placement {
+        match self.temporary(name) {
+            Some(table) => Placement::Single(table.clone()),
+            None => self.lasting(name),
+        }
+    }
+
+    /// The same as if the session had no temporary tables.
+    pub fn lasting(&self, name: &str) -> Placement {
         match self.tables.get(name) {
             Some(placement) => placement.clone(),
             None => Placement::Single(SingleTable {
@@ -178,8 +216,14 @@ impl Schema {
                 database: self.default_database().clone(),
                 table: Arc::from(name),
                 default: true,
+                temporary: false,
             }),
         }
+    }
+
+    /// A temporary table of the session that these rules are for.
+    pub fn temporary(&self, name: &str) -> Option<&SingleTable> {
+        self.temporaries.get(name)
     }
 
     /// The tables that rules name, in the order of their names.

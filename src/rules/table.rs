@@ -76,6 +76,11 @@ impl Placement {
         matches!(self, Placement::Sharded(table) if table.index_of.is_some())
     }
 
+    /// Whether it is a session's temporary table.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Placement::Single(table) if table.temporary)
+    }
+
     /// The sequence that fills a column of the table.
     pub fn sequence(&self) -> Option<&Arc<SequenceRule>> {
         match self {
@@ -101,6 +106,8 @@ pub struct SingleTable {
     pub table: Arc<str>,
     /// No rule names it: it is here because the schema's default group is.
     pub default: bool,
+    /// A temporary table of one session, on that session's own connection to the group.
+    pub temporary: bool,
 }
 
 impl ShardedTable {

@@ -45,6 +45,8 @@ impl Session {
         // Tables in a row that others point to.
         let mut blocked = 0;
         while let Some(text) = due.pop_front() {
+            // Without the temporary tables that are gone by now.
+            let snapshot = if snapshot.base.is_some() { &self.snapshot() } else { snapshot };
             match self.define(snapshot, &text, manner).await {
                 Ok(written) => {
                     blocked = 0;

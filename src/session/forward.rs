@@ -207,6 +207,7 @@ impl Session {
         handle: u32,
         summary: &mut Summary,
     ) -> Result<(), Attempt> {
+        let group = job.target.group;
         if summary.status.contains(StatusFlags::CURSOR_EXISTS) && summary.error.is_none() {
             lent.pin(counters::Pin::Cursor);
             summary.cursor = Some(handle);
@@ -243,6 +244,11 @@ impl Session {
         }
         if job.facts.lends_id {
             Box::pin(self.take_id(&mut lent)).await;
+        }
+        if job.facts.pins == Some(Pin::TemporaryTable) || !job.facts.temporaries.is_empty() {
+            let changes = (&*job.facts.temporaries, summary.error.is_none());
+            let follows = self.follow_temporaries(job.snapshot, group, &mut lent, changes);
+            Box::pin(follows).await;
         }
         if doubtful {
             Box::pin(self.doubt_id(job, &mut lent, summary)).await;

@@ -80,6 +80,11 @@ impl Held {
         self.owed.iter().any(|group| !self.has(*group))
     }
 
+    /// The session is bound to these rules from now on: those with its temporary tables, or without.
+    pub fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
+        self.snapshot = Some(snapshot.clone());
+    }
+
     /// Forgets the rules' version where nothing is held any more.
     pub fn unbind(&mut self) {
         if self.entries.is_empty() {

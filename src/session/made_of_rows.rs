@@ -10,20 +10,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::connection::Pipelining;
+use crate::backend::pool::Lent;
+use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::name::{SchemaName, TableName};
 use crate::planner::PlanInput;
 use crate::planner::bind::Binding;
 use crate::planner::made::{Emptied, anywhere};
-use crate::planner::plan::{Facts, Renaming};
+use crate::planner::plan::{Facts, Renaming, Target};
 use crate::session::Session;
 use crate::session::forward::Failure;
+use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::workbench::bench::Bench;
 use crate::session::workbench::renamed;
-use crate::sql::lex;
+use crate::sql::lex::{self, ServerKind};
 use crate::sql::mention::{Mention, table_names};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
@@ -47,6 +49,8 @@ struct Made {
     /// How rows with an equal key are met.
     verb: &'static str,
     lenient: bool,
+    /// A temporary table of the session.
+    temporary: bool,
 }
 
 fn refused(why: impl Into<String>) -> Error {
@@ -69,8 +73,11 @@ impl Session {
         }
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let made = taken_apart(sql, &tokens)?;
-        // As any definition does, before it is known whether it can be done.
-        Box::pin(self.end_transaction(b"COMMIT")).await?;
+        if !made.temporary {
+            // As any definition does, before it is known whether it can be done.
+            Box::pin(self.end_transaction(b"COMMIT")).await?;
+        }
+        let word = if made.temporary { "TEMPORARY TABLE" } else { "TABLE" };
         let select = sql.get(made.select.clone()).unwrap_or_default();
         let emptied = self.emptied(snapshot, select, &made.target).await?;
         let (columns, shown) = self.derived(snapshot, sql, &made, &emptied).await?;
@@ -80,24 +87,39 @@ impl Session {
         let name = String::from_utf8_lossy(sql.get(made.target.range.clone()).unwrap_or_default())
             .into_owned();
         let plain = Manner { parameters: &[], arguments: None, ..manner };
-        let create = format!("CREATE TABLE {name} {shown}");
+        let create = format!("CREATE {word} {name} {shown}");
         match self.define(snapshot, create.as_bytes(), plain).await {
             Err(Failure::Statement(error)) if error.errno == EXISTS && made.lenient => {
-                let create = format!("CREATE TABLE IF NOT EXISTS {name} {shown}");
+                let create = format!("CREATE {word} IF NOT EXISTS {name} {shown}");
                 let written = self.define(snapshot, create.as_bytes(), plain).await?;
                 self.reply_written(&written, &Facts::default(), manner.more);
                 return Ok(Outcome::Good);
             }
             created => drop(created?),
         }
+        let bare = match self.dialect.server {
+            // An ALTER would commit what the session has open.
+            ServerKind::MySql if !self.is_in_transaction() => without_default(&shown),
+            // It makes it DEFAULT NULL, whatever it is told.
+            _ => vec![],
+        };
+        if !bare.is_empty() {
+            let drops: Vec<String> =
+                bare.iter().map(|column| format!("ALTER {column} DROP DEFAULT")).collect();
+            let alter = format!("ALTER TABLE {name} {}", drops.join(", "));
+            let snapshot = if made.temporary { &self.snapshot() } else { snapshot };
+            self.define(snapshot, alter.as_bytes(), plain).await?;
+        }
         let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
         let mut insert = format!("{} INTO {name} ({}) ", made.verb, names.join(", ")).into_bytes();
         insert.extend_from_slice(select);
-        let filled = self.fill_made(&insert, plain).await;
+        let filled = self.fill_made(&insert, plain, made.temporary).await;
         if !matches!(filled, Ok(Outcome::Good)) {
             self.running.begin();
+            // With the temporary tables that there are by now.
+            let snapshot = if made.temporary { &self.snapshot() } else { snapshot };
             let dropped =
-                self.define(snapshot, format!("DROP TABLE {name}").as_bytes(), plain).await;
+                self.define(snapshot, format!("DROP {word} {name}").as_bytes(), plain).await;
             if let Err(Failure::Statement(error)) = dropped {
                 tracing::warn!(%error, table = %name, "a table that couldn't be filled is left");
             }
@@ -106,11 +128,18 @@ impl Session {
     }
 
     /// The rows come in a transaction of their own, which the statement ends as it began one.
-    async fn fill_made(&mut self, insert: &[u8], manner: Manner<'_>) -> Result<Outcome, Failure> {
+    async fn fill_made(
+        &mut self,
+        insert: &[u8],
+        manner: Manner<'_>,
+        temporary: bool,
+    ) -> Result<Outcome, Failure> {
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(insert, &self.dialect, &mut lexed)?;
         let before = self.state.autocommit();
-        self.state.set_autocommit(true);
+        if !temporary {
+            self.state.set_autocommit(true);
+        }
         let outcome = Box::pin(self.statement(insert, &lexed, manner)).await;
         self.state.set_autocommit(before);
         outcome
@@ -145,24 +174,12 @@ impl Session {
         made: &Made,
         emptied: &Emptied,
     ) -> Result<(Vec<String>, String), Failure> {
-        let place = (emptied.group, &emptied.database);
-        let deadline = self.deadline(&Facts::default(), snapshot);
-        let mut bench = self.open_bench(snapshot, place, deadline).await?;
-        let mut entered = self.residual_state(&bench);
-        let mut charset = entered.charset().clone();
-        charset.results = Some(charset.client.clone());
-        entered.set_charset(charset);
         let head = String::from_utf8_lossy(sql.get(made.head.clone()).unwrap_or_default());
         let create = format!("CREATE TEMPORARY TABLE `{DERIVED}` {head} {}", emptied.select);
-        let asked = async {
-            bench.lent.enter(&entered, Pipelining::Nothing).await?;
-            ask(&mut bench, &create, &emptied.select).await
+        let asked = match emptied.temporary {
+            true => self.derived_on_own(snapshot, &create, emptied).await,
+            false => self.derived_on_bench(snapshot, &create, emptied).await,
         };
-        let asked = self.bench_step(deadline, asked).await;
-        self.running.end();
-        if bench.lent.is_in_step() {
-            self.clear_bench(bench, b"").await;
-        }
         let mut names = emptied.names.clone();
         let schema = made.target.schema.as_deref().map(SchemaName::new);
         if let Some(schema) = schema.or_else(|| self.schema.clone()) {
@@ -179,18 +196,75 @@ impl Session {
     }
 }
 
-async fn ask(bench: &mut Bench, create: &str, select: &str) -> Result<(Vec<String>, String)> {
-    let given = rows(&mut bench.lent, select.as_bytes()).await?.columns.len();
-    bench.lent.simple(create.as_bytes()).await?;
-    bench.made.push(DERIVED.to_owned());
+impl Session {
+    async fn derived_on_bench(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        create: &str,
+        emptied: &Emptied,
+    ) -> Result<(Vec<String>, String), Failure> {
+        let place = (emptied.group, &emptied.database);
+        let deadline = self.deadline(&Facts::default(), snapshot);
+        let mut bench = self.open_bench(snapshot, place, deadline).await?;
+        let entered = readable(self.residual_state(&bench));
+        // Whatever becomes of it, it is dropped.
+        bench.made.push(DERIVED.to_owned());
+        let asked = async {
+            bench.lent.enter(&entered, Pipelining::Nothing).await?;
+            ask(&mut bench.lent, create, &emptied.select).await
+        };
+        let asked = self.bench_step(deadline, asked).await;
+        self.running.end();
+        if bench.lent.is_in_step() {
+            self.clear_bench(bench, b"").await;
+        }
+        asked
+    }
+
+    /// The SELECT reads temporary tables of the session.
+    async fn derived_on_own(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        create: &str,
+        emptied: &Emptied,
+    ) -> Result<(Vec<String>, String), Failure> {
+        let deadline = self.deadline(&Facts::default(), snapshot);
+        let target = Target::plain(emptied.group, Some(emptied.database.clone()));
+        let mut lent = self.lend(snapshot, &target, Purpose::OWN).await?;
+        self.running.add(lent.kill_handle());
+        let entered = readable(self.state.in_database(Some(&emptied.database)));
+        let asked = async {
+            lent.enter(&entered, Pipelining::Nothing).await?;
+            let asked = ask(&mut lent, create, &emptied.select).await;
+            let dropped = format!("DROP TEMPORARY TABLE IF EXISTS `{DERIVED}`");
+            lent.simple(dropped.as_bytes()).await?;
+            asked
+        };
+        let asked = self.bench_step(deadline, asked).await;
+        self.running.end();
+        self.settle(target.group, lent, snapshot).await;
+        asked
+    }
+}
+
+/// Answers come in the character set that the session writes in.
+fn readable(mut state: State) -> State {
+    let mut charset = state.charset().clone();
+    charset.results = Some(charset.client.clone());
+    state.set_charset(charset);
+    state
+}
+
+async fn ask(lent: &mut Lent, create: &str, select: &str) -> Result<(Vec<String>, String)> {
+    let given = rows(lent, select.as_bytes()).await?.columns.len();
+    lent.simple(create.as_bytes()).await?;
     let text = |value: Option<Vec<u8>>| {
         value.and_then(|value| String::from_utf8(value).ok()).unwrap_or_default()
     };
-    let columns =
-        rows(&mut bench.lent, format!("SHOW COLUMNS FROM `{DERIVED}`").as_bytes()).await?;
+    let columns = rows(lent, format!("SHOW COLUMNS FROM `{DERIVED}`").as_bytes()).await?;
     let columns: Vec<String> =
         columns.rows.into_iter().map(|row| text(row.into_iter().next().flatten())).collect();
-    let shown = rows(&mut bench.lent, format!("SHOW CREATE TABLE `{DERIVED}`").as_bytes()).await?;
+    let shown = rows(lent, format!("SHOW CREATE TABLE `{DERIVED}`").as_bytes()).await?;
     let shown = shown.rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
     let shown = text(shown);
     let (Some(begin), Some(skipped)) = (shown.find('('), columns.len().checked_sub(given)) else {
@@ -202,6 +276,37 @@ async fn ask(bench: &mut Bench, create: &str, select: &str) -> Result<(Vec<Strin
 
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
+}
+
+/// The columns, quoted, that may be NULL and have no default, not even that: a computed column is so, and no
+/// CREATE TABLE says it.
+fn without_default(shown: &str) -> Vec<String> {
+    /// MySQL never shows a default of these.
+    const LARGE: [&str; 5] = ["text", "blob", "json", "geo", "vector"];
+    let bare = |line: &str| -> Option<String> {
+        let (name, rest) = split_name(line.trim())?;
+        let rest = rest.split(" COMMENT '").next()?.to_ascii_lowercase();
+        let kind = rest.trim_start().split([' ', '(']).next()?.to_owned();
+        let large = LARGE.iter().any(|one| kind.contains(one))
+            || matches!(&*kind, "point" | "linestring" | "polygon")
+            || kind.starts_with("multi");
+        let has = |words: &str| rest.contains(words);
+        let plain =
+            !has(" not null") && !has(" default ") && !has(" as (") && !has(" auto_increment");
+        (plain && !large).then(|| name.to_owned())
+    };
+    shown.lines().filter_map(bare).collect()
+}
+
+/// The quoted name that a line begins with, and what stands behind it.
+fn split_name(line: &str) -> Option<(&str, &str)> {
+    let mut bytes = line.strip_prefix('`')?.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'`' && bytes.next_if(|(_, next)| *next == b'`').is_none() {
+            return line.split_at_checked(at + 2);
+        }
+    }
+    None
 }
 
 /// # Errors
@@ -255,15 +360,23 @@ fn taken_apart(sql: &[u8], tokens: &[Token]) -> Result<Made> {
         )));
     }
     let lenient = words.iter().any(|token| token.is_word(sql, "EXISTS"));
+    let temporary = words.iter().any(|token| token.is_word(sql, "TEMPORARY"));
     let last = tokens.iter().rfind(|token| token.kind != crate::sql::token::TokenKind::Semicolon);
     let select = begin..last.map_or(sql.len(), |token| token.range().end);
-    Ok(Made { target, head, select, verb, lenient })
+    Ok(Made { target, head, select, verb, lenient, temporary })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sql::lex::{Dialect, Limits};
+
+    #[test]
+    fn columns_without_even_null_as_their_default_are_told() {
+        let shown = "(\n  `a` int NOT NULL,\n  `b``,c` datetime(3),\n  `d` int DEFAULT NULL,\n  `e` text,\n  \
+            `f` int COMMENT 'x default y',\n  `g` int GENERATED ALWAYS AS (1) VIRTUAL,\n  KEY `b` (`d`)\n)";
+        assert_eq!(without_default(shown), ["`b``,c`", "`f`"]);
+    }
 
     #[test]
     fn it_is_taken_apart() {

@@ -42,6 +42,7 @@ pub mod show;
 mod show_objects;
 pub mod sql_prepared;
 mod system;
+mod temporary;
 pub mod transact;
 mod user_values;
 pub mod variables;

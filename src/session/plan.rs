@@ -12,10 +12,10 @@ use crate::name::{SchemaName, TableName};
 use crate::planner::bind::SessionFacts;
 use crate::planner::cache::Circumstances;
 use crate::planner::plan::Access;
+use crate::planner::survey::is_information;
 use crate::planner::{self, Plan, PlanInput, Planned};
 use crate::protocol::error_code;
 use crate::session::Session;
-use crate::session::system::is_information;
 use crate::sql::charset_scan::CharsetClass as ScanClass;
 use crate::sql::classify::StatementKind;
 use crate::sql::lex::{Dialect, LexMode, ServerKind};
@@ -58,7 +58,8 @@ impl Session {
 
     fn circumstances<'s>(&'s self, snapshot: &Snapshot, catalog: u64) -> Circumstances<'s> {
         let schema = self.schema.as_ref().map(SchemaName::as_str);
-        Circumstances { dialect: self.dialect, schema, rules: snapshot.rules.version, catalog }
+        let (rules, overlay) = (snapshot.rules.version, snapshot.rules.overlay);
+        Circumstances { dialect: self.dialect, schema, rules, overlay, catalog }
     }
 
     async fn plan_anew(
@@ -165,11 +166,18 @@ impl Session {
     /// After a statement that defines tables, or an error that says that a table is not what the
     /// catalog says: what the plan's tables look like is asked anew.
     pub(super) fn forget_tables(&self, snapshot: &Snapshot, plan: &Plan) {
+        let lasts = |(schema, name): &(&str, &str)| {
+            snapshot.rules.schema(schema).is_none_or(|schema| schema.temporary(name).is_none())
+        };
         let tables: Vec<_> = plan
             .table_names()
+            .filter(lasts)
             .map(|(schema, name)| (SchemaName::new(schema), TableName::new(name)))
             .collect();
         self.ctx.shared.loader.forget(&snapshot.catalog, &tables);
+        if let Some(base) = &snapshot.base {
+            self.ctx.shared.loader.forget(&base.catalog, &tables);
+        }
     }
 
     /// What of the session decides where a statement goes.

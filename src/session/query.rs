@@ -183,7 +183,7 @@ impl Session {
             },
             false => Within::new(),
         };
-        let route = plan.bind_within(&binding, &within);
+        let route = self.informed(plan, plan.bind_within(&binding, &within));
         if !keeps_conditions(&route) && !plan.facts.looks_back {
             self.last.begin();
         }
@@ -226,6 +226,16 @@ impl Session {
         };
         self.record(plan, lexed, way, started, &outcome);
         outcome
+    }
+
+    /// Inside of a transaction rows that stand beside information_schema are gathered, through the
+    /// transaction's own connections.
+    fn informed<'p>(&self, plan: &'p Plan, route: Route<'p>) -> Route<'p> {
+        let open = self.is_in_transaction() || !self.state.autocommit();
+        match (route, plan.informed()) {
+            (Route::Forward(_), Some(bench)) if open => Route::Workbench(bench),
+            (route, _) => route,
+        }
     }
 
     /// A statement that goes nowhere as it is.

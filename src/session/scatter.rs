@@ -354,9 +354,7 @@ impl Session {
         match outcome {
             Ok(mut written) => {
                 written.last_insert_id = id_of_last_row(&written, &targets);
-                for (_, lent) in &mut lents {
-                    lent.note_tracked(&written.session_state);
-                }
+                self.follow_written(snapshot, plan, &mut lents, &written).await;
                 self.settle_all(snapshot, lents).await;
                 if is_own {
                     self.end_transaction(b"COMMIT").await?;

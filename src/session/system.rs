@@ -9,6 +9,7 @@
 //! physical names, so that one table's columns don't open thousands.
 
 mod assigned;
+mod beside;
 mod definition;
 mod fold;
 mod load;
@@ -31,7 +32,7 @@ use crate::executor::rename::Names;
 use crate::name::{GroupId, SchemaName, TableName};
 use crate::planner::Plan;
 use crate::planner::plan::{Access, Renaming, Target};
-use crate::planner::survey::is_system;
+use crate::planner::survey::{is_information, is_system};
 use crate::protocol::column::Column;
 use crate::protocol::error_code;
 use crate::session::Session;
@@ -56,6 +57,7 @@ use shape::{AVERAGE, Rows, Shape, shape};
 use wanted::Wanted;
 
 pub(super) use assigned::names_system;
+pub(super) use beside::Asked;
 
 /// The columns of tables of information_schema, by the table's name in capitals.
 pub(crate) type Columns = HashMap<String, Arc<[String]>>;
@@ -280,8 +282,10 @@ impl Session {
                 job.columns.iter().map(|column| format!("`{column}`")).collect();
             // Rows are counted without any column.
             let columns = if columns.is_empty() { "1 AS one".into() } else { columns.join(",") };
+            // What is the same on every server comes at once.
+            let rows = if fill && job.shape == Shape::Unchanged { "" } else { " LIMIT 0" };
             let made = format!(
-                "CREATE TEMPORARY TABLE `{}`.`{}` AS SELECT {columns} FROM information_schema.`{}` LIMIT 0",
+                "CREATE TEMPORARY TABLE `{}`.`{}` AS SELECT {columns} FROM information_schema.`{}`{rows}",
                 bench.database.replace('`', "``"),
                 job.temporary,
                 job.table
@@ -547,8 +551,4 @@ fn reads_system(plan: &Plan) -> bool {
     // What its own tables look like is the same on every server.
     let shows = matches!(plan.kind, StatementKind::Show | StatementKind::Describe);
     !shows && plan.schemas.iter().any(|schema| is_information(schema.as_str()))
-}
-
-pub(super) fn is_information(schema: &str) -> bool {
-    schema.eq_ignore_ascii_case("information_schema")
 }

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::backend::counters::Pin;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::planner::Plan;
@@ -47,13 +46,6 @@ impl Session {
         parameters: &[Value],
         form: Form,
     ) -> Result<Vec<u8>> {
-        if self.held.pinned_by(&[Pin::TemporaryTable]) {
-            return Err(Error::refused(
-                "view_session",
-                "The session has temporary tables, and one of them may have the name of a view over sharded \
-                 tables: read the view in a session without temporary tables",
-            ));
-        }
         let session = self.facts();
         let dialect = self.dialect;
         let rules = &snapshot.rules;
@@ -65,6 +57,14 @@ impl Session {
             // Their values are the client's own.
             _ => self.is_in_other_words(sql, &plan.views_text(&binding, Form::Prepared, None)?),
         };
+        let hides = |(_, name, _): (&_, &str, &_)| count(&text, name) > count(sql, name);
+        if snapshot.rules.temporaries().any(hides) {
+            return Err(Error::refused(
+                "view_session",
+                "A temporary table of the session has the name of a table that the view reads: read the view \
+                 in a session without it",
+            ));
+        }
         if is_other {
             return Err(Error::refused(
                 "view_charset",
@@ -114,4 +114,10 @@ impl Session {
         }
         Err(Error::refused("view_over_shards", "Views are nested too deeply"))
     }
+}
+
+/// How often a name stands in a text, whatever it is there.
+fn count(text: &[u8], name: &str) -> usize {
+    let (text, name) = (text.to_ascii_lowercase(), name.to_ascii_lowercase());
+    text.windows(name.len().max(1)).filter(|part| *part == name.as_bytes()).count()
 }

@@ -45,7 +45,9 @@ use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::scatter::{Prepared, Terms};
+use crate::session::system::Asked;
 use crate::session::{End, Session, look_back, prepared};
+use crate::sql::lex::ServerKind;
 use crate::sql::template::Lexed;
 
 use bench::{Bench, Deadline, copied};
@@ -94,6 +96,8 @@ struct Work<'w> {
     deadline: Deadline,
     /// Planned with what the tables were just now.
     fresh: bool,
+    /// It is only described: no table has rows.
+    empty: bool,
 }
 
 impl Session {
@@ -108,12 +112,11 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         // As SET does, which has no other place to run either.
         let apart = !into::takes_row(plan);
-        if apart && self.held.pinned_by(&[Pin::TemporaryTable, Pin::TableLock]) {
+        if apart && self.held.pinned_by(&[Pin::TableLock]) {
             return Err(Error::refused(
                 "workbench_session",
-                "The statement would be run on another connection, which neither sees the temporary \
-                 tables that this session has made nor shares its table locks: UNLOCK TABLES first, or \
-                 run it in a session (or after a reset of the connection) without temporary tables",
+                "The statement would be run on another connection, which doesn't share the table locks of \
+                 this session: UNLOCK TABLES first",
             )
             .into());
         }
@@ -126,8 +129,8 @@ impl Session {
             .into());
         }
         let deadline = self.deadline(&plan.facts, snapshot);
-        let work =
-            Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: false };
+        let (loose, fresh, empty) = (false, false, false);
+        let work = Work { snapshot, plan, bench, binding, manner, loose, deadline, fresh, empty };
         match self.on_tables(work).await {
             // Nothing was changed yet: definitions come first.
             Err(Failure::Statement(error)) if error.code == CHANGED => {
@@ -212,8 +215,8 @@ impl Session {
     ) -> Result<(u16, Vec<Vec<u8>>), Failure> {
         let manner = Manner { parameters: &[], arguments: None, binary: true, more: false };
         let deadline = self.deadline(&plan.facts, snapshot);
-        let work =
-            Work { snapshot, plan, bench, binding, manner, loose: false, deadline, fresh: true };
+        let (loose, fresh, empty) = (false, true, true);
+        let work = Work { snapshot, plan, bench, binding, manner, loose, deadline, fresh, empty };
         let gatherings = self.gatherings(&work, Form::Prepared).await?;
         let layout = self.layout(&work, &gatherings)?;
         let mut opened = self.make_tables(&work, &layout, &gatherings).await?;
@@ -246,7 +249,7 @@ impl Session {
     ) -> Result<Vec<Gathering<'w>>, Failure> {
         let mut gatherings = Vec::with_capacity(work.bench.references.len());
         for (index, reference) in work.bench.references.iter().enumerate() {
-            if reference.copy_of.is_none() {
+            if reference.copy_of.is_none() && reference.information.is_none() {
                 let mut text = Vec::new();
                 work.plan.gather_text(work.bench, index, None, work.binding, form, &mut text)?;
                 gatherings.push(self.gathering(work.snapshot, index, reference, &text).await?);
@@ -347,7 +350,8 @@ impl Session {
                 *place = Some(of);
             }
         }
-        Ok(Layout { group, database, direct })
+        let is_mysql = self.dialect.server == ServerKind::MySql;
+        Ok(Layout { group, database, direct, is_mysql })
     }
 
     /// The workbench's connection with the temporary tables that are needed, empty.
@@ -373,8 +377,15 @@ impl Session {
         for definition in &definitions {
             self.make_table(work.deadline, definition, &mut bench).await?;
         }
+        let informed = work.bench.references.iter().any(|one| one.information.is_some());
+        if informed && let Err(failure) = self.bring_informed(work, layout.group, &mut bench).await
+        {
+            bench.lent.condemn();
+            return Err(failure);
+        }
         for (index, reference) in work.bench.references.iter().enumerate() {
-            if !layout.is_moved(index) {
+            let made = reference.information.is_some() && reference.copy_of.is_none();
+            if made || !layout.is_moved(index) {
                 continue;
             }
             if let Some(of) = reference.copy_of.and_then(|of| work.bench.references.get(of)) {
@@ -385,6 +396,28 @@ impl Session {
             bench.made.push(reference.temporary.clone());
         }
         Ok(bench)
+    }
+
+    /// The tables of information_schema that the statement reads.
+    async fn bring_informed(
+        &mut self,
+        work: &Work<'_>,
+        group: GroupId,
+        bench: &mut Bench,
+    ) -> Result<(), Failure> {
+        let (sql, lexed) = (work.binding.sql, work.binding.lexed);
+        let text = sql.get(..lexed.end()).unwrap_or(sql);
+        let references = work.bench.references.iter();
+        let asked: Vec<Asked> = references
+            .filter(|one| one.copy_of.is_none())
+            .filter_map(|one| {
+                let at = one.information?;
+                Some(Asked { table: &one.table, temporary: &one.temporary, at })
+            })
+            .collect();
+        let what = (text, lexed, &*asked);
+        let how = (group, !work.empty, work.deadline);
+        Box::pin(self.bring_information(work.snapshot, bench, what, how)).await
     }
 
     async fn make_table(

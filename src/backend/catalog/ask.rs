@@ -43,6 +43,43 @@ pub(super) struct Facts {
     pub(super) views: Vec<Line>,
 }
 
+impl Facts {
+    /// The same from SHOW FULL COLUMNS (name, type, collation, nullable, key, default, extra) and SHOW
+    /// INDEX (table, non-unique, index, place, column, collation, cardinality, prefix).
+    pub(super) fn shown(
+        physical: &Physical,
+        is_mariadb: bool,
+        columns: &[Line],
+        keys: &[Line],
+    ) -> Facts {
+        let of = |line: &Line, places: &[usize]| -> Line {
+            let own = [Some(physical.database.to_string()), Some(physical.table.to_string())];
+            let told = places.iter().map(|place| line.get(*place).cloned().flatten());
+            own.into_iter().chain(told).collect()
+        };
+        let column = |line: &Line| {
+            let mut line = of(line, &[0, 1, 2, 3, 5, 6]);
+            // MariaDB shows the value here, and an expression only where it is one.
+            if let Some(Some(default)) = line.get_mut(6)
+                && is_mariadb
+                && !default.ends_with(')')
+                && !default.to_ascii_lowercase().starts_with("current_timestamp")
+            {
+                *default = format!("'{}'", default.replace('\\', "\\\\").replace('\'', "''"));
+            }
+            line
+        };
+        Facts {
+            kind: Some(if is_mariadb { Kind::MariaDb } else { Kind::MySql }),
+            exact: true,
+            tables: vec![of(&vec![Some("BASE TABLE".to_owned())], &[0])],
+            columns: columns.iter().map(column).collect(),
+            keys: keys.iter().map(|line| of(line, &[2, 1, 4, 7])).collect(),
+            ..Facts::default()
+        }
+    }
+}
+
 const TABLES: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION \
     FROM information_schema.TABLES WHERE TABLE_SCHEMA = {d} AND TABLE_NAME = {t}";
 const COLUMNS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, \

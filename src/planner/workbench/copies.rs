@@ -252,6 +252,7 @@ impl Reference {
             task: Task::Read,
             columns: self.columns.clone(),
             known: self.known.clone(),
+            information: self.information,
             is_view: self.is_view,
             partitioned: false,
             keys: vec![],

@@ -283,7 +283,7 @@ impl Check {
                 users.insert(user.name.clone(), Arc::new(user));
             }
         }
-        Some(Rules { version: 0, hash, settings, groups, schemas, users })
+        Some(Rules { version: 0, hash, settings, groups, overlay: 0, schemas, users })
     }
 
     fn settings(&mut self, shape: &RulesShape) -> Settings {
@@ -391,6 +391,7 @@ impl Check {
             },
             consistent_reads: shape.consistent_reads.unwrap_or(false),
             tables,
+            temporaries: HashMap::new(),
         })
     }
 

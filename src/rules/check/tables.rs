@@ -382,6 +382,7 @@ impl Check {
             database: database.clone(),
             table,
             default: false,
+            temporary: false,
         }))
     }
 

@@ -214,6 +214,9 @@ pub(in crate::session) fn copied(reference: &Reference, of: &Reference) -> Strin
         .iter()
         .map(|column| format!("`{}`", column.name.replace('`', "``")))
         .collect();
+    if names.is_empty() {
+        return format!("INSERT INTO `{to}` SELECT * FROM `{from}`");
+    }
     let names = names.join(", ");
     format!("INSERT INTO `{to}` ({names}) SELECT {names} FROM `{from}`")
 }

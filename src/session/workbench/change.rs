@@ -119,6 +119,24 @@ impl Session {
         false
     }
 
+    /// MySQL takes no temporary table in a branch of XA: the group of one is touched first, where none
+    /// is yet.
+    async fn anchor_at_temporary(
+        &mut self,
+        work: &Work<'_>,
+        gatherings: &[Gathering<'_>],
+    ) -> Result<(), Failure> {
+        let temporary = gatherings.iter().find(|one| one.plan.reads_temporary());
+        let target = temporary.and_then(|one| one.targets.first());
+        let Some(target) = target.filter(|_| self.transaction.group().is_none()) else {
+            return Ok(());
+        };
+        let purpose = Purpose { transactional: true, writes: true, ..Purpose::OWN };
+        let lent = self.lend(work.snapshot, target, purpose).await?;
+        self.settle(target.group, lent, work.snapshot).await;
+        Ok(())
+    }
+
     async fn changed(
         &mut self,
         changing: &Changing<'_>,
@@ -127,6 +145,7 @@ impl Session {
         let work = &changing.work;
         let gatherings = self.gatherings(work, Form::Text).await?;
         self.refuse_referenced(changing, &gatherings).await?;
+        self.anchor_at_temporary(work, &gatherings).await?;
         let moving = self.moving(&work.plan.facts);
         let (mut bench, names) = match self.held_rows(work, &gatherings, &moving).await {
             // Rows of several shards are equal in a key that no server checks over all of them.

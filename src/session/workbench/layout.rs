@@ -20,12 +20,15 @@ pub(super) struct Layout {
     pub database: Arc<str>,
     /// For each reference the table itself, where it is read as it is.
     pub direct: Vec<Option<Physical>>,
+    /// Its tables of information_schema are views, whose columns are called as they have them.
+    pub is_mysql: bool,
 }
 
 impl Gathering<'_> {
     /// The table itself, where it stands in a group with all the rows that the gather would bring.
     pub(super) fn directly(&self, group: GroupId) -> Option<Physical> {
-        if !self.reference.tail.is_empty() || self.reference.partitioned {
+        let elsewhere = self.plan.reads_temporary();
+        if !self.reference.tail.is_empty() || self.reference.partitioned || elsewhere {
             return None;
         }
         let target = match self.targets.as_slice() {
@@ -101,6 +104,9 @@ impl Layout {
         let sources = bench.references.iter().zip(&self.direct);
         let source = |(reference, direct): (&Reference, &Option<Physical>)| match direct {
             Some((database, table)) => format!("`{}`.`{}`", quoted(database), quoted(table)),
+            None if self.is_mysql && reference.information.is_some() => {
+                format!("(SELECT * FROM `{}`)", reference.temporary)
+            }
             None => format!("`{}`", reference.temporary),
         };
         sources.map(source).collect()
@@ -115,7 +121,10 @@ impl Layout {
                 physical_database,
                 physical_table,
                 schema: reference.schema.clone(),
-                table: TableName::new(&reference.table),
+                table: match reference.information {
+                    Some(_) => TableName::new(&reference.table.to_ascii_uppercase()),
+                    None => TableName::new(&reference.table),
+                },
                 in_rows: false,
                 view: None,
             }

@@ -137,6 +137,7 @@ impl Session {
                     loose: true,
                     deadline,
                     fresh: false,
+                    empty: false,
                 };
                 self.value_on_workbench(&work, state).await
             }

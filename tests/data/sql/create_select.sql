@@ -57,3 +57,16 @@ CREATE TABLE made_8 (user_id BIGINT, FOREIGN KEY (user_id) REFERENCES made_2 (id
 -- refused: made_of_rows
 CREATE TABLE made_8 (user_id BIGINT) PARTITION BY HASH (user_id) SELECT user_id FROM users;
 DROP TABLE made_1, made_2, made_3, made_4, made_5, made_6, made_7;
+-- What is computed has no default, not even NULL.
+CREATE TABLE made_10 SELECT max(u.born) AS m, min(u.name) AS `n``,`, u.score + 1 AS s FROM users u JOIN orders o ON o.region_id = u.user_id;
+-- only: mysql
+SHOW CREATE TABLE made_10;
+CREATE TABLE made_11 LIKE made_10;
+-- only: mysql
+SELECT * FROM made_11;
+CREATE TABLE made_12 SELECT d.* FROM (SELECT user_id, max(total) AS m, avg(region_id) AS a FROM orders GROUP BY user_id) d JOIN users u ON u.user_id = d.user_id;
+-- only: mysql
+SHOW CREATE TABLE made_12;
+-- only: mysql
+SELECT * FROM made_12 WHERE user_id < 0;
+DROP TABLE made_10, made_11, made_12;

@@ -214,8 +214,7 @@ SELECT * FROM (SELECT (SELECT max(order_id) FROM orders) FROM users WHERE user_i
 SELECT `shop.users.user_id+1` FROM (SELECT shop.users.user_id+1 FROM shop.users JOIN orders ON orders.region_id = shop.users.user_id) t ORDER BY 1 LIMIT 3;
 WITH c AS (SELECT DISTINCT upper(users.level), users.region_id AS r, users.user_id FROM users WHERE user_id < 9) SELECT * FROM c ORDER BY user_id;
 SELECT * FROM users u JOIN (SELECT EXISTS (SELECT 1 FROM orders WHERE orders.user_id = 3), 'x' 'y', CASE WHEN 1 THEN 2 END, count(*) FROM orders) t WHERE u.user_id = 1;
--- A session's temporary tables and table locks are on one connection, and this would run on another.
+-- A session's temporary tables are on one connection, and this is run on another.
 CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
--- refused: workbench_session
 SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id;
 DROP TEMPORARY TABLE only_here;
