@@ -21,7 +21,7 @@ use crate::rules::table::Placement;
 use crate::sql::analysis::Arithmetic;
 use crate::sql::lex::Dialect;
 use crate::sql::literal::{self, Literal};
-use crate::sql::slot::{Item, Slot, SlotKind};
+use crate::sql::slot::{self, Item, Slot, SlotKind};
 use crate::sql::template::Lexed;
 use crate::value::assign;
 use crate::value::{CharsetClass, LiteralKind, Text, Value};
@@ -143,6 +143,16 @@ impl<'a> Values<'a> {
 
     fn slot(&self, index: u16) -> Option<Value> {
         self.item(self.item_of(index)?)
+    }
+
+    /// A number of rows. Texts and NULL are one as parameters only: in a statement they are errors.
+    fn row_count(&self, index: u16) -> Option<u64> {
+        let item = self.item_of(index)?;
+        let value = self.item(item)?;
+        match item.kind {
+            slot::LiteralKind::Param => value.as_count(),
+            _ => u64::try_from(value.as_whole()?).ok(),
+        }
     }
 
     /// All values of an IN list, `None` where one isn't known.
@@ -687,8 +697,7 @@ pub fn count(count: &Count, binding: &Binding) -> Result<u64, Error> {
     match count {
         Count::Fixed(number) => Ok(*number),
         Count::Slot(slot) => Values::new(binding)
-            .slot(*slot)
-            .and_then(|value| u64::try_from(value.as_whole()?).ok())
+            .row_count(*slot)
             .ok_or_else(|| {
                 Error::new(
                     Fault::Client,

@@ -186,6 +186,34 @@ impl Value {
         }
     }
 
+    /// The number of rows that a parameter of LIMIT stands for, as servers read one: NULL is 0, a text
+    /// is the whole number that it begins with (drivers that bind everything as text are common), and
+    /// a negative one of those the 64 bits of it, which is no limit. `None` for other values: servers
+    /// of one kind refuse negative integers and fractions there, those of the other kind don't.
+    pub fn as_count(&self) -> Option<u64> {
+        let text = match self {
+            Value::Null => return Some(0),
+            Value::Text(text) => &text.bytes,
+            Value::Binary(bytes) => bytes,
+            _ => return u64::try_from(self.as_whole()?).ok(),
+        };
+        let text = text.trim_ascii_start();
+        let (negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        let most = if negative { i64::MIN.unsigned_abs() } else { u64::MAX };
+        let number = digits.iter().map_while(|digit| char::from(*digit).to_digit(10)).fold(
+            0_u64,
+            |number, digit| {
+                number.checked_mul(10).and_then(|ten| ten.checked_add(digit.into())).unwrap_or(u64::MAX)
+            },
+        );
+        let number = number.min(most);
+        Some(if negative { number.wrapping_neg() } else { number })
+    }
+
     /// Reads a literal. `text` is what stands in the statement: for strings the content after
     /// unescaping, in `charset`. A leading `-` is taken for the three kinds of numbers.
     ///

@@ -105,3 +105,32 @@ fn latin1_is_cp1252() {
     assert_eq!(latin1_byte('€'), Some(0x80));
     assert_eq!(latin1_byte('漢'), None);
 }
+
+#[test]
+fn parameters_of_limit_are_counts_as_servers_read_them() {
+    let text = |text: &str| {
+        Value::Text(Text { bytes: text.as_bytes().into(), charset: CharsetClass::Utf8 }).as_count()
+    };
+    for (value, count) in [
+        ("2", 2),
+        ("2.6", 2),
+        ("3x", 3),
+        (" 3", 3),
+        ("\t4", 4),
+        ("1e1", 1),
+        ("", 0),
+        ("x", 0),
+        ("0x5", 0),
+        ("+2", 2),
+        ("-3", u64::MAX - 2),
+        ("-0", 0),
+        ("18446744073709551615", u64::MAX),
+        ("99999999999999999999", u64::MAX),
+    ] {
+        assert_eq!(text(value), Some(count), "{value}");
+    }
+    assert_eq!(Value::Null.as_count(), Some(0));
+    assert_eq!(Value::Int(7).as_count(), Some(7));
+    assert_eq!(Value::Int(-7).as_count(), None);
+    assert_eq!(Value::Double(2.6).as_count(), None);
+}

@@ -565,6 +565,18 @@ async fn prepared_maintenance_of_many_places_answers_binary_rows() {
         let page = "SELECT user_id FROM users ORDER BY user_id LIMIT ?, ?";
         let rows: Vec<u64> = conn.exec(page, (1, 3)).await.unwrap();
         assert_eq!(rows, [2, 3, 4]);
+        // Many drivers bind everything as a text.
+        for (values, found) in
+            [(("1", "3"), vec![2, 3, 4]), (("4x", "-1"), vec![5]), (("", " 1"), vec![1])]
+        {
+            let rows: Vec<u64> = conn.exec(page, values).await.unwrap();
+            assert_eq!(rows, found, "{values:?}");
+        }
+        let rows: Vec<u64> = conn.exec(page, (None::<u64>, "2")).await.unwrap();
+        assert_eq!(rows, [1, 2]);
+        let first = "SELECT user_id FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?";
+        let rows: Vec<u64> = conn.exec(first, ("1", "2")).await.unwrap();
+        assert_eq!(rows, [2, 3]);
     }
 }
 
