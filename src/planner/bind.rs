@@ -696,17 +696,9 @@ pub fn limit(limit: &Limit, binding: &Binding) -> Result<(u64, u64), Error> {
 pub fn count(count: &Count, binding: &Binding) -> Result<u64, Error> {
     match count {
         Count::Fixed(number) => Ok(*number),
-        Count::Slot(slot) => Values::new(binding)
-            .row_count(*slot)
-            .ok_or_else(|| {
-                Error::new(
-                    Fault::Client,
-                    1210,
-                    b"HY000",
-                    "limit_value",
-                    "Incorrect arguments to LIMIT",
-                )
-            }),
+        Count::Slot(slot) => Values::new(binding).row_count(*slot).ok_or_else(|| {
+            Error::new(Fault::Client, 1210, b"HY000", "limit_value", "Incorrect arguments to LIMIT")
+        }),
     }
 }
 

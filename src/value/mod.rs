@@ -207,7 +207,10 @@ impl Value {
         let number = digits.iter().map_while(|digit| char::from(*digit).to_digit(10)).fold(
             0_u64,
             |number, digit| {
-                number.checked_mul(10).and_then(|ten| ten.checked_add(digit.into())).unwrap_or(u64::MAX)
+                number
+                    .checked_mul(10)
+                    .and_then(|ten| ten.checked_add(digit.into()))
+                    .unwrap_or(u64::MAX)
             },
         );
         let number = number.min(most);

@@ -70,11 +70,11 @@ impl Compression {
     }
 
     /// Unpacks the inbox's first frame, if it is whole, behind `plain`, and returns how many bytes
-    /// came out. `limit` bounds what it may unpack to. One at a time: the frame behind it may be
+    /// came out, which may be none. `limit` bounds what it may unpack to. One at a time: the frame behind it may be
     /// another command's, whose ids start at 0 again.
-    pub(super) fn unpack(&mut self, plain: &mut Vec<u8>, limit: usize) -> Result<usize> {
+    pub(super) fn unpack(&mut self, plain: &mut Vec<u8>, limit: usize) -> Result<Option<usize>> {
         let before = plain.len();
-        let Some(frame) = compress::Frame::parse(&self.inbox) else { return Ok(0) };
+        let Some(frame) = compress::Frame::parse(&self.inbox) else { return Ok(None) };
         if frame.sequence != self.sequence {
             return Err(error_code::packets_out_of_order());
         }
@@ -87,7 +87,7 @@ impl Compression {
             self.inbox.shrink_to(LARGE_BUFFER);
             self.reserved = Vec::new();
         }
-        Ok(plain.len() - before)
+        Ok(Some(plain.len() - before))
     }
 
     /// Moves the whole packets of `write`, compressed, to the frames that wait for the socket. Half

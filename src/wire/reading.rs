@@ -355,9 +355,11 @@ impl Stream {
             self.make_plain_room(compression.next_length()).await?;
             let Some(compression) = &mut self.compression else { break };
             let unpacked = compression.unpack(&mut self.read, limit);
-            let unpacked = unpacked.map_err(|error| self.blame(error))?;
-            if unpacked > 0 {
-                return Ok(unpacked);
+            match unpacked.map_err(|error| self.blame(error))? {
+                // An empty frame: the one behind it may be whole, and nothing else come.
+                Some(0) => continue,
+                Some(unpacked) => return Ok(unpacked),
+                None => {}
             }
             let Some(compression) = &mut self.compression else { break };
             let missing = compression.uncounted(compression.growth(self.appetite), UNCOUNTED);

@@ -259,6 +259,22 @@ async fn a_packet_that_is_relayed_in_pieces_stands_in_one_frame() {
     assert_eq!(frame.length(), bytes.len(), "one frame");
 }
 
+/// Found by the fuzz target `stream`: the frame behind an empty one was waited for, though it was there.
+#[tokio::test]
+async fn an_empty_frame_hides_no_other() {
+    use tokio::io::AsyncWriteExt;
+    use weir::wire::stream::Peer;
+    use weir::wire::transport::Socket;
+    let (near, mut far) = tokio::io::duplex(100);
+    let mut stream = Stream::new(Socket::Memory(near), Peer::Client, LIMIT);
+    stream.enable_compression();
+    let packet = [5, 0, 0, 0, b'h', b'e', b'l', b'l', b'o'];
+    let frames = [&[0, 0, 0, 0, 0, 0, 0][..], &[9, 0, 0, 1, 0, 0, 0], &packet].concat();
+    far.write_all(&frames).await.unwrap();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_packet());
+    assert_eq!(read.await.expect("no hang").unwrap().unwrap(), b"hello");
+}
+
 #[tokio::test]
 async fn two_compressed_commands_may_arrive_together() {
     let (mut client, mut server) = compressed(64 << 10);
