@@ -283,7 +283,7 @@ fn is_double(survey: &mut Survey, block: usize, expr: &Expr) -> bool {
     match expr {
         Expr::Negate(inner) => computed(inner),
         Expr::Arithmetic { left, right, .. } => computed(left) || computed(right),
-        Expr::Opaque { class: ValueClass::Quotient, parts } => parts.iter().any(computed),
+        Expr::Opaque { class: ValueClass::Quotient, parts, .. } => parts.iter().any(computed),
         Expr::Function(function) if !function.qualified && !function.window => {
             let arguments = &function.arguments;
             match &*function.name {

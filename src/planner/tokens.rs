@@ -242,16 +242,21 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 
-/// Refuses CREATE TABLE … SELECT that reads a view over shards; answers the tables that must be
-/// known first.
+/// Tells a CREATE TABLE … SELECT that reads a view over shards: its rows are those of the view's tables.
+/// Answers the tables that must be known first.
 pub(crate) fn reads_views(draft: &Draft, tokens: &[Token]) -> Result<Vec<(SchemaName, String)>> {
     if !matches!(draft.kind, StatementKind::CreateTable { .. }) {
         return Ok(vec![]);
     }
     let mentions = table_names(draft.input.sql, tokens);
-    match named(draft, mentions.get(1..).unwrap_or_default()) {
-        Ok(survey) => views::refuse_over(draft, &survey, "a table isn't made of its rows"),
-        Err(_) => Ok(vec![]),
+    let Ok(survey) = named(draft, mentions.get(1..).unwrap_or_default()) else { return Ok(vec![]) };
+    let selects = tokens.iter().any(|token| token.is_word(draft.input.sql, "SELECT"));
+    match views::refuse_over(draft, &survey, "a table isn't made of its rows") {
+        Err(error) if selects && error.code == views::text::REFUSED => Err(refuse(
+            MADE_OF_ROWS,
+            "CREATE TABLE … SELECT of a view over sharded tables isn't prepared: send it as text",
+        )),
+        looked => looked,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod change;
 pub mod columns;
 mod condition;
 mod copies;
+mod grouped;
 pub mod keys;
 mod pushed;
 
@@ -78,6 +79,8 @@ pub struct Reference {
     /// `SELECT … FROM …`
     head: Vec<Part>,
     pushed: Vec<Pushed>,
+    /// GROUP BY and HAVING that each place does for its own rows, which the residual is without.
+    grouped: Vec<Part>,
     /// ORDER BY and LIMIT that each place may cut its rows by, where it checks all conditions.
     cut: Vec<Part>,
     /// Locking clauses.
@@ -190,12 +193,20 @@ fn planned(
             return Ok(None);
         }
         let keeps_name = wanted.is_some_and(|wanted| wanted.keeps_name(index));
+        let grouped = match wanted {
+            None => grouped::of(draft, survey, index, &conjuncts, &pushed)?,
+            Some(_) => None,
+        };
         let Some(used) = survey.uses.get(index) else { continue };
         name_temporary(used, index, keeps_name, &mut bench.splices);
         if task != Task::Read {
             named.want_all(index);
         }
         let columns = used.table.as_ref().map(|table| columns::moved(table, &named, index));
+        let columns = match &grouped {
+            Some(grouped) => Some(vec![grouped.column.clone()]),
+            None => columns,
+        };
         let temporary = match keeps_name {
             true => used.written.table.text.clone(),
             false => format!("weir_wb_{}", index + 1),
@@ -203,6 +214,11 @@ fn planned(
         let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
         reference.keys = keys;
         reference.number = index + 1;
+        if let Some(grouped) = grouped {
+            let what = What::Parts(vec![]);
+            bench.splices.push(Splice { at: grouped.at, what, scattered: false });
+            reference.grouped = grouped::tail(grouped.at);
+        }
         // Rows of subqueries and derived tables aren't locked by a SELECT.
         let role = survey.blocks.get(used.block).map(|block| block.role);
         if information {
@@ -218,6 +234,16 @@ fn planned(
             bench.references.iter().position(|earlier| earlier.has_rows_of(&reference));
         bench.references.push(reference);
     }
+    spliced(draft, survey, &mut bench);
+    if draft.input.dialect.server == ServerKind::MySql && !copies::add(draft, survey, &mut bench)? {
+        return Ok(None);
+    }
+    bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
+    Ok(Some(bench))
+}
+
+/// What of the statement's own splices the residual needs, too.
+fn spliced(draft: &Draft, survey: &Survey, bench: &mut Workbench) {
     for name in &survey.names {
         // All temporary tables are in one database.
         if let Some(schema) = &name.schema {
@@ -232,11 +258,6 @@ fn planned(
         _ => false,
     });
     bench.splices.extend(kept.cloned());
-    if draft.input.dialect.server == ServerKind::MySql && !copies::add(draft, survey, &mut bench)? {
-        return Ok(None);
-    }
-    bench.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
-    Ok(Some(bench))
 }
 
 /// The statement's one locking clause, for the gathers; `None` where it has several, or one that
@@ -371,6 +392,7 @@ fn reference(
         copy_of: None,
         head,
         pushed,
+        grouped: vec![],
         cut: vec![],
         tail: String::new(),
     }
@@ -400,7 +422,10 @@ impl Reference {
     /// Whether another reference needs just the rows and columns that this one has: they are read
     /// once.
     fn has_rows_of(&self, other: &Reference) -> bool {
-        let whole = |reference: &Reference| reference.pushed.is_empty() && !reference.partitioned;
+        let whole = |reference: &Reference| {
+            let all = reference.pushed.is_empty() && reference.grouped.is_empty();
+            all && !reference.partitioned
+        };
         // What is asked for by the keys of others lacks rows that the other one needs.
         self.copy_of.is_none()
             && self.information.is_none()
@@ -423,6 +448,7 @@ impl Reference {
         } else if self.pushed.iter().all(|pushed| pushed.holds_for(binding)) {
             parts.extend(self.cut.iter().cloned());
         }
+        parts.extend(self.grouped.iter().cloned());
         if !self.tail.is_empty() {
             text(&self.tail, &mut parts);
         }
@@ -455,19 +481,28 @@ impl Reference {
         let column = format!("{}.{}", self.shown, quoted(of));
         let head = format!("SELECT DISTINCT {column} FROM {source} AS {}", self.shown);
         let mut parts = vec![Part::Text(head.into())];
-        let word = self.conditions(binding, &mut parts);
+        // What gives groups has nothing but keys, and only those that are wanted.
+        let word = match self.is_grouped() {
+            true => " WHERE ",
+            false => self.conditions(binding, &mut parts),
+        };
         text(&format!("{word}{column} IS NOT NULL"), &mut parts);
         parts
     }
 
-    /// Whether places may give their first rows alone.
+    /// Whether places may give their first rows alone, or groups: nothing of theirs is merged.
     pub fn is_cut(&self) -> bool {
-        !self.cut.is_empty()
+        !self.cut.is_empty() || self.is_grouped()
+    }
+
+    /// Whether its rows are groups' keys, and not its table's rows.
+    pub fn is_grouped(&self) -> bool {
+        !self.grouped.is_empty()
     }
 
     /// Whether a statement asks for a part of its rows alone.
     pub fn is_narrowed(&self) -> bool {
-        !self.pushed.is_empty()
+        !self.pushed.is_empty() || self.is_grouped()
     }
 
     /// Writes the pushed conditions; answers the word for a further one.

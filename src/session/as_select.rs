@@ -49,19 +49,20 @@ impl Session {
         Ok(Outcome::Good)
     }
 
-    /// `TABLE t`: all columns and rows of it.
+    /// `TABLE t`, by itself or inside of another statement: all columns and rows of it. `None`: there is
+    /// none in it.
     pub(super) async fn table_query(
         &mut self,
         binding: &Binding<'_>,
         manner: Manner<'_>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Option<Outcome>, Failure> {
         let sql = binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql);
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
-        let text = select_of_table(sql, &tokens);
+        let Some(text) = select_of_table(sql, &tokens) else { return Ok(None) };
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
         let manner = Manner { arguments: None, ..manner };
-        Box::pin(self.statement(&text, &lexed, manner)).await
+        Box::pin(self.statement(&text, &lexed, manner)).await.map(Some)
     }
 }
 
@@ -80,18 +81,31 @@ fn values_of_do(sql: &[u8], tokens: &[Token]) -> Vec<u8> {
     [b"SELECT", sql.get(begin..end).unwrap_or_default(), ONE_ROW, into.as_bytes()].concat()
 }
 
-/// The statement with SELECT in the place of each TABLE.
-fn select_of_table(sql: &[u8], tokens: &[Token]) -> Vec<u8> {
-    const BEFORE: [&str; 5] = ["UNION", "ALL", "DISTINCT", "INTERSECT", "EXCEPT"];
+/// The statement with SELECT in the place of each TABLE that is a query; `None` where there is none.
+fn select_of_table(sql: &[u8], tokens: &[Token]) -> Option<Vec<u8>> {
+    const BEFORE: [&str; 6] = ["UNION", "ALL", "DISTINCT", "INTERSECT", "EXCEPT", "AS"];
     let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
+    let inserts =
+        tokens.first().is_some_and(|first| first.is_any(sql, &["INSERT", "REPLACE", "CREATE"]));
     let begins = |place: usize| match place.checked_sub(1).and_then(|place| tokens.get(place)) {
         None => true,
-        Some(before) => before.is_symbol(sql, "(") || before.is_any(sql, &BEFORE),
+        Some(before) => {
+            let named = tokens.get(place + 1).is_some_and(|next| next.is_name());
+            // Behind the table that rows go into, or its columns.
+            let source = inserts
+                && place > 2
+                && before.depth == 0
+                && (before.is_name() || before.is_symbol(sql, ")"));
+            named && (before.is_symbol(sql, "(") || before.is_any(sql, &BEFORE) || source)
+        }
     };
     let tables = tokens.iter().enumerate();
-    let tables = tables.filter(|(place, token)| token.is_word(sql, "TABLE") && begins(*place));
-    let edits = tables.map(|(_, token)| (token.range(), "SELECT * FROM".to_owned()));
-    edited(sql, edits.collect())
+    let tables = tables.filter(|(place, token)| {
+        token.kind == TokenKind::Word && token.is_word(sql, "TABLE") && begins(*place)
+    });
+    let edits: Vec<_> =
+        tables.map(|(_, token)| (token.range(), "SELECT * FROM".to_owned())).collect();
+    (!edits.is_empty()).then(|| edited(sql, edits))
 }
 
 #[cfg(test)]
@@ -115,12 +129,28 @@ mod tests {
 
     #[test]
     fn table_is_a_select_of_everything() {
-        let of =
-            |sql: &str| String::from_utf8(select_of_table(sql.as_bytes(), &tokens(sql))).unwrap();
-        assert_eq!(of("TABLE t ORDER BY a LIMIT 3"), "SELECT * FROM t ORDER BY a LIMIT 3");
-        assert_eq!(
-            of("(TABLE t) UNION ALL TABLE `table`"),
-            "(SELECT * FROM t) UNION ALL SELECT * FROM `table`"
-        );
+        let of = |sql: &str| {
+            select_of_table(sql.as_bytes(), &tokens(sql)).map(|it| String::from_utf8(it).unwrap())
+        };
+        for (sql, expected) in [
+            ("TABLE t ORDER BY a LIMIT 3", "SELECT * FROM t ORDER BY a LIMIT 3"),
+            (
+                "(TABLE t) UNION ALL TABLE `table`",
+                "(SELECT * FROM t) UNION ALL SELECT * FROM `table`",
+            ),
+            ("SELECT a IN (TABLE t) FROM u", "SELECT a IN (SELECT * FROM t) FROM u"),
+            ("INSERT INTO u (a, b) TABLE t", "INSERT INTO u (a, b) SELECT * FROM t"),
+            ("REPLACE u TABLE s.t LIMIT 1", "REPLACE u SELECT * FROM s.t LIMIT 1"),
+            ("CREATE TABLE u AS TABLE t", "CREATE TABLE u AS SELECT * FROM t"),
+            ("CREATE TABLE u TABLE t", "CREATE TABLE u SELECT * FROM t"),
+            ("WITH c AS (TABLE t) SELECT 1 FROM c", "WITH c AS (SELECT * FROM t) SELECT 1 FROM c"),
+        ] {
+            assert_eq!(of(sql).as_deref(), Some(expected), "{sql}");
+        }
+        for sql in
+            ["SELECT `table`, 'TABLE' FROM t", "INSERT INTO u SELECT 1", "CREATE TABLE t (a INT)"]
+        {
+            assert_eq!(of(sql), None, "{sql}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! Owns: taking the statement apart, and one answer for all. Never: drops what the client didn't
 //! name.
 //!
-//! As on a server without atomic DDL, tables that are there are dropped, and those that aren't are
-//! named in one error at the end. A table that a foreign key of another one still points to is tried
+//! As on MariaDB, tables that are there are dropped, and those that aren't are named in one error at the
+//! end; on MySQL nothing is dropped then. A table that a foreign key of another one still points to is tried
 //! again behind it.
 
 use std::collections::VecDeque;
@@ -13,13 +13,14 @@ use std::sync::Arc;
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
 use crate::executor::write::Written;
+use crate::name::{SchemaName, TableName};
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Route, Target, WriteKind};
 use crate::session::Session;
 use crate::session::forward::Failure;
 use crate::session::query::{Manner, Outcome};
-use crate::sql::lex;
+use crate::sql::lex::{self, ServerKind};
 use crate::sql::mention::table_names;
 use crate::sql::template::Lexed;
 
@@ -39,6 +40,9 @@ impl Session {
         lexed: &Lexed,
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
+        if self.dialect.server == ServerKind::MySql {
+            self.refuse_unknown(snapshot, sql.get(..lexed.end()).unwrap_or(sql)).await?;
+        }
         let mut due: VecDeque<Vec<u8>> = self.drops(sql.get(..lexed.end()).unwrap_or(sql))?.into();
         let mut unknown: Vec<String> = Vec::new();
         let mut total = Written::default();
@@ -66,11 +70,47 @@ impl Session {
             }
         }
         if !unknown.is_empty() {
-            let text = format!("Unknown table '{}'", unknown.join(","));
-            return Err(Error::new(Fault::Client, UNKNOWN, b"42S02", "", text).into());
+            return Err(unknown_table(&unknown).into());
         }
         self.reply_written(&total, &plan.facts, manner.more);
         Ok(Outcome::Good)
+    }
+
+    /// MySQL drops nothing where one of the tables isn't there.
+    ///
+    /// # Errors
+    /// 1051, which names them.
+    async fn refuse_unknown(&mut self, snapshot: &Arc<Snapshot>, sql: &[u8]) -> Result<()> {
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        let words = ["TEMPORARY", "EXISTS"];
+        if tokens.iter().take(12).any(|token| token.is_any(sql, &words)) {
+            return Ok(());
+        }
+        let home = self.schema.as_ref().map(SchemaName::as_str).unwrap_or_default().to_owned();
+        let rules = &snapshot.rules;
+        let lasts = |(schema, name): &(SchemaName, TableName)| {
+            let schema = rules.schema(schema.as_str());
+            schema.is_none_or(|schema| schema.temporary(name.as_str()).is_none())
+        };
+        let named = table_names(sql, &tokens).into_iter().map(|one| {
+            let schema = one.schema.as_deref().unwrap_or(&home);
+            (SchemaName::new(schema), TableName::new(&one.name))
+        });
+        let named: Vec<_> = named.filter(lasts).collect();
+        let loader = &self.ctx.shared.loader;
+        loader.forget(&snapshot.catalog, &named);
+        let missing = loader.need(rules, &snapshot.topology, &snapshot.catalog, &named).await?;
+        let catalog = snapshot.catalog.load_full();
+        let is_view = |(schema, name): &(SchemaName, TableName)| {
+            catalog.table(schema.as_str(), name.as_str()).is_some_and(|table| table.is_view)
+        };
+        let unknown = named.iter().filter(|one| missing.contains(one) || is_view(one));
+        let unknown: Vec<String> =
+            unknown.map(|(schema, name)| format!("{schema}.{name}")).collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(unknown_table(&unknown)),
+        }
     }
 
     /// A statement for each table: the words in front of the first, and the name as it is written.
@@ -117,6 +157,11 @@ impl Session {
         let manner = Manner { parameters: &[], arguments: None, ..manner };
         Box::pin(self.written(snapshot, &plan, targets, kind, &binding, manner)).await
     }
+}
+
+fn unknown_table(names: &[String]) -> Error {
+    let text = format!("Unknown table '{}'", names.join(","));
+    Error::new(Fault::Client, UNKNOWN, b"42S02", "", text)
 }
 
 /// What stands in quotes in a message.

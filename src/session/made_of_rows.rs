@@ -351,8 +351,14 @@ fn taken_apart(sql: &[u8], tokens: &[Token]) -> Result<Made> {
             "CREATE OR REPLACE TABLE … SELECT in several places isn't done: drop the table first";
         return Err(refused(why));
     }
-    let bad = tokens.get(behind..end).unwrap_or_default().iter();
-    if let Some(word) = bad.into_iter().find(|token| token.is_any(sql, &REFUSED)) {
+    let bad = (behind..end).filter(|place| {
+        let pair = |second: &str| is(place + 1, second);
+        // A column may be called so.
+        let means = (!is(*place, "START") || pair("TRANSACTION"))
+            && (!is(*place, "SYSTEM") || pair("VERSIONING"));
+        means && tokens.get(*place).is_some_and(|token| token.is_any(sql, &REFUSED))
+    });
+    if let Some(word) = bad.filter_map(|place| tokens.get(place)).next() {
         return Err(refused(format!(
             "CREATE TABLE … SELECT in several places isn't done with {}: create the table and insert the \
              rows then",
@@ -421,6 +427,7 @@ mod tests {
             "CREATE OR REPLACE TABLE t SELECT 1",
             "CREATE TABLE t (a INT REFERENCES u (a)) SELECT a FROM u",
             "CREATE TABLE t (a INT) PARTITION BY HASH (a) SELECT a FROM u",
+            "CREATE TABLE t (a INT) START TRANSACTION SELECT a FROM u",
         ] {
             assert_eq!(of(sql).unwrap_err().code, "made_of_rows", "{sql}");
         }

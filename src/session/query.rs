@@ -249,14 +249,14 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         let (sql, lexed) = (binding.sql, binding.lexed);
         let unread = matches!(error.code, NOT_UNDERSTOOD | "view_over_shards");
+        if unread
+            && self.dialect.server == ServerKind::MySql
+            && let Some(outcome) = self.table_query(binding, manner).await?
+        {
+            return Ok(outcome);
+        }
         match error.code {
             _ if unread && plan.kind == StatementKind::Do => self.do_query(binding, manner).await,
-            _ if unread
-                && plan.kind == StatementKind::Table
-                && self.dialect.server == ServerKind::MySql =>
-            {
-                self.table_query(binding, manner).await
-            }
             NOT_UNDERSTOOD => Err(self.syntax_error(snapshot, sql, lexed, error).await.into()),
             TABLES_APART => self.drop_each(snapshot, plan, sql, lexed, manner).await,
             MADE_OF_ROWS => self.make_of_rows(snapshot, binding, manner).await,

@@ -44,7 +44,7 @@ use crate::session::forward::{Failure, stop_statement, watched};
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
-use crate::session::scatter::{Prepared, Terms};
+use crate::session::scatter::{Lents, Prepared, Terms};
 use crate::session::system::Asked;
 use crate::session::{End, Session, look_back, prepared};
 use crate::sql::lex::ServerKind;
@@ -552,7 +552,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let (snapshot, deadline) = (work.snapshot, work.deadline);
         let plan = &gathering.plan;
-        let mut lents = self.lend_all(snapshot, plan, &gathering.targets).await?;
+        let mut lents = self.gathered_from(snapshot, gathering).await?;
         let mut spares = self.spares(plan, &gathering.targets, &lents).await;
         let in_transaction = self.is_in_transaction();
         let terms = Terms {
@@ -613,6 +613,22 @@ impl Session {
                 self.follow_rollback(error.errno).await;
                 Err(Failure::Statement(error))
             }
+        }
+    }
+
+    async fn gathered_from(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        gathering: &Gathering<'_>,
+    ) -> Result<Lents, Failure> {
+        let (plan, targets) = (&gathering.plan, &gathering.targets);
+        match targets.first().filter(|_| plan.reads_temporary()) {
+            // It is on this connection whatever the transaction does: none is opened there for it.
+            Some(target) => {
+                let lent = self.lend(snapshot, target, Purpose::OWN).await?;
+                Ok(std::iter::once((target.group, lent)).collect())
+            }
+            None => self.lend_all(snapshot, plan, targets).await,
         }
     }
 

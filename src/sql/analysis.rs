@@ -292,6 +292,8 @@ pub enum Expr {
     Opaque {
         parts: Vec<Expr>,
         class: ValueClass,
+        /// It is `parts[0] LIKE parts[1]`, or NOT LIKE where that is true.
+        like: Option<bool>,
     },
 }
 

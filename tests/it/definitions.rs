@@ -191,7 +191,13 @@ async fn definitions_reach_every_shard_and_come_back_as_one_table() {
         assert_eq!(errno, 1051, "{message}");
         assert!(message.contains("nowhere'"), "{message}");
         let left: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
-        assert_eq!(left, ["loose", "regions", "spares"]);
+        if rig.groups[0].primary.kind.name() == "mysql" {
+            // It drops nothing then.
+            assert_eq!(left, ["loose", "notes", "orders", "regions", "spares", "users"]);
+            conn.query_drop("DROP TABLE users, notes, orders").await.unwrap();
+        } else {
+            assert_eq!(left, ["loose", "regions", "spares"]);
+        }
         conn.query_drop("DROP TABLE IF EXISTS regions, notes, spares, loose").await.unwrap();
         let left: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
         assert_eq!(left, [""; 0]);
@@ -324,9 +330,9 @@ async fn temporary_tables_lie_beside_what_they_are_made_of_and_leave_nothing() {
         for sql in [
             "CREATE TEMPORARY TABLE far SELECT * FROM notes",
             "CREATE TEMPORARY TABLE near (id INT NOT NULL PRIMARY KEY)",
-            "INSERT INTO near VALUES (1), (2)",
-            "INSERT INTO far VALUES (11, 'c')",
-            "INSERT INTO loose SELECT id FROM near",
+            "INSERT INTO near SELECT id FROM far",
+            "INSERT INTO far SELECT id + 10, 'c' FROM near",
+            "INSERT INTO loose SELECT f.id FROM far f JOIN near n USING (id)",
             "UPDATE users u JOIN far f ON f.id = u.user_id SET u.name = f.text",
         ] {
             conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -336,7 +342,7 @@ async fn temporary_tables_lie_beside_what_they_are_made_of_and_leave_nothing() {
         let found: Vec<(i64, String)> = conn.query(both).await.unwrap();
         assert_eq!(found, [(1, "a".to_owned()), (2, "b".to_owned())]);
         let far: Vec<i64> = conn.query("SELECT id FROM far ORDER BY 1").await.unwrap();
-        assert_eq!(far, [1, 2, 11]);
+        assert_eq!(far, [1, 2, 11, 12]);
         // Nobody else sees it, and a reset ends it.
         let mut other = stage.conn().await;
         assert_eq!(fails(&mut other, "SELECT * FROM far").await.0, 1146);

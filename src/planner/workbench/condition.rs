@@ -8,7 +8,7 @@ use crate::planner::splice::Part;
 use crate::planner::survey::{Conjunct, Resolved, Survey};
 use crate::planner::workbench::pushed::{Check, Pushed};
 use crate::planner::workbench::{quoted, shown};
-use crate::sql::analysis::{Comparison, Expr, Literal, Span};
+use crate::sql::analysis::{Arithmetic, Comparison, Expr, Literal, Span};
 use crate::sql::slot::{KindSet, LiteralKind, SlotKind};
 use crate::value::types::ColumnType;
 
@@ -95,11 +95,11 @@ impl Writer<'_, '_, '_, '_> {
             }
             Expr::Compare { op, left, right } => {
                 let (column, constant, turned) = match (&**left, &**right) {
-                    (Expr::Column(_), _) => (left, right, false),
-                    (_, Expr::Column(_)) => (right, left, true),
+                    (Expr::Column(_) | Expr::Function(_), _) => (left, right, false),
+                    (_, Expr::Column(_) | Expr::Function(_)) => (right, left, true),
                     _ => return None,
                 };
-                let kind = self.column(column, out)?;
+                let kind = self.value(column, out)?;
                 text(operator(*op, turned), out);
                 self.constant(constant, &kind, out)
             }
@@ -110,8 +110,16 @@ impl Writer<'_, '_, '_, '_> {
                 text(" AND ", out);
                 self.constant(high, &kind, out)
             }
+            Expr::Opaque { parts, like: Some(negated), .. } => {
+                let [value, pattern] = parts.as_slice() else { return None };
+                let kind = self.value(value, out)?;
+                text(if *negated { " NOT LIKE " } else { " LIKE " }, out);
+                // Others are made texts, row by row.
+                let plain = kind.is_character() && self.is_string(pattern);
+                plain.then(|| self.constant(pattern, &kind, out)).flatten()
+            }
             Expr::InList { expr, list, negated } => {
-                let kind = self.column(expr, out)?;
+                let kind = self.value(expr, out)?;
                 text(if *negated { " NOT IN (" } else { " IN (" }, out);
                 for (place, item) in list.iter().enumerate() {
                     if place > 0 {
@@ -154,6 +162,97 @@ impl Writer<'_, '_, '_, '_> {
         Some(known.kind.clone())
     }
 
+    /// A column of the reference, or a part of the text in one; answers its type.
+    fn value(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<ColumnType> {
+        let Expr::Function(function) = expr else { return self.column(expr, out) };
+        let known = ["substring", "substr", "mid", "left", "right"].contains(&&*function.name);
+        let plain = known && !(function.qualified || function.window || function.clauses);
+        let (column, numbers) = function.arguments.split_first().filter(|_| plain)?;
+        if numbers.is_empty() || numbers.len() > 2 {
+            return None;
+        }
+        text(&format!("{}(", function.name), out);
+        let kind = self.column(column, out).filter(ColumnType::is_character)?;
+        for number in numbers {
+            let Expr::Slot(index) = number else { return None };
+            let slot = self.draft.input.lexed.slots().get(usize::from(*index))?;
+            let whole =
+                slot.kind == SlotKind::Literal && slot.kinds == KindSet::of(LiteralKind::Integer);
+            text(", ", out);
+            out.push(Part::Copy(Span { start: slot.at, end: slot.at + slot.width }));
+            whole.then_some(())?;
+        }
+        text(")", out);
+        Some(kind)
+    }
+
+    fn is_string(&self, expr: &Expr) -> bool {
+        let Expr::Slot(index) = expr else { return false };
+        let slot = self.draft.input.lexed.slots().get(usize::from(*index));
+        slot.is_some_and(|slot| slot.kinds == KindSet::of(LiteralKind::String))
+    }
+
+    /// `DATE '…' + INTERVAL n unit`, which is a date and warns of nothing.
+    fn moved_date(&mut self, expr: &Expr, out: &mut Vec<Part>) -> Option<()> {
+        let Expr::Arithmetic { op, left, right } = expr else { return None };
+        let (Expr::Slot(index), Expr::Function(function)) = (&**left, &**right) else {
+            return None;
+        };
+        let slots = self.draft.input.lexed.slots();
+        let date = slots.get(usize::from(*index))?;
+        if date.kind != SlotKind::Literal || date.kinds != KindSet::of(LiteralKind::Date) {
+            return None;
+        }
+        let sign = match op {
+            Arithmetic::Add => " + ",
+            Arithmetic::Subtract => " - ",
+            Arithmetic::Multiply => return None,
+        };
+        let [count] = function.arguments.as_slice() else { return None };
+        if function.name != "interval" || function.qualified {
+            return None;
+        }
+        let template = self.draft.input.lexed.template();
+        let behind = match count {
+            Expr::Slot(index) => {
+                let slot = slots.get(usize::from(*index))?;
+                let kinds = [LiteralKind::Integer, LiteralKind::String].map(KindSet::of);
+                (slot.kind == SlotKind::Literal && kinds.contains(&slot.kinds)).then_some(())?;
+                if slot.kinds.contains(LiteralKind::String) {
+                    self.checks.push((*index, Check::Number));
+                }
+                slot.at + slot.width
+            }
+            Expr::Literal(Literal::Number(_) | Literal::Text(_)) => {
+                let rest = template.get(function.span.end as usize..)?;
+                let digits = |byte: &u8| matches!(byte, b' ' | b'\'' | b'0'..=b'9');
+                function.span.end + rest.iter().take_while(|byte| digits(byte)).count() as u32
+            }
+            _ => return None,
+        };
+        let rest = template.get(behind as usize..)?;
+        let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let unit: Vec<u8> = rest
+            .iter()
+            .skip(blanks)
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .copied()
+            .collect();
+        let known = [&b"DAY"[..], b"WEEK", b"MONTH", b"QUARTER", b"YEAR"];
+        known.iter().find(|known| known.eq_ignore_ascii_case(&unit))?;
+        let behind_unit = rest.get(blanks + unit.len());
+        if behind_unit
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'))
+        {
+            return None;
+        }
+        out.push(Part::Copy(Span { start: date.at, end: date.at + date.width }));
+        text(sign, out);
+        let end = behind + (blanks + unit.len()) as u32;
+        out.push(Part::Copy(Span { start: function.span.start, end }));
+        Some(())
+    }
+
     fn constant(&mut self, expr: &Expr, kind: &ColumnType, out: &mut Vec<Part>) -> Option<()> {
         match expr {
             Expr::Slot(index) => {
@@ -180,6 +279,11 @@ impl Writer<'_, '_, '_, '_> {
                 }
                 text("- ", out);
                 self.constant(inner, kind, out)
+            }
+            Expr::Arithmetic { .. }
+                if matches!(kind, ColumnType::Date | ColumnType::DateTime { .. }) =>
+            {
+                self.moved_date(expr, out)
             }
             Expr::Literal(Literal::Null) => {
                 text("NULL", out);

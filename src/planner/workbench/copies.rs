@@ -260,6 +260,7 @@ impl Reference {
             copy_of: Some(of),
             head: vec![],
             pushed: vec![],
+            grouped: vec![],
             cut: vec![],
             tail: String::new(),
         }

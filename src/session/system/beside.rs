@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::session::folded;
 use crate::session::forward::Failure;
 use crate::session::workbench::bench::{Bench, Deadline};
-use crate::sql::lex;
+use crate::sql::lex::{self, ServerKind};
 use crate::sql::template::Lexed;
 
 /// A table of information_schema that a statement on the workbench reads.
@@ -48,7 +48,11 @@ impl Session {
         let mut jobs = Vec::with_capacity(asked.len());
         for one in asked {
             let table = one.table.to_ascii_uppercase();
-            let columns = self.system_columns(snapshot, &target, one.table).await?;
+            let called = match self.dialect.server {
+                ServerKind::MySql => &*table,
+                ServerKind::MariaDb => one.table,
+            };
+            let columns = self.system_columns(snapshot, &target, called).await?;
             let shape = shape(&table, &columns)?;
             let reference =
                 references.iter().find(|known| lexed.template_offset(known.range.start) == one.at);

@@ -126,7 +126,8 @@ impl Session {
         work: &Work<'_>,
         gatherings: &[Gathering<'_>],
     ) -> Result<(), Failure> {
-        let temporary = gatherings.iter().find(|one| one.plan.reads_temporary());
+        let written = |one: &&Gathering<'_>| one.reference.task != Task::Read;
+        let temporary = gatherings.iter().filter(written).find(|one| one.plan.reads_temporary());
         let target = temporary.and_then(|one| one.targets.first());
         let Some(target) = target.filter(|_| self.transaction.group().is_none()) else {
             return Ok(());

@@ -27,7 +27,7 @@ pub(super) struct Layout {
 impl Gathering<'_> {
     /// The table itself, where it stands in a group with all the rows that the gather would bring.
     pub(super) fn directly(&self, group: GroupId) -> Option<Physical> {
-        let elsewhere = self.plan.reads_temporary();
+        let elsewhere = self.plan.reads_temporary() || self.reference.is_grouped();
         if !self.reference.tail.is_empty() || self.reference.partitioned || elsewhere {
             return None;
         }

@@ -69,12 +69,13 @@ impl Context<'_> {
                 }
                 opaque(parts, ValueClass::Unknown)
             }
-            E::Like { expr, pattern, escape_char, .. } => {
+            E::Like { expr, pattern, escape_char, negated, .. } => {
                 let mut parts = vec![self.expression(*expr)?, self.expression(*pattern)?];
+                let like = escape_char.is_none().then_some(negated);
                 if let Some(escape) = escape_char {
                     parts.push(self.expression(*escape)?);
                 }
-                opaque(parts, ValueClass::Number)
+                Expr::Opaque { parts, class: ValueClass::Number, like }
             }
             E::RLike { expr, pattern, .. } => opaque(
                 vec![self.expression(*expr)?, self.expression(*pattern)?],
@@ -206,7 +207,7 @@ impl Context<'_> {
 }
 
 fn opaque(parts: Vec<Expr>, class: ValueClass) -> Expr {
-    Expr::Opaque { parts, class }
+    Expr::Opaque { parts, class, like: None }
 }
 
 fn literal(value: Value) -> Expr {
@@ -263,7 +264,9 @@ fn combine(left: Expr, op: &BinaryOperator, right: Expr) -> Expr {
             };
             // A chain of these is flat as well: `a XOR b XOR c`.
             match left {
-                Expr::Opaque { mut parts, class: known } if known == class && !parts.is_empty() => {
+                Expr::Opaque { mut parts, class: known, .. }
+                    if known == class && !parts.is_empty() =>
+                {
                     parts.push(right);
                     opaque(parts, class)
                 }

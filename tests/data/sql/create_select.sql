@@ -70,3 +70,14 @@ SHOW CREATE TABLE made_12;
 -- only: mysql
 SELECT * FROM made_12 WHERE user_id < 0;
 DROP TABLE made_10, made_11, made_12;
+-- Of views over shards, and columns whose names are words.
+CREATE VIEW v_made AS SELECT u.user_id, u.name, u.level, o.total * 2 AS twice FROM users u JOIN orders o ON o.user_id = u.user_id WHERE u.user_id < 30;
+CREATE TABLE made_20 AS SELECT * FROM v_made;
+SELECT * FROM made_20 ORDER BY user_id, twice;
+CREATE TABLE made_21 (start INT, more INT DEFAULT 3) SELECT level, count(*) AS c, max(user_id) AS start FROM v_made GROUP BY level;
+SELECT * FROM made_21 ORDER BY level;
+CREATE TEMPORARY TABLE made_22 SELECT v.user_id, i.title FROM v_made v JOIN items i ON i.item_id = v.user_id;
+SELECT count(*), min(title) FROM made_22;
+DROP TEMPORARY TABLE made_22;
+DROP TABLE made_20, made_21;
+DROP VIEW v_made;

@@ -35,3 +35,4 @@ CREATE TABLE made_system SELECT c.column_name AS n, u.name FROM information_sche
 SELECT * FROM made_system ORDER BY n;
 DROP TABLE made_system, from_system;
 SELECT u.nothing FROM users u JOIN information_schema.tables t ON t.table_name = u.name;
+SELECT count(*) FROM users u JOIN information_schema.nothing t ON t.table_name = u.name;

@@ -218,3 +218,24 @@ SELECT * FROM users u JOIN (SELECT EXISTS (SELECT 1 FROM orders WHERE orders.use
 CREATE TEMPORARY TABLE only_here (user_id BIGINT PRIMARY KEY);
 SELECT count(*) FROM users a JOIN users b ON a.region_id = b.user_id;
 DROP TEMPORARY TABLE only_here;
+-- Keys of groups, which shards tell by themselves; and those that they can't.
+SELECT u.user_id, i.title FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id IN (SELECT user_id FROM orders GROUP BY user_id HAVING sum(total) > 900.5) ORDER BY 1;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id NOT IN (SELECT user_id FROM orders GROUP BY user_id HAVING count(*) > 1);
+SELECT u.user_id FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id IN (SELECT o.user_id FROM orders o WHERE o.status = 'paid' AND o.order_id > 3 GROUP BY o.user_id HAVING count(*) >= 1 AND max(o.order_id) > 9) ORDER BY 1;
+SELECT u.user_id FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id IN (SELECT user_id FROM orders GROUP BY user_id) ORDER BY 1;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id IN (SELECT user_id FROM orders GROUP BY user_id HAVING avg(total) > '100x');
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.user_id IN (SELECT user_id FROM orders WHERE note LIKE CONCAT('%', 'a', '%') GROUP BY user_id HAVING count(*) > 1);
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.region_id IN (SELECT region_id FROM orders GROUP BY region_id HAVING count(*) > 20);
+SELECT count(*) FROM users u LEFT JOIN items i ON i.item_id = u.region_id AND u.user_id IN (SELECT user_id FROM orders GROUP BY user_id HAVING min(total) < 50) WHERE i.item_id IS NULL;
+SELECT u.user_id, (SELECT count(*) FROM orders p WHERE p.region_id = u.region_id) AS n FROM users u WHERE u.user_id IN (SELECT user_id FROM orders GROUP BY user_id HAVING sum(total) > 1500) ORDER BY 1;
+SELECT i.item_id FROM items i WHERE i.item_id IN (SELECT user_id FROM orders GROUP BY user_id HAVING count(*) > 2) AND i.item_id IN (SELECT user_id FROM orders) ORDER BY 1;
+-- Conditions on parts of texts and on dates that are moved.
+SELECT u.name, i.title FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.name LIKE '%a%' AND i.title NOT LIKE 'b%' ORDER BY 1, 2;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.email LIKE 'user\_1%' OR u.user_id LIKE '1%';
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.email LIKE 'user|_1%' ESCAPE '|' AND u.level LIKE 'g%';
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE NOT (u.name LIKE 'A%') AND (u.name LIKE 'C%' | 0);
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.born >= DATE '1970-01-31' + INTERVAL 1 MONTH AND u.born < DATE '1999-12-31' - INTERVAL '1' YEAR AND u.registered_at > DATE '2000-01-01' + INTERVAL '2' QUARTER;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.born BETWEEN DATE '1970-01-31' AND DATE '1990-01-31' + INTERVAL 400 DAY;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.born > DATE '1970-01-31' + INTERVAL '1:1' MINUTE_SECOND OR u.born < DATE '1970-01-31' + INTERVAL '1x' DAY;
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE substring(u.name, 1, 1) IN ('A', 'b', 'C') AND left(u.email, 4) = 'user' AND right(i.title, 1) <> 'x';
+SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE SUBSTRING(u.name FROM 2 FOR 1) > 'b' AND substr(u.level, 1, 1) = 'g';
