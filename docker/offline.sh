@@ -7,7 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=${WEIR_CACHE:-/var/cache/weir}/mysql
-profile=${WEIR_PROFILE:-debug}
+profile=${WEIR_PROFILE:-debug} # WEIR_BIN: another Weir than that profile's, such as target/trained/weir
 [ -x "$root/usr/sbin/mysqld" ] || { echo "no $root: run tests/support/install.sh first" >&2; exit 1; }
 
 if ! docker image inspect weir-mysql:sid >/dev/null 2>&1; then
@@ -26,7 +26,7 @@ echo WEIR_MYSQL_IMAGE=weir-mysql:sid
 built=$here/../target/$profile
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-cp "$built/weir" "$here/loader/load.sh" "$here/loader/accounts.sql" "$context"
+cp "${WEIR_BIN:-$built/weir}" "$here/loader/load.sh" "$here/loader/accounts.sql" "$context"
 cp -r "$here/../rules" "$context/rules"
 "$built/examples/demo" --sql 0 >"$context/g0.sql"
 "$built/examples/demo" --sql 1 >"$context/g1.sql"
