@@ -85,15 +85,18 @@ fn values_of_do(sql: &[u8], tokens: &[Token]) -> Vec<u8> {
 fn select_of_table(sql: &[u8], tokens: &[Token]) -> Option<Vec<u8>> {
     const BEFORE: [&str; 6] = ["UNION", "ALL", "DISTINCT", "INTERSECT", "EXCEPT", "AS"];
     let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-    let inserts =
-        tokens.first().is_some_and(|first| first.is_any(sql, &["INSERT", "REPLACE", "CREATE"]));
+    let first = |words: &[&str]| tokens.first().is_some_and(|first| first.is_any(sql, words));
+    // CREATE TABLE and CREATE TEMPORARY TABLE themselves stand before these places.
+    let inserts = match first(&["CREATE"]) {
+        true => Some(3),
+        false => first(&["INSERT", "REPLACE"]).then_some(2),
+    };
     let begins = |place: usize| match place.checked_sub(1).and_then(|place| tokens.get(place)) {
         None => true,
         Some(before) => {
             let named = tokens.get(place + 1).is_some_and(|next| next.is_name());
             // Behind the table that rows go into, or its columns.
-            let source = inserts
-                && place > 2
+            let source = inserts.is_some_and(|least| place >= least)
                 && before.depth == 0
                 && (before.is_name() || before.is_symbol(sql, ")"));
             named && (before.is_symbol(sql, "(") || before.is_any(sql, &BEFORE) || source)
