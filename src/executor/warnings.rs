@@ -24,6 +24,10 @@ pub struct Warning {
 /// A message with its row's number (`… at row 2`) as the whole INSERT counts it: a part counts its own
 /// rows, which stand at these places of the statement, from 0.
 pub fn of_whole(message: &str, rows: &[u32]) -> String {
+    // MySQL says so of constants that it converts before the first row, whichever row they stand in.
+    if message.contains(" for column '(null)' ") {
+        return message.to_owned();
+    }
     let renumbered = || {
         let (range, number) = row_in(message)?;
         let place = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -81,6 +85,8 @@ mod tests {
             "Out of range for 'a' at row 5"
         );
         assert_eq!(of_whole("Row 2 was truncated", &[0, 4]), "Row 5 was truncated");
+        let constant = "Out of range value for column '(null)' at row 1";
+        assert_eq!(of_whole(constant, &[4]), constant);
         for message in
             ["Field 'a' doesn't have a default value", "x at row 3", "x at row 0", " at row x"]
         {

@@ -197,7 +197,7 @@ fn show_workbench(
     let mut text = Vec::new();
     let sources: Vec<String> =
         bench.references.iter().map(|reference| format!("`{}`", reference.temporary)).collect();
-    plan.residual_text(bench, &sources, binding, form, &mut text)?;
+    plan.residual_text(bench, &sources, binding, (form, None), &mut text)?;
     let _ = writeln!(out, "  then {}", String::from_utf8_lossy(&text));
     for target in bench.changes.iter().flat_map(|changes| &changes.targets) {
         if let Some(reference) = bench.references.get(target.reference) {

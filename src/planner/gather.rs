@@ -11,7 +11,7 @@ use crate::planner::plan::{
     Aggregate, AggregateFunction, Column, Fold, Gather, PreparedForm, SortKey,
 };
 use crate::planner::refuse::refuse;
-use crate::planner::selected::{group_index, is_ambiguous, is_signed_number, item_index};
+use crate::planner::selected::{self, group_index, is_ambiguous, is_signed_number, item_index};
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Resolved, Survey};
 use crate::rules::table::Placement;
@@ -299,14 +299,13 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         if pushed {
             widen(self.draft, &limit, self.layout);
         } else if let Some(at) = self.layout.limit {
-            self.cut_parameters(at);
             self.draft.splice(at, What::Parts(vec![]), true);
         }
         gather.limit = Some(limit);
         Ok(())
     }
 
-    /// A range that is cut out or copied takes its parameters along: the rest must go as text.
+    /// A range that is copied takes its parameters along: the rest must go as text.
     fn cut_parameters(&mut self, span: Span) {
         if self.draft.has_parameter(span) {
             self.draft.facts.prepared = PreparedForm::Text;
@@ -336,8 +335,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
         } else {
             group_index(self.survey, self.block, self.select, expr)
         };
-        // An expression that is selected as well: a second copy of it would be an error (1055) where
-        // MariaDB wants grouped columns only.
+        // A second copy of what is selected would be an error (1055) where MariaDB wants grouped columns.
         if let Some(index) = index.or_else(|| self.selected(expr, span)) {
             if let Some(Item::Expr { expr: selected, alias }) = self.select.items.get(index) {
                 let comparison = order::of_key(self.survey, self.block, self.select, selected)?;
@@ -356,9 +354,12 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             ));
         }
         let comparison = order::of_key(self.survey, self.block, self.select, expr)?;
+        if !alias_first && !matches!(expr, Expr::Column(_)) {
+            selected::may_select_key(self.draft, self.survey, self.block)?;
+        }
         self.cut_parameters(span);
         let mut text = vec![Part::Copy(span)];
-        // By its own name it would be found where ORDER BY names an item's alias.
+        // ORDER BY may name an item's alias alike.
         if let (Comparison::Itself, Expr::Column(_)) = (&comparison, expr) {
             text.push(Part::Text(" AS weir_key".into()));
         }

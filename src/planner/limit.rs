@@ -4,7 +4,7 @@
 //! does).
 
 use crate::planner::draft::{Draft, Result};
-use crate::planner::plan::{Count, Limit, PreparedForm};
+use crate::planner::plan::{Count, Limit};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::What;
 use crate::sql::analysis::{Expr, Layout, Limit as LimitClause, Literal};
@@ -14,9 +14,6 @@ pub(crate) fn widen(draft: &mut Draft, limit: &Limit, layout: &Layout) {
     let Some(at) = layout.limit else { return };
     if limit.offset == Count::Fixed(0) {
         return;
-    }
-    if draft.has_parameter(at) {
-        draft.facts.prepared = PreparedForm::Text;
     }
     draft.splice(at, What::Limit(limit.clone()), true);
 }

@@ -1,9 +1,12 @@
 //! Which select item a key of ORDER BY or GROUP BY means.
 //!
-//! Owns: ordinals, aliases and equal columns. Never: looks at what an expression computes.
+//! Owns: ordinals, aliases and equal columns; and which keys can be selected. Never: looks at what an expression computes.
 
-use crate::planner::survey::{Resolved, Survey};
+use crate::planner::draft::{Draft, Result};
+use crate::planner::refuse::refuse;
+use crate::planner::survey::{Leaf, Resolved, Survey};
 use crate::sql::analysis::{Expr, Item, Literal, Select};
+use crate::sql::lex::ServerKind;
 
 /// The select item that an ordinal or an alias of ORDER BY or GROUP BY means.
 pub(super) fn item_index(select: &Select, expr: &Expr, alias_first: bool) -> Option<usize> {
@@ -77,4 +80,22 @@ pub(super) fn group_index(
         }
     }
     item_index(select, expr, false)
+}
+
+/// Whether an expression that rows are grouped by can be selected as well.
+///
+/// # Errors
+/// MariaDB takes a constant of a derived table for the column that equals it, and then misses that
+/// column among those of the expression (1055).
+pub(crate) fn may_select_key(draft: &Draft, survey: &Survey, block: usize) -> Result<()> {
+    let leaves = survey.blocks.get(block).map_or(&[][..], |block| &block.leaves);
+    let derived = leaves.iter().any(|leaf| matches!(leaf, Leaf::Derived { .. }));
+    if draft.input.dialect.server == ServerKind::MariaDb && leaves.len() > 1 && derived {
+        return Err(refuse(
+            "scatter_aggregate",
+            "MariaDB may not select what joined rows of a derived table are grouped by where sql_mode has \
+             ONLY_FULL_GROUP_BY: group by columns",
+        ));
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Owns: the splices of a plan and their writing. Never: prints a tree, or changes a byte that no
 //! splice names: comments, hints, escapes and introducers arrive as they were written.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::catalog::definition::physical_constraint;
@@ -15,6 +16,7 @@ use crate::planner::workbench::{Reference, Within, Workbench};
 use crate::planner::{Action, Plan};
 use crate::sql::analysis::Span;
 use crate::sql::charset_scan::CharsetClass;
+use crate::sql::label;
 use crate::sql::lex::{Dialect, LexMode};
 use crate::sql::slot::{Item, LiteralKind};
 use crate::sql::template::Segment;
@@ -104,8 +106,22 @@ impl Plan {
         form: Form,
         out: &mut Vec<u8>,
     ) -> Result<Rendered> {
-        let writer =
-            Writer { plan: self, splices: &self.splices, sources: &[], target, binding, form };
+        self.render_numbered(target, binding, (form, None), out)
+    }
+
+    /// The same; notes which parameters stand in it, where it is written.
+    ///
+    /// # Errors
+    /// As [`Plan::render`].
+    pub fn render_numbered(
+        &self,
+        target: &Target,
+        binding: &Binding,
+        (form, numbers): (Form, Option<&Numbers>),
+        out: &mut Vec<u8>,
+    ) -> Result<Rendered> {
+        let (splices, sources) = (&*self.splices, &[]);
+        let writer = Writer { plan: self, splices, sources, target, binding, form, numbers };
         let literal_parameters = form == Form::Text && binding.lexed.params() > 0;
         let changed = self.always_rendered
             || literal_parameters
@@ -135,7 +151,9 @@ impl Plan {
     ) -> Result<()> {
         let target = nowhere();
         let (splices, sources) = (&[], &[]);
-        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        let numbers = None;
+        let writer =
+            Writer { plan: self, splices, sources, target: &target, binding, form, numbers };
         let reference = bench.references.get(index);
         let parts = reference.map(|reference| reference.parts(binding, keys)).unwrap_or_default();
         writer.write_parts(&parts, out)
@@ -155,7 +173,9 @@ impl Plan {
     ) -> Result<()> {
         let target = nowhere();
         let (splices, sources, form) = (&[], &[], Form::Text);
-        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        let numbers = None;
+        let writer =
+            Writer { plan: self, splices, sources, target: &target, binding, form, numbers };
         writer.write_parts(&reference.values(binding, source, of, within, most), out)
     }
 
@@ -182,6 +202,7 @@ impl Plan {
             target: &target,
             binding,
             form,
+            numbers: None,
         };
         let end = binding.lexed.template().len() as u32;
         writer.copy(Span { start: 0, end }, true, &mut out)?;
@@ -213,7 +234,9 @@ impl Plan {
     ) -> Result<()> {
         let target = nowhere();
         let (splices, sources) = (&[], &[]);
-        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        let numbers = None;
+        let writer =
+            Writer { plan: self, splices, sources, target: &target, binding, form, numbers };
         writer.write_parts(parts, out)
     }
 
@@ -226,10 +249,12 @@ impl Plan {
         part: Span,
         target: &Target,
         binding: &Binding,
+        (form, numbers): (Form, Option<&Numbers>),
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let (splices, sources, form) = (&*self.splices, &[], Form::Text);
-        Writer { plan: self, splices, sources, target, binding, form }.copy(part, false, out)
+        let (splices, sources) = (&*self.splices, &[]);
+        let writer = Writer { plan: self, splices, sources, target, binding, form, numbers };
+        writer.copy(part, false, out)
     }
 
     /// Writes the statement that runs over what the workbench has gathered; `sources` are the
@@ -242,12 +267,13 @@ impl Plan {
         bench: &Workbench,
         sources: &[String],
         binding: &Binding,
-        form: Form,
+        (form, numbers): (Form, Option<&Numbers>),
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let target = nowhere();
         let splices = &bench.splices;
-        let writer = Writer { plan: self, splices, sources, target: &target, binding, form };
+        let writer =
+            Writer { plan: self, splices, sources, target: &target, binding, form, numbers };
         let end = binding.lexed.template().len() as u32;
         writer.copy(Span { start: 0, end }, true, out)
     }
@@ -296,9 +322,6 @@ fn nowhere() -> Target {
     Target::plain(crate::name::GroupId(0), None)
 }
 
-/// Characters of the longest alias of a column that servers take.
-const LONGEST_ALIAS: usize = 256;
-
 struct Writer<'a> {
     plan: &'a Plan,
     splices: &'a [Splice],
@@ -306,7 +329,12 @@ struct Writer<'a> {
     target: &'a Target,
     binding: &'a Binding<'a>,
     form: Form,
+    numbers: Option<&'a Numbers>,
 }
+
+/// Which of the statement's parameters a text in [`Form::Prepared`] holds, in its order: some may be
+/// left out, and some come twice.
+pub type Numbers = RefCell<Vec<u32>>;
 
 impl Writer<'_> {
     fn active(&self, splice: &Splice) -> bool {
@@ -421,15 +449,13 @@ impl Writer<'_> {
     /// The name that a server gives an item without an alias: its text as it was written.
     fn label(&self, item: Span, out: &mut Vec<u8>) -> Result<()> {
         let mut text = Vec::new();
-        Writer { form: Form::Prepared, ..*self }.verbatim(item, &mut text)?;
-        let length = String::from_utf8_lossy(&text).chars().count();
-        if length <= LONGEST_ALIAS {
-            out.extend_from_slice(b" AS `");
-            for byte in plane_zero(text) {
-                out.extend(std::iter::repeat_n(byte, 1 + usize::from(byte == b'`')));
-            }
-            out.push(b'`');
+        Writer { form: Form::Prepared, numbers: None, ..*self }.verbatim(item, &mut text)?;
+        text.truncate(label::length(&text));
+        out.extend_from_slice(b" AS `");
+        for byte in plane_zero(text) {
+            out.extend(std::iter::repeat_n(byte, 1 + usize::from(byte == b'`')));
         }
+        out.push(b'`');
         Ok(())
     }
 
@@ -520,6 +546,9 @@ impl Writer<'_> {
                 write_value(value, &self.binding.dialect, out);
                 at = item.end as usize;
             }
+        } else if let Some(numbers) = self.numbers {
+            let params = items.iter().filter(|item| item.kind == LiteralKind::Param);
+            numbers.borrow_mut().extend(params.map(|item| item.param));
         }
         out.extend_from_slice(self.bytes(at, end)?);
         Ok(())

@@ -41,8 +41,6 @@ pub struct Workbench {
     pub references: Vec<Reference>,
     /// Why no cheaper way answers the statement: the code and the sentence of that refusal.
     pub reason: (&'static str, String),
-    /// The statement's text repeats parameters, so that they are written into it.
-    pub as_text: bool,
     /// What goes back where the statement changes rows.
     pub changes: Option<change::Changes>,
     /// What makes the statement read the temporary tables.
@@ -179,8 +177,7 @@ fn planned(
         return Ok(None);
     }
     let mut named = columns::named(draft, survey)?;
-    let mut bench =
-        Workbench { references: vec![], reason, as_text: false, changes: None, splices: vec![] };
+    let mut bench = Workbench { references: vec![], reason, changes: None, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
         let conjuncts = conjuncts(survey, index);

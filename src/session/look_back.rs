@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::sql::edit::edited;
+use crate::sql::label;
 use crate::sql::lex::{self, Dialect, Limits};
 use crate::sql::token::{Token, TokenKind};
 use crate::sql::traits::{Counted, counted, is_last_id};
@@ -62,8 +63,8 @@ pub fn resolve(
     for item in select_items(sql, &tokens).into_iter().filter(|_| named) {
         let holds_value =
             edits.iter().any(|(range, _)| item.start <= range.start && range.end <= item.end);
-        let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
-        if holds_value && name.chars().count() <= LONGEST_ALIAS {
+        if holds_value {
+            let name = name_of(sql, &item);
             edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
         }
     }
@@ -88,16 +89,20 @@ pub fn named(sql: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<Vec
         .collect();
     let mut edits = Vec::new();
     for item in select_items(sql, &tokens) {
-        let name = sql.get(item.clone()).map(String::from_utf8_lossy).unwrap_or_default();
-        if parameters.iter().any(|at| item.contains(at)) && name.chars().count() <= LONGEST_ALIAS {
+        if parameters.iter().any(|at| item.contains(at)) {
+            let name = name_of(sql, &item);
             edits.push((item.end..item.end, format!(" AS `{}`", name.replace('`', "``"))));
         }
     }
     Ok((!edits.is_empty()).then(|| edited(sql, edits)))
 }
 
-/// A longer name of a column would be an error as an alias.
-const LONGEST_ALIAS: usize = 250;
+/// What a server calls an item without an alias.
+fn name_of(sql: &[u8], item: &Range<usize>) -> String {
+    let text = sql.get(item.clone()).unwrap_or_default();
+    let cut = text.get(..label::length(text)).unwrap_or(text);
+    String::from_utf8_lossy(cut).into_owned()
+}
 
 /// The places of the items of outermost select lists that have no alias: their texts are what their
 /// columns are called.

@@ -7,6 +7,7 @@
 //! [`serve`] is the whole life of a session. A command goes through [`dispatch`], a statement's
 //! text through [`query`], which plans it and hands it to [`forward`] and its siblings.
 
+mod arguments;
 mod as_select;
 pub mod client_xa;
 mod cursor;

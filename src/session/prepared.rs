@@ -34,6 +34,7 @@ use crate::protocol::execute::{
 use crate::protocol::field::FieldType;
 use crate::protocol::response::PrepareOk;
 use crate::session::Session;
+use crate::session::arguments;
 use crate::session::cursor::Cursor;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::lend::Purpose;
@@ -51,7 +52,6 @@ use crate::value::Value;
 const BIGINT: ParameterType = ParameterType { field_type: FieldType(8), unsigned: false };
 
 /// Command byte and statement id.
-const EXECUTE_HEAD: usize = 5;
 
 /// The longest text, in bytes, that is kept taken apart.
 const KEPT_LEXED: usize = 4 << 10;
@@ -388,7 +388,7 @@ impl Session {
             _ => {
                 let mut packet = Vec::new();
                 write_execute(0, 0, raw, &mut packet);
-                let bytes = packet.get(EXECUTE_HEAD..).unwrap_or_default();
+                let bytes = packet.get(arguments::HEAD..).unwrap_or_default();
                 let types: Vec<ParameterType> =
                     raw.iter().map(|parameter| parameter.kind).collect();
                 let arguments = native.then_some(Arguments { types: &types, bytes });

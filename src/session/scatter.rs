@@ -34,15 +34,16 @@ use crate::observe::sessions::Stop;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
 use crate::planner::plan::{Access, Facts, Gather, Renaming, Rendered, Rows, Target, WriteKind};
-use crate::planner::splice::Form;
+use crate::planner::splice::{Form, Numbers};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
+use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, pin_of, watched};
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::lend::Purpose;
-use crate::session::query::{Manner, Outcome};
+use crate::session::query::{Arguments, Manner, Outcome};
 use crate::session::several::rolls_back;
 use crate::session::system::has_system_tables;
 use crate::session::{End, Session, look_back};
@@ -79,6 +80,8 @@ pub(super) struct Prepared {
     key: Vec<u8>,
     /// Of LOAD DATA LOCAL.
     file: Option<Arc<[u8]>>,
+    /// Where its text doesn't hold all of the statement's parameters.
+    own: Option<Own>,
 }
 
 /// The variable that limits a SELECT without LIMIT.
@@ -95,7 +98,7 @@ impl Prepared {
         text: Vec<u8>,
         names: Vec<Renaming>,
     ) -> Prepared {
-        Prepared { group, place, text, names, key: Vec::new(), file: None }
+        Prepared { group, place, text, names, key: Vec::new(), file: None, own: None }
     }
 
     /// LOAD DATA LOCAL with its file.
@@ -426,6 +429,18 @@ impl Session {
         self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
     }
 
+    /// A text with these of the statement's parameters, bound as the client bound them.
+    pub(super) fn bound(
+        &self,
+        part: Prepared,
+        given: Arguments<'_>,
+        numbers: &[u32],
+    ) -> Result<Prepared> {
+        let own = only(given, numbers)?;
+        let types = own.as_ref().map_or(given, Own::arguments).types;
+        Ok(Prepared { key: self.handle_key(&part.text, types), own, ..part })
+    }
+
     /// The text and names of each target.
     pub(super) fn parts(
         &self,
@@ -438,10 +453,16 @@ impl Session {
             if manner.arguments.is_some() && manner.binary { Form::Prepared } else { Form::Text };
         let mut parts = Vec::with_capacity(targets.len());
         for (place, target) in targets.iter().enumerate() {
-            let mut text = Vec::new();
-            if plan.render(target, binding, form, &mut text)? == Rendered::AsIs {
+            let (mut text, numbers) = (Vec::new(), Numbers::default());
+            let as_is = plan.render_numbered(target, binding, (form, Some(&numbers)), &mut text)?
+                == Rendered::AsIs;
+            if as_is {
                 text = binding.sql.to_vec();
             }
+            let own = match manner.arguments {
+                Some(given) if form == Form::Prepared && !as_is => only(given, &numbers.take())?,
+                _ => None,
+            };
             if plan.facts.looks_back {
                 let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
                 if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
@@ -449,7 +470,8 @@ impl Session {
                 }
             }
             let key = match manner.arguments {
-                Some(arguments) if form == Form::Prepared => {
+                Some(given) if form == Form::Prepared => {
+                    let arguments = own.as_ref().map_or(given, Own::arguments);
                     self.handle_key(&text, arguments.types)
                 }
                 // Its values stand in the text; its rows are binary nevertheless.
@@ -457,7 +479,8 @@ impl Session {
                 _ => Vec::new(),
             };
             let names = plan.renamings(target);
-            parts.push(Prepared { group: target.group, place, text, names, key, file: None });
+            let group = target.group;
+            parts.push(Prepared { group, place, text, names, key, file: None, own });
         }
         Ok(parts)
     }
@@ -564,7 +587,10 @@ impl Session {
                     given if manner.binary && !part.key.is_empty() => Command::Execute {
                         key: Cow::Borrowed(&part.key),
                         sql: text,
-                        arguments: given.map_or(NO_ARGUMENTS, |arguments| arguments.bytes),
+                        arguments: match &part.own {
+                            Some(own) => own.arguments().bytes,
+                            None => given.map_or(NO_ARGUMENTS, |arguments| arguments.bytes),
+                        },
                     },
                     _ => Command::Query(text),
                 };
@@ -611,7 +637,8 @@ impl Session {
 }
 
 /// Whether each target gets all of a prepared write, and so its parameters as they are: one isn't
-/// converted as a literal of its text is (MySQL refuses a date with zeros that is one).
+/// converted as a literal of its text is (MySQL refuses a date with zeros that is one). Rows that are
+/// split go as text: what MySQL takes a parameter for depends on those of the other rows.
 pub(super) fn is_whole(plan: &Plan, targets: &[Target], manner: Manner<'_>) -> bool {
     manner.binary
         && manner.arguments.is_some()

@@ -35,11 +35,12 @@ use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::lookup::Within as Lookups;
 use crate::planner::plan::{Renaming, Route, Target};
-use crate::planner::splice::Form;
+use crate::planner::splice::{Form, Numbers};
 use crate::planner::workbench::{Reference, Task, Workbench};
 use crate::protocol::column::Column;
 use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
+use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, stop_statement, watched};
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
@@ -167,8 +168,7 @@ impl Session {
 
     async fn tried(&mut self, mut work: Work<'_>) -> Result<Summary, Failure> {
         let manner = work.manner;
-        let as_text = work.bench.as_text || into::takes_row(work.plan);
-        let arguments = manner.arguments.filter(|_| !as_text);
+        let arguments = manner.arguments.filter(|_| !into::takes_row(work.plan));
         work.manner = Manner { arguments, ..manner };
         let mut tries = 0;
         loop {
@@ -223,7 +223,8 @@ impl Session {
         let mut names = layout.renamings(bench, &opened);
         names.extend(plan.shown_renamings());
         let mut text = Vec::new();
-        plan.residual_text(bench, &layout.sources(bench), binding, Form::Prepared, &mut text)?;
+        let form = (Form::Prepared, None);
+        plan.residual_text(bench, &layout.sources(bench), binding, form, &mut text)?;
         let state = self.residual_state(&opened);
         let prepared = async {
             opened.lent.enter(&state, Pipelining::Nothing).await?;
@@ -452,10 +453,18 @@ impl Session {
         let mut text = Vec::new();
         let form = if work.manner.arguments.is_some() { Form::Prepared } else { Form::Text };
         let sources = layout.sources(work.bench);
-        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
+        let numbers = Numbers::default();
+        let written = (form, Some(&numbers));
+        work.plan.residual_text(work.bench, &sources, work.binding, written, &mut text)?;
+        let own = match work.manner.arguments {
+            Some(given) => only(given, &numbers.take())?,
+            None => None,
+        };
+        let arguments = own.as_ref().map(Own::arguments).or(work.manner.arguments);
+        let manner = Manner { arguments, ..work.manner };
         let mut names = layout.renamings(work.bench, &bench);
         names.extend(work.plan.shown_renamings());
-        let how = (work.plan, work.manner, work.deadline);
+        let how = (work.plan, manner, work.deadline);
         self.residual(how, bench, &names, text).await
     }
 

@@ -17,6 +17,7 @@ pub mod edit;
 pub mod hint;
 mod item;
 mod keyword;
+pub mod label;
 pub mod lex;
 pub mod literal;
 pub mod load;

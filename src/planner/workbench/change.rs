@@ -218,8 +218,6 @@ pub(crate) fn add(
                 auto: None,
             };
             targets.push(inserted(draft, survey, inserting)?);
-            // It is sent again, as text. What it names is checked here as well; no row is there already.
-            bench.as_text |= tail.is_some();
             if *replace {
                 let parts = vec![Part::Text("INSERT".into())];
                 bench.splices.push(Splice {

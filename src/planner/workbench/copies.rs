@@ -77,7 +77,6 @@ pub(super) fn add(draft: &Draft, survey: &Survey, bench: &mut Workbench) -> Resu
         let of_this = copies.iter().filter(|(of, _)| *of == index);
         let parts: Vec<Part> = of_this.flat_map(|(_, parts)| parts.iter().cloned()).collect();
         if !parts.is_empty() {
-            bench.as_text |= draft.has_parameter(definition.span);
             let at = Span { start: definition.span.end, end: definition.span.end };
             bench.splices.push(Splice { at, what: What::Parts(parts), scattered: false });
         }

@@ -25,6 +25,7 @@ use crate::executor::write_back::{Row, Writer, Zone, home_of, shard_of};
 use crate::name::{GroupId, TableName};
 use crate::planner::plan::{Renaming, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
+use crate::planner::splice::{Form, Numbers};
 use crate::planner::workbench::Reference;
 use crate::planner::workbench::change::{Auto, Change, Changed, Entry, Inserting};
 use crate::protocol::capability::Capabilities;
@@ -33,7 +34,7 @@ use crate::rules::table::Placement;
 use crate::session::forward::{Failure, watched};
 use crate::session::last::most_conditions;
 use crate::session::own::rows;
-use crate::session::query::Manner;
+use crate::session::query::{Arguments, Manner};
 use crate::session::scatter::{Lents, Prepared, Terms, noted};
 use crate::session::{End, Session, look_back};
 use crate::sql::lex::ServerKind;
@@ -89,6 +90,8 @@ struct Part {
     names: Vec<Renaming>,
     head: String,
     text: Vec<u8>,
+    /// The statement's parameters in it.
+    numbers: Vec<u32>,
     rows: Vec<u32>,
 }
 
@@ -349,7 +352,9 @@ impl Session {
             part.text.extend_from_slice(&foot);
             if let Change::Insert(Inserting { tail: Some(tail), .. }) = &table.change {
                 part.text.push(b' ');
-                part.text.extend(self.tail(changing, *tail, &part.target)?);
+                let (text, numbers) = self.tail(changing, *tail, &part.target)?;
+                part.text.extend(text);
+                part.numbers = numbers;
             }
         }
         if let Placement::Broadcast(broadcast) = &table.placement {
@@ -366,17 +371,19 @@ impl Session {
         changing: &Changing<'_>,
         tail: crate::sql::analysis::Span,
         target: &Target,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<(Vec<u8>, Vec<u32>)> {
         let work = &changing.work;
-        let mut text = Vec::new();
-        work.plan.part_text(tail, target, work.binding, &mut text)?;
+        let (mut text, numbers) = (Vec::new(), Numbers::default());
+        let bound = work.manner.arguments.is_some() && !work.plan.facts.looks_back;
+        let form = if bound { Form::Prepared } else { Form::Text };
+        work.plan.part_text(tail, target, work.binding, (form, Some(&numbers)), &mut text)?;
         if work.plan.facts.looks_back {
             let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
             if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {
-                return Ok(resolved);
+                text = resolved;
             }
         }
-        Ok(text)
+        Ok((text, numbers.take()))
     }
 
     /// How values that columns hold are read.
@@ -388,6 +395,22 @@ impl Session {
         assign::Context::new(server, WRITING_MODE, Some(0))
     }
 
+    /// What is sent for parts; the parameters in them are bound as the client bound them.
+    fn prepared_parts(
+        &self,
+        parts: Vec<Part>,
+        given: Option<Arguments<'_>>,
+    ) -> Result<Vec<Prepared>> {
+        let sent = parts.into_iter().enumerate().map(|(place, part)| {
+            let plain = Prepared::plain(part.target.group, place, part.text, part.names);
+            match given {
+                Some(given) if !part.numbers.is_empty() => self.bound(plain, given, &part.numbers),
+                _ => Ok(plain),
+            }
+        });
+        sent.collect()
+    }
+
     async fn write_parts(
         &mut self,
         changing: &Changing<'_>,
@@ -397,11 +420,8 @@ impl Session {
     ) -> Result<Written, Failure> {
         let (snapshot, plan) = (changing.work.snapshot, changing.work.plan);
         let targets: Vec<Target> = parts.iter().map(|part| part.placed(stage.step)).collect();
-        let prepared: Vec<Prepared> = parts
-            .into_iter()
-            .enumerate()
-            .map(|(place, part)| Prepared::plain(part.target.group, place, part.text, part.names))
-            .collect();
+        let given = changing.work.manner.arguments;
+        let prepared = self.prepared_parts(parts, given)?;
         let mut lents = self.lend_all(snapshot, plan, &targets).await?;
         if !changing.own
             && let Err(error) = mark(&mut lents, &mut back.marked).await
@@ -419,7 +439,8 @@ impl Session {
         };
         let running = self.running.clone();
         let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
-        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+        let binary = given.is_some();
+        let manner = Manner { parameters: &[], arguments: given, binary, more: false };
         let state = self.writing_state(changing, stage.table);
         let terms_of =
             Terms { manner, pipelining: self.pipelining(plan), keep: true, clock: false, state };
@@ -570,7 +591,7 @@ fn placed(
     let mut target = Target::plain(group, Some(database.clone()));
     target.shard = shard;
     target.shards = shard.into_iter().collect();
-    Part { target, names: vec![names], head, text, rows: Vec::new() }
+    Part { target, names: vec![names], head, text, numbers: Vec::new(), rows: Vec::new() }
 }
 
 /// The same rows for each copy of a broadcast table.
@@ -585,6 +606,7 @@ fn copies(
         let mut copy = placed(stage, writer, (*group, database, &broadcast.table), None);
         copy.text.extend_from_slice(rows);
         copy.rows.clone_from(&part.rows);
+        copy.numbers.clone_from(&part.numbers);
         copy
     };
     broadcast.copies.iter().map(copy).collect()

@@ -24,11 +24,12 @@ use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
 use crate::name::GroupId;
 use crate::planner::plan::{Facts, Renaming, Target};
-use crate::planner::splice::Form;
+use crate::planner::splice::{Form, Numbers};
 use crate::planner::workbench::change::{Change, Changed, Changes};
 use crate::planner::workbench::{Reference, Task};
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
+use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, watched};
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
@@ -268,10 +269,16 @@ impl Session {
         let work = &changing.work;
         let mut text = Vec::new();
         let sources: Vec<String> = work.bench.references.iter().map(Reference::quoted).collect();
-        let arguments = work.manner.arguments.filter(|_| !work.bench.as_text);
-        let manner = Manner { arguments, binary: arguments.is_some(), ..work.manner };
-        let form = if manner.binary { Form::Prepared } else { Form::Text };
-        work.plan.residual_text(work.bench, &sources, work.binding, form, &mut text)?;
+        let (given, numbers) = (work.manner.arguments, Numbers::default());
+        let form = if given.is_some() { Form::Prepared } else { Form::Text };
+        let written = (form, Some(&numbers));
+        work.plan.residual_text(work.bench, &sources, work.binding, written, &mut text)?;
+        let own = match given {
+            Some(given) => only(given, &numbers.take())?,
+            None => None,
+        };
+        let arguments = own.as_ref().map(Own::arguments).or(given);
+        let manner = Manner { arguments, binary: given.is_some(), ..work.manner };
         if work.plan.facts.looks_back {
             let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
             if let Some(resolved) = look_back::resolve(&text, self.dialect, limits, &values)? {

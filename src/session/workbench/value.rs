@@ -200,7 +200,13 @@ impl Session {
         self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;
         let mut text = Vec::new();
         let sources = layout.sources(work.bench);
-        work.plan.residual_text(work.bench, &sources, work.binding, Form::Text, &mut text)?;
+        work.plan.residual_text(
+            work.bench,
+            &sources,
+            work.binding,
+            (Form::Text, None),
+            &mut text,
+        )?;
         let names = layout.renamings(work.bench, &bench);
         self.into_on_bench(bench, &names, &text, state, work.deadline).await
     }
