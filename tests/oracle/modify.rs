@@ -478,15 +478,22 @@ impl Maker<'_> {
 
     fn update_joined(&mut self) -> (Node, Vec<&'static str>) {
         let (from, first, second) = self.joined();
-        let mut set = Vec::new();
+        let (mut set, mut changed) = (Vec::new(), Vec::new());
         for (alias, table) in [("x", &first), ("y", &second)] {
             if set.is_empty() || self.dice.chance(25) {
                 let field = self.plain_field(table).unwrap_or_else(|| table.fields[0].clone());
                 let stored = field.stored(&mut self.dice);
                 set.push(text(format!("{alias}.{} = {stored}", field.name)));
+                changed.push(field.name);
             }
         }
         let filter = self.filter(false);
+        // A row may be changed while the join goes on: whether the condition sees that is a matter of
+        // the order of the tables.
+        let seen = |field: &String| names(&filter, field);
+        if changed.iter().any(seen) {
+            return self.update_joined();
+        }
         let node = row([text("UPDATE"), from, text("SET"), commas(set), filter]);
         (node, vec![first.name, second.name])
     }
@@ -518,4 +525,10 @@ impl Maker<'_> {
         // Weir takes a snapshot with the first statement: what a server says of it is not told.
         (marked(Mark::WarningsVary, text(words)), after)
     }
+}
+
+/// Whether a text may name a column.
+fn names(node: &Node, column: &str) -> bool {
+    let sql = node.write(false).sql.to_lowercase();
+    sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == column)
 }

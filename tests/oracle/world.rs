@@ -2,6 +2,7 @@
 //!
 //! Owns: databases, tables, rules, a Weir for each round, and putting rows back. Never: compares.
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,8 @@ const GROUPS: usize = 3;
 pub struct World {
     pub kind: Kind,
     servers: Vec<Server>,
+    /// One that was started again had fallen by a signal.
+    signalled: Cell<bool>,
 }
 
 /// A rule set with its tables, filled, and a Weir in front.
@@ -38,7 +41,7 @@ impl World {
         };
         let servers =
             (0..GROUPS).map(|_| Server::start(kind, options())).collect::<Result<Vec<_>, _>>()?;
-        Ok(World { kind, servers })
+        Ok(World { kind, servers, signalled: Cell::new(false) })
     }
 
     /// The same rows as one database of the first server and sharded behind Weir.
@@ -89,6 +92,10 @@ impl World {
         for server in &self.servers {
             if server.query("SELECT 1").is_err() {
                 any = true;
+                let log = server.log_tail();
+                if log.contains("The manual page at ") {
+                    self.signalled.set(true);
+                }
                 let _ = server.kill9();
                 server.restart()?;
             }
@@ -258,6 +265,15 @@ impl Round<'_> {
     /// See [`World::revive`].
     pub fn revive(&self) -> Result<bool, String> {
         self.world.revive()
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.world.kind
+    }
+
+    /// Whether a server that was started again had fallen by a defect of its own, as its log tells.
+    pub fn had_signal(&self) -> bool {
+        self.world.signalled.take()
     }
 
     /// Puts these tables back to the rows that the round began with.
