@@ -416,6 +416,10 @@ const TRACKERS: &[u8] = b"SET @@SESSION.session_track_system_variables='*',\
     @@SESSION.session_track_schema=1,@@SESSION.session_track_state_change=1,\
     @@SESSION.session_track_transaction_info='STATE',@@SESSION.net_write_timeout=3600";
 
+/// What `DEFAULT` turns off on MySQL (9.7) though the global value is on: one client's would be the
+/// next one's.
+const DEFAULT_IS_OFF: [&str; 2] = ["foreign_key_checks", "unique_checks"];
+
 /// The SET statement being built.
 #[derive(Default)]
 struct SetText(Vec<u8>);
@@ -450,7 +454,14 @@ impl SetText {
         self.0.extend_from_slice(b"@@SESSION.");
         self.0.extend_from_slice(name.as_bytes());
         self.0.push(b'=');
-        self.0.extend_from_slice(value.unwrap_or(b"DEFAULT"));
+        match value {
+            Some(value) => self.0.extend_from_slice(value),
+            None if DEFAULT_IS_OFF.contains(&name) => {
+                self.0.extend_from_slice(b"@@GLOBAL.");
+                self.0.extend_from_slice(name.as_bytes());
+            }
+            None => self.0.extend_from_slice(b"DEFAULT"),
+        }
     }
 
     fn user(&mut self, name: &str, value: Option<&[u8]>) {

@@ -116,7 +116,10 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         K::Deallocate => control::session(draft, SessionAction::Deallocate),
         K::Kill => control::session(draft, SessionAction::Kill),
         K::GetDiagnostics => control::session(draft, SessionAction::GetDiagnostics),
-        K::Signal => control::simple(draft, tokens, Access::Write),
+        K::Signal => {
+            draft.facts.raises = true;
+            control::simple(draft, tokens, Access::Write)
+        }
         K::Call => control::call(draft, tokens),
         K::Do => control::simple(draft, tokens, Access::Write),
         K::Help => control::simple(draft, tokens, Access::Read),

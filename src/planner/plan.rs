@@ -45,6 +45,8 @@ pub struct Facts {
     pub node: Option<NodeChoice>,
     /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
     pub looks_back: bool,
+    /// SIGNAL: an error's number is the client's own choice.
+    pub raises: bool,
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
     /// one moment by `SET timestamp` (mysql-traps 20).
     pub clock: bool,
@@ -82,6 +84,7 @@ impl Default for Facts {
             consistent: false,
             node: None,
             looks_back: false,
+            raises: false,
             clock: false,
             lends_id: false,
             gives_id: false,

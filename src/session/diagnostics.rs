@@ -36,17 +36,14 @@ impl Session {
         self.note_warnings(found, names);
     }
 
-    /// Reads what the last statement warned of before its error ended it, the error among them. Errors
-    /// that nothing can stand beside aren't worth the question.
+    /// Reads what the last statement warned of before its error ended it, the error among them. Not
+    /// asked where [`is_alone`].
     pub(super) async fn fetch_beside(
         &mut self,
         lent: &mut Lent,
         error: &Error,
         names: &[Renaming],
     ) {
-        if is_alone(error.errno) {
-            return;
-        }
         let found = match rows(lent, b"SHOW WARNINGS").await {
             Ok(found) if found.rows.len() > 1 => found,
             Ok(_) => return,
@@ -98,7 +95,7 @@ impl Session {
         let mut assignments = Vec::with_capacity(wanted.items.len());
         for (variable, item) in &wanted.items {
             let value = match (item, &condition) {
-                (Item::Number, _) => unsigned(self.last.diagnostics.len()),
+                (Item::Number, _) => unsigned(self.last.conditions().0),
                 (Item::RowCount, _) => self.last.row_count.to_string(),
                 (Item::Errno, Some(condition)) => unsigned(condition.errno.into()),
                 (Item::Message, Some(condition)) => text(condition.message.as_bytes()),
@@ -119,6 +116,14 @@ impl Session {
 
     /// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) of either; `words` is the statement in lower case.
     pub(super) fn show_diagnostics(&mut self, words: &str, binary: bool, more: bool) -> Result<()> {
+        // FOUND_ROWS() stays that of the statement before.
+        let found_rows = self.last.found_rows;
+        let shown = self.show_conditions(words, binary, more);
+        self.last.found_rows = found_rows;
+        shown
+    }
+
+    fn show_conditions(&mut self, words: &str, binary: bool, more: bool) -> Result<()> {
         let which = if words.contains("errors") { Which::Errors } else { Which::All };
         let chosen = |diagnostic: &&Diagnostic| which == Which::All || diagnostic.is_error();
         if words.contains("count") {
@@ -146,7 +151,7 @@ impl Session {
 
 /// Errors of statements that never began, or that were stopped or undone as a whole, and the duplicate
 /// key: a flood of those must not cost a question each. What stands beside these is not told.
-fn is_alone(errno: u16) -> bool {
+pub(super) fn is_alone(errno: u16) -> bool {
     matches!(
         errno,
         1044 | 1049 | 1054 | 1062 | 1064 | 1142 | 1146 | 1205 | 1213 | 1290 | 1317 | 1969 | 3024

@@ -24,6 +24,7 @@ use crate::protocol::command;
 use crate::protocol::execute::{Parameter, write_execute};
 use crate::protocol::status::StatusFlags;
 use crate::rules::user::Bounds;
+use crate::session::diagnostics::is_alone;
 use crate::session::lend::Purpose;
 use crate::session::prepared;
 use crate::session::{End, Session};
@@ -224,14 +225,16 @@ impl Session {
         if !doubtful {
             self.last.note(summary);
         }
-        if summary.warnings > 0 && summary.error.is_none() && !job.more {
+        if summary.warnings > 0 && summary.error.is_none() {
             self.stream
                 .flush()
                 .await
                 .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
             Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
         }
-        if let (Some(error), false, true) = (&summary.error, job.more, lent.is_in_step()) {
+        if let (Some(error), true) = (&summary.error, lent.is_in_step())
+            && !is_alone(error.errno)
+        {
             self.stream
                 .flush()
                 .await
@@ -255,7 +258,8 @@ impl Session {
             self.last.note(summary);
         }
         self.settle(job.target.group, lent, job.snapshot).await;
-        if let Some(error) = &summary.error {
+        // An error that the client itself raised says nothing of a server's transaction.
+        if let Some(error) = summary.error.as_ref().filter(|_| !job.facts.raises) {
             Box::pin(self.follow_rollback(error.errno)).await;
         }
         Ok(())

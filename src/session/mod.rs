@@ -247,6 +247,10 @@ impl Session {
         let watch = if in_transaction { Watch::InTransaction } else { Watch::Idle };
         self.ctx.shared.renew(&mut self.settings);
         let left = self.transaction_left();
+        // Not even a command that is there already goes on with it.
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(End::Error(transaction_error(&self.settings)));
+        }
         let limit = if in_transaction {
             let idle = self.settings.timeouts.idle_in_transaction.limit();
             idle.into_iter().chain(left).min()

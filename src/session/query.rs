@@ -522,8 +522,11 @@ impl Session {
                 self.show_diagnostics(&words, manner.binary, manner.more)?;
             }
             SessionAction::GetDiagnostics => {
+                // ROW_COUNT() stays that of the statement that is asked about.
+                let row_count = self.last.row_count;
                 self.get_diagnostics(sql, &tokens).await?;
                 self.reply_ok(0, "", manner.more);
+                self.last.row_count = row_count;
             }
             SessionAction::UnlockTables => {
                 self.unlock_tables().await?;

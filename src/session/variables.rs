@@ -236,12 +236,8 @@ impl Session {
                 },
                 _ => Step::Server,
             },
-            // It belongs to one INSERT, and a pooled connection would keep it.
-            "insert_id" => {
-                return Err(Error::refused(
-                    "set_insert_id",
-                    "insert_id isn't kept through Weir: write the id in the INSERT",
-                ));
+            "insert_id" | "rand_seed1" | "rand_seed2" | "require_row_format" => {
+                return Err(unkept(name));
             }
             // Weir's own COMMIT and ROLLBACK would chain or disconnect.
             "completion_type" => match value {
@@ -512,6 +508,24 @@ pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
         }
         _ => false,
     })
+}
+
+/// What would stay with a pooled connection for the next session.
+fn unkept(name: &str) -> Error {
+    if name == "insert_id" {
+        // It belongs to one INSERT.
+        return Error::refused(
+            "set_insert_id",
+            "insert_id isn't kept through Weir: write the id in the INSERT",
+        );
+    }
+    // They have no DEFAULT, or need a right for it.
+    Error::refused(
+        "set_without_default",
+        format!(
+            "{name} can't be set through Weir: servers don't reset it, and connections are shared"
+        ),
+    )
 }
 
 #[cfg(test)]

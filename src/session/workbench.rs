@@ -456,10 +456,8 @@ impl Session {
         let numbers = Numbers::default();
         let written = (form, Some(&numbers));
         work.plan.residual_text(work.bench, &sources, work.binding, written, &mut text)?;
-        let own = match work.manner.arguments {
-            Some(given) => only(given, &numbers.take())?,
-            None => None,
-        };
+        let given = work.manner.arguments;
+        let own = given.map(|given| only(given, &numbers.take())).transpose()?.flatten();
         let arguments = own.as_ref().map(Own::arguments).or(work.manner.arguments);
         let manner = Manner { arguments, ..work.manner };
         let mut names = layout.renamings(work.bench, &bench);

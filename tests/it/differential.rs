@@ -82,7 +82,10 @@ fn cases(text: &str) -> Vec<Case> {
 
 async fn run(conn: &mut Conn, case: &Case, prepared: bool) -> Answer {
     match compare::ask(conn, &case.sql, prepared.then_some(&[])).await {
-        compare::Answer::Error { code, message, .. } => Answer::Error { errno: code, message },
+        // MariaDB's 1690 names the schema of a column or not, as its table was opened before.
+        compare::Answer::Error { code, message, .. } => {
+            Answer::Error { errno: code, message: message.replace("`shop`.", "") }
+        }
         compare::Answer::Done { affected, insert_id, info, .. } => {
             Answer::Done { affected, insert_id, info }
         }

@@ -604,7 +604,11 @@ fn a_transaction_ends_with_its_time() {
             }
             assert!(ended.is_err(), "{wait}");
             assert!(began.elapsed() < std::time::Duration::from_secs(10), "{wait}");
-            assert!(conn.query_drop("DO 1").await.is_err(), "{wait}: the session is closed");
+            let said = ended.map_err(|error| error.to_string());
+            assert!(
+                conn.query_drop("DO 1").await.is_err(),
+                "{wait}: the session is closed: {said:?}"
+            );
             assert_eq!(balances(own, &[a, b]).await, [100, 100], "{wait}");
             own.query_drop(pay(a, 0)).await?;
         }

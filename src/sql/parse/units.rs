@@ -300,13 +300,15 @@ impl<'a> Builder<'a> {
             return true;
         }
         if raw.is("MEMBER") && self.is(1, "OF") && self.after_operand() {
-            // As opaque to routing as LIKE, and LIKE is known.
+            // As opaque to routing as RLIKE, and that is known.
             self.at += 2;
-            self.keyword("LIKE", Keyword::LIKE, raw.span);
+            self.keyword("RLIKE", Keyword::RLIKE, raw.span);
             return true;
         }
         raw.is("SOUNDS") && self.is(1, "LIKE") && {
-            self.at += 1;
+            // No LIKE: shards would be asked another question.
+            self.at += 2;
+            self.keyword("RLIKE", Keyword::RLIKE, raw.span);
             true
         }
     }

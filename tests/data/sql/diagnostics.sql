@@ -31,3 +31,16 @@ DROP TABLE judged, judged_2;
 SHOW WARNINGS;
 GET DIAGNOSTICS CONDITION 1 @s = RETURNED_SQLSTATE;
 SELECT @s;
+-- An error that the client raises ends no transaction, whatever its number is.
+CREATE TABLE judged_3 (id INT PRIMARY KEY);
+BEGIN;
+INSERT INTO judged_3 VALUES (1);
+SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213;
+INSERT INTO judged_3 VALUES (2);
+COMMIT;
+SELECT id FROM judged_3 ORDER BY id;
+UPDATE judged_3 SET id = id + 10;
+GET DIAGNOSTICS @r = ROW_COUNT;
+SELECT @r, ROW_COUNT();
+SELECT id FROM judged_3 ORDER BY id;
+DROP TABLE judged_3;

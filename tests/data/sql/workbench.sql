@@ -239,3 +239,8 @@ SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.bor
 SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE u.born > DATE '1970-01-31' + INTERVAL '1:1' MINUTE_SECOND OR u.born < DATE '1970-01-31' + INTERVAL '1x' DAY;
 SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE substring(u.name, 1, 1) IN ('A', 'b', 'C') AND left(u.email, 4) = 'user' AND right(i.title, 1) <> 'x';
 SELECT count(*) FROM users u JOIN items i ON i.item_id = u.region_id WHERE SUBSTRING(u.name FROM 2 FOR 1) > 'b' AND substr(u.level, 1, 1) = 'g';
+-- SOUNDS LIKE, RLIKE and MEMBER OF are no LIKE.
+SELECT COUNT(DISTINCT name) FROM users WHERE name SOUNDS LIKE 'Anna Yilmas';
+SELECT COUNT(DISTINCT name) FROM users WHERE name SOUNDS LIKE name;
+SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id WHERE u.name SOUNDS LIKE 'Ana Yilmaz' ORDER BY 1;
+SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id WHERE u.name RLIKE '^A' AND u.user_id < 60 ORDER BY 1;

@@ -17,6 +17,9 @@ const CASES: &[(&str, Option<Pin>, &str)] = &[
     ("SET NAMES gbk", Some(Pin::Variable), "SELECT @@character_set_client, @@collation_connection"),
     ("SET SESSION max_error_count = 5", Some(Pin::Variable), "SELECT @@max_error_count"),
     ("SET SESSION TRANSACTION READ ONLY", Some(Pin::Variable), "{READ_ONLY}"),
+    // MySQL's DEFAULT turns these off.
+    ("SET foreign_key_checks = 0", Some(Pin::Variable), "SELECT @@foreign_key_checks"),
+    ("SET unique_checks = 0", Some(Pin::Variable), "SELECT @@unique_checks"),
     ("SET autocommit = 0", Some(Pin::Variable), "SELECT @@autocommit"),
     (
         "CREATE TEMPORARY TABLE {db}.leak (a INT)",

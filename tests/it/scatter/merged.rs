@@ -293,10 +293,16 @@ fn warnings_are_fetched_under_logical_names_before_they_are_gone() {
             )
         };
         let fakes = vec![
-            fake(vec![("a", pairs(&[(1, "x")])), ("SHOW WARNINGS LIMIT 64", warning("in t_0001"))])
-                .await,
-            fake(vec![("a", pairs(&[(2, "y")])), ("SHOW WARNINGS LIMIT 64", warning("elsewhere"))])
-                .await,
+            fake(vec![
+                ("a", pairs(&[(1, "x")])),
+                ("SHOW WARNINGS LIMIT 1024", warning("in t_0001")),
+            ])
+            .await,
+            fake(vec![
+                ("a", pairs(&[(2, "y")])),
+                ("SHOW WARNINGS LIMIT 1024", warning("elsewhere")),
+            ])
+            .await,
         ];
         let names = [Renaming {
             physical_database: "db".into(),

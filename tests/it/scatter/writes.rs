@@ -95,7 +95,7 @@ fn a_split_insert_is_one_answer_and_one_group_gets_a_transaction_of_its_own() {
         let of = |number: char| {
             sent.iter().filter(|line| line.starts_with(number)).cloned().collect::<Vec<_>>()
         };
-        let warnings = "0: SHOW WARNINGS LIMIT 64";
+        let warnings = "0: SHOW WARNINGS LIMIT 1024";
         // Several groups: the session's transaction stands around it.
         assert_eq!(of('0'), ["0: i0", warnings, "0: i2"]);
         assert_eq!(of('1'), ["1: i1"]);
@@ -264,7 +264,7 @@ fn what_every_shard_warns_of_is_one_warning_for_ddl_and_many_for_rows() {
         };
         let bed = Bed::new(2, move |_, text| match text {
             "c" => done(0, 0, 1, ""),
-            "SHOW WARNINGS LIMIT 64" => note(),
+            "SHOW WARNINGS LIMIT 1024" => note(),
             _ => Answer::ok(),
         })
         .await;
