@@ -51,7 +51,15 @@ pub struct Snapshot {
     /// is a new version.
     pub catalog: ArcSwap<Catalog>,
     /// What a session with temporary tables had before them.
-    pub base: Option<Arc<Snapshot>>,
+    pub base: Option<Base>,
+}
+
+/// What lies below the rules of a session with temporary tables.
+#[derive(Debug)]
+pub struct Base {
+    pub snapshot: Arc<Snapshot>,
+    /// The version of its catalog that the session's own was last made of.
+    seen: AtomicU64,
 }
 
 impl Snapshot {
@@ -63,8 +71,32 @@ impl Snapshot {
     /// The same groups for one session that has temporary tables.
     pub fn over(base: &Arc<Snapshot>, rules: Rules, catalog: Catalog) -> Arc<Self> {
         let (rules, topology) = (Arc::new(rules), base.topology.clone());
-        let (catalog, base) = (ArcSwap::from_pointee(catalog), Some(base.clone()));
+        // Seen never: whoever changes the base's catalog meanwhile is noticed.
+        let base = Base { snapshot: base.clone(), seen: AtomicU64::new(u64::MAX) };
+        let (catalog, base) = (ArcSwap::from_pointee(catalog), Some(base));
         Arc::new(Snapshot { rules, topology, catalog, base })
+    }
+
+    /// Over a base whose catalog has changed since, the catalog is made of it anew, with the temporary
+    /// tables that were known. To be said before each plan: others' definitions count.
+    pub fn follow_base(&self) {
+        let Some(base) = &self.base else { return };
+        let below = base.snapshot.catalog.load();
+        if base.seen.swap(below.version, Ordering::Relaxed) == below.version {
+            return;
+        }
+        let own = self.catalog.load();
+        let version = own.version.max(below.version) + 1;
+        let mut catalog = below.as_ref().clone();
+        catalog.version = version;
+        for (schema, name, _) in self.rules.temporaries() {
+            let schema = schema.as_str();
+            catalog = match own.table(schema, name) {
+                Some(table) => catalog.with(schema, table.as_ref().clone()),
+                None => catalog.without(schema, name),
+            };
+        }
+        self.catalog.store(Arc::new(catalog));
     }
 
     /// Changes the catalog; retried where somebody else changed it meanwhile.

@@ -352,7 +352,7 @@ impl Plan {
         if let Some(route) = self.alone(tables, set, rules)? {
             return Ok(route);
         }
-        if self.tables.iter().any(|used| is_of_one_place(used)) {
+        if self.tables.iter().any(is_of_one_place) {
             return Err(refuse(
                 "cross_group",
                 "A temporary table is on one connection, and information_schema is put together in one place, \
@@ -657,13 +657,13 @@ fn one_group(tables: &Tables, sets: &[ShardSet]) -> Option<SmallVec<[u32; 2]>> {
         .collect()
 }
 
-/// Whether a refusal is for the shape of a statement, and not for what the rules allow or for what
-/// one of its functions would do.
 /// Whether shards can't each be asked together with the table.
 fn is_of_one_place(used: &TableUse) -> bool {
     used.placement.is_temporary() || is_information(used.schema.as_str())
 }
 
+/// Whether a refusal is for the shape of a statement, and not for what the rules allow or for what
+/// one of its functions would do.
 fn is_shape(code: &str) -> bool {
     matches!(
         code,

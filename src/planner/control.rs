@@ -137,6 +137,7 @@ pub(crate) fn show(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
     draft.facts.prepared = PreparedForm::Text;
     // Servers would run it over whatever their names stand for.
     refuse_subquery(&draft, &show, tokens)?;
+    refuse_leftover(&draft, &show, tokens)?;
     use ShowKind as K;
     match show.kind {
         K::Databases => {
@@ -197,6 +198,27 @@ fn shown(draft: &Draft, show: &Show) -> Shown {
     let filter =
         filter.map(|text| String::from_utf8_lossy(text).trim_end_matches([';', ' ', '\n']).into());
     Shown { pattern: pattern(show), filter }
+}
+
+/// What Weir answers by itself, it answers where all of the text says something to it. A server words
+/// the error of the rest.
+fn refuse_leftover(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
+    use ShowKind as K;
+    let chosen = show.like.is_some() || show.filter.is_some();
+    let beyond = match show.kind {
+        K::Warnings | K::Errors => chosen || show.window(draft.input.sql, tokens).is_err(),
+        K::WarningCount | K::ErrorCount => chosen || show.limit.is_some(),
+        K::Databases | K::Tables | K::TableStatus | K::Processlist => show.limit.is_some(),
+        K::Triggers | K::Events | K::ProcedureStatus | K::FunctionStatus => show.limit.is_some(),
+        _ => return Ok(()),
+    };
+    if show.leftover || beyond {
+        return Err(refuse(
+            "not_understood",
+            "What stands at the end of the SHOW is not understood",
+        ));
+    }
+    Ok(())
 }
 
 /// The condition of SHOW … WHERE is run where it must not reach a table.

@@ -67,6 +67,13 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
     if let Some(unknown) = draft.hints.unknown.first() {
         return Err(refuse("hint", format!("A hint is not understood: {unknown}")));
     }
+    if draft.traits.lock_owner {
+        return Err(refuse(
+            "lock_owner",
+            "IS_USED_LOCK gives the id of a connection behind Weir, which is no CONNECTION_ID() of a client: ask \
+             IS_USED_LOCK(…) IS NULL, or IS_FREE_LOCK(…)",
+        ));
+    }
     if let Some(nodes) = draft.hints.hints.iter().find_map(|hint| match hint {
         Hint::Node(nodes) => Some(nodes.clone()),
         _ => None,

@@ -21,6 +21,7 @@ pub const CODES: &[&str] = &[
     "key_update",
     "lateral",
     "limit_write",
+    "lock_owner",
     "lock_tables",
     "made_of_rows",
     "no_row_key",

@@ -13,14 +13,8 @@ use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
 use crate::session::own::{Rows, rows};
 use crate::session::reply::{Kind, Table};
 use crate::sql::diagnostics::{self, Item};
+use crate::sql::show::{self, ShowKind};
 use crate::sql::token::Token;
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    All,
-    Errors,
-}
 
 impl Session {
     /// Reads the warnings that the last statement left on its connection. A failure only loses
@@ -114,39 +108,47 @@ impl Session {
         done
     }
 
-    /// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) of either; `words` is the statement in lower case.
-    pub(super) fn show_diagnostics(&mut self, words: &str, binary: bool, more: bool) -> Result<()> {
+    /// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) of either.
+    pub(super) fn show_diagnostics(
+        &mut self,
+        sql: &[u8],
+        tokens: &[Token],
+        binary: bool,
+        more: bool,
+    ) -> Result<()> {
+        let show = show::parse(sql, tokens, &self.dialect)?;
+        let window = show.window(sql, tokens)?;
+        let table = match show.kind {
+            ShowKind::WarningCount => counted("@@session.warning_count", self.last.conditions().0),
+            ShowKind::ErrorCount => counted("@@session.error_count", self.last.conditions().1),
+            kind => self.conditions(kind == ShowKind::Errors, window),
+        };
         // FOUND_ROWS() stays that of the statement before.
         let found_rows = self.last.found_rows;
-        let shown = self.show_conditions(words, binary, more);
+        self.reply_table(&table, binary, more);
         self.last.found_rows = found_rows;
-        shown
+        Ok(())
     }
 
-    fn show_conditions(&mut self, words: &str, binary: bool, more: bool) -> Result<()> {
-        let which = if words.contains("errors") { Which::Errors } else { Which::All };
-        let chosen = |diagnostic: &&Diagnostic| which == Which::All || diagnostic.is_error();
-        if words.contains("count") {
-            let (all, errors) = self.last.conditions();
-            let (count, name) = match which {
-                Which::All => (all, "@@session.warning_count"),
-                Which::Errors => (errors, "@@session.error_count"),
-            };
-            let mut table = Table::new(&[(name, Kind::Count)]);
-            table.row([Some(&*count.to_string())]);
-            self.reply_table(&table, binary, more);
-            return Ok(());
-        }
-        let (offset, limit) = limit_of(words)?;
+    /// What is kept of the last statement: offset and count of it.
+    fn conditions(&self, errors: bool, window: Option<(u64, u64)>) -> Table {
         let mut table =
             Table::new(&[("Level", Kind::Of(7)), ("Code", Kind::Code), ("Message", Kind::Of(512))]);
-        for diagnostic in self.last.diagnostics.iter().filter(chosen).skip(offset).take(limit) {
+        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let (offset, count) = window.unwrap_or((0, u64::MAX));
+        let chosen = self.last.diagnostics.iter().filter(|kept| !errors || kept.is_error());
+        for diagnostic in chosen.skip(size(offset)).take(size(count)) {
             let code = diagnostic.errno.to_string();
             table.row([Some(&*diagnostic.level), Some(&*code), Some(&*diagnostic.message)]);
         }
-        self.reply_table(&table, binary, more);
-        Ok(())
+        table
     }
+}
+
+fn counted(name: &str, count: usize) -> Table {
+    let mut table = Table::new(&[(name, Kind::Count)]);
+    table.row([Some(&*count.to_string())]);
+    table
 }
 
 /// Errors of statements that never began, or that were stopped or undone as a whole, and the duplicate
@@ -180,29 +182,4 @@ fn state(condition: &Diagnostic) -> Result<[u8; 5]> {
             "RETURNED_SQLSTATE of a warning isn't known outside of a routine; MYSQL_ERRNO is",
         )
     })
-}
-
-/// `LIMIT [offset,] count` at the end.
-fn limit_of(words: &str) -> Result<(usize, usize)> {
-    let Some((_, tail)) = words.split_once("limit") else { return Ok((0, usize::MAX)) };
-    let numbers: Option<Vec<usize>> =
-        tail.trim().trim_end_matches(';').split(',').map(|word| word.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some([count]) => Ok((0, *count)),
-        Some([offset, count]) => Ok((*offset, *count)),
-        _ => Err(Error::syntax(format!("LIMIT of SHOW WARNINGS near '{}'", tail.trim()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_read() {
-        assert_eq!(limit_of("show warnings").unwrap(), (0, usize::MAX));
-        assert_eq!(limit_of("show warnings limit 5").unwrap(), (0, 5));
-        assert_eq!(limit_of("show errors limit 2, 5;").unwrap(), (2, 5));
-        assert!(limit_of("show warnings limit x").is_err());
-    }
 }

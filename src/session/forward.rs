@@ -225,21 +225,18 @@ impl Session {
         if !doubtful {
             self.last.note(summary);
         }
-        if summary.warnings > 0 && summary.error.is_none() {
-            self.stream
-                .flush()
-                .await
-                .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
-            Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await;
-        }
-        if let (Some(error), true) = (&summary.error, lent.is_in_step())
-            && !is_alone(error.errno)
-        {
-            self.stream
-                .flush()
-                .await
-                .map_err(|error| Attempt::Failed(Failure::Session(End::Error(error))))?;
-            Box::pin(self.fetch_beside(&mut lent, error, job.names)).await;
+        let beside = match &summary.error {
+            None => summary.warnings > 0,
+            Some(error) => lent.is_in_step() && !is_alone(error.errno),
+        };
+        if beside {
+            // The client has its answer before Weir asks what stands beside it.
+            let left = |error| Attempt::Failed(Failure::Session(End::Error(error)));
+            self.stream.flush().await.map_err(left)?;
+            match &summary.error {
+                None => Box::pin(self.fetch_diagnostics(&mut lent, job.names)).await,
+                Some(error) => Box::pin(self.fetch_beside(&mut lent, error, job.names)).await,
+            }
         }
         // The questions stand behind SHOW WARNINGS, for they clear them.
         if job.facts.pins == Some(Pin::FoundRows) && summary.error.is_none() {

@@ -43,6 +43,7 @@ impl Session {
         lexed: &Lexed,
     ) -> Result<Arc<Plan>> {
         let metrics = self.ctx.recorder.metrics();
+        snapshot.follow_base();
         {
             let circumstances = self.circumstances(snapshot, snapshot.catalog.load().version);
             let plans = self.ctx.plans.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +177,7 @@ impl Session {
             .collect();
         self.ctx.shared.loader.forget(&snapshot.catalog, &tables);
         if let Some(base) = &snapshot.base {
-            self.ctx.shared.loader.forget(&base.catalog, &tables);
+            self.ctx.shared.loader.forget(&base.snapshot.catalog, &tables);
         }
     }
 

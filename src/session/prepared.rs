@@ -51,8 +51,6 @@ use crate::value::Value;
 /// What ids are bound as.
 const BIGINT: ParameterType = ParameterType { field_type: FieldType(8), unsigned: false };
 
-/// Command byte and statement id.
-
 /// The longest text, in bytes, that is kept taken apart.
 const KEPT_LEXED: usize = 4 << 10;
 
@@ -136,12 +134,8 @@ impl Session {
             self.last.diagnostics = warned;
         }
         let (text, of_text) = written.as_ref().map_or((sql, &lexed), |(sql, lexed)| (sql, lexed));
-        let (columns, definitions) = match self.describe(&snapshot, &plan, text, of_text).await {
-            Err(Failure::Statement(error)) if error.code == NOT_UNDERSTOOD => {
-                return Err(self.syntax_error(&snapshot, sql, &lexed, error).await.into());
-            }
-            described => described?,
-        };
+        let described = self.describe(&snapshot, &plan, text, of_text).await;
+        let (columns, definitions) = self.judged(described, &snapshot, sql, &lexed).await?;
         let parameters = u16::try_from(lexed.params()).map_err(|_| {
             Error::new(
                 crate::error::Fault::Client,
@@ -160,6 +154,22 @@ impl Session {
         self.write_definitions(of_parameters, usize::from(parameters));
         self.write_definitions(of_columns, usize::from(columns));
         Ok(())
+    }
+
+    /// Where Weir doesn't understand a text that is to be prepared, a server's own error.
+    pub(super) async fn judged<T>(
+        &mut self,
+        described: Result<T, Failure>,
+        snapshot: &Arc<Snapshot>,
+        sql: &[u8],
+        lexed: &Lexed,
+    ) -> Result<T, Failure> {
+        match described {
+            Err(Failure::Statement(error)) if error.code == NOT_UNDERSTOOD => {
+                Err(self.syntax_error(snapshot, sql, lexed, error).await.into())
+            }
+            described => described,
+        }
     }
 
     /// Definitions as the backend gave them, or plain ones where it was not asked.
@@ -337,6 +347,7 @@ impl Session {
         let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
+        self.take_next(&plan)?;
         let session = self.facts();
         let binding = Binding {
             sql,

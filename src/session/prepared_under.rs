@@ -58,8 +58,9 @@ impl Session {
         if under.charset != *client && !sql.is_ascii() {
             return Err(prepare_again("character_set_client"));
         }
-        let own = self.state.charset().collation.clone();
-        if self.schema == under.schema && own == under.collation {
+        // By reference: nearly every execution ends here.
+        let collates = self.state.charset().collation == under.collation;
+        if self.schema == under.schema && collates {
             return Ok(None);
         }
         let mut away = Away::default();
@@ -67,7 +68,8 @@ impl Session {
             away.schema = Some(std::mem::replace(&mut self.schema, under.schema.clone()));
         }
         // What SET NAMES sets is to stay.
-        if own != under.collation && self.classified(sql)?.1.kind != StatementKind::Set {
+        if !collates && self.classified(sql)?.1.kind != StatementKind::Set {
+            let own = self.state.charset().collation.clone();
             self.set_collation(&under.collation);
             away.collation = Some([own, under.collation.clone()]);
         }

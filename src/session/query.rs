@@ -162,6 +162,7 @@ impl Session {
         manner: Manner<'_>,
         started: Instant,
     ) -> Result<Outcome, Failure> {
+        self.take_next(plan)?;
         let session = self.facts();
         let binding = Binding {
             sql,
@@ -518,8 +519,7 @@ impl Session {
                 self.reply_ok(0, "", manner.more);
             }
             SessionAction::Diagnostics => {
-                let words = String::from_utf8_lossy(sql).to_ascii_lowercase();
-                self.show_diagnostics(&words, manner.binary, manner.more)?;
+                self.show_diagnostics(sql, &tokens, manner.binary, manner.more)?;
             }
             SessionAction::GetDiagnostics => {
                 // ROW_COUNT() stays that of the statement that is asked about.
@@ -599,14 +599,14 @@ const ASKED_SYNTAX: usize = 16 << 10;
 /// Rendered texts up to this keep their buffer.
 const KEPT_TEXT: usize = 4 << 10;
 
-/// Errors that say that a table is not what the catalog says: 1054 unknown column, 1136 wrong
-/// number of values, 1146 no such table.
 /// Statements about the one before, and SET, which may ask for its counts.
 fn keeps_conditions(route: &Route) -> bool {
     use SessionAction::{Diagnostics, GetDiagnostics, Set};
     matches!(route, Route::Session(Diagnostics | GetDiagnostics | Set))
 }
 
+/// Errors that say that a table is not what the catalog says: 1054 unknown column, 1136 wrong
+/// number of values, 1146 no such table.
 fn is_stale(errno: u16) -> bool {
     matches!(errno, 1054 | 1136 | 1146)
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::backend::pool::Lent;
+use crate::backend::state::Isolation;
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
 use crate::name::GroupId;
@@ -15,7 +16,7 @@ use crate::rules::Transactions;
 use crate::session::Session;
 use crate::transaction::conclude::{self, Party, Terms};
 use crate::transaction::each;
-use crate::transaction::open::{OwnAccess, Shared, second_group};
+use crate::transaction::open::{Characteristics, OwnAccess, Shared, second_group};
 use crate::transaction::record;
 use crate::transaction::store::Store;
 use crate::transaction::xid::{BranchId, TransactionId};
@@ -293,7 +294,8 @@ impl Session {
 
     fn lock_what_is_read(&mut self) {
         if !self.is_in_transaction() && !self.transaction.has_next() {
-            self.transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
+            let isolation = Some(Isolation::Serializable);
+            self.transaction.set_next(Characteristics { isolation, read_only: None });
         }
     }
 

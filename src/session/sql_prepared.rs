@@ -81,8 +81,10 @@ impl Session {
         let snapshot = self.snapshot();
         let (plan, written) = self.plan_through_views(&snapshot, &text, &lexed).await?;
         // A server judges the text, as it does for the binary protocol.
-        let (asked, lexed) = written.as_ref().map_or((&text, &lexed), |(sql, lexed)| (sql, lexed));
-        self.describe(&snapshot, &plan, asked, lexed).await?;
+        let (asked, of_asked) =
+            written.as_ref().map_or((&text, &lexed), |(sql, lexed)| (sql, lexed));
+        let described = self.describe(&snapshot, &plan, asked, of_asked).await;
+        self.judged(described, &snapshot, &text, &lexed).await?;
         let named = look_back::named(&text, self.dialect, self.ctx.lexer.limits())?;
         let text = named.unwrap_or(text);
         self.named.insert(name, (Arc::from(text), self.under()));

@@ -134,7 +134,7 @@ fn with(
         .collect();
     let overlay = OVERLAYS.fetch_add(1, Ordering::Relaxed);
     let rules = before.rules.with_temporaries(overlay, &placed);
-    let base = before.base.as_ref().unwrap_or(before);
+    let base = before.base.as_ref().map_or(before, |base| &base.snapshot);
     if rules.temporaries().next().is_none() {
         return base.clone();
     }

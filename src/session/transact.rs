@@ -5,12 +5,16 @@
 
 use smallvec::SmallVec;
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Result};
+use crate::planner::Plan;
+use crate::planner::plan::{Access, Pin};
 use crate::session::client_xa::rmfail;
 use crate::session::forward::Failure;
 use crate::session::several::Ending;
 use crate::session::{End, Session};
 use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
+use crate::sql::lex::ServerKind;
+use crate::transaction::open::Characteristics;
 
 impl Session {
     /// Runs a transaction statement; `sql` is its text.
@@ -51,7 +55,7 @@ impl Session {
     ///
     /// # Errors
     /// The server's own error. A lost answer to COMMIT says that the outcome is unknown.
-    pub(super) async fn end_transaction(&mut self, word: &[u8]) -> Result<(), Error> {
+    pub(super) async fn end_transaction(&mut self, word: &[u8]) -> Result<()> {
         if self.transaction.is_xa() {
             return Err(rmfail("ACTIVE"));
         }
@@ -98,7 +102,7 @@ impl Session {
 
     /// A transaction that a server opened without being asked by BEGIN (a procedure, a compound
     /// statement) is the client's, too: COMMIT and ROLLBACK mean it.
-    async fn end_of_servers(&mut self, word: &[u8]) -> Result<(), Error> {
+    async fn end_of_servers(&mut self, word: &[u8]) -> Result<()> {
         let snapshot = self.snapshot();
         for group in self.held.groups() {
             if !self.held.get(group).is_some_and(|lent| lent.in_transaction()) {
@@ -119,7 +123,63 @@ impl Session {
         Ok(())
     }
 
-    async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<(), Error> {
+    /// SET TRANSACTION without SESSION.
+    pub(super) fn next_transaction(&mut self, said: Characteristics) -> Result<()> {
+        if self.is_in_transaction() {
+            return Err(Error::new(
+                Fault::Client,
+                1568,
+                b"25001",
+                "",
+                "Transaction characteristics can't be changed while a transaction is in progress",
+            ));
+        }
+        self.transaction.set_next(said);
+        Ok(())
+    }
+
+    /// A statement in autocommit is the next transaction by itself. An isolation level makes no difference
+    /// that it could tell; READ ONLY does. As on one server, what names no table is none, and what is
+    /// refused for READ ONLY has not been it either.
+    ///
+    /// # Errors
+    /// 1792 for a write; a refusal for stored code, which might write.
+    pub(super) fn take_next(&mut self, plan: &Plan) -> Result<()> {
+        let Some(said) = self.transaction.next() else { return Ok(()) };
+        if self.is_in_transaction() || !self.state.autocommit() {
+            return Ok(());
+        }
+        let (facts, read_only) = (&plan.facts, said.read_only == Some(true));
+        let stored = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown))
+            || (facts.lends_id && facts.access == Access::PrimaryRead);
+        if read_only && stored {
+            return Err(Error::refused(
+                "read_only_stored",
+                "Stored code in autocommit isn't kept from writing by SET TRANSACTION READ ONLY here: call it \
+                 between START TRANSACTION READ ONLY and COMMIT",
+            ));
+        }
+        if plan.table_names().next().is_none() {
+            return Ok(());
+        }
+        let writes = facts.access == Access::Write || !facts.temporaries.is_empty();
+        if read_only && writes && !facts.commits {
+            return Err(Error::new(
+                Fault::Client,
+                1792,
+                b"25006",
+                "",
+                match self.dialect.server {
+                    ServerKind::MariaDb => "Cannot execute statement in a READ ONLY transaction",
+                    ServerKind::MySql => "Cannot execute statement in a READ ONLY transaction.",
+                },
+            ));
+        }
+        self.transaction.forget_next();
+        Ok(())
+    }
+
+    async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<()> {
         let chained = self.transaction.chainable();
         self.end_transaction(word).await?;
         if words.chain == Some(true) {
@@ -128,7 +188,7 @@ impl Session {
         Ok(())
     }
 
-    async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<(), Error> {
+    async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<()> {
         if !self.state.autocommit() {
             self.transaction.begin_implicitly(false);
         }
@@ -137,7 +197,7 @@ impl Session {
     }
 
     /// Says the same to every group of the transaction.
-    async fn on_members(&mut self, sql: &[u8]) -> Result<(), Error> {
+    async fn on_members(&mut self, sql: &[u8]) -> Result<()> {
         let groups: SmallVec<[_; 2]> =
             self.transaction.members().iter().map(|member| member.group).collect();
         for group in groups {
@@ -149,7 +209,7 @@ impl Session {
         Ok(())
     }
 
-    async fn to_savepoint(&mut self, name: &str, sql: &[u8], release: bool) -> Result<(), Error> {
+    async fn to_savepoint(&mut self, name: &str, sql: &[u8], release: bool) -> Result<()> {
         if self.transaction.group().is_some() {
             self.on_members(sql).await?;
             self.transaction.back_to_savepoint(name, release);

@@ -12,7 +12,7 @@ use crate::backend::connection::Pipelining;
 use crate::backend::counters::Pin;
 use crate::backend::pool::Lent;
 use crate::backend::state::{Charset, Isolation, State, quote};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::protocol::charset::Collation;
 use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::session::Session;
@@ -29,6 +29,7 @@ use crate::sql::native::is_native;
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
+use crate::transaction::open::Characteristics;
 
 /// The most variables that one session may hold, system and user.
 const MAX_VARIABLES: usize = 512;
@@ -47,14 +48,14 @@ enum Local {
     Autocommit(bool),
     UserVariable(String, Option<Vec<u8>>),
     /// SET SESSION TRANSACTION.
-    Session(Option<set::Isolation>, Option<bool>),
+    Session(Characteristics),
     /// SET TRANSACTION: for the next one.
-    Next,
+    Next(Characteristics),
     LastInsertId(u64),
     /// The time that NOW() gives, seconds since 1970; `None` for the server's clock.
     Clock(Option<String>),
     /// SET weir_consistent_reads.
-    Consistent(bool),
+    Consistent(Option<bool>),
 }
 
 impl Session {
@@ -98,17 +99,17 @@ impl Session {
                     self.held.assigned(&name);
                     state.set_user_variable(&name, value.as_deref());
                 }
-                Local::Session(isolation, read_only) => {
-                    if let Some(isolation) = isolation {
-                        state.set_isolation(Some(level(isolation)));
+                Local::Session(said) => {
+                    if let Some(isolation) = said.isolation {
+                        state.set_isolation(Some(isolation));
                     }
-                    if let Some(read_only) = read_only {
+                    if let Some(read_only) = said.read_only {
                         state.set_read_only(read_only);
                     }
                 }
-                Local::Next => self.next_transaction(sql)?,
+                Local::Next(said) => self.next_transaction(said)?,
                 Local::LastInsertId(id) => self.last.insert_id = id,
-                Local::Consistent(on) => self.consistent = Some(on),
+                Local::Consistent(on) => self.consistent = on,
                 Local::Clock(time) => {
                     state.set_variable("timestamp", time.as_deref().map(str::as_bytes));
                 }
@@ -173,11 +174,13 @@ impl Session {
             }
             SetTarget::Role => refuse("set_role", "SET ROLE"),
             SetTarget::TriggerRow => Err(Error::syntax("NEW and OLD exist in triggers only")),
-            SetTarget::Transaction { scope: Scope::Unspecified, .. } => {
-                Ok(Step::Local(Local::Next))
-            }
-            SetTarget::Transaction { isolation, read_only, .. } => {
-                Ok(Step::Local(Local::Session(*isolation, *read_only)))
+            SetTarget::Transaction { scope, isolation, read_only } => {
+                let said =
+                    Characteristics { isolation: isolation.map(level), read_only: *read_only };
+                Ok(Step::Local(match scope {
+                    Scope::Unspecified => Local::Next(said),
+                    _ => Local::Session(said),
+                }))
             }
             SetTarget::UserVariable(name) => Ok(self.user_variable(name, &assignment.value)),
             SetTarget::Names { .. } | SetTarget::CharacterSet => Ok(Step::Server),
@@ -198,6 +201,7 @@ impl Session {
     }
 
     fn variable(&self, name: &str, scope: Scope, value: &SetValue) -> Result<Step> {
+        refuse_unkept(name, value)?;
         let step = match name {
             "autocommit" => match switch(value) {
                 Some(on) => Step::Local(Local::Autocommit(on)),
@@ -209,7 +213,8 @@ impl Session {
                 }
             },
             "weir_consistent_reads" => match switch(value) {
-                Some(on) => Step::Local(Local::Consistent(on)),
+                _ if *value == SetValue::Default => Step::Local(Local::Consistent(None)),
+                on @ Some(_) => Step::Local(Local::Consistent(on)),
                 None => {
                     return Err(Error::refused(
                         "set_consistent_reads",
@@ -219,16 +224,14 @@ impl Session {
             },
             // The trackers are Weir's own: it needs all of them.
             _ if name.starts_with("session_track_") => Step::Ignored,
-            "transaction_isolation" | "tx_isolation" => match isolation_of(value) {
-                Some(isolation) if scope != Scope::AtAt => {
-                    Step::Local(Local::Session(Some(isolation), None))
-                }
-                _ => Step::Server,
-            },
-            "transaction_read_only" | "tx_read_only" => match switch(value) {
-                Some(on) if scope != Scope::AtAt => Step::Local(Local::Session(None, Some(on))),
-                _ => Step::Server,
-            },
+            "transaction_isolation" | "tx_isolation" => {
+                let isolation = isolation_of(value).map(level);
+                characteristic(name, scope, value, Characteristics { isolation, read_only: None })?
+            }
+            "transaction_read_only" | "tx_read_only" => {
+                let read_only = switch(value).filter(|_| *value != SetValue::Default);
+                characteristic(name, scope, value, Characteristics { isolation: None, read_only })?
+            }
             "last_insert_id" | "identity" => match value {
                 SetValue::Number(text) => match text.parse() {
                     Ok(id) => Step::Local(Local::LastInsertId(id)),
@@ -236,20 +239,8 @@ impl Session {
                 },
                 _ => Step::Server,
             },
-            "insert_id" | "rand_seed1" | "rand_seed2" | "require_row_format" => {
-                return Err(unkept(name));
-            }
-            // Weir's own COMMIT and ROLLBACK would chain or disconnect.
-            "completion_type" => match value {
-                SetValue::Default => Step::Ignored,
-                SetValue::Number(text) if text == "0" => Step::Ignored,
-                _ => {
-                    return Err(Error::refused(
-                        "set_completion_type",
-                        "completion_type stays NO_CHAIN here: say COMMIT AND CHAIN or RELEASE",
-                    ));
-                }
-            },
+            // Its only value: see [`refuse_unkept`].
+            "completion_type" => Step::Ignored,
             // A server that is told DEFAULT reports the time that it is now.
             "timestamp" => match value {
                 SetValue::Default => Step::Local(Local::Clock(None)),
@@ -265,20 +256,6 @@ impl Session {
             _ => Step::Server,
         };
         Ok(step)
-    }
-
-    fn next_transaction(&mut self, sql: &[u8]) -> Result<()> {
-        if self.is_in_transaction() {
-            return Err(Error::new(
-                Fault::Client,
-                1568,
-                b"25001",
-                "",
-                "Transaction characteristics can't be changed while a transaction is in progress",
-            ));
-        }
-        self.transaction.set_next(sql.to_vec());
-        Ok(())
     }
 
     /// Runs assignments on a server and takes over what became of them.
@@ -472,6 +449,32 @@ fn switch(value: &SetValue) -> Option<bool> {
     }
 }
 
+/// A characteristic of transactions; `said` is empty where the text doesn't tell the value. `@@x` means the
+/// next transaction alone: on a server it would stay on a pooled connection, for whoever comes next.
+fn characteristic(
+    name: &str,
+    scope: Scope,
+    value: &SetValue,
+    said: Characteristics,
+) -> Result<Step> {
+    let told = said != Characteristics::default();
+    match scope {
+        Scope::AtAt if told => Ok(Step::Local(Local::Next(said))),
+        // The server refuses these.
+        Scope::AtAt if !matches!(value, SetValue::String(_) | SetValue::Name(_)) => {
+            Err(Error::refused(
+                "set_next_transaction",
+                format!(
+                    "SET @@{name}, which means the next transaction alone, takes a plain value here: say \
+                     SET TRANSACTION"
+                ),
+            ))
+        }
+        _ if told => Ok(Step::Local(Local::Session(said))),
+        _ => Ok(Step::Server),
+    }
+}
+
 fn isolation_of(value: &SetValue) -> Option<set::Isolation> {
     match value {
         SetValue::String(text) => isolation_named(&String::from_utf8_lossy(text)),
@@ -510,22 +513,38 @@ pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
     })
 }
 
-/// What would stay with a pooled connection for the next session.
-fn unkept(name: &str) -> Error {
-    if name == "insert_id" {
+/// Variables that keep one value, or that would stay with a pooled connection for the next session.
+fn refuse_unkept(name: &str, value: &SetValue) -> Result<()> {
+    let default = *value == SetValue::Default;
+    let off = default || switch(value) == Some(false);
+    let (code, message) = match name {
         // It belongs to one INSERT.
-        return Error::refused(
+        "insert_id" => (
             "set_insert_id",
-            "insert_id isn't kept through Weir: write the id in the INSERT",
-        );
-    }
-    // They have no DEFAULT, or need a right for it.
-    Error::refused(
-        "set_without_default",
-        format!(
-            "{name} can't be set through Weir: servers don't reset it, and connections are shared"
+            "insert_id isn't kept through Weir: write the id in the INSERT".to_owned(),
         ),
-    )
+        // They have no DEFAULT, or need a right for it.
+        "rand_seed1" | "rand_seed2" | "require_row_format" => (
+            "set_without_default",
+            format!(
+                "{name} can't be set through Weir: servers don't reset it, and connections are shared"
+            ),
+        ),
+        // `WHERE id IS NULL` would find the row that the server's own connection inserted last, or that
+        // another client's statement did there.
+        "sql_auto_is_null" if !off => (
+            "set_auto_is_null",
+            "sql_auto_is_null stays OFF here: ask for LAST_INSERT_ID() instead of IS NULL"
+                .to_owned(),
+        ),
+        // Weir's own COMMIT and ROLLBACK would chain or disconnect.
+        "completion_type" if !off => (
+            "set_completion_type",
+            "completion_type stays NO_CHAIN here: say COMMIT AND CHAIN or RELEASE".to_owned(),
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::refused(code, message))
 }
 
 #[cfg(test)]

@@ -323,10 +323,14 @@ impl Reader<'_> {
             self.schema_clause(cursor);
         }
         let start = cursor.offset();
-        if cursor.eat("LIKE") {
-            if let Some(token) = cursor.next().filter(|token| token.kind == TokenKind::String) {
+        if cursor.is("LIKE") {
+            // Anything but a string stays, and is no SHOW: `LIKE ?` isn't one for servers either.
+            let mut ahead = *cursor;
+            ahead.next();
+            if let Some(token) = ahead.next().filter(|token| token.kind == TokenKind::String) {
                 let pattern = unquote(token.bytes(cursor.sql), self.dialect).into_owned();
                 self.show.like = Some((pattern, start..token.end as usize));
+                *cursor = ahead;
             }
         } else if cursor.eat("WHERE") {
             let start = cursor.offset();
@@ -354,6 +358,39 @@ impl Reader<'_> {
             self.show.like = Some((pattern, token.range()));
         }
     }
+}
+
+impl Show {
+    /// Offset and count of `LIMIT count`, `LIMIT offset, count` or `LIMIT count OFFSET offset`; `None`: there
+    /// is no LIMIT.
+    ///
+    /// # Errors
+    /// 1064 for anything else: a server takes plain numbers only.
+    pub fn window(&self, sql: &[u8], tokens: &[Token]) -> Result<Option<(u64, u64)>> {
+        let Some(limit) = &self.limit else { return Ok(None) };
+        let at = tokens.partition_point(|token| token.range().start < limit.start);
+        let mut cursor = Cursor::new(sql, tokens.get(at..).unwrap_or_default());
+        cursor.eat("LIMIT");
+        let window = number(&mut cursor).and_then(|first| {
+            let offset = match (cursor.eat_symbol(","), cursor.eat("OFFSET")) {
+                (true, _) => return Some((first, number(&mut cursor)?)),
+                (_, true) => number(&mut cursor)?,
+                _ => 0,
+            };
+            Some((offset, first))
+        });
+        match window {
+            Some(window) if cursor.at_end() => Ok(Some(window)),
+            _ => Err(Error::syntax(
+                "You have an error in your SQL syntax: LIMIT takes one or two plain numbers here",
+            )),
+        }
+    }
+}
+
+fn number(cursor: &mut Cursor<'_>) -> Option<u64> {
+    let token = cursor.next()?;
+    std::str::from_utf8(token.bytes(cursor.sql)).ok()?.parse().ok()
 }
 
 fn skip_until_limit(cursor: &mut Cursor<'_>) {

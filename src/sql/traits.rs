@@ -22,6 +22,8 @@ pub struct Traits {
     pub reads_system_variable: bool,
     /// GET_LOCK, RELEASE_LOCK, IS_FREE_LOCK and kin.
     pub user_lock: bool,
+    /// IS_USED_LOCK whose value counts, and not only whether it is NULL.
+    pub lock_owner: bool,
     /// LAST_INSERT_ID(), @@last_insert_id or @@identity.
     pub last_insert_id: bool,
     /// LAST_INSERT_ID(expr), which sets it.
@@ -118,7 +120,10 @@ impl Traits {
                 self.last_insert_id = true;
                 self.sets_last_insert_id |= !near.symbol(2, ")");
             }
-            _ if near.symbol(1, "(") => self.function(&word),
+            _ if near.symbol(1, "(") => {
+                self.function(&word);
+                self.lock_owner |= word == "IS_USED_LOCK" && !near.asks_null();
+            }
             _ => {}
         }
     }
@@ -181,6 +186,15 @@ impl Near<'_> {
         before.zip(this).is_some_and(|(before, this)| {
             before.end == this.start && (before.is_name() || before.kind == TokenKind::String)
         })
+    }
+
+    /// Whether `IS [NOT] NULL` stands behind the call that begins here.
+    fn asks_null(&self) -> bool {
+        let mut behind = self.tokens.get(self.at + 1..).unwrap_or_default().iter();
+        let Some(depth) = behind.next().map(|open| open.depth) else { return false };
+        let closes = |token: &&&Token| token.depth == depth && token.is_symbol(self.sql, ")");
+        behind.find(closes).is_some()
+            && behind.next().is_some_and(|token| token.is_word(self.sql, "IS"))
     }
 
     /// Whether the token `n` places behind is this symbol.

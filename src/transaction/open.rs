@@ -13,6 +13,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::backend::kill::KillHandle;
+use crate::backend::state::Isolation;
 use crate::context::ledger::Living;
 use crate::error::{Error, Result};
 use crate::name::{GroupId, GroupName};
@@ -22,12 +23,29 @@ use crate::transaction::xid::{BranchId, TransactionId};
 /// The most savepoints that a transaction remembers.
 const MAX_SAVEPOINTS: usize = 1024;
 
+/// What `SET TRANSACTION` without SESSION says of the next transaction alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Characteristics {
+    pub isolation: Option<Isolation>,
+    pub read_only: Option<bool>,
+}
+
+impl Characteristics {
+    fn text(self) -> Vec<u8> {
+        let level = |isolation: Isolation| {
+            format!("ISOLATION LEVEL {}", isolation.text().replace("D-", "D ").replace("E-", "E "))
+        };
+        let access = |read_only| if read_only { "READ ONLY" } else { "READ WRITE" }.to_owned();
+        let parts = self.isolation.map(level).into_iter().chain(self.read_only.map(access));
+        format!("SET TRANSACTION {}", parts.collect::<Vec<_>>().join(", ")).into_bytes()
+    }
+}
+
 /// What a session knows of its transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
     phase: Phase,
-    /// `SET TRANSACTION …` for the next transaction alone.
-    next: Option<Vec<u8>>,
+    next: Option<Characteristics>,
     /// What the present statement's schemas allow.
     allowed: Transactions,
 }
@@ -49,7 +67,7 @@ pub struct Begun {
     /// START TRANSACTION as the client said it; empty where autocommit=0 opens it.
     begin: Vec<u8>,
     /// SET TRANSACTION before it, for this transaction alone.
-    characteristics: Option<Vec<u8>>,
+    characteristics: Option<Characteristics>,
     read_only: bool,
     snapshot: bool,
     savepoints: Vec<Savepoint>,
@@ -202,14 +220,22 @@ impl Transaction {
     }
 
     /// `SET TRANSACTION` without SESSION: for the next transaction. Said twice, both hold.
-    pub fn set_next(&mut self, sql: Vec<u8>) {
-        match &mut self.next {
-            Some(before) => {
-                before.push(b';');
-                before.extend_from_slice(&sql);
-            }
-            None => self.next = Some(sql),
-        }
+    pub fn set_next(&mut self, said: Characteristics) {
+        let before = self.next.unwrap_or_default();
+        self.next = Some(Characteristics {
+            isolation: said.isolation.or(before.isolation),
+            read_only: said.read_only.or(before.read_only),
+        });
+    }
+
+    /// What was said of the next transaction.
+    pub fn next(&self) -> Option<Characteristics> {
+        self.next
+    }
+
+    /// A statement in autocommit was the next transaction.
+    pub fn forget_next(&mut self) {
+        self.next = None;
     }
 
     /// What the next transaction is begun with was said already.
@@ -277,7 +303,8 @@ impl Transaction {
     /// The statements that open it on the anchor, in their order; nothing where it is open already.
     pub fn opening(&self) -> Vec<Vec<u8>> {
         let Phase::Begun(begun) = &self.phase else { return Vec::new() };
-        let mut texts: Vec<Vec<u8>> = begun.characteristics.iter().cloned().collect();
+        let mut texts: Vec<Vec<u8>> =
+            begun.characteristics.into_iter().map(Characteristics::text).collect();
         if !begun.begin.is_empty() {
             texts.push(begun.begin.clone());
         }
@@ -350,7 +377,8 @@ impl Transaction {
     /// What opens it on a further group, in order, with `start` in the place of START TRANSACTION.
     pub fn joining(&self, start: String) -> Vec<Vec<u8>> {
         let Some(begun) = self.begun() else { return Vec::new() };
-        let mut texts: Vec<Vec<u8>> = begun.characteristics.iter().cloned().collect();
+        let mut texts: Vec<Vec<u8>> =
+            begun.characteristics.into_iter().map(Characteristics::text).collect();
         if begun.read_only {
             texts.push(b"SET TRANSACTION READ ONLY".to_vec());
         }

@@ -346,6 +346,20 @@ async fn temporary_tables_lie_beside_what_they_are_made_of_and_leave_nothing() {
         // Nobody else sees it, and a reset ends it.
         let mut other = stage.conn().await;
         assert_eq!(fails(&mut other, "SELECT * FROM far").await.0, 1146);
+        // What another client defines counts here, too: the shard key is the second column from now on.
+        conn.query_drop("INSERT INTO users VALUES (4, 'four')").await.unwrap();
+        other
+            .query_drop("ALTER TABLE users ADD COLUMN first BIGINT NOT NULL DEFAULT 0 FIRST")
+            .await
+            .unwrap();
+        conn.query_drop("INSERT INTO users VALUES (100, 5, 'five'), (101, 6, 'six')")
+            .await
+            .unwrap();
+        let mine = "SELECT u.name FROM users u WHERE u.user_id = 5";
+        for conn in [&mut conn, &mut other] {
+            let name: Vec<String> = conn.query(mine).await.unwrap();
+            assert_eq!(name, ["five"]);
+        }
         conn.query_drop("DROP TEMPORARY TABLE near, far").await.unwrap();
         assert_eq!(fails(&mut conn, "SELECT * FROM far").await.0, 1146);
         conn.query_drop("CREATE TEMPORARY TABLE notes (other INT)").await.unwrap();

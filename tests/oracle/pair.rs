@@ -58,7 +58,7 @@ const OTHERS: &[&str] = &[
     "SET default_week_format = 3",
     "SET lc_time_names = 'de_DE'",
     "SET group_concat_max_len = 64",
-    "SET sql_auto_is_null = 1",
+    "SET sql_auto_is_null = 0",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET sql_mode = CONCAT(@@sql_mode, ',NO_UNSIGNED_SUBTRACTION,PIPES_AS_CONCAT')",
     "SET sql_mode = CONCAT(@@sql_mode, ',HIGH_NOT_PRECEDENCE,IGNORE_SPACE')",

@@ -122,7 +122,7 @@ impl Layout {
                 physical_table,
                 schema: reference.schema.clone(),
                 table: match reference.information {
-                    Some(_) => TableName::new(&reference.table.to_ascii_uppercase()),
+                    Some(_) => TableName::new(reference.table.to_ascii_uppercase()),
                     None => TableName::new(&reference.table),
                 },
                 in_rows: false,

@@ -2,6 +2,10 @@
 
 use super::*;
 
+const READ_ONLY: Characteristics = Characteristics { isolation: None, read_only: Some(true) };
+const SERIALIZABLE: Characteristics =
+    Characteristics { isolation: Some(Isolation::Serializable), read_only: None };
+
 fn texts(transaction: &Transaction) -> Vec<String> {
     transaction.opening().into_iter().map(|sql| String::from_utf8(sql).unwrap()).collect()
 }
@@ -18,10 +22,15 @@ fn name(id: GroupId) -> GroupName {
 #[test]
 fn begin_is_remembered_until_a_group_is_touched() {
     let mut transaction = Transaction::default();
-    transaction.set_next(b"SET TRANSACTION READ ONLY".to_vec());
+    transaction.set_next(READ_ONLY);
+    transaction.set_next(Characteristics {
+        isolation: Some(Isolation::RepeatableRead),
+        ..Characteristics::default()
+    });
     assert!(!transaction.is_active());
     transaction.begin(b"START TRANSACTION".to_vec(), false, false);
-    assert_eq!(texts(&transaction), ["SET TRANSACTION READ ONLY", "START TRANSACTION"]);
+    let both = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+    assert_eq!(texts(&transaction), [both, "START TRANSACTION"]);
     transaction.opened(GroupId(1), None);
     assert!(transaction.opening().is_empty());
     assert_eq!(transaction.group(), Some(GroupId(1)));
@@ -77,7 +86,7 @@ fn savepoints_before_the_first_statement_are_as_in_mysql() {
 #[test]
 fn a_chained_transaction_keeps_its_characteristics() {
     let mut transaction = Transaction::default();
-    transaction.set_next(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec());
+    transaction.set_next(SERIALIZABLE);
     transaction.begin(
         b"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_vec(),
         true,

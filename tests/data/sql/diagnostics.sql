@@ -44,3 +44,75 @@ GET DIAGNOSTICS @r = ROW_COUNT;
 SELECT @r, ROW_COUNT();
 SELECT id FROM judged_3 ORDER BY id;
 DROP TABLE judged_3;
+-- SET TRANSACTION before a statement in autocommit: what names no table isn't the next transaction.
+CREATE TABLE judged_4 (id INT PRIMARY KEY);
+SET TRANSACTION READ ONLY;
+SELECT 1;
+INSERT INTO judged_4 VALUES (1);
+INSERT INTO judged_4 VALUES (2);
+SELECT COUNT(*) FROM judged_4;
+INSERT INTO judged_4 VALUES (3);
+-- only: mysql
+SET @@transaction_read_only = 1;
+-- only: mariadb
+SET @@tx_read_only = 1;
+UPDATE users SET balance = 0 WHERE user_id = 1;
+DELETE FROM orders;
+SELECT user_id FROM users WHERE user_id = 1;
+SET TRANSACTION READ ONLY, ISOLATION LEVEL READ COMMITTED;
+SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
+START TRANSACTION;
+SELECT user_id FROM users WHERE user_id = 1;
+INSERT INTO judged_4 VALUES (4);
+COMMIT;
+INSERT INTO judged_4 VALUES (5);
+SET TRANSACTION READ ONLY;
+ALTER TABLE judged_4 ADD COLUMN v INT;
+INSERT INTO judged_4 VALUES (6, 6);
+-- only: mysql
+SET @@transaction_isolation = 'READ-COMMITTED';
+-- only: mariadb
+SET @@tx_isolation = 'READ-COMMITTED';
+SELECT COUNT(*) FROM users;
+-- only: mysql
+SET SESSION transaction_read_only = DEFAULT;
+-- only: mariadb
+SET SESSION tx_read_only = DEFAULT;
+INSERT INTO judged_4 VALUES (7, 7);
+BEGIN;
+-- only: mysql
+SET @@transaction_isolation = 'SERIALIZABLE';
+-- only: mariadb
+SET @@tx_isolation = 'SERIALIZABLE';
+ROLLBACK;
+SELECT * FROM judged_4 ORDER BY id;
+-- refused: set_next_transaction
+SET @@transaction_isolation = @@global.transaction_isolation;
+SET TRANSACTION READ ONLY;
+-- refused: read_only_stored
+CALL nosuch();
+BEGIN;
+ROLLBACK;
+DROP TABLE judged_4;
+-- SHOW WARNINGS and its kin, read by words.
+SELECT 'a' + user_id, 'b' + user_id FROM users WHERE user_id = 1;
+SHOW WARNINGS -- limit 0
+LIMIT 1;
+SHOW /* errors, count */ WARNINGS;
+SHOW WARNINGS LIMIT 1 OFFSET 1;
+SHOW WARNINGS LIMIT 1, 1;
+SHOW WARNINGS LIMIT 5, 1;
+SHOW WARNINGS LIMIT 1, ;
+SHOW WARNINGS LIMIT -1;
+SHOW WARNINGS LIKE 'a';
+SHOW COUNT(*) WARNINGS LIMIT 1;
+SHOW COUNT( * ) ERRORS;
+SHOW TABLES LIKE 'regions' LIMIT 1;
+PREPARE shows FROM 'SHOW TABLES LIKE ?';
+-- What one server's connection knows and no client of many does.
+SELECT IS_USED_LOCK('judged') IS NULL, IS_USED_LOCK(CONCAT('a', 'b')) IS NOT NULL;
+-- refused: lock_owner
+SELECT IS_USED_LOCK('judged') = CONNECTION_ID();
+SET sql_auto_is_null = 0;
+-- refused: set_auto_is_null
+SET sql_auto_is_null = 1;
