@@ -233,22 +233,19 @@ impl Pool {
 
     /// Brings a connection into the asked state; one that died while it was idle is replaced.
     async fn settle_state(self: &Arc<Self>, mut lent: Lent, ask: &Ask<'_>) -> Result<Lent> {
-        let mut refused = false;
         for _ in 0..STALE_TRIES {
             match timeout_at(ask.deadline, lent.enter(ask.state, ask.pipelining)).await {
                 Ok(Ok(())) => return Ok(lent),
-                // No such database, or none for this user: that holds for every connection.
-                Ok(Err(error)) if lent.is_in_step() && matches!(error.errno, 1044 | 1049) => {
+                Ok(Err(error)) if lent.is_in_step() => {
+                    // The server refused the state: the connection is as before.
                     lent.finish().await;
                     return Err(error);
                 }
-                Ok(Err(error)) if !lent.was_idle() || refused => return Err(error),
-                // It died while it was idle, or what an earlier client left there can't be turned into
-                // this state; nothing of this client's was sent: another one.
+                Ok(Err(error)) if !lent.was_idle() => return Err(error),
+                // It died while it was idle, and nothing of the client's was sent: another one.
                 Ok(Err(_)) => {
-                    refused = lent.is_in_step();
                     let permit = lent.permit.take();
-                    lent.close(if refused { Closed::Unclean } else { Closed::ByServer });
+                    lent.close(Closed::ByServer);
                     let object = Box::pin(self.search(ask)).await?;
                     lent = Lent { object: Some(object), permit, pool: self.clone() };
                     lent.lent();
