@@ -16,7 +16,7 @@ use crate::session::look_back;
 use crate::session::own;
 use crate::session::prepared_under::Under;
 use crate::session::query::{Manner, Outcome};
-use crate::session::user_values::{quoted, user_values};
+use crate::session::user_values::{is_null, quoted, user_values};
 use crate::session::variables;
 use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::lex::{self, Dialect};
@@ -251,6 +251,7 @@ pub(super) const UNSIGNED: (&str, &str) = ("CAST(", " AS UNSIGNED)");
 /// introducer.
 fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Value> {
     match text {
+        text if is_null(text) => Some(Value::Null),
         [b'\'', inner @ .., b'\''] => Some(Value::Text(Text { bytes: inner.into(), charset })),
         [b'_', ..] => introduced(text),
         [b'C', b'O', b'N', b'V', b'E', b'R', b'T', b'(', inner @ ..] => introduced(inner),

@@ -44,7 +44,7 @@ pub(super) async fn user_values(
             found.columns.get(at).copied().unwrap_or((FieldType(0xfd), 63, false));
         let value = |offset: usize| row.get(at + offset).and_then(|value| value.as_deref());
         let text = match (value(0), value(1)) {
-            (None, _) => None,
+            (None, _) => null(field_type, unsigned, value(2), value(3))?,
             // Longer than the server's own packets.
             (Some(_), None) => return Err(too_long(name)),
             (Some(_), Some(bytes)) if bytes.len() > MAX_VALUE => return Err(too_long(name)),
@@ -56,6 +56,32 @@ pub(super) async fn user_values(
         state.set_user_variable(name, text.as_deref());
     }
     Ok(())
+}
+
+/// NULL of a number's or a string's type; `None` for that of a variable never set.
+fn null(
+    field_type: FieldType,
+    unsigned: bool,
+    charset: Option<&[u8]>,
+    collation: Option<&[u8]>,
+) -> Result<Option<Vec<u8>>> {
+    let number = match () {
+        () if field_type.is_integer() && unsigned => "CAST(NULL AS UNSIGNED)",
+        () if field_type.is_integer() => "CAST(NULL AS SIGNED)",
+        () if field_type.is_decimal() => "CAST(NULL AS DECIMAL)",
+        () if is_double(field_type) => "NULL+0e0",
+        () if charset.is_none_or(|name| name == b"binary") => return Ok(None),
+        () => {
+            let empty = string(b"", charset, collation)?;
+            return Ok(Some([b"NULLIF(".as_slice(), &empty, b",'')"].concat()));
+        }
+    };
+    Ok(Some(number.into()))
+}
+
+/// Whether a text that is kept is NULL of a type.
+pub(super) fn is_null(text: &[u8]) -> bool {
+    [b"CAST(NULL".as_slice(), b"NULL", b"NULLIF("].iter().any(|start| text.starts_with(start))
 }
 
 fn too_long(name: &str) -> Error {

@@ -95,3 +95,11 @@ CREATE TEMPORARY TABLE had (a INT);
 DROP TEMPORARY TABLE had;
 SELECT MAX(user_id) INTO @most FROM users;
 SELECT @most;
+-- NULL has the type of what was assigned.
+SET @n1 = (SELECT MAX(user_id) FROM users WHERE user_id < 0), @n2 = (SELECT SUM(balance) FROM users WHERE user_id < 0);
+SELECT MAX(name), MAX(1e0 * user_id) INTO @n3, @n4 FROM users WHERE user_id < 0;
+SELECT COUNT(*) FROM regions WHERE region_id = @n1 OR name = @n3;
+SELECT @n1, @n2, @n4, COLLATION(@n3);
+PREPARE nulls FROM 'SELECT ? IS NULL, ? IS NULL, ? IS NULL';
+EXECUTE nulls USING @n1, @n3, @n4;
+DEALLOCATE PREPARE nulls;
