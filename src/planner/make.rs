@@ -24,6 +24,7 @@ use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
 use crate::sql::hint::{self, Hint};
 use crate::sql::lex::ServerKind;
+use crate::sql::options::misplaced_cache;
 use crate::sql::parse;
 use crate::sql::token::{Token, TokenKind};
 
@@ -217,6 +218,14 @@ fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
 fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Outcome, Error> {
     let input = draft.input;
     draft.explains = inner.is_some();
+    if let (true, ServerKind::MariaDb, Some(option)) = (
+        matches!(draft.kind, StatementKind::Select | StatementKind::With),
+        input.dialect.server,
+        misplaced_cache(input.sql, tokens),
+    ) {
+        let message = format!("Incorrect usage/placement of '{option}'");
+        return Err(Error::new(Fault::Client, 1234, b"42000", "", message));
+    }
     if inner.is_some() && runs_a_write(input.sql, tokens) {
         return Err(refuse(
             "statement",

@@ -263,6 +263,9 @@ pub enum Reply {
     Explain { statement: usize },
     /// An OK packet without more: a statement that has nothing to do here.
     Ok,
+    /// LOCK TABLES that locks nothing, for its schema's rule says so: an OK with a warning that names this
+    /// table.
+    Unlocked { table: Box<str> },
     /// `SHOW DATABASES [LIKE]`: the logical schemas that the user may see.
     Schemas { shown: Shown },
     /// `SHOW [FULL] TABLES [FROM] [LIKE]`: logical names, physical ones folded.

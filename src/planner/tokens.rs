@@ -14,6 +14,7 @@ use crate::planner::constraint;
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::index;
 use crate::planner::made::MADE_OF_ROWS;
+use crate::planner::plan::Reply;
 use crate::planner::plan::{Access, Gather, Pin, PreparedForm, WriteKind};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
@@ -440,12 +441,26 @@ pub(crate) fn lock_tables(mut draft: Draft, tokens: &[Token]) -> Result<Outcome>
     draft.facts.pins = Some(Pin::TableLock);
     draft.facts.access = Access::PrimaryRead;
     draft.facts.prepared = PreparedForm::Never;
+    let rules = draft.input.rules;
+    let survey = named(&draft, &table_names(draft.input.sql, tokens))?;
+    let ignored = |used: &&Use| {
+        let schema = rules.schema(used.schema.as_str());
+        !matches!(used.placement, Placement::Single(_))
+            && schema.is_some_and(|schema| schema.ignores_locks)
+    };
+    if let Some(used) = survey.uses.iter().find(ignored) {
+        let table = used.name.clone();
+        draft.facts.pins = None;
+        draft.name_tables(&survey, |_| Naming::Rename);
+        return Ok(Outcome::Plan(draft.finish(Action::Reply(Reply::Unlocked { table }))));
+    }
     single_tables(draft, tokens, |name| {
         refuse(
             "lock_tables",
             format!(
                 "LOCK TABLES can't lock '{name}', which is in several places: use SELECT … FOR UPDATE inside of a \
-                 transaction (for dumps: --single-transaction --skip-lock-tables)"
+                 transaction, or set the schema's rule 'lock_tables: ignore' (dumps: --single-transaction \
+                 --skip-lock-tables to make them, --skip-add-locks for those that are read through Weir)"
             ),
         )
     })

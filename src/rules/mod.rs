@@ -95,6 +95,8 @@ pub struct Schema {
     pub transactions: Transactions,
     /// Reads over several shards never show half of a committed transaction.
     pub consistent_reads: bool,
+    /// LOCK TABLES of tables in several places is answered, and locks nothing.
+    pub ignores_locks: bool,
     /// The tables that rules name.
     pub(crate) tables: HashMap<Box<str>, Placement>,
     /// A session's temporary tables, which hide others of their names.

@@ -74,6 +74,16 @@ pub enum TransactionsShape {
     Atomic,
 }
 
+/// What becomes of LOCK TABLES for tables that are in several places.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockTablesShape {
+    /// It is refused.
+    Refuse,
+    /// It is answered with a warning, and nothing is locked: for dumps that are read through Weir.
+    Ignore,
+}
+
 /// Defaults of all groups.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -235,6 +245,8 @@ pub struct SchemaShape {
     /// Reads over several shards and groups never show half of a transaction that is being
     /// committed: they lock the rows that they read. Default: false.
     pub consistent_reads: Option<bool>,
+    /// What becomes of LOCK TABLES for sharded and broadcast tables. Default: refuse.
+    pub lock_tables: Option<LockTablesShape>,
     /// TDDL only: what the names that `dbNamePattern` makes stand for.
     #[serde(default)]
     pub tddl_groups: BTreeMap<String, PlaceShape>,

@@ -79,6 +79,12 @@ impl Last {
         }
     }
 
+    /// The statement is answered, with a warning.
+    pub fn warn(&mut self, warning: Diagnostic) {
+        self.diagnostics.push(warning);
+        self.warnings = self.warnings.saturating_add(1);
+    }
+
     /// A statement failed.
     pub fn error(&mut self, error: &Error) {
         self.row_count = -1;

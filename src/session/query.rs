@@ -23,6 +23,7 @@ use crate::protocol::error_code;
 use crate::protocol::execute::ParameterType;
 use crate::session::forward::{Failure, Job, Payload};
 use crate::session::index::Led;
+use crate::session::last::Diagnostic;
 use crate::session::lend::Purpose;
 use crate::session::reply::{Kind, Table};
 use crate::session::system::Folded;
@@ -432,6 +433,7 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         match reply {
             Reply::Ok => self.reply_ok(0, "", manner.more),
+            Reply::Unlocked { table } => self.lock_nothing(table, manner.more).await?,
             Reply::Explain { statement } => {
                 let text = self.explain_route(snapshot, binding, *statement).await?;
                 let mut table = Table::new(&[("route", Kind::Text)]);
@@ -573,6 +575,21 @@ impl Session {
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
         let classified = classify::classify(sql, &tokens);
         Ok((tokens, classified))
+    }
+
+    /// LOCK TABLES that locks nothing. What was locked before is free, as after every LOCK TABLES.
+    async fn lock_nothing(&mut self, table: &str, more: bool) -> Result<()> {
+        self.unlock_tables().await?;
+        self.last.warn(Diagnostic {
+            level: "Warning".to_owned(),
+            errno: 1235,
+            sqlstate: None,
+            message: format!(
+                "Nothing is locked: '{table}' is in several places, and the rules say lock_tables: ignore"
+            ),
+        });
+        self.reply_ok(0, "", more);
+        Ok(())
     }
 
     /// UNLOCK TABLES: every held connection that LOCK TABLES pinned is freed.

@@ -24,6 +24,7 @@ pub mod load;
 pub mod mention;
 mod multi;
 pub mod native;
+pub mod options;
 pub mod parse;
 mod rows;
 pub mod set;

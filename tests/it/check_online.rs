@@ -3,11 +3,11 @@
 use weir::backend::inspect;
 use weir::rules::check::load_text;
 
-use crate::support::{self, servers::Server, sql};
+use crate::support::{self, reaper, servers::Server, sql};
 
 fn rules(server: &Server, tables: &str) -> weir::rules::Rules {
     let port = server.port;
-    let secret = std::env::temp_dir().join(format!("weir-secret-{}-{port}", std::process::id()));
+    let secret = reaper::directory("secret").join(port.to_string());
     std::fs::write(&secret, "weir\n").unwrap();
     let control = secret.with_extension("control");
     std::fs::write(&control, "weir_control\n").unwrap();
@@ -162,7 +162,7 @@ fn what_transactions_over_groups_lack_is_named() {
             ],
         )
         .unwrap();
-        let secret = std::env::temp_dir().join(format!("weir-poor-{}-{port}", std::process::id()));
+        let secret = reaper::directory("poor").join(port.to_string());
         std::fs::write(&secret, "poor\n").unwrap();
         let group = |name: &str| {
             format!(
@@ -203,7 +203,7 @@ fn what_transactions_over_groups_lack_is_named() {
 
 /// What is said of a group's replication, with one replica.
 fn said_of_replication(primary: &Server, replica: &Server) -> Vec<String> {
-    let secret = std::env::temp_dir().join(format!("weir-semi-{}", primary.port));
+    let secret = reaper::directory("semi").join(primary.port.to_string());
     std::fs::write(&secret, "weir\n").unwrap();
     let text = format!(
         "groups:\n  g0: {{primary: {{address: '127.0.0.1:{}'}}, replicas: [{{name: r, address: '127.0.0.1:{}'}}], accounts: {{data: {{user: weir, password: 'file:{}'}}}}}}\n  g1: {{primary: {{address: '127.0.0.1:{}'}}, accounts: {{data: {{user: weir, password: 'file:{}'}}}}}}\nschemas:\n  s:\n    databases: {{g0: a, g1: b}}\n",

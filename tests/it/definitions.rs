@@ -3,6 +3,8 @@
 //! Owns: tables of its own on the servers of the shared rigs, four shards in two databases each.
 //! Never: touches the shop.
 
+mod dumps;
+
 use std::path::PathBuf;
 
 use mysql_async::prelude::Queryable;
@@ -92,6 +94,7 @@ schemas:
   shop:
     default_group: g0
     databases: {{g0: {name}_0, g1: {name}_1}}
+    lock_tables: ignore
     tables:
       users:
         key: [{{column: user_id, type: bigint}}]

@@ -96,6 +96,7 @@ impl<'a> Pair<'a> {
         if let Some(verdict) = judge(written, &plain, &weir) {
             if matches!(verdict.kind, "rows" | "order")
                 && (self.contradicts_itself(written, form, &weir).await
+                    || self.keys_decide(written, form).await
                     || self.ties_nothing(written).await
                     || self.groups_zeros(written).await)
             {
@@ -261,6 +262,56 @@ impl<'a> Pair<'a> {
         let reply = reply(&mut conn, written, form).await;
         let _ = conn.disconnect().await;
         Some(reply)
+    }
+
+    /// Whether both sides agree once no secondary key may be used: then a server's two ways, by key and
+    /// by row, don't, and each shard's server chooses one by the few rows that it has.
+    async fn keys_decide(&mut self, written: &Written, form: Form) -> bool {
+        let (hide, show) = match self.round.kind() {
+            Kind::MariaDb => ("IGNORED", "NOT IGNORED"),
+            Kind::MySql => ("INVISIBLE", "VISIBLE"),
+        };
+        let mut keys = Vec::new();
+        for table in &self.round.tables {
+            let rows: Vec<Row> = self
+                .plain
+                .query(format!("SHOW INDEX FROM {}", table.name))
+                .await
+                .unwrap_or_default();
+            let mut names: Vec<String> =
+                rows.iter().filter_map(|row| row.get("Key_name")).collect();
+            names.retain(|name| name != "PRIMARY");
+            names.dedup();
+            keys.extend(names.into_iter().map(|key| (table.name, key)));
+        }
+        let urls = [self.round.plain_url(), self.round.weir_url()];
+        let turn = async |way: &str| {
+            for url in &urls {
+                let Ok(mut conn) = connected(url, &[]).await else { return false };
+                // A transaction of the session's may stand in the way.
+                if conn.query_drop("SET lock_wait_timeout = 1").await.is_err() {
+                    return false;
+                }
+                for (table, key) in &keys {
+                    let sql = format!("ALTER TABLE {table} ALTER INDEX `{key}` {way}");
+                    if conn.query_drop(sql).await.is_err() {
+                        return false;
+                    }
+                }
+                let _ = conn.disconnect().await;
+            }
+            true
+        };
+        let hidden = turn(hide).await;
+        let weir = reply(&mut self.weir, written, form).await;
+        let plain = reply(&mut self.plain, written, form).await;
+        turn(show).await;
+        let rows = matches!(weir.answer, Answer::Rows { .. });
+        let alike = hidden && rows && judge(written, &plain, &weir).is_none();
+        if alike {
+            println!("-- the keys decide:\n{};", written.sql);
+        }
+        alike
     }
 
     fn settings(&self) -> impl Iterator<Item = &str> {

@@ -23,7 +23,7 @@ use crate::name::{GroupId, SchemaName};
 use crate::rules::algorithm::hash::xxh64;
 use crate::rules::file::{self, Document, has_errors};
 use crate::rules::problem::{KeyPath, Problem, Step, suggestion};
-use crate::rules::shape::{RulesShape, SchemaShape, TransactionsShape};
+use crate::rules::shape::{LockTablesShape, RulesShape, SchemaShape, TransactionsShape};
 use crate::rules::validate::validate;
 use crate::rules::{Rules, Schema, Settings, Transactions};
 
@@ -390,6 +390,7 @@ impl Check {
                 Some(TransactionsShape::Atomic) | None => Transactions::Atomic,
             },
             consistent_reads: shape.consistent_reads.unwrap_or(false),
+            ignores_locks: matches!(shape.lock_tables, Some(LockTablesShape::Ignore)),
             tables,
             temporaries: HashMap::new(),
         })
