@@ -218,13 +218,13 @@ fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
 fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Outcome, Error> {
     let input = draft.input;
     draft.explains = inner.is_some();
-    if let (true, ServerKind::MariaDb, Some(option)) = (
-        matches!(draft.kind, StatementKind::Select | StatementKind::With),
-        input.dialect.server,
-        misplaced_cache(input.sql, tokens),
-    ) {
-        let message = format!("Incorrect usage/placement of '{option}'");
-        return Err(Error::new(Fault::Client, 1234, b"42000", "", message));
+    if input.dialect.server == ServerKind::MariaDb
+        && matches!(draft.kind, StatementKind::Select | StatementKind::With)
+        && let Some(option) = misplaced_cache(input.sql, tokens)
+    {
+        // Which of several errors is told first is the server's matter.
+        let message = format!("MariaDB takes {option} in a statement's first SELECT alone");
+        return Err(refuse("not_understood", message));
     }
     if inner.is_some() && runs_a_write(input.sql, tokens) {
         return Err(refuse(

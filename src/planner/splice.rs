@@ -543,7 +543,7 @@ impl Writer<'_> {
                     self.binding.parameters.get(item.param as usize).ok_or_else(|| {
                         Error::syntax("A ? stands outside of a prepared statement")
                     })?;
-                write_value(value, &self.binding.dialect, out);
+                write_parameter(value, item, self.binding, out);
                 at = item.end as usize;
             }
         } else if let Some(numbers) = self.numbers {
@@ -567,11 +567,41 @@ pub fn with_parameters(binding: &Binding) -> Result<Vec<u8>> {
     for item in binding.lexed.all_items().iter().filter(|item| item.kind == LiteralKind::Param) {
         out.extend_from_slice(binding.sql.get(at..item.start as usize).ok_or_else(missing)?);
         let value = binding.parameters.get(item.param as usize).ok_or_else(missing)?;
-        write_value(value, &binding.dialect, &mut out);
+        write_parameter(value, item, binding, &mut out);
         at = item.end as usize;
     }
     out.extend_from_slice(binding.sql.get(at..end).ok_or_else(missing)?);
     Ok(out)
+}
+
+/// A parameter as a literal. Drivers that bind everything as text bind LIMIT so, too: what a server takes
+/// there of a parameter, it refuses of a literal.
+fn write_parameter(value: &Value, item: &Item, binding: &Binding, out: &mut Vec<u8>) {
+    let textual = matches!(value, Value::Text(_) | Value::Binary(_) | Value::Null);
+    let before = binding.sql.get(..item.start as usize).unwrap_or_default();
+    match value.as_count().filter(|_| textual && counts_rows(before)) {
+        Some(count) => out.extend_from_slice(count.to_string().as_bytes()),
+        None => write_value(value, &binding.dialect, out),
+    }
+}
+
+/// Whether a text ends in LIMIT, OFFSET, or LIMIT, a number or parameter, and a comma.
+fn counts_rows(text: &[u8]) -> bool {
+    let ends_in = |text: &[u8], word: &str| {
+        let Some(start) = text.len().checked_sub(word.len()) else { return false };
+        let (before, last) = text.split_at(start);
+        let apart =
+            !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        apart && last.eq_ignore_ascii_case(word.as_bytes())
+    };
+    let text = text.trim_ascii_end();
+    if let Some(first) = text.strip_suffix(b",") {
+        let first = first.trim_ascii_end();
+        let number = first.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'?');
+        let before = first.get(..number.map_or(0, |last| last + 1)).unwrap_or_default();
+        return before.len() < first.len() && ends_in(before.trim_ascii_end(), "LIMIT");
+    }
+    ends_in(text, "LIMIT") || ends_in(text, "OFFSET")
 }
 
 /// A name in backticks.

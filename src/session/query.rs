@@ -288,7 +288,7 @@ impl Session {
     }
 
     /// A statement that Weir doesn't understand may not be SQL at all: a server knows, and its error
-    /// shows the place. Preparing runs nothing; the names are the client's, so that a server which
+    /// shows the place (1064; 1234, an option where it has none; 1367, a number out of all ranges). Preparing runs nothing; the names are the client's, so that a server which
     /// takes the grammar says that there is no such table.
     pub(super) async fn syntax_error(
         &mut self,
@@ -314,7 +314,7 @@ impl Session {
         }
         self.settle(target.group, lent, snapshot).await;
         match asked {
-            Err(error) if error.errno == 1064 => error,
+            Err(error) if matches!(error.errno, 1064 | 1234 | 1367) => error,
             _ => refused,
         }
     }

@@ -103,3 +103,8 @@ SELECT @n1, @n2, @n4, COLLATION(@n3);
 PREPARE nulls FROM 'SELECT ? IS NULL, ? IS NULL, ? IS NULL';
 EXECUTE nulls USING @n1, @n3, @n4;
 DEALLOCATE PREPARE nulls;
+-- LIMIT takes a text of a parameter, wherever it is written into one.
+PREPARE cut FROM 'SELECT user_id FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?, ?';
+SET @c1 = 5, @c2 = 2, @c3 = 3;
+EXECUTE cut USING @c1, @c2, @c3;
+DEALLOCATE PREPARE cut;
