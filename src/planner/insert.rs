@@ -21,6 +21,7 @@ use crate::planner::narrow::operand;
 use crate::planner::plan::{Access, Ids, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all};
 use crate::planner::refuse::refuse;
+use crate::planner::returning;
 use crate::planner::splice::{Part, What};
 use crate::planner::survey::{Role, Survey, Use};
 use crate::planner::{Action, Many, Narrowed, Tables};
@@ -34,7 +35,7 @@ use crate::value::Value;
 pub(crate) const TARGET: usize = 0;
 
 pub(crate) fn plan<'a>(draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
-    let spare = (!draft.explains && !insert.returning).then(|| draft.clone());
+    let spare = (!draft.explains && insert.returning.is_empty()).then(|| draft.clone());
     let is_select = matches!(insert.source, InsertSource::Query(_));
     let planned = as_it_is(draft, insert);
     let Some(spare) = spare else { return planned };
@@ -84,7 +85,8 @@ fn is_computed(code: &str) -> bool {
 fn as_it_is<'a>(mut draft: Draft<'a>, insert: &'a Insert) -> Result<Outcome> {
     draft.facts.access = Access::Write;
     let mut survey = Survey::new(draft.input);
-    surveyed(&mut survey, insert)?;
+    let block = surveyed(&mut survey, insert)?;
+    returning::look(&mut draft, &mut survey, block, &insert.returning)?;
     let placement = survey.uses.get(TARGET).map(|used| used.placement.clone());
     if let Some(placement) = &placement {
         index::check_own(draft.input.rules, placement)?;
@@ -135,6 +137,7 @@ fn expressions<'a>(survey: &mut Survey<'a>, block: usize, insert: &'a Insert) ->
 /// Takes over the names: the target's own is replaced, those of a SELECT get aliases.
 fn named(draft: &mut Draft, survey: &Survey) -> Result<Tables> {
     draft.name_tables(survey, |used| if used == TARGET { Naming::Rename } else { Naming::Alias });
+    returning::label(draft)?;
     draft.groups(survey)
 }
 
@@ -252,9 +255,6 @@ fn target<'s>(survey: &'s Survey) -> Option<&'s catalog::Table> {
 }
 
 fn broadcast(survey: &Survey, insert: &Insert) -> Result<()> {
-    if insert.returning {
-        return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
-    }
     let others = survey.uses.iter().any(|used| !matches!(used.placement, Placement::Broadcast(_)));
     if others {
         return Err(refuse(
@@ -309,9 +309,6 @@ fn sharded<'a>(
     insert: &'a Insert,
     table: &Arc<ShardedTable>,
 ) -> Made {
-    if insert.returning {
-        return Err(refuse("not_understood", "RETURNING is supported for single tables only"));
-    }
     for assignment in &insert.on_duplicate {
         let column = &assignment.target.column.text;
         if table.key_index(column).is_some() && !keeps_key(column, &assignment.value) {

@@ -41,7 +41,7 @@ const ENDS: [&str; 12] = [
     "FOR",
 ];
 
-/// Labels the items of SELECTs in parentheses whose text may change.
+/// Labels the items of SELECTs in parentheses, and of a write's RETURNING, whose text may change.
 pub(crate) fn label_nested(draft: &mut Draft) -> Result<()> {
     let input = draft.input;
     let mut tokens = parse::units::template_tokens(input.sql, input.lexed, input.dialect)?;
@@ -49,7 +49,8 @@ pub(crate) fn label_nested(draft: &mut Draft) -> Result<()> {
     let list = Tokens { sql: input.sql, tokens: &tokens };
     let mut labels = vec![];
     for at in 1..tokens.len() {
-        if !(list.word(at, "SELECT") && list.symbol(at - 1, "(")) {
+        let nested = list.word(at, "SELECT") && list.symbol(at - 1, "(");
+        if !(nested || draft.facts.returns && list.word(at, "RETURNING")) {
             continue;
         }
         for item in list.items(at + 1) {

@@ -13,13 +13,14 @@ use crate::planner::insert;
 use crate::planner::load;
 use crate::planner::modify;
 use crate::planner::next_value;
-use crate::planner::plan::{Access, SessionAction};
+use crate::planner::plan::{Access, Pin, SessionAction};
 use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
 use crate::planner::tokens;
 use crate::planner::unseen;
 use crate::planner::views;
-use crate::planner::{Action, PlanInput, Planned};
+use crate::planner::{Action, PlanInput, Planned, TableUse};
+use crate::rules::table::Placement;
 use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
 use crate::sql::hint::{self, Hint};
@@ -95,7 +96,9 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         | K::Update
         | K::Delete => {
             let input = draft.input;
-            Ok(unseen::told(parsed(draft, tokens, None)?, input))
+            let outcome = parsed(draft, tokens, None)?;
+            lock_at_home(&outcome, input)?;
+            Ok(unseen::told(outcome, input))
         }
         K::Explain => match classified.inner {
             Some(inner) => parsed(draft, tokens, Some(inner)),
@@ -212,6 +215,31 @@ fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
         analyzes |= token.is_word(sql, "ANALYZE");
     }
     false
+}
+
+/// Sessions that lock the same name meet on one server: that of the schema's default group.
+fn lock_at_home(outcome: &Outcome, input: &PlanInput) -> Result<(), Error> {
+    let Outcome::Plan(plan) = outcome else { return Ok(()) };
+    if plan.facts.pins != Some(Pin::UserLock) {
+        return Ok(());
+    }
+    let home =
+        input.schema.and_then(|name| input.rules.schema(name)).map(|schema| schema.default_group);
+    let elsewhere = |used: &&TableUse| match &used.placement {
+        Placement::Single(table) => Some(table.group) != home,
+        _ => true,
+    };
+    match plan.tables.iter().find(elsewhere) {
+        None => Ok(()),
+        Some(used) => Err(refuse(
+            "lock_place",
+            format!(
+                "A user lock is taken on the schema's default group, and '{}' isn't there alone: take the lock in a \
+                 statement without tables",
+                used.name
+            ),
+        )),
+    }
 }
 
 /// A statement that the parser reads; `inner`: where it begins behind EXPLAIN.

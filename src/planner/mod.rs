@@ -46,6 +46,7 @@ pub(crate) mod order;
 pub mod plan;
 pub(crate) mod query;
 pub mod refuse;
+mod returning;
 mod selected;
 pub mod splice;
 pub(crate) mod survey;

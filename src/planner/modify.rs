@@ -9,6 +9,7 @@ use crate::planner::index;
 use crate::planner::plan::{Access, WriteKind};
 use crate::planner::query::{Outcome, lie_together, narrow_all, sharded_uses};
 use crate::planner::refuse::refuse;
+use crate::planner::returning;
 use crate::planner::survey::{Leaf, Resolved, Role, Survey, Use};
 use crate::planner::workbench::change::Wanted;
 use crate::planner::workbench::{self, Workbench};
@@ -32,7 +33,7 @@ pub(crate) fn update<'a>(draft: Draft<'a>, update: &'a Update) -> Result<Outcome
     finish(draft, survey, block, writing, |_| Naming::Alias)
 }
 
-pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome> {
+pub(crate) fn delete<'a>(mut draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
     let block = survey.open(None, Role::Top);
     survey.from(block, &delete.from, delete.filter.as_ref())?;
@@ -54,9 +55,7 @@ pub(crate) fn delete<'a>(draft: Draft<'a>, delete: &'a Delete) -> Result<Outcome
         writing.single = true;
         writing.changes(0, None);
     }
-    if delete.returning {
-        returning(&survey)?;
-    }
+    returning::look(&mut draft, &mut survey, block, &delete.returning)?;
     finish(draft, survey, block, writing, |_| Naming::Rename)
 }
 
@@ -97,15 +96,6 @@ impl<'a> Writing<'a> {
     fn tables(&self) -> impl Iterator<Item = usize> {
         self.changed.iter().map(|(used, _)| *used)
     }
-}
-
-/// RETURNING's rows are not merged.
-fn returning(survey: &Survey) -> Result<()> {
-    let single = survey.uses.iter().all(|used| matches!(used.placement, Placement::Single(_)));
-    if single {
-        return Ok(());
-    }
-    Err(refuse("not_understood", "RETURNING is supported for single tables only"))
 }
 
 /// Notes the table that an assignment changes.
@@ -176,6 +166,7 @@ fn finish<'a>(
         survey.expression(block, &item.expr)?;
     }
     draft.name_tables(&survey, naming);
+    returning::label(&mut draft)?;
     let sharded = sharded_uses(&survey);
     let (mut tables, refused) = match draft.groups(&survey) {
         Ok(mut tables) => {

@@ -45,6 +45,8 @@ pub struct Facts {
     pub node: Option<NodeChoice>,
     /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
     pub looks_back: bool,
+    /// A write that answers with rows (RETURNING).
+    pub returns: bool,
     /// SIGNAL: an error's number is the client's own choice.
     pub raises: bool,
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
@@ -84,6 +86,7 @@ impl Default for Facts {
             consistent: false,
             node: None,
             looks_back: false,
+            returns: false,
             raises: false,
             clock: false,
             lends_id: false,

@@ -543,7 +543,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    fn star(&mut self, block: usize, name: &TableName) {
+    pub fn star(&mut self, block: usize, name: &TableName) {
         if let Some(Resolved::Use(used)) = self.qualified(block, name.schema.as_ref(), &name.table)
         {
             self.names.push(Qualified {

@@ -19,7 +19,7 @@ use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::gather::{is_aggregate, is_windowed, item_any};
 use crate::planner::insert;
 use crate::planner::label::label_nested;
-use crate::planner::plan::{Access, PreparedForm};
+use crate::planner::plan::{Access, Pin, PreparedForm};
 use crate::planner::query::{Outcome, label_items};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What, quote};
@@ -91,10 +91,13 @@ pub struct ViewName {
 /// The statement with its views over shards replaced; `None` where it names none.
 pub(crate) fn look<'a>(draft: &Draft<'a>, parsed: &'a Parsed) -> Result<Option<Outcome>> {
     let rules = draft.input.rules;
-    let shards = |schema: &crate::rules::Schema| {
-        schema.tables().iter().any(|(_, placement)| matches!(placement, Placement::Sharded(_)))
+    let several = |schema: &crate::rules::Schema| {
+        let several = |placement: &Placement| {
+            matches!(placement, Placement::Sharded(_) | Placement::Broadcast(_))
+        };
+        schema.tables().iter().any(|(_, placement)| several(placement))
     };
-    if !rules.schemas().iter().any(|schema| shards(schema)) {
+    if !rules.schemas().iter().any(|schema| several(schema)) {
         return Ok(None);
     }
     let mut survey = Survey::new(draft.input);
@@ -107,6 +110,13 @@ pub(crate) fn look<'a>(draft: &Draft<'a>, parsed: &'a Parsed) -> Result<Option<O
         let Placement::Single(single) = &used.placement else { continue };
         if views.is_over(&used.schema, &used.name, single)? {
             over.push(index);
+        }
+        let is_changed = match &changed {
+            Changed::Uses(changed) => changed.contains(&index),
+            Changed::Unsure => true,
+        };
+        if is_changed {
+            views.refuse_copies(&used.schema, &used.name, single)?;
         }
     }
     if !views.needs.is_empty() {
@@ -152,6 +162,10 @@ pub(crate) fn refuse_over(
                 REFUSED,
                 format!("'{}' is a view over sharded tables: {what}", used.name),
             ));
+        }
+        let facts = &draft.facts;
+        if facts.access == Access::Write || facts.pins == Some(Pin::TableLock) {
+            views.refuse_copies(&used.schema, &used.name, single)?;
         }
     }
     Ok(views.needs)
@@ -273,6 +287,66 @@ impl<'a> Views<'a> {
             return Ok(false);
         }
         self.follow(schema, name, single.group, 0)
+    }
+
+    /// For what changes or locks a table: one server would do so to its own copy alone.
+    ///
+    /// # Errors
+    /// The name is a view over a broadcast table.
+    fn refuse_copies(
+        &mut self,
+        schema: &SchemaName,
+        name: &str,
+        single: &SingleTable,
+    ) -> Result<()> {
+        if is_system(schema.as_str())
+            || single.temporary
+            || !self.is_over_copies(schema, name, single.group, 0)?
+        {
+            return Ok(());
+        }
+        Err(refuse(
+            "write_view",
+            format!(
+                "'{name}' is a view over a broadcast table, whose copies are in several groups: change the rows of \
+                 its tables"
+            ),
+        ))
+    }
+
+    fn is_over_copies(
+        &mut self,
+        schema: &SchemaName,
+        name: &str,
+        group: GroupId,
+        depth: usize,
+    ) -> Result<bool> {
+        let Some(table) = self.input.catalog.table(schema.as_str(), name) else {
+            let need = (schema.clone(), name.to_owned());
+            if !self.input.final_catalog && !self.needs.contains(&need) {
+                self.needs.push(need);
+            }
+            return Ok(false);
+        };
+        let Some(view) = &table.view else { return Ok(false) };
+        for mention in &Definition::new(&view.definition, self.input.dialect)?.tables {
+            let Meant::Whole(schema, name, placement) =
+                meant(self.input.rules, schema, group, mention)
+            else {
+                continue;
+            };
+            let over = match placement {
+                Placement::Broadcast(_) => true,
+                Placement::Single(_) if depth < DEPTH => {
+                    self.is_over_copies(&schema, &name, group, depth + 1)?
+                }
+                _ => false,
+            };
+            if over {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether some table has a shard in a group: no view of another one is over shards.

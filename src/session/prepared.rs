@@ -342,12 +342,29 @@ impl Session {
         raw: &[Parameter<'_>],
         cursor: u8,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
+        if self.transaction.has_next() {
+            let snapshot = self.snapshot();
+            let plan = self.plan(&snapshot, sql, lexed).await?;
+            let once = self.enter_once(&plan)?;
+            let run = Box::pin(self.run_bound_once(sql, lexed, raw, cursor)).await;
+            self.leave_once(once, &run);
+            return run;
+        }
+        self.run_bound_once(sql, lexed, raw, cursor).await
+    }
+
+    async fn run_bound_once(
+        &mut self,
+        sql: &[u8],
+        lexed: &Lexed,
+        raw: &[Parameter<'_>],
+        cursor: u8,
+    ) -> Result<(Outcome, Option<Cursor>), Failure> {
         let values: SmallVec<[Value; 4]> =
             raw.iter().map(|parameter| self.value(parameter)).collect::<Result<_>>()?;
         let started = Instant::now();
         let snapshot = self.snapshot();
         let plan = self.plan(&snapshot, sql, lexed).await?;
-        self.take_next(&plan)?;
         let session = self.facts();
         let binding = Binding {
             sql,

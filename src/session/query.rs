@@ -152,6 +152,13 @@ impl Session {
             return Box::pin(self.through_views(&snapshot, &plan, (sql, lexed), manner, granted))
                 .await;
         }
+        if self.transaction.has_next() {
+            let once = self.enter_once(&plan)?;
+            let run = self.run_planned(&snapshot, &plan, (sql, lexed), manner, started);
+            let outcome = Box::pin(run).await;
+            self.leave_once(once, &outcome);
+            return outcome;
+        }
         self.run_planned(&snapshot, &plan, (sql, lexed), manner, started).await
     }
 
@@ -163,7 +170,6 @@ impl Session {
         manner: Manner<'_>,
         started: Instant,
     ) -> Result<Outcome, Failure> {
-        self.take_next(plan)?;
         let session = self.facts();
         let binding = Binding {
             sql,

@@ -5,9 +5,10 @@
 
 use smallvec::SmallVec;
 
+use crate::backend::state::Isolation;
 use crate::error::{Error, Fault, Result};
 use crate::planner::Plan;
-use crate::planner::plan::{Access, Pin};
+use crate::planner::plan::Pin;
 use crate::session::client_xa::rmfail;
 use crate::session::forward::Failure;
 use crate::session::several::Ending;
@@ -15,6 +16,13 @@ use crate::session::{End, Session};
 use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
 use crate::sql::lex::ServerKind;
 use crate::transaction::open::Characteristics;
+
+/// What a statement in autocommit runs under, and what the session had.
+pub(super) struct Once {
+    said: Characteristics,
+    isolation: Option<Isolation>,
+    read_only: bool,
+}
 
 impl Session {
     /// Runs a transaction statement; `sql` is its text.
@@ -35,9 +43,17 @@ impl Session {
                     self.make_consistent();
                 }
                 self.transaction.begin(begin_text(words), read_only, snapshot);
+                if words.read_only == Some(false) {
+                    self.transaction.begin_writing();
+                }
             }
-            StatementKind::Commit => self.finish_transaction(b"COMMIT", words).await?,
-            StatementKind::Rollback => self.finish_transaction(b"ROLLBACK", words).await?,
+            StatementKind::Commit | StatementKind::Rollback => {
+                let is_commit = classified.kind == StatementKind::Commit;
+                // Also where none is open, the next one is told anew.
+                self.transaction.forget_next();
+                self.finish_transaction(if is_commit { b"COMMIT" } else { b"ROLLBACK" }, words)
+                    .await?;
+            }
             StatementKind::Savepoint => self.savepoint(name, sql).await?,
             StatementKind::RollbackToSavepoint => self.to_savepoint(name, sql, false).await?,
             StatementKind::ReleaseSavepoint => self.to_savepoint(name, sql, true).await?,
@@ -138,45 +154,62 @@ impl Session {
         Ok(())
     }
 
-    /// A statement in autocommit is the next transaction by itself. An isolation level makes no difference
-    /// that it could tell; READ ONLY does. As on one server, what names no table is none, and what is
-    /// refused for READ ONLY has not been it either.
+    /// A statement in autocommit is the next transaction by itself: what was said of that holds for the
+    /// session while it runs, on all its connections. As on one server, what names no table is none.
+    /// [`Session::leave_once`] takes it back.
     ///
     /// # Errors
-    /// 1792 for a write; a refusal for stored code, which might write.
-    pub(super) fn take_next(&mut self, plan: &Plan) -> Result<()> {
-        let Some(said) = self.transaction.next() else { return Ok(()) };
+    /// READ ONLY before stored code, of which a server takes the first statement alone for that
+    /// transaction.
+    pub(super) fn enter_once(&mut self, plan: &Plan) -> Result<Option<Once>> {
+        let Some(said) = self.transaction.next() else { return Ok(None) };
         if self.is_in_transaction() || !self.state.autocommit() {
-            return Ok(());
+            return Ok(None);
         }
-        let (facts, read_only) = (&plan.facts, said.read_only == Some(true));
-        let stored = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown))
-            || (facts.lends_id && facts.access == Access::PrimaryRead);
-        if read_only && stored {
+        let facts = &plan.facts;
+        if said.read_only == Some(true) && matches!(facts.pins, Some(Pin::Routine | Pin::Unknown)) {
             return Err(Error::refused(
                 "read_only_stored",
-                "Stored code in autocommit isn't kept from writing by SET TRANSACTION READ ONLY here: call it \
-                 between START TRANSACTION READ ONLY and COMMIT",
+                "CALL and compound statements in autocommit aren't kept from writing by SET TRANSACTION READ ONLY \
+                 here: run them between START TRANSACTION READ ONLY and COMMIT",
             ));
         }
         if plan.table_names().next().is_none() {
-            return Ok(());
-        }
-        let writes = facts.access == Access::Write || !facts.temporaries.is_empty();
-        if read_only && writes && !facts.commits {
-            return Err(Error::new(
-                Fault::Client,
-                1792,
-                b"25006",
-                "",
-                match self.dialect.server {
-                    ServerKind::MariaDb => "Cannot execute statement in a READ ONLY transaction",
-                    ServerKind::MySql => "Cannot execute statement in a READ ONLY transaction.",
-                },
-            ));
+            return Ok(None);
         }
         self.transaction.forget_next();
-        Ok(())
+        // It commits what went before, and runs as the session's.
+        if facts.commits {
+            return Ok(None);
+        }
+        let once =
+            Once { said, isolation: self.state.isolation(), read_only: self.state.read_only() };
+        if said.isolation.is_some() {
+            self.state.set_isolation(said.isolation);
+        }
+        if let Some(read_only) = said.read_only {
+            self.state.set_read_only(read_only);
+        }
+        Ok(Some(once))
+    }
+
+    /// The statement is through. One that was refused before it began has not been the transaction.
+    pub(super) fn leave_once<T>(&mut self, once: Option<Once>, outcome: &Result<T, Failure>) {
+        let Some(once) = once else { return };
+        self.state.set_isolation(once.isolation);
+        self.state.set_read_only(once.read_only);
+        let errno = match outcome {
+            Err(Failure::Statement(error)) => Some(error.errno),
+            _ => self.last.diagnostics.iter().rfind(|kept| kept.is_error()).map(|kept| kept.errno),
+        };
+        let resolved = match self.dialect.server {
+            // MariaDB has opened the tables by then.
+            ServerKind::MariaDb => false,
+            ServerKind::MySql => errno == Some(1054),
+        };
+        if resolved || matches!(errno, Some(1044 | 1049 | 1064 | 1142 | 1146 | 1792)) {
+            self.transaction.set_next(once.said);
+        }
     }
 
     async fn finish_transaction(&mut self, word: &[u8], words: Words) -> Result<()> {

@@ -194,7 +194,8 @@ pub struct Insert {
     pub has_columns: bool,
     pub source: InsertSource,
     pub on_duplicate: Vec<Assignment>,
-    pub returning: bool,
+    /// RETURNING's items; empty where there is none.
+    pub returning: Vec<Item>,
     /// `AS new[(a, b)]`.
     pub row_alias: bool,
     /// Where a column list can be put: behind the table's name and partitions.
@@ -236,7 +237,8 @@ pub struct Delete {
     pub filter: Option<Expr>,
     pub order_by: Vec<OrderItem>,
     pub limit: Option<Limit>,
-    pub returning: bool,
+    /// RETURNING's items; empty where there is none.
+    pub returning: Vec<Item>,
 }
 
 /// An expression.

@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
         self.cursor.next();
         let (mut isolation, mut read_only) = (None, None);
         loop {
-            if self.cursor.eat_all(&["ISOLATION", "LEVEL"]) {
+            if isolation.is_none() && self.cursor.eat_all(&["ISOLATION", "LEVEL"]) {
                 isolation = Some(if self.cursor.eat_all(&["READ", "UNCOMMITTED"]) {
                     Isolation::ReadUncommitted
                 } else if self.cursor.eat_all(&["READ", "COMMITTED"]) {
@@ -291,9 +291,9 @@ impl<'a> Reader<'a> {
                 } else {
                     return Err(syntax(&self.cursor));
                 });
-            } else if self.cursor.eat_all(&["READ", "ONLY"]) {
+            } else if read_only.is_none() && self.cursor.eat_all(&["READ", "ONLY"]) {
                 read_only = Some(true);
-            } else if self.cursor.eat_all(&["READ", "WRITE"]) {
+            } else if read_only.is_none() && self.cursor.eat_all(&["READ", "WRITE"]) {
                 read_only = Some(false);
             } else {
                 return Err(syntax(&self.cursor));

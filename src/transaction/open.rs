@@ -69,6 +69,8 @@ pub struct Begun {
     /// SET TRANSACTION before it, for this transaction alone.
     characteristics: Option<Characteristics>,
     read_only: bool,
+    /// READ WRITE, said by START TRANSACTION.
+    writing: bool,
     snapshot: bool,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
@@ -233,7 +235,24 @@ impl Transaction {
         self.next
     }
 
-    /// A statement in autocommit was the next transaction.
+    /// SET SESSION TRANSACTION: what it says holds for the next transaction, too.
+    pub fn override_next(&mut self, said: Characteristics) {
+        let Some(next) = &mut self.next else { return };
+        next.isolation = next.isolation.filter(|_| said.isolation.is_none());
+        next.read_only = next.read_only.filter(|_| said.read_only.is_none());
+        if *next == Characteristics::default() {
+            self.next = None;
+        }
+    }
+
+    /// START TRANSACTION READ WRITE was said, whatever the session's default is.
+    pub fn begin_writing(&mut self) {
+        if let Some(begun) = self.begun_mut() {
+            begun.writing = true;
+        }
+    }
+
+    /// A statement in autocommit was the next transaction, or COMMIT was said.
     pub fn forget_next(&mut self) {
         self.next = None;
     }
@@ -293,10 +312,12 @@ impl Transaction {
     /// What COMMIT AND CHAIN goes on with.
     pub fn chainable(&self) -> Begun {
         let begun = self.begun().cloned().unwrap_or_default();
-        let begin = match begun.read_only {
-            true => b"START TRANSACTION READ ONLY".to_vec(),
-            false => b"START TRANSACTION".to_vec(),
+        let begin: &[u8] = match (begun.read_only, begun.writing) {
+            (true, _) => b"START TRANSACTION READ ONLY",
+            (_, true) => b"START TRANSACTION READ WRITE",
+            _ => b"START TRANSACTION",
         };
+        let begin = begin.to_vec();
         Begun { begin, snapshot: false, ..begun }
     }
 
@@ -381,6 +402,8 @@ impl Transaction {
             begun.characteristics.into_iter().map(Characteristics::text).collect();
         if begun.read_only {
             texts.push(b"SET TRANSACTION READ ONLY".to_vec());
+        } else if begun.writing {
+            texts.push(b"SET TRANSACTION READ WRITE".to_vec());
         }
         texts.push(start.into_bytes());
         texts.extend(begun.savepoints.iter().map(|savepoint| savepoint.sql.clone()));

@@ -19,6 +19,9 @@ pub struct Decimal {
 /// More digits than MySQL's literals keep (65) by far; beyond it a text is no decimal for us.
 const MOST_DIGITS: usize = 400;
 
+/// The most digits of a server's DECIMAL.
+const MOST_OF_SERVERS: usize = 65;
+
 impl Decimal {
     /// Reads `[+-]digits[.digits]`; `None` for anything else, an empty number included.
     pub fn parse(text: &str) -> Option<Self> {
@@ -71,6 +74,39 @@ impl Decimal {
             whole = padded.get(..cut)?.to_string();
         }
         Some(Self::of_parts(mantissa.negative, whole.trim_start_matches('0'), &fraction))
+    }
+
+    /// A DECIMAL parameter as servers read it: the number that the text begins with, with its exponent, or 0;
+    /// what is too large is their largest.
+    pub fn of_parameter(text: &str) -> Self {
+        let text = text.trim_ascii_start();
+        let digits = |from: usize| {
+            let rest = text.get(from..).unwrap_or_default();
+            from + rest.bytes().take_while(u8::is_ascii_digit).count()
+        };
+        let after_sign =
+            |at: usize| at + usize::from(matches!(text.as_bytes().get(at), Some(b'-' | b'+')));
+        let whole = digits(after_sign(0));
+        let mantissa = match text.as_bytes().get(whole) {
+            Some(b'.') => digits(whole + 1),
+            _ => whole,
+        };
+        let exponent = after_sign(mantissa + 1);
+        let end = match text.as_bytes().get(mantissa) {
+            Some(b'e' | b'E') if digits(exponent) > exponent => digits(exponent),
+            _ => mantissa,
+        };
+        let read = |end: usize| text.get(..end).and_then(Self::parse_scientific);
+        if let Some(number) = read(end) {
+            return number;
+        }
+        let tiny = text.as_bytes().get(mantissa + 1) == Some(&b'-');
+        match read(mantissa) {
+            Some(number) if !tiny && number != Self::from_i128(0) => {
+                Self::of_parts(number.negative, &"9".repeat(MOST_OF_SERVERS), "")
+            }
+            _ => Self::from_i128(0),
+        }
     }
 
     pub fn from_i128(number: i128) -> Self {

@@ -294,10 +294,7 @@ impl Value {
             ))),
             0x05 => Value::Double(f64::from_le_bytes(bytes.try_into().map_err(|_| malformed())?)),
             // DECIMAL, NEWDECIMAL
-            0x00 | 0xf6 => {
-                let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
-                Value::Decimal(Decimal::parse(text.trim()).ok_or_else(malformed)?)
-            }
+            0x00 | 0xf6 => Value::Decimal(Decimal::of_parameter(&String::from_utf8_lossy(bytes))),
             // TIMESTAMP, DATE, DATETIME
             0x07 | 0x0c => {
                 Value::DateTime(temporal::datetime_parameter(bytes).ok_or_else(malformed)?)

@@ -72,6 +72,21 @@ fn decimals_round_half_away_from_zero() {
     assert!(Decimal::parse("1.5").unwrap() < Decimal::parse("1.50001").unwrap());
     assert!(Decimal::parse("-10").unwrap() < Decimal::parse("-9.5").unwrap());
     assert_eq!(Decimal::parse("-1.5").unwrap().floor(), Some(-2));
+    for (text, read) in [
+        ("1E-7", "0.0000001"),
+        ("5E+4", "50000"),
+        ("-1.50e1", "-15.0"),
+        ("0E-10", "0.0000000000"),
+        ("NaN", "0"),
+        ("-Infinity", "0"),
+        ("12abc", "12"),
+        (" 3e", "3"),
+        ("1E-500", "0"),
+        ("", "0"),
+    ] {
+        assert_eq!(Decimal::of_parameter(text).to_string(), read, "{text}");
+    }
+    assert_eq!(Decimal::of_parameter("-1E+500").to_string(), format!("-{}", "9".repeat(65)));
     assert_eq!(Decimal::parse("1-2"), None);
     assert_eq!(Decimal::parse("."), None);
 }

@@ -247,6 +247,17 @@ fn characteristics_reach_every_group() {
             writer.query_drop(pay(a, -1)).await?;
             writer.query_drop(pay(b, -1)).await?;
         }
+        // A statement in autocommit is the next transaction, on each group.
+        writer.query_drop("BEGIN").await?;
+        for key in [a, b] {
+            writer.query_drop(pay(key, 7)).await?;
+        }
+        conn.query_drop("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED").await?;
+        let both =
+            format!("SELECT CAST(SUM(balance) AS SIGNED) FROM users WHERE user_id IN ({a}, {b})");
+        let sums = [conn.query_first(&both).await?, conn.query_first(&both).await?];
+        assert_eq!(sums, [Some(214), Some(200)]);
+        writer.query_drop("ROLLBACK").await?;
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
         assert_eq!(balances(conn, &[a, b]).await, [100, 100]);
         conn.query_drop(pay(b, 1)).await?;

@@ -10,8 +10,8 @@ use sqlparser::tokenizer::Token;
 
 use super::{Context, Unparsed, refuse, unparsed};
 use crate::sql::analysis::{
-    Assignment, Delete, Expr, Ident, Insert, InsertSource, Limit, OrderItem, Query, Statement,
-    TableName, TableTree, Update,
+    Assignment, Delete, Expr, Ident, Insert, InsertSource, Item, Limit, OrderItem, Query,
+    Statement, TableName, TableTree, Update,
 };
 
 type Result<T> = std::result::Result<T, Unparsed>;
@@ -136,7 +136,7 @@ fn insert(parser: &mut Parser, context: &Context, replace: bool) -> Result<Inser
         }
         on_duplicate = assignments(parser, context)?;
     }
-    let returning = returning(parser)?;
+    let returning = returning(parser, context)?;
     Ok(Insert {
         replace,
         ignore,
@@ -320,7 +320,7 @@ fn delete(parser: &mut Parser, context: &Context) -> Result<Delete> {
     let filter = filter(parser, context)?;
     let order_by = order_by(parser, context)?;
     let limit = limit(parser, context)?;
-    let returning = returning(parser)?;
+    let returning = returning(parser, context)?;
     Ok(Delete { ignore, targets, from, filter, order_by, limit, returning })
 }
 
@@ -374,15 +374,16 @@ fn delete_targets_before(
 }
 
 /// RETURNING, whose items name nothing but columns of the statement's table.
-fn returning(parser: &mut Parser) -> Result<bool> {
+fn returning(parser: &mut Parser, context: &Context) -> Result<Vec<Item>> {
     if !take(parser, "RETURNING") {
-        return Ok(false);
+        return Ok(vec![]);
     }
     let start = parser.get_current_index();
-    parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
+    let items =
+        parser.parse_comma_separated(Parser::parse_select_item).map_err(|e| unparsed(&e))?;
     let asks = |at: usize| matches!(&parser.token_at(at).token, Token::Word(word) if word.keyword == Keyword::SELECT);
     if (start..=parser.get_current_index()).any(asks) {
         return refuse("RETURNING with a subquery");
     }
-    Ok(true)
+    items.into_iter().map(|item| context.item(item)).collect()
 }

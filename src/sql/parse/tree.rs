@@ -236,7 +236,7 @@ impl Context<'_> {
         Ok(keys)
     }
 
-    fn item(&self, item: SelectItem) -> Result<Item> {
+    pub(super) fn item(&self, item: SelectItem) -> Result<Item> {
         Ok(match item {
             SelectItem::UnnamedExpr(expr) => {
                 Item::Expr { expr: self.expression(expr)?, alias: None }

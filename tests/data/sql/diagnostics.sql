@@ -116,3 +116,40 @@ SELECT IS_USED_LOCK('judged') = CONNECTION_ID();
 SET sql_auto_is_null = 0;
 -- refused: set_auto_is_null
 SET sql_auto_is_null = 1;
+-- What uses SET TRANSACTION up, and what doesn't.
+CREATE TABLE judged_5 (id INT PRIMARY KEY);
+SET TRANSACTION READ ONLY;
+COMMIT;
+INSERT INTO judged_5 VALUES (1);
+SET TRANSACTION READ ONLY;
+SELECT * FROM nosuch_table;
+INSERT INTO judged_5 VALUES (2);
+ROLLBACK;
+INSERT INTO judged_5 VALUES (3);
+SET TRANSACTION READ ONLY;
+SELECT nosuch FROM judged_5;
+INSERT INTO judged_5 VALUES (4);
+SET TRANSACTION READ ONLY;
+SET SESSION TRANSACTION READ WRITE;
+INSERT INTO judged_5 VALUES (5);
+SET TRANSACTION READ ONLY;
+SELECT user_id FROM users WHERE user_id IN (1, 13) ORDER BY user_id FOR UPDATE;
+SELECT code FROM coupons ORDER BY code LIMIT 1 FOR UPDATE;
+ROLLBACK;
+SET SESSION TRANSACTION READ ONLY;
+UPDATE orders SET note = 'x' WHERE user_id = 13;
+START TRANSACTION READ WRITE;
+UPDATE orders SET note = 'x' WHERE user_id = 13;
+UPDATE orders SET note = 'x' WHERE user_id = 1;
+ROLLBACK;
+SET TRANSACTION READ WRITE;
+UPDATE judged_5 SET id = 9 WHERE id = 5;
+UPDATE judged_5 SET id = 10 WHERE id = 9;
+SET SESSION TRANSACTION READ WRITE;
+-- refused: syntax
+SET TRANSACTION READ ONLY, READ WRITE;
+SELECT * FROM judged_5 ORDER BY id;
+DROP TABLE judged_5;
+-- A user lock is taken where the others of its name are.
+-- refused: lock_place
+SELECT GET_LOCK('judged', 0) FROM users WHERE user_id = 13;

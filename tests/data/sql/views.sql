@@ -120,3 +120,21 @@ SELECT COUNT(*), MAX(word) FROM v_latin WHERE word = 'EVEN';
 -- refused: view_over_shards
 CREATE VIEW v_said AS SELECT user_id, _latin1'a' AS word FROM users;
 DROP VIEW v_named, v_exact, v_columns, v_latin;
+-- A broadcast table has a copy in each group: written through a view, it would change in one.
+CREATE VIEW v_copies AS SELECT * FROM regions;
+CREATE VIEW v_copies_2 AS SELECT region_id, name FROM v_copies WHERE region_id > 1;
+SELECT COUNT(*) FROM v_copies_2;
+-- refused: write_view
+UPDATE v_copies SET shipping = 999;
+-- refused: write_view
+DELETE FROM v_copies_2 WHERE region_id = 5;
+-- refused: write_view
+INSERT INTO v_copies_2 VALUES (900, 'x');
+-- refused: write_view
+REPLACE INTO v_copies (region_id, name) SELECT region_id + 900, name FROM regions;
+-- refused: write_view
+UPDATE v_copies v JOIN coupons c ON c.percent = v.region_id SET v.shipping = 1;
+-- refused: write_view
+LOCK TABLES v_copies WRITE;
+SELECT COUNT(*) FROM regions WHERE shipping = 999;
+DROP VIEW v_copies_2, v_copies;
