@@ -15,6 +15,7 @@ fn random_statements_are_answered_as_by_one_mariadb() {
         round: None,
         only: None,
         since: None,
+        has: None,
         hold: None,
         all: false,
         writes: 27,

@@ -10,6 +10,7 @@ use crate::oracle::schema::{Field, Table};
 use crate::oracle::templates as words;
 use crate::oracle::tree::{Mark, Node, commas, expr, list, marked, row, text};
 use crate::support::dice::Dice;
+use crate::support::servers::Kind;
 
 /// What stands in a FROM clause.
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ pub enum Want {
 /// Makes pieces of statements.
 pub struct Maker<'a> {
     pub dice: Dice,
+    pub kind: Kind,
     pub schema: &'a str,
     /// Keyed tables have global secondary indexes.
     pub indexed: bool,

@@ -3,7 +3,8 @@
 //!
 //! Owns: the settings and the closing lines. Ends in `compared N, different D, refused R`, and
 //! non-zero where D isn't 0 or a refusal's code stands for a shape that is missing. `SET=name`,
-//! `FROM=n`, `ROUND=n`, `ONLY=n` and `SINCE=n` run a part of it; `WRITES=97` lets nearly all of them write;
+//! `FROM=n`, `ROUND=n`, `ONLY=n` and `SINCE=n` run a part of it; `HAS=text` runs
+//! those alone that have the text in them, `EACH=n` so many (100) a round; `WRITES=97` lets nearly all of them write;
 //! `ALL=1` prints each statement, `LOG=debug` makes Weir tell more, `HOLD=60` leaves the round's
 //! servers standing.
 
@@ -28,12 +29,13 @@ fn main() -> ExitCode {
         Ok(Options {
             statements: number("STATEMENTS")?.unwrap_or(3000),
             seed: number("SEED")?.unwrap_or(1),
-            per_round: 100,
+            per_round: number("EACH")?.unwrap_or(100),
             set: setting("SET"),
             from: number("FROM")?.unwrap_or(0),
             round: number("ROUND")?,
             only: number("ONLY")?,
             since: number("SINCE")?,
+            has: setting("HAS"),
             hold: number("HOLD")?,
             all: setting("ALL").is_some(),
             writes: number("WRITES")?.unwrap_or(27),

@@ -56,6 +56,8 @@ pub struct Options {
     pub only: Option<u64>,
     /// And those before it from this one on.
     pub since: Option<u64>,
+    /// Those alone whose text has this in it.
+    pub has: Option<String>,
     /// Leave the round standing for so many seconds.
     pub hold: Option<u64>,
     /// Print each statement.
@@ -219,6 +221,10 @@ async fn play(
         {
             continue;
         }
+        let lacks = |has: &String| !statement.node.write(false).sql.contains(has.as_str());
+        if options.has.as_ref().is_some_and(lacks) {
+            continue;
+        }
         open = statement.opens.unwrap_or(open);
         for form in forms {
             if !player.one(index, &statement, form).await? {
@@ -258,6 +264,7 @@ impl Player<'_> {
         }
         let mut maker = Maker {
             dice,
+            kind: self.kind,
             schema: self.round.set.name,
             indexed: self.round.set.indexed,
             tables: &self.round.tables,

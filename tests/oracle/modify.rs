@@ -9,6 +9,7 @@ use crate::oracle::from::source_of;
 use crate::oracle::schema::{Field, Place, Table};
 use crate::oracle::templates;
 use crate::oracle::tree::{Mark, Node, commas, expr, list, marked, maybe, row, text};
+use crate::support::servers::Kind;
 
 /// A write and the tables whose rows it may change.
 pub struct Write {
@@ -140,7 +141,8 @@ impl Maker<'_> {
             true => self.on_duplicate(table),
             false => Node::Nothing,
         };
-        row([text(word), text(name), text(names), text(values), commas(rows), update])
+        let returning = self.returning(table);
+        row([text(word), text(name), text(names), text(values), commas(rows), update, returning])
     }
 
     fn insert_set(&mut self, table: &Table, word: &str, columns: &[usize]) -> Node {
@@ -152,7 +154,8 @@ impl Maker<'_> {
                 row([text(format!("{} =", field.name)), value])
             })
             .collect();
-        row([text(word), text(table.name), text("SET"), commas(assigned)])
+        let returning = self.returning(table);
+        row([text(word), text(table.name), text("SET"), commas(assigned), returning])
     }
 
     /// Rows that a server may skip, replace or change instead are refused where the table has global
@@ -225,6 +228,7 @@ impl Maker<'_> {
                 table.name
             )),
             condition,
+            self.returning(table),
         ])
     }
 
@@ -345,7 +349,31 @@ impl Maker<'_> {
         let filter = self.filter(true);
         let tail = self.write_tail();
         let name = self.written_name(table);
-        row([text(word), text(name), filter, tail])
+        let returning = self.returning(table);
+        row([text(word), text(name), filter, tail, returning])
+    }
+
+    /// What a write shows of its rows, on MariaDB: of single tables alone, as the manual says.
+    fn returning(&mut self, table: &Table) -> Node {
+        let single = matches!(table.place, Place::Single { .. });
+        if !single || self.kind != Kind::MariaDb || !self.dice.chance(35) {
+            return Node::Nothing;
+        }
+        self.scope = vec![source_of(table, table.name)];
+        if self.dice.chance(25) {
+            return maybe(text("RETURNING *"));
+        }
+        let items = (0..1 + self.dice.below(3))
+            .map(|number| {
+                let want = *self.dice.pick(&[Want::Number, Want::Text, Want::Moment, Want::Truth]);
+                let item =
+                    if self.dice.chance(60) { self.any_column() } else { self.expression(want, 2) };
+                let alias =
+                    if self.dice.chance(30) { format!("AS r{number}") } else { String::new() };
+                row([item, text(alias)])
+            })
+            .collect();
+        maybe(row([text("RETURNING"), commas(items)]))
     }
 
     /// Rows of one table into another, whose shards are other ones.
