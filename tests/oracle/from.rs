@@ -38,7 +38,8 @@ impl Maker<'_> {
                 let broadcast = self.named(Place::Broadcast);
                 self.join(second, &broadcast[0], "z", false)
             }
-            90..=93 if self.nesting > 0 => self.derived(),
+            90..=92 if self.nesting > 0 => self.derived(),
+            93..=95 if self.nesting > 0 => self.computed_rows(),
             _ => {
                 let other = self.dice.pick(self.tables).clone();
                 let first = self.table(&any, Some("x"));
@@ -56,7 +57,7 @@ impl Maker<'_> {
     }
 
     /// A table reference in one of its spellings.
-    fn table(&mut self, table: &Table, alias: Option<&str>) -> Node {
+    pub fn table(&mut self, table: &Table, alias: Option<&str>) -> Node {
         let name = match self.dice.below(12) {
             0 => format!("{}.{}", self.schema, table.name),
             1 => format!("`{}`", table.name),

@@ -17,6 +17,7 @@ pub mod judge;
 pub mod modify;
 pub mod pair;
 pub mod reduce;
+pub mod rows;
 pub mod schema;
 pub mod select;
 pub mod templates;

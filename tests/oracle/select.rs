@@ -675,7 +675,7 @@ impl Maker<'_> {
         };
         let from = |items: &str| format!("(SELECT {items} FROM {} AS sub WHERE", table.name);
         let other = self.dice.pick(self.tables).name;
-        let chosen = self.dice.below(9);
+        let chosen = self.dice.below(10);
         let (before, after) = match (column, chosen) {
             (Some(column), 4) => (row([column, text("NOT IN"), text(from("sub.id"))]), ")"),
             (Some(column), 5) => (row([column, text(">= ALL"), text(from("sub.id"))]), ")"),
@@ -686,6 +686,13 @@ impl Maker<'_> {
             (Some(column), 7) => {
                 let first = format!("IN (SELECT w.id FROM {other} w UNION SELECT sub.id FROM");
                 (row([column, text(format!("{first} {} AS sub WHERE", table.name))]), ")")
+            }
+            (Some(column), 8) => {
+                let scope = std::mem::take(&mut self.scope);
+                let rows = self.json_table("js");
+                self.scope = scope;
+                let member = row([column, text("IN (SELECT js.n FROM"), rows]);
+                (row([member, text(format!("JOIN {} AS sub WHERE", table.name))]), ")")
             }
             (Some(column), 0) => (row([column, text("IN"), text(from("sub.id"))]), ")"),
             (Some(column), 1) => (row([column, text(">"), text(from("MAX(sub.id)"))]), ")"),

@@ -4,9 +4,10 @@
 //! doesn't hold is [`Unparsed`].
 
 use sqlparser::ast::{
-    self, Distinct, GroupByExpr, GroupByWithModifier, JoinConstraint, JoinOperator, LimitClause,
-    NamedWindowDefinition, NamedWindowExpr, ObjectName, ObjectNamePart, OrderByKind, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetQuantifier, TableFactor,
+    self, Distinct, GroupByExpr, GroupByWithModifier, JoinConstraint, JoinOperator,
+    JsonTableColumn, LimitClause, NamedWindowDefinition, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderByKind, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetQuantifier, TableFactor,
 };
 
 use super::{Context, Unparsed, refuse};
@@ -338,6 +339,24 @@ impl Context<'_> {
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 Ok(Factor::Nested(Box::new(self.tree(*table_with_joins)?)))
+            }
+            TableFactor::JsonTable { json_expr, columns, alias: Some(alias), .. } => {
+                // Its tokens are cut down to the names.
+                let name = |column| match column {
+                    JsonTableColumn::ForOrdinality(name) => Ok(self.ident(name)),
+                    _ => refuse("a column of JSON_TABLE"),
+                };
+                let columns = columns.into_iter().map(name).collect::<Result<_>>()?;
+                // Rows made of a value, which may be one of a table that stands before it.
+                let query = Box::new(Query {
+                    with: vec![],
+                    recursive: false,
+                    body: Body::Values(vec![self.expression(json_expr)?]),
+                    order_by: vec![],
+                    limit: None,
+                });
+                let alias = Some(self.ident(alias.name));
+                Ok(Factor::Derived { query, alias, columns, lateral: true })
             }
             _ => refuse("a table function"),
         }

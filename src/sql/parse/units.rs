@@ -141,7 +141,8 @@ fn too_many() -> Error {
 pub fn units(sql: &[u8], lexed: &Lexed, dialect: Dialect, start: usize) -> Result<Units> {
     let mut raw = raw(sql, lexed, dialect)?;
     raw.retain(|raw| raw.token.start as usize >= start);
-    let mut builder = Builder { raw: &raw, at: 0, units: Units::default(), mode: dialect.mode };
+    let units = Units::default();
+    let mut builder = Builder { raw: &raw, at: 0, units, mode: dialect.mode, json_tables: 0 };
     while builder.at < raw.len() {
         builder.step()?;
     }
@@ -153,6 +154,8 @@ struct Builder<'a> {
     at: usize,
     units: Units,
     mode: LexMode,
+    /// JSON_TABLEs whose COLUMNS have not been met.
+    json_tables: usize,
 }
 
 const MODIFIERS: [&str; 8] = [
@@ -416,6 +419,17 @@ impl<'a> Builder<'a> {
                 let span = Span { start: raw.span.start, end };
                 self.push(ParserToken::HexStringLiteral(String::new()), span);
             }
+            "JSON_TABLE" if self.peek(0).is_some_and(|next| next.symbol("(")) => {
+                self.json_tables += 1;
+                self.keyword(&text, Keyword::JSON_TABLE, raw.span);
+            }
+            "COLUMNS"
+                if self.json_tables > 0 && self.peek(0).is_some_and(|next| next.symbol("(")) =>
+            {
+                self.json_tables -= 1;
+                self.keyword(&text, Keyword::COLUMNS, raw.span);
+                self.json_columns();
+            }
             // The last one counts.
             "COLLATE" if operand && self.is(1, "COLLATE") => self.at += 1,
             "BINARY" if !operand && !self.closes(0) => self.push(ParserToken::Tilde, raw.span),
@@ -429,6 +443,58 @@ impl<'a> Builder<'a> {
             _ => {
                 let keyword = keyword_of(&upper);
                 self.keyword(&text, keyword, raw.span);
+            }
+        }
+    }
+
+    /// From `(` past its `)`: JSON_TABLE's columns, those of nested paths among them, by their names
+    /// alone. The parser doesn't know all that may be said of them, and none of it says where rows are.
+    fn json_columns(&mut self) {
+        // How deep the lists of names are that are open.
+        let (mut depth, mut lists) = (0usize, Vec::new());
+        let (mut names, mut listed) = (true, 0usize);
+        while let Some(raw) = self.peek(0) {
+            let behind_columns = self
+                .at
+                .checked_sub(1)
+                .and_then(|at| self.raw.get(at))
+                .is_some_and(|b| b.is("COLUMNS"));
+            self.at += 1;
+            if raw.symbol("(") {
+                depth += 1;
+                if behind_columns {
+                    lists.push(depth);
+                    names = true;
+                }
+                if depth == 1 {
+                    self.push(ParserToken::LParen, raw.span);
+                }
+            } else if raw.symbol(")") {
+                lists.pop_if(|list| *list == depth);
+                depth = depth.saturating_sub(1);
+                names = false;
+                if depth == 0 {
+                    return self.push(ParserToken::RParen, raw.span);
+                }
+            } else if raw.symbol(",") {
+                names = lists.last() == Some(&depth);
+            } else if std::mem::take(&mut names) {
+                let path = self.is(0, "PATH") || self.text_follows();
+                if raw.is("NESTED") && path {
+                    continue;
+                }
+                if listed > 0 {
+                    self.push(ParserToken::Comma, raw.span);
+                }
+                listed += 1;
+                let (value, quote_style) = match raw.token.kind {
+                    TokenKind::QuotedName => (unquote(raw.bytes), Some('`')),
+                    _ => (String::from_utf8_lossy(raw.bytes).into_owned(), None),
+                };
+                let keyword = Keyword::NoKeyword;
+                self.push(ParserToken::Word(Word { value, quote_style, keyword }), raw.span);
+                self.keyword("FOR", Keyword::FOR, raw.span);
+                self.keyword("ORDINALITY", Keyword::ORDINALITY, raw.span);
             }
         }
     }
