@@ -53,6 +53,8 @@ const MODES: &[&str] = &[
 const OTHERS: &[&str] = &[
     "SET time_zone = '+05:30'",
     "SET time_zone = '-03:00'",
+    "SET time_zone = 'Europe/Berlin'",
+    "SET time_zone = 'Europe/Berlin'",
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
     "SET div_precision_increment = 7",
     "SET default_week_format = 3",

@@ -168,7 +168,10 @@ pub const MOMENTS: &[(u64, &str)] = &[
     (1, "COALESCE({d}, {d})"),
     (1, "GREATEST({d}, {d})"),
     (1, "CONVERT_TZ({d}, '+00:00', '+05:30')"),
+    (1, "CONVERT_TZ({d}, '+00:00', 'Europe/Berlin')"),
+    (1, "CONVERT_TZ({d}, 'Europe/Berlin', '+00:00')"),
     (1, "FROM_UNIXTIME(1700000000 + {i})"),
+    (1, "FROM_UNIXTIME(1729985400 + 1800 * {i})"),
     (1, "ADDTIME({d}, '01:00:01')"),
     (1, "SUBTIME({d}, '00:59')"),
     (1, "TIMEDIFF({d}, {d})"),
@@ -259,4 +262,7 @@ pub const FREE_MOMENTS: &[&str] = &[
     "20240229",
     "'2024-1-1'",
     "'1999-12-31 23:59:59.5'",
+    "'2024-10-27 02:30:00'",
+    "'2024-03-31 02:30:00'",
+    "TIMESTAMP '2024-10-27 02:00:00'",
 ];

@@ -15,6 +15,15 @@ use crate::support::{reaper, sql};
 
 const GROUPS: usize = 3;
 
+/// A zone with an hour that exists twice and one that never does, in three years.
+const ZONE: &[&str] = &[
+    "INSERT INTO mysql.time_zone VALUES (1, 'N')",
+    "INSERT INTO mysql.time_zone_name VALUES ('Europe/Berlin', 1)",
+    "INSERT INTO mysql.time_zone_transition_type VALUES (1, 0, 3600, 0, 'CET'), (1, 1, 7200, 1, 'CEST')",
+    "INSERT INTO mysql.time_zone_transition VALUES (1, 1679792400, 1), (1, 1698541200, 0), \
+     (1, 1711846800, 1), (1, 1729990800, 0), (1, 1743296400, 1), (1, 1761440400, 0)",
+];
+
 pub struct World {
     pub kind: Kind,
     servers: Vec<Server>,
@@ -41,6 +50,9 @@ impl World {
         };
         let servers =
             (0..GROUPS).map(|_| Server::start(kind, options())).collect::<Result<Vec<_>, _>>()?;
+        for server in &servers {
+            server.execute_all(ZONE)?;
+        }
         Ok(World { kind, servers, signalled: Cell::new(false) })
     }
 
