@@ -216,7 +216,7 @@ impl Session {
             route if plan.keeps && route.is_placed() => {
                 Box::pin(self.insert_with_entries(snapshot, plan, route, &binding, manner)).await
             }
-            Route::Forward(target) if plan.traits.into_variable && only_takes_row(plan) => {
+            Route::Forward(target) if only_takes_row(plan) => {
                 Box::pin(self.into_at(plan, &target, &binding, manner)).await
             }
             Route::Forward(target) => self.pass(snapshot, plan, &target, &binding, manner).await,

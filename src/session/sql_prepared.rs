@@ -247,8 +247,8 @@ const IMMEDIATE: &str = "";
 /// What stands around a number that is unsigned, in a text as `backend::state` keeps it.
 pub(super) const UNSIGNED: (&str, &str) = ("CAST(", " AS UNSIGNED)");
 
-/// The value of a text as `backend::state` keeps it: a number, a quoted text, or hex digits with an
-/// introducer.
+/// The value of a text as `backend::state` keeps it: a number, a quoted text, hex digits with an
+/// introducer, or NULL with its type.
 fn value_of(text: &[u8], charset: CharsetClass, _dialect: &Dialect) -> Option<Value> {
     match text {
         text if is_null(text) => Some(Value::Null),
@@ -317,6 +317,8 @@ mod tests {
         };
         assert_eq!(read("5"), Some(Value::Int(5)));
         assert_eq!(read("CAST(5 AS UNSIGNED)"), Some(Value::Int(5)));
+        assert_eq!(read("CAST(NULL AS UNSIGNED)"), Some(Value::Null));
+        assert_eq!(read("NULL + 0e0"), Some(Value::Null));
         assert_eq!(read("'abc'"), Some(Value::text("abc")));
         assert_eq!(read("_utf8mb4 0x6127"), Some(Value::text("a'")));
         let kept = |text: &str| read(&format!("{text} COLLATE utf8mb4_bin"));

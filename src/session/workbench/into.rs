@@ -103,10 +103,12 @@ pub(in crate::session) fn takes_row(plan: &Plan) -> bool {
     selects && plan.traits.into_variable && !plan.traits.assigns_variable
 }
 
-/// Whether its connection keeps nothing else of it, either.
+/// Whether all that its connection keeps of it are these variables.
 pub(in crate::session) fn only_takes_row(plan: &Plan) -> bool {
     let traits = plan.traits;
-    takes_row(plan) && !(traits.user_lock || traits.calc_found_rows || plan.facts.lends_id)
+    traits.into_variable
+        && takes_row(plan)
+        && !(traits.user_lock || traits.calc_found_rows || plan.facts.lends_id)
 }
 
 impl Session {

@@ -108,3 +108,9 @@ PREPARE cut FROM 'SELECT user_id FROM users WHERE user_id > ? ORDER BY user_id L
 SET @c1 = 5, @c2 = 2, @c3 = 3;
 EXECUTE cut USING @c1, @c2, @c3;
 DEALLOCATE PREPARE cut;
+-- NULL has a type: the one that it came with.
+SELECT MAX(name), MAX(user_id), SUM(total), MAX(score) * 1e0, MAX(born) INTO @name, @id, @sum, @most, @born FROM users LEFT JOIN orders USING (user_id) WHERE user_id < 0;
+SELECT @name, @id, @sum, @most, @born;
+SELECT @name, @id, @sum, @most, @born, COLLATION(@name) FROM users u JOIN items i ON i.item_id = u.user_id + 1 WHERE i.item_id = 3;
+SELECT paid_at, coupon, order_id INTO @at, @coupon, @id FROM orders WHERE user_id = 7 ORDER BY coupon IS NULL DESC, order_id LIMIT 1;
+SELECT @at, @coupon, @id FROM users WHERE user_id = 5;

@@ -244,3 +244,7 @@ SELECT COUNT(DISTINCT name) FROM users WHERE name SOUNDS LIKE 'Anna Yilmas';
 SELECT COUNT(DISTINCT name) FROM users WHERE name SOUNDS LIKE name;
 SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id WHERE u.name SOUNDS LIKE 'Ana Yilmaz' ORDER BY 1;
 SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id WHERE u.name RLIKE '^A' AND u.user_id < 60 ORDER BY 1;
+
+-- Variables that a prepared SELECT … INTO has set of one shard's row are known wherever they are read
+SELECT name, user_id INTO @known, @as FROM users WHERE user_id = 5;
+SELECT COUNT(*), @known, @as FROM users u JOIN items i ON i.item_id = u.user_id;
