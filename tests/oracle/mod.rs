@@ -277,11 +277,11 @@ impl Player<'_> {
         };
         let form = *maker.dice.pick(&[Form::Text, Form::Prepared]);
         match maker.dice.below(100) {
-            0..=2 => {
+            0..=3 => {
                 let (node, opens) = maker.control(open);
                 (Statement { opens: Some(opens), ..Statement::of(node) }, vec![Form::Text])
             }
-            number if number < 3 + self.options.writes && !self.round.set.nulls => {
+            number if number < 4 + self.options.writes && !self.round.set.nulls => {
                 let made = maker.write();
                 (Statement { writes: made.tables, ..Statement::of(made.node) }, vec![form])
             }
@@ -337,6 +337,10 @@ impl Player<'_> {
                 }
             }
             Tried::Same { failed } => {
+                // How a transaction sees others is nothing that a new connection needs.
+                if written.sql.starts_with("SET @@") && !written.sql.contains("isolation") {
+                    self.pair.keep(&written.sql);
+                }
                 self.outcome.compared += 1;
                 self.outcome.failed += u64::from(failed);
             }

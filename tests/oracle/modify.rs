@@ -3,6 +3,8 @@
 //! Owns: writes whose outcome is fixed: LIMIT only with an ORDER BY of something unique, and no two
 //! rows of one statement that meet in a unique key where their order would matter.
 
+use mysql_async::Value;
+
 use crate::oracle::expression::{Maker, Want, parameter, plain_quoted, wanted};
 use crate::oracle::forms::Type;
 use crate::oracle::from::source_of;
@@ -135,14 +137,41 @@ impl Maker<'_> {
             .collect();
         let names: Vec<&str> = columns.iter().map(|&i| table.fields[i].name.as_str()).collect();
         let names = if all { String::new() } else { format!("({})", names.join(", ")) };
-        let values = *self.dice.pick(&["VALUES", "VALUES", "VALUE"]);
+        let mut values = *self.dice.pick(&["VALUES", "VALUES", "VALUE"]);
+        let (mut alias, mut rows) = (String::new(), rows);
+        let on_mysql = self.kind == Kind::MySql;
         let update = match word == "INSERT INTO" && self.dice.chance(35) {
             true if self.has_indexes(table) => Node::Nothing,
-            true => self.on_duplicate(table),
+            true if on_mysql && self.dice.chance(40) => {
+                let calls = |index: usize| format!("w{index}");
+                let called = match self.dice.chance(40) && !names.is_empty() {
+                    true => {
+                        let all: Vec<String> = (0..columns.len()).map(calls).collect();
+                        alias = format!("AS given ({})", all.join(", "));
+                        true
+                    }
+                    false => {
+                        alias = "AS given".to_owned();
+                        false
+                    }
+                };
+                let given = |name: &str| {
+                    let place = columns.iter().position(|&i| table.fields[i].name == name)?;
+                    Some(if called { calls(place) } else { format!("given.{name}") })
+                };
+                self.on_duplicate(table, &given)
+            }
+            true => self.on_duplicate(table, &|name| Some(format!("VALUES({name})"))),
             false => Node::Nothing,
         };
+        if on_mysql && alias.is_empty() && self.dice.chance(15) {
+            let constructed = |made| row([text("ROW"), made]);
+            rows = rows.into_iter().map(constructed).collect();
+            values = "VALUES";
+        }
         let returning = self.returning(table);
-        row([text(word), text(name), text(names), text(values), commas(rows), update, returning])
+        let rows = row([commas(rows), text(alias)]);
+        row([text(word), text(name), text(names), text(values), rows, update, returning])
     }
 
     fn insert_set(&mut self, table: &Table, word: &str, columns: &[usize]) -> Node {
@@ -168,15 +197,26 @@ impl Maker<'_> {
         if self.has_indexes(table) { "INSERT INTO" } else { word }
     }
 
-    fn on_duplicate(&mut self, table: &Table) -> Node {
+    /// `given` names the value that a row brings for a column, if it brings one.
+    fn on_duplicate(&mut self, table: &Table, given: &dyn Fn(&str) -> Option<String>) -> Node {
         let mut assigned = Vec::new();
         for _ in 0..1 + self.dice.below(2) {
             let Some(field) = self.plain_field(table) else { continue };
-            let name = field.name.clone();
-            assigned.push(match self.dice.below(4) {
-                0 => text(format!("{name} = VALUES({name})")),
-                1 if field.form.kind == Type::Whole => text(format!("{name} = {name} DIV 2 + 1")),
-                2 => text(format!("{name} = IFNULL(VALUES({name}), {name})")),
+            let (name, kind) = (field.name.clone(), field.form.kind);
+            let (own, new) = (format!("{}.{name}", table.name), given(&name));
+            assigned.push(match (self.dice.below(9), new) {
+                (0, Some(new)) => text(format!("{name} = {new}")),
+                (1, _) if kind == Type::Whole => text(format!("{name} = {own} DIV 2 + 1")),
+                (2 | 3, Some(new)) => text(format!("{name} = IFNULL({new}, {own})")),
+                (4, Some(new)) if kind == Type::Whole => {
+                    text(format!("{name} = {own} DIV 2 + {new} DIV 2"))
+                }
+                (5, Some(new)) if field.form.sortable() => {
+                    text(format!("{name} = IF({new} > {own}, {new}, {own})"))
+                }
+                (6, Some(new)) if kind == Type::Text => {
+                    text(format!("{name} = LEFT(CONCAT({new}, {own}), 6)"))
+                }
                 _ => {
                     let value = self.value(&field, false);
                     row([text(format!("{name} =")), value])
@@ -333,9 +373,16 @@ impl Maker<'_> {
         }
         let tie = self.tie();
         // How many rows are looked at before the last one is found is the server's choice.
-        let limit = text(format!("LIMIT {}", self.dice.below(6)));
+        let limit = self.bound_limit(6);
         let limit = maybe(marked(Mark::WarningsVary, limit));
         maybe(row([text("ORDER BY"), tie, limit]))
+    }
+
+    /// LIMIT, of a parameter where the statement is prepared.
+    fn bound_limit(&mut self, below: u64) -> Node {
+        let number = self.dice.below(below);
+        let value = Some(Value::UInt(number)).filter(|_| self.dice.chance(50));
+        row([text("LIMIT"), Node::Literal { text: number.to_string(), value }])
     }
 
     fn delete(&mut self, table: &Table) -> Node {
@@ -417,12 +464,12 @@ impl Maker<'_> {
         let filter = self.filter(false);
         let tie = self.tie();
         let limit = match self.dice.chance(30) {
-            true => maybe(text(format!("LIMIT {}", self.dice.below(9)))),
+            true => maybe(self.bound_limit(9)),
             false => Node::Nothing,
         };
         let update = match word == "INSERT INTO" && self.dice.chance(40) {
             true if self.has_indexes(table) => Node::Nothing,
-            true => self.on_duplicate(table),
+            true => self.on_duplicate(table, &|name| Some(format!("VALUES({name})"))),
             false => Node::Nothing,
         };
         row([
@@ -476,8 +523,9 @@ impl Maker<'_> {
         row([text(format!("UPDATE {name} SET {} = {value}", field.name)), filter, tail])
     }
 
-    /// Two tables, most often bound ones by their key.
-    fn joined(&mut self) -> (Node, Table, Table) {
+    /// Two tables, most often bound ones by their key, and now and then a third one whose row is known
+    /// by that of the first.
+    fn joined(&mut self) -> (Node, Table, Table, Option<Table>) {
         let keyed: Vec<Table> =
             self.tables.iter().filter(|t| t.place == Place::Keyed).cloned().collect();
         let (first, second) = match self.dice.chance(45) {
@@ -499,19 +547,39 @@ impl Maker<'_> {
             false => vec!["x.id = y.id".to_owned()],
         };
         let join = *self.dice.pick(&["JOIN", "LEFT JOIN"]);
-        let text =
-            text(format!("{} x {join} {} y ON {}", first.name, second.name, on.join(" AND ")));
-        (text, first, second)
+        let mut from = format!("{} x {join} {} y ON {}", first.name, second.name, on.join(" AND "));
+        let lone = |table: &&Table| {
+            table.keys == 1 && table.name != first.name && table.name != second.name
+        };
+        let thirds: Vec<Table> = self.tables.iter().filter(lone).cloned().collect();
+        let third = match self.dice.chance(35) && !thirds.is_empty() {
+            true => Some(self.dice.pick(&thirds).clone()),
+            false => None,
+        };
+        if let Some(third) = &third {
+            let join = *self.dice.pick(&["JOIN", "LEFT JOIN"]);
+            from += &format!(" {join} {} z ON z.id = x.id", third.name);
+            self.scope.push(source_of(third, "z"));
+        }
+        (text(from), first, second, third)
     }
 
     fn update_joined(&mut self) -> (Node, Vec<&'static str>) {
-        let (from, first, second) = self.joined();
+        let (from, first, second, third) = self.joined();
         let (mut set, mut changed) = (Vec::new(), Vec::new());
         for (alias, table) in [("x", &first), ("y", &second)] {
             if set.is_empty() || self.dice.chance(25) {
                 let field = self.plain_field(table).unwrap_or_else(|| table.fields[0].clone());
-                let stored = field.stored(&mut self.dice);
-                set.push(text(format!("{alias}.{} = {stored}", field.name)));
+                // The same for each row that it is joined to.
+                let like = |known: &&Field| known.form.sql == field.form.sql;
+                let same = third.iter().find_map(|third| third.fields.iter().find(like));
+                let value = match same {
+                    Some(same) if alias == "x" && self.dice.chance(50) => {
+                        format!("z.{}", same.name)
+                    }
+                    _ => field.stored(&mut self.dice),
+                };
+                set.push(text(format!("{alias}.{} = {value}", field.name)));
                 changed.push(field.name);
             }
         }
@@ -527,22 +595,31 @@ impl Maker<'_> {
     }
 
     fn delete_joined(&mut self) -> (Node, Vec<&'static str>) {
-        let (from, first, second) = self.joined();
+        let (from, first, second, third) = self.joined();
         let filter = self.filter(true);
-        let node = match self.dice.chance(50) {
-            true => row([text("DELETE x FROM"), from, filter]),
-            false => row([text("DELETE FROM x, y USING"), from, filter]),
+        let mut changed = vec![first.name, second.name];
+        let node = match (self.dice.below(4), third) {
+            (0 | 1, _) => row([text("DELETE x FROM"), from, filter]),
+            (2, Some(third)) => {
+                changed.push(third.name);
+                row([text("DELETE y, z FROM"), from, filter])
+            }
+            _ => row([text("DELETE FROM x, y USING"), from, filter]),
         };
-        (node, vec![first.name, second.name])
+        (node, changed)
     }
 
     /// A statement of another kind that sessions send: what follows must be answered alike. And
     /// whether a transaction is open behind it.
     pub fn control(&mut self, open: bool) -> (Node, bool) {
-        let (words, after) = match (open, self.dice.below(6)) {
+        if self.dice.chance(35) {
+            return (text(self.setting()), open);
+        }
+        let (words, after) = match (open, self.dice.below(7)) {
             (false, 0) => ("START TRANSACTION", true),
             (false, 1) => ("START TRANSACTION WITH CONSISTENT SNAPSHOT", true),
             (false, 2) => ("SAVEPOINT sp", false),
+            (false, 3) => ("START TRANSACTION READ ONLY", true),
             (false, _) => ("BEGIN", true),
             (true, 0) => ("COMMIT", false),
             (true, 1) => ("SAVEPOINT sp", true),
@@ -552,6 +629,29 @@ impl Maker<'_> {
         };
         // Weir takes a snapshot with the first statement: what a server says of it is not told.
         (marked(Mark::WarningsVary, text(words)), after)
+    }
+
+    fn setting(&mut self) -> String {
+        let isolation = match self.kind {
+            Kind::MariaDb => "tx_isolation",
+            Kind::MySql => "transaction_isolation",
+        };
+        let level = *self.dice.pick(&["REPEATABLE READ", "READ COMMITTED", "SERIALIZABLE"]);
+        match self.dice.below(12) {
+            0 => "SET TRANSACTION READ ONLY".to_owned(),
+            1 => "SET TRANSACTION READ WRITE".to_owned(),
+            2 | 3 => format!("SET TRANSACTION ISOLATION LEVEL {level}"),
+            4 => format!("SET TRANSACTION ISOLATION LEVEL {level}, READ WRITE"),
+            5 => format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}"),
+            6 => format!("SET @@{isolation} = '{}'", level.replace(' ', "-")),
+            7 => format!("SET @@session.{isolation} = '{}'", level.replace(' ', "-")),
+            8 => format!("SET @@SESSION.div_precision_increment = {}", self.dice.below(9)),
+            9 => "SET @@local.group_concat_max_len = 90, @@lc_time_names = 'fr_FR'".to_owned(),
+            10 => {
+                "SET @u1 := 3, @u2 = CONCAT('a', @u4), SESSION sort_buffer_size = 300000".to_owned()
+            }
+            _ => "SET @@default_week_format = @@default_week_format + 1".to_owned(),
+        }
     }
 }
 

@@ -113,6 +113,11 @@ impl<'a> Pair<'a> {
             return Tried::Different(verdict);
         }
         let failed = plain.answer.is_error();
+        if !failed && written.sql.contains("INTO @u") {
+            if let Some(verdict) = self.look("SELECT @u1, @u2, @u4, @u5").await {
+                return Tried::Different(verdict);
+            }
+        }
         // How many rows were found of groups that the optimizer knew beforehand is left as it was.
         let counted = !written.has(Mark::Grouped);
         // Where there were warnings, SHOW WARNINGS came in between.
@@ -329,11 +334,20 @@ impl<'a> Pair<'a> {
             true => "SELECT ROW_COUNT(), LAST_INSERT_ID(), @u1",
             false => "SELECT FOUND_ROWS(), LAST_INSERT_ID(), @u1",
         };
+        self.look(asked).await
+    }
+
+    async fn look(&mut self, asked: &str) -> Option<Verdict> {
         let asked = Written { sql: asked.to_owned(), ..Written::default() };
         let weir = reply(&mut self.weir, &asked, Form::Text).await;
         let plain = reply(&mut self.plain, &asked, Form::Text).await;
         let verdict = judge(&asked, &plain, &weir)?;
         Some(Verdict { kind: "look back", ..verdict })
+    }
+
+    /// Keeps what a statement has set for connections to come.
+    pub fn keep(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
     }
 
     /// Whether the plain server goes down by this statement alone.

@@ -1,4 +1,5 @@
-//! Rows in FROM that are computed of others: LATERAL and JSON_TABLE.
+//! Rows that are computed of others or written out, in FROM (LATERAL, JSON_TABLE, VALUES) and into
+//! variables.
 //!
 //! Owns: their pieces and what is in scope behind them.
 
@@ -8,7 +9,7 @@ use crate::oracle::expression::{Maker, Source, Want, wanted};
 use crate::oracle::forms::Type;
 use crate::oracle::schema::Field;
 use crate::oracle::select::{Use, computed};
-use crate::oracle::tree::{Mark, Node, commas, expr, marked, maybe, row, text};
+use crate::oracle::tree::{Mark, Node, commas, expr, list, marked, maybe, row, text};
 use crate::support::servers::Kind;
 
 const DOCUMENTS: &[&str] = &[
@@ -88,8 +89,11 @@ impl Maker<'_> {
         let document = self.rows_document();
         let path = *self.dice.pick(&["'$[*]'", "'$[*]'", "'$'", "'$.a[*]'", "'$.b[*]'"]);
         let mut columns = vec![text("n FOR ORDINALITY")];
-        let field =
-            |name: &str, want| Field { name: name.to_owned(), form: computed(want), nullable: true };
+        let field = |name: &str, want| Field {
+            name: name.to_owned(),
+            form: computed(want),
+            nullable: true,
+        };
         let mut fields = vec![field("n", Want::Number)];
         for number in 0..1 + self.dice.below(3) {
             let (written, want) = *self.dice.pick(&[
@@ -146,5 +150,97 @@ impl Maker<'_> {
                 Node::Literal { text: format!("'{document}'"), value }
             }
         }
+    }
+}
+
+impl Maker<'_> {
+    /// SELECT … INTO variables, of the one row that it has.
+    pub fn into_variables(&mut self) -> Node {
+        let from = self.from();
+        let keyed = self.scope.iter().all(|source| source.keys > 0);
+        let (items, order) = match keyed && self.dice.chance(60) {
+            true => {
+                let (items, _) = self.items(Use::Nested);
+                (items, row([text("ORDER BY"), self.tie(), text("LIMIT 1")]))
+            }
+            false => {
+                let items = (0..1 + self.dice.below(4))
+                    .map(|_| self.aggregate(Use::Nested).0)
+                    .collect::<Vec<_>>();
+                (items, Node::Nothing)
+            }
+        };
+        let variables = &["@u1", "@u2", "@u4", "@u5"][..items.len().min(4)];
+        let into = text(format!("INTO {}", variables.join(", ")));
+        let (before, behind) = match self.dice.chance(50) {
+            true => (into, Node::Nothing),
+            false => (Node::Nothing, into),
+        };
+        let condition = self.condition();
+        let width = items.len();
+        let items = list(items, ", ", width);
+        row([text("SELECT"), items, before, from, condition, order, behind])
+    }
+
+    /// Rows that the statement itself brings, alone or beside tables.
+    pub fn values(&mut self) -> Node {
+        let rows = self.constructed();
+        let chosen = self.dice.below(5);
+        if chosen == 0 {
+            let tail = *self.dice.pick(&["", "ORDER BY 1, 2", "ORDER BY 2 DESC, 1 LIMIT 2"]);
+            return row([text("VALUES"), rows, maybe(text(tail))]);
+        }
+        let table = self.dice.pick(self.tables).clone();
+        if chosen == 1 {
+            let word = *self.dice.pick(&["UNION", "UNION ALL", "EXCEPT"]);
+            let from = self.table(&table, Some("o"));
+            let bound = self.dice.below(30);
+            let united = row([
+                text("SELECT o.id, 'a' FROM"),
+                from,
+                text(format!("WHERE o.id < {bound} {word} VALUES")),
+                rows,
+            ]);
+            return marked(Mark::Grouped, united);
+        }
+        let field = |name: &str, want| Field {
+            name: name.to_owned(),
+            form: computed(want),
+            nullable: true,
+        };
+        let fields = vec![field("v0", Want::Number), field("v1", Want::Text)];
+        self.scope = vec![Source { alias: "vt".to_owned(), fields, keys: 0 }];
+        let derived = self.kind == Kind::MySql && self.dice.chance(60);
+        let (before, from) = match derived {
+            true => (Node::Nothing, row([text("(VALUES"), rows, text(") AS vt (v0, v1)")])),
+            false => (row([text("WITH vt (v0, v1) AS (VALUES"), rows, text(")")]), text("vt")),
+        };
+        let from = match self.dice.chance(75) {
+            true => self.joined_to(from),
+            false => from,
+        };
+        let from = row([text("FROM"), from]);
+        let outer = match self.dice.chance(60) {
+            true => self.plain(from, Use::Whole),
+            false => self.grouped(from, Use::Whole),
+        };
+        let node = row([before, outer.node]);
+        marked(Mark::Merged, marked(Mark::WarningsVary, node))
+    }
+
+    /// One row or several, as this kind of server writes them behind VALUES.
+    fn constructed(&mut self) -> Node {
+        let word = match self.kind {
+            Kind::MySql => "ROW(",
+            Kind::MariaDb => "(",
+        };
+        let rows = (0..1 + self.dice.below(4))
+            .map(|_| {
+                let number = *self.dice.pick(&["1", "2", "5", "-1", "30", "8", "NULL"]);
+                let letter = *self.dice.pick(&["'a'", "'A'", "'b'", "''", "'12'", "'é'"]);
+                text(format!("{word}{number}, {letter})"))
+            })
+            .collect();
+        commas(rows)
     }
 }

@@ -35,6 +35,8 @@ impl Maker<'_> {
             5..=9 => self.with(),
             10..=11 => self.without_from(),
             12 => self.user_variable(),
+            13 => self.into_variables(),
+            14 => self.values(),
             _ => self.block(Use::Whole).node,
         }
     }
@@ -54,7 +56,7 @@ impl Maker<'_> {
         made
     }
 
-    fn condition(&mut self) -> Node {
+    pub fn condition(&mut self) -> Node {
         if self.dice.chance(30) {
             return Node::Nothing;
         }
@@ -97,7 +99,7 @@ impl Maker<'_> {
     }
 
     /// Select items and the fields that they make.
-    fn items(&mut self, purpose: Use) -> (Vec<Node>, Vec<Field>) {
+    pub fn items(&mut self, purpose: Use) -> (Vec<Node>, Vec<Field>) {
         if purpose == Use::Whole && self.dice.chance(12) {
             let star = match self.dice.chance(60) {
                 true => "*".to_owned(),
@@ -147,7 +149,7 @@ impl Maker<'_> {
         (row([node, text(alias)]), field)
     }
 
-    fn plain(&mut self, from: Node, purpose: Use) -> Made {
+    pub fn plain(&mut self, from: Node, purpose: Use) -> Made {
         let (items, fields) = self.items(purpose);
         let word = match self.dice.below(20) {
             0 => "SELECT ALL",
@@ -304,7 +306,7 @@ impl Maker<'_> {
         maybe(marked(Mark::Ordered, row([text("ORDER BY"), all, limit])))
     }
 
-    fn grouped(&mut self, from: Node, purpose: Use) -> Made {
+    pub fn grouped(&mut self, from: Node, purpose: Use) -> Made {
         let (mut items, mut groups, mut orders, mut fields) = (vec![], vec![], vec![], vec![]);
         for number in 0..1 + self.dice.below(2) {
             let Some((key, field)) = self.group_key(purpose) else { continue };
