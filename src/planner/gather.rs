@@ -546,7 +546,8 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             ("any_value", [_]) => return Ok(None),
             ("min" | "max", [argument]) => {
                 let comparison = order::of_extreme(self.survey, self.block, argument)?;
-                let weight = match comparison {
+                let moment = order::of_moment(self.survey, self.block, argument);
+                let weight = match moment.unwrap_or(comparison) {
                     Comparison::Itself => None,
                     by => {
                         self.cut_parameters(function.span);

@@ -2,8 +2,8 @@
 //!
 //! Owns: the comparison of one expression over shards. Never: decides what is merged.
 //!
-//! Numbers and temporal values are compared as they are; ENUM and SET by their number; FLOAT as
-//! the DOUBLE that it is; texts by the WEIGHT_STRING that the server gives, padded to the column's
+//! Numbers and temporal values are compared as they are, TIMESTAMP as the moment that it is; ENUM and
+//! SET by their number; FLOAT as the DOUBLE that it is; texts by the WEIGHT_STRING that the server gives, padded to the column's
 //! length where the collation pads. What has no faithful key is refused.
 
 use crate::planner::draft::Result;
@@ -11,6 +11,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::splice::Part;
 use crate::planner::survey::{Resolved, Survey};
 use crate::sql::analysis::{Expr, Item, Select, ValueClass};
+use crate::sql::lex::ServerKind;
 use crate::value::types::{ColumnType, Weights};
 
 /// Characters of a text whose weights surely fit the server's sort key (max_sort_length is 1,024
@@ -64,8 +65,9 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
         | ColumnType::Year
         | ColumnType::Date
         | ColumnType::Time { .. }
-        | ColumnType::DateTime { .. }
-        | ColumnType::Timestamp { .. } => Ok(Comparison::Itself),
+        | ColumnType::DateTime { .. } => Ok(Comparison::Itself),
+        // Shown in the session's zone, which may have an hour twice; both have groups of their own.
+        ColumnType::Timestamp { .. } => by("UNIX_TIMESTAMP(", ")".to_string()),
         ColumnType::Float { .. } => Ok(digits()),
         ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => {
             by("((", ") + 0)".to_string())
@@ -324,7 +326,26 @@ pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> 
                     ),
                 ));
             }
+            if let Some(ColumnType::Timestamp { .. }) = kind {
+                // As MySQL does: by what is shown. MariaDB's are told apart by `of_moment`.
+                return Ok(Comparison::Itself);
+            }
         }
     }
     Ok(comparison)
+}
+
+/// What MariaDB finds the least and greatest TIMESTAMP by: the moment, of which a zone may show two
+/// alike.
+pub(crate) fn of_moment(survey: &mut Survey, block: usize, argument: &Expr) -> Option<Comparison> {
+    let Expr::Column(column) = argument else { return None };
+    let Resolved::Use(used) = survey.resolve(block, column) else { return None };
+    match survey.column_type(used, &column.column.text) {
+        Some(kind @ ColumnType::Timestamp { .. })
+            if survey.input.dialect.server == ServerKind::MariaDb =>
+        {
+            of_type(&kind, "").ok()
+        }
+        _ => None,
+    }
 }

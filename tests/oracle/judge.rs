@@ -232,7 +232,7 @@ fn described(written: &Written, column: &Column, alone: bool) -> String {
     // A user variable's digits and length are those that it had when the statement was prepared, or
     // the most; and how long a text of a temporary table may get is the server's choice.
     let variable = written.sql.contains("@u") && org_table.is_empty();
-    let long = kind == "MYSQL_TYPE_BLOB" && (computed || variable);
+    let long = (kind == "MYSQL_TYPE_BLOB" && computed) || (kind.ends_with("_BLOB") && variable);
     // Of 65 digits a sign, a point and a zero before it are counted, or not.
     let digits = kind == "MYSQL_TYPE_NEWDECIMAL" && (variable || computed && *length >= 66);
     // A document out of a temporary table is bytes, one that is computed just then a text.

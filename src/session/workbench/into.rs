@@ -34,7 +34,7 @@ const SEVERAL_ROWS: u16 = 1172;
 const LOCK_WAIT: u16 = 1205;
 
 /// MariaDB's, of INTO behind all else, which is where MySQL wants it.
-pub(super) const DEPRECATED: u16 = 1287;
+const DEPRECATED: u16 = 1287;
 
 /// What a SELECT … INTO has done.
 pub(in crate::session) struct Taken {
@@ -150,7 +150,11 @@ impl Session {
         }
     }
 
-    fn into_done(&mut self, taken: Taken, manner: Manner<'_>) -> Result<Summary, Failure> {
+    fn into_done(&mut self, mut taken: Taken, manner: Manner<'_>) -> Result<Summary, Failure> {
+        if manner.binary {
+            // Said when it was prepared.
+            self.unsay_deprecated(&mut taken);
+        }
         if let Some(error) = taken.error {
             return Err(error.into());
         }
@@ -164,6 +168,14 @@ impl Session {
         self.stream.write_with(|out| ok.write(OkHeader::Plain, self.capabilities, out));
         let (affected_rows, warnings) = (taken.rows, taken.warnings);
         Ok(Summary { affected_rows, warnings, ..Summary::default() })
+    }
+
+    /// Leaves out what is said of where INTO stands.
+    pub(super) fn unsay_deprecated(&mut self, taken: &mut Taken) {
+        let before = self.last.diagnostics.len();
+        self.last.diagnostics.retain(|one| one.errno != DEPRECATED);
+        let own = u16::try_from(before - self.last.diagnostics.len()).unwrap_or(u16::MAX);
+        taken.warnings = taken.warnings.saturating_sub(own);
     }
 
     /// The user variables behind INTO.

@@ -4,7 +4,7 @@
 //! statement's over gathered rows. Never: leaves a value on a connection: it becomes the session's
 //! own.
 
-use super::into::{DEPRECATED, Taken, take};
+use super::into::{Taken, take};
 use super::layout::Known;
 use super::{Work, renamed};
 use crate::backend::state::State;
@@ -87,10 +87,7 @@ impl Session {
     /// A SET is done.
     pub(in crate::session) fn value_taken(&mut self, mut taken: Taken) -> Result<()> {
         // SET has no INTO.
-        let before = self.last.diagnostics.len();
-        self.last.diagnostics.retain(|one| one.errno != DEPRECATED);
-        let own = u16::try_from(before - self.last.diagnostics.len()).unwrap_or(u16::MAX);
-        taken.warnings = taken.warnings.saturating_sub(own);
+        self.unsay_deprecated(&mut taken);
         self.last.warnings = self.last.warnings.saturating_add(taken.warnings);
         taken.error.map_or(Ok(()), Err)
     }
