@@ -349,3 +349,17 @@ pub(crate) fn of_moment(survey: &mut Survey, block: usize, argument: &Expr) -> O
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_no_texts() {
+        let made = of_type(&ColumnType::Timestamp { decimals: 6 }, "t").unwrap();
+        let expected = Comparison::By { before: "UNIX_TIMESTAMP(", behind: ")".into(), unit: 0 };
+        assert_eq!(made, expected);
+        let date = of_type(&ColumnType::DateTime { decimals: 6 }, "t").unwrap();
+        assert_eq!(date, Comparison::Itself);
+    }
+}

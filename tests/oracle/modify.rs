@@ -124,12 +124,21 @@ impl Maker<'_> {
         if !word.starts_with("REPLACE") && self.dice.chance(6) {
             return self.insert_set(table, word, &columns);
         }
+        // Rows that are computed before they have a shard can't have an alias: the manual says so.
+        let on_mysql = self.kind == Kind::MySql;
+        let aliased = on_mysql && word == "INSERT INTO" && self.dice.chance(14);
         let rows = 1 + if self.dice.chance(50) { self.dice.below(5) } else { 0 };
         let rows: Vec<Node> = (0..rows)
             .map(|_| {
                 let values: Vec<Node> = columns
                     .iter()
-                    .map(|&index| self.value(&table.fields[index], index < table.keys))
+                    .map(|&index| match aliased && index < table.keys {
+                        true if table.fields[index].name == "id" => {
+                            text(self.dice.below(60).to_string())
+                        }
+                        true => text(table.fields[index].stored(&mut self.dice)),
+                        false => self.value(&table.fields[index], index < table.keys),
+                    })
                     .collect();
                 let width = values.len();
                 row([text("("), list(values, ", ", width), text(")")])
@@ -139,10 +148,9 @@ impl Maker<'_> {
         let names = if all { String::new() } else { format!("({})", names.join(", ")) };
         let mut values = *self.dice.pick(&["VALUES", "VALUES", "VALUE"]);
         let (mut alias, mut rows) = (String::new(), rows);
-        let on_mysql = self.kind == Kind::MySql;
-        let update = match word == "INSERT INTO" && self.dice.chance(35) {
+        let update = match word == "INSERT INTO" && (aliased || self.dice.chance(30)) {
             true if self.has_indexes(table) => Node::Nothing,
-            true if on_mysql && self.dice.chance(40) => {
+            true if aliased => {
                 let calls = |index: usize| format!("w{index}");
                 let called = match self.dice.chance(40) && !names.is_empty() {
                     true => {

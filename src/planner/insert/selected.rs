@@ -95,6 +95,13 @@ fn bench<'a>(
     }
     let foreign =
         insert.on_duplicate.iter().any(|assignment| !of_target(survey, block, &assignment.value));
+    if insert.row_alias && !insert.on_duplicate.is_empty() {
+        return Err(refuse(
+            "insert_select",
+            "Rows that are computed before they have a shard lose the alias that ON DUPLICATE KEY UPDATE \
+             names them by: write the shard key's values themselves, or VALUES(column) for the alias",
+        ));
+    }
     if foreign {
         return Err(refuse(
             "insert_select",

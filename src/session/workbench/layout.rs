@@ -9,7 +9,7 @@ use super::bench::Bench;
 use super::{Gathering, Work};
 use crate::name::{GroupId, TableName};
 use crate::planner::plan::{Renaming, Target};
-use crate::planner::workbench::{Reference, Workbench};
+use crate::planner::workbench::{Reference, Task, Workbench};
 
 /// A physical table: database and name.
 pub(super) type Physical = (Arc<str>, Arc<str>);
@@ -27,7 +27,9 @@ pub(super) struct Layout {
 impl Gathering<'_> {
     /// The table itself, where it stands in a group with all the rows that the gather would bring.
     pub(super) fn directly(&self, group: GroupId) -> Option<Physical> {
-        let elsewhere = self.plan.reads_temporary() || self.reference.is_grouped();
+        // Into a shard no row goes but by its own key, and it has another name.
+        let fills = matches!(self.reference.task, Task::Fill { .. });
+        let elsewhere = fills || self.plan.reads_temporary() || self.reference.is_grouped();
         if !self.reference.tail.is_empty() || self.reference.partitioned || elsewhere {
             return None;
         }

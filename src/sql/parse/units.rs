@@ -430,6 +430,10 @@ impl<'a> Builder<'a> {
                 self.keyword(&text, Keyword::COLUMNS, raw.span);
                 self.json_columns();
             }
+            "ROW" if self.folded_before_row() => {
+                self.push(ParserToken::Comma, raw.span);
+                self.keyword(&text, Keyword::ROW, raw.span);
+            }
             // The last one counts.
             "COLLATE" if operand && self.is(1, "COLLATE") => self.at += 1,
             "BINARY" if !operand && !self.closes(0) => self.push(ParserToken::Tilde, raw.span),
@@ -445,6 +449,13 @@ impl<'a> Builder<'a> {
                 self.keyword(&text, keyword, raw.span);
             }
         }
+    }
+
+    /// Whether rows between this one and the last were folded, and the comma with them:
+    /// `VALUES ROW(1), ROW(2), ROW(a)`.
+    fn folded_before_row(&self) -> bool {
+        matches!(self.units.tokens.last().map(|t| &t.token), Some(ParserToken::RParen))
+            && self.peek(0).is_some_and(|next| next.symbol("("))
     }
 
     /// From `(` past its `)`: JSON_TABLE's columns, those of nested paths among them, by their names

@@ -221,3 +221,16 @@ SET timestamp = DEFAULT;
 UPDATE orders SET note = 'first' WHERE (user_id > 0 AND LENGTH(note) = 99) OR region_id = 3 ORDER BY order_id LIMIT 3;
 SELECT order_id, note FROM orders WHERE note = 'first' ORDER BY order_id;
 UPDATE orders SET note = NULL WHERE (total > 100 AND note LIKE 'zz%') OR region_id = 7 ORDER BY order_id LIMIT 2;
+
+-- Rows of several shapes behind VALUES ROW, and rows that have an alias
+BEGIN;
+-- only: mysql
+INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES ROW(950001, 'a', 'x', 1, '2026-01-01'), ROW(950002, 'b', 'x', 1, '2026-01-01'), ROW(950003, UPPER('c'), 'x', 1, DATE '2026-01-01'), ROW(950004, 'd', 'x', 1 + 1, '2026-01-01');
+SELECT user_id, name, region_id FROM users WHERE user_id BETWEEN 950000 AND 950009 ORDER BY user_id;
+-- only: mysql
+INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES (950001, 'n', 'x', 1, '2026-01-01'), (950005, 'e', 'x', 1, '2026-01-01') AS n ON DUPLICATE KEY UPDATE name = CONCAT(n.name, users.name);
+-- only: mysql
+-- refused: insert_select
+INSERT INTO users (user_id, name, email, region_id, registered_at) VALUES (ABS(950001), 'n', 'x', 1, '2026-01-01') AS n ON DUPLICATE KEY UPDATE name = n.name;
+SELECT user_id, name FROM users WHERE user_id BETWEEN 950000 AND 950009 ORDER BY user_id;
+ROLLBACK;

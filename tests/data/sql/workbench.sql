@@ -248,3 +248,6 @@ SELECT u.user_id, i.item_id FROM users u JOIN items i ON i.item_id = u.user_id W
 -- Variables that a prepared SELECT … INTO has set of one shard's row are known wherever they are read
 SELECT name, user_id INTO @known, @as FROM users WHERE user_id = 5;
 SELECT COUNT(*), @known, @as FROM users u JOIN items i ON i.item_id = u.user_id;
+
+-- What stands behind computed rows names the table that they go into
+INSERT INTO items (item_id, title, category, price, attributes) VALUES (ABS(-5), 'x', 'tea', 1, '{}') ON DUPLICATE KEY UPDATE title = items.title, price = IF(VALUES(price) < items.price, items.price, items.price);
