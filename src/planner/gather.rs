@@ -545,9 +545,8 @@ impl<'a> Merge<'_, '_, '_, 'a> {
             ("bit_xor", [_]) => AggregateFunction::BitXor,
             ("any_value", [_]) => return Ok(None),
             ("min" | "max", [argument]) => {
-                let comparison = order::of_extreme(self.survey, self.block, argument)?;
-                let moment = order::of_moment(self.survey, self.block, argument);
-                let weight = match moment.unwrap_or(comparison) {
+                let comparison = order::of_least(self.survey, self.block, argument)?;
+                let weight = match comparison {
                     Comparison::Itself => None,
                     by => {
                         self.cut_parameters(function.span);
@@ -711,7 +710,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
                 }
             }
             Some(Item::Expr { expr, .. }) => {
-                let comparison = order::of_expression(self.survey, self.block, expr)?;
+                let comparison = order::of_group(self.survey, self.block, expr)?;
                 if comparison != Comparison::Itself {
                     return Err(refuse(
                         "scatter_aggregate",
@@ -763,7 +762,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
                 ));
             };
             // A key follows from its column's value, so a shard's rows stay as distinct as they are.
-            let column = match order::of_expression(self.survey, self.block, expr)? {
+            let column = match order::of_group(self.survey, self.block, expr)? {
                 Comparison::Itself => Column::Visible(narrow(index)?),
                 by => {
                     let text = self.item_text(index, alias.as_ref().map(|alias| alias.span));

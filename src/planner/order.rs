@@ -66,7 +66,7 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
         | ColumnType::Date
         | ColumnType::Time { .. }
         | ColumnType::DateTime { .. } => Ok(Comparison::Itself),
-        // Shown in the session's zone, which may have an hour twice; both have groups of their own.
+        // Shown in the session's zone, which may have an hour twice.
         ColumnType::Timestamp { .. } => by("UNIX_TIMESTAMP(", ")".to_string()),
         ColumnType::Float { .. } => Ok(digits()),
         ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => {
@@ -251,7 +251,10 @@ pub(crate) fn of_key(
     select: &Select,
     expr: &Expr,
 ) -> Result<Comparison> {
-    let comparison = of_expression(survey, block, expr)?;
+    let comparison = match select.group_by.is_empty() {
+        true => of_expression(survey, block, expr)?,
+        false => of_group(survey, block, expr)?,
+    };
     let of_column = matches!(expr, Expr::Column(_));
     if comparison != Comparison::Itself && !of_column && !select.group_by.is_empty() {
         // No server sees that what is made of a group's expression follows from it (1055).
@@ -327,7 +330,7 @@ pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> 
                 ));
             }
             if let Some(ColumnType::Timestamp { .. }) = kind {
-                // As MySQL does: by what is shown. MariaDB's are told apart by `of_moment`.
+                // As MySQL does: by what is shown. MariaDB's are told apart by `of_least`.
                 return Ok(Comparison::Itself);
             }
         }
@@ -335,19 +338,33 @@ pub(crate) fn of_extreme(survey: &mut Survey, block: usize, argument: &Expr) -> 
     Ok(comparison)
 }
 
-/// What MariaDB finds the least and greatest TIMESTAMP by: the moment, of which a zone may show two
-/// alike.
-pub(crate) fn of_moment(survey: &mut Survey, block: usize, argument: &Expr) -> Option<Comparison> {
-    let Expr::Column(column) = argument else { return None };
-    let Resolved::Use(used) = survey.resolve(block, column) else { return None };
-    match survey.column_type(used, &column.column.text) {
-        Some(kind @ ColumnType::Timestamp { .. })
-            if survey.input.dialect.server == ServerKind::MariaDb =>
-        {
-            of_type(&kind, "").ok()
-        }
-        _ => None,
+/// What the least and greatest values are found by: on MariaDB a TIMESTAMP's moment, of which a zone may
+/// show two alike.
+pub(crate) fn of_least(survey: &mut Survey, block: usize, argument: &Expr) -> Result<Comparison> {
+    let shown = of_extreme(survey, block, argument)?;
+    let mariadb = survey.input.dialect.server == ServerKind::MariaDb;
+    match timestamp(survey, block, argument).filter(|_| mariadb) {
+        Some(kind) => of_type(&kind, ""),
+        None => Ok(shown),
     }
+}
+
+/// How values are compared where equal ones are put together. MySQL's temporary tables do so with two
+/// moments that the session's zone shows alike; MariaDB never does.
+pub(crate) fn of_group(survey: &mut Survey, block: usize, expr: &Expr) -> Result<Comparison> {
+    let mysql = survey.input.dialect.server == ServerKind::MySql;
+    match mysql && timestamp(survey, block, expr).is_some() {
+        true => Ok(Comparison::Itself),
+        false => of_expression(survey, block, expr),
+    }
+}
+
+/// The type of a column that is a TIMESTAMP.
+fn timestamp(survey: &mut Survey, block: usize, expr: &Expr) -> Option<ColumnType> {
+    let Expr::Column(column) = expr else { return None };
+    let Resolved::Use(used) = survey.resolve(block, column) else { return None };
+    let kind = survey.column_type(used, &column.column.text)?;
+    matches!(kind, ColumnType::Timestamp { .. }).then_some(kind)
 }
 
 #[cfg(test)]
