@@ -107,7 +107,8 @@ fn described(case: &Case, columns: &[compare::Column]) -> Vec<String> {
         .iter()
         .any(|words| lower.contains(words));
     // Whether a common table expression is merged or has a table of its own is the plan's choice.
-    // Whose schema a view's computed column is in, is the plan's choice on MySQL.
+    // Whose schema a view's computed column is in, and whether a column is the view's or its table's, is the
+    // plan's choice on MySQL.
     let named = lower.starts_with("with") || lower.contains(" v_");
     let forgotten = ColumnFlags::AUTO_INCREMENT_FLAG
         | ColumnFlags::PRI_KEY_FLAG
@@ -127,7 +128,7 @@ fn described(case: &Case, columns: &[compare::Column]) -> Vec<String> {
             "{}.{}({}) {} as {} {} {:?} {} {}",
             if named { "" } else { &column.schema },
             column.table,
-            column.org_table,
+            if named { "" } else { &column.org_table },
             if grouped && column.org_table.is_empty() { "" } else { &column.org_name },
             column.name,
             column.kind,
