@@ -135,6 +135,11 @@ impl State {
         find(&self.0.user, name)
     }
 
+    /// The texts of the user variables that have one.
+    pub fn user_variables(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.user.iter().map(|(_, text)| text.as_ref())
+    }
+
     /// How many variables are held, system and user: the session bounds them.
     pub fn variables(&self) -> usize {
         self.0.variables.len() + self.0.user.len()

@@ -352,7 +352,15 @@ fn fan_out(draft: &Draft, survey: &Survey, tables: &mut Tables) -> Result<Spread
         if matches!(draft.kind, StatementKind::DropTable { .. }) {
             return Err(refuse(TABLES_APART, format!("{tables}: they are dropped one by one")));
         }
-        return Err(refuse("statement", format!("{tables}: write a statement for each")));
+        let help = match defines {
+            // CREATE TABLE … LIKE, foreign keys, merges of tables.
+            true => {
+                "a table that is defined by another one lies where that lies: declare it in the rules with \
+                     `bind`, or write its columns"
+            }
+            false => "write a statement for each",
+        };
+        return Err(refuse("statement", format!("{tables}: {help}")));
     }
     draft.hinted(&mut sharded)?;
     tables.sharded = sharded;

@@ -44,6 +44,7 @@ use crate::session::query::{Arguments, Manner, NOT_UNDERSTOOD, Outcome};
 use crate::session::record;
 use crate::session::reply::text_column;
 use crate::session::system::Folded;
+use crate::session::user_values;
 use crate::session::workbench::into::only_takes_row;
 use crate::sql::lex::Dialect;
 use crate::sql::template::Lexed;
@@ -533,6 +534,12 @@ impl Session {
         for part in rest {
             key.push(0);
             key.extend_from_slice(part);
+        }
+        // MySQL's handle compares by the types that variables had as it was prepared.
+        let mut variables = self.state.user_variables().peekable();
+        if variables.peek().is_some() && text.contains(&b'@') {
+            key.push(0);
+            key.extend(variables.map(user_values::kind));
         }
     }
 

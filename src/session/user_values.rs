@@ -79,6 +79,18 @@ fn null(
     Ok(Some(number.into()))
 }
 
+/// Which of the types that a variable can have a kept text is of.
+pub(super) fn kind(text: &[u8]) -> u8 {
+    match text {
+        [b'\'' | b'_', ..] | [b'C', b'O', ..] | [b'N', b'U', b'L', b'L', b'I', ..] => b's',
+        [b'C', ..] if text.ends_with(b"DECIMAL)") => b'd',
+        [b'C', ..] => b'i',
+        _ if text.contains(&b'e') => b'e',
+        _ if text.contains(&b'.') => b'd',
+        _ => b'i',
+    }
+}
+
 /// Whether a text that is kept is NULL of a type.
 pub(super) fn is_null(text: &[u8]) -> bool {
     [b"CAST(NULL".as_slice(), b"NULL", b"NULLIF("].iter().any(|start| text.starts_with(start))
@@ -157,6 +169,24 @@ mod tests {
         assert_eq!(written("0.1", 5, false).as_deref(), Some("0.1e0"));
         assert_eq!(written("1e20", 5, false).as_deref(), Some("1e20"));
         assert_eq!(written("5", 0xfd, false), None);
+    }
+
+    #[test]
+    fn kept_texts_show_their_types() {
+        for (text, expected) in [
+            ("5", b'i'),
+            ("CAST(5 AS UNSIGNED)", b'i'),
+            ("CAST(NULL AS SIGNED)", b'i'),
+            ("CAST(NULL AS DECIMAL)", b'd'),
+            ("7.", b'd'),
+            ("1e0", b'e'),
+            ("NULL+0e0", b'e'),
+            ("'1e5'", b's'),
+            ("_utf8mb4 0x61 COLLATE utf8mb4_bin", b's'),
+            ("NULLIF(_latin1'' COLLATE latin1_bin,'')", b's'),
+        ] {
+            assert_eq!(kind(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]
