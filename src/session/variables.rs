@@ -321,7 +321,15 @@ impl Session {
             if place > 0 {
                 text.push(b',');
             }
-            text.extend_from_slice(sql.get(assignment.range.clone()).unwrap_or_default());
+            let said = sql.get(assignment.range.clone()).unwrap_or_default();
+            match (&assignment.target, said.strip_prefix(b"@@")) {
+                // MariaDB's trackers pass over one without its scope.
+                (SetTarget::Variable { scope: Scope::AtAt, .. }, Some(name)) => {
+                    text.extend_from_slice(b"@@session.");
+                    text.extend_from_slice(name);
+                }
+                _ => text.extend_from_slice(said),
+            }
         }
         let ok = lent.simple(&text).await?;
         if ok.warnings > 0 {
