@@ -16,6 +16,8 @@ use crate::session::sql_prepared;
 /// The longest value of a user variable that is kept, in bytes.
 pub(super) const MAX_VALUE: usize = 64 << 10;
 
+const VAR_STRING: u8 = 0xfd;
+
 /// A name as it stands in a statement.
 pub(super) fn quoted(name: &str) -> String {
     format!("@`{}`", name.replace('`', "``"))
@@ -58,7 +60,7 @@ pub(super) async fn user_values(
     Ok(())
 }
 
-/// NULL of a number's or a string's type; `None` for that of a variable never set.
+/// NULL of a number's or a string's type; `None` for that of a variable never set, where it shows.
 fn null(
     field_type: FieldType,
     unsigned: bool,
@@ -70,7 +72,10 @@ fn null(
         () if field_type.is_integer() => "CAST(NULL AS SIGNED)",
         () if field_type.is_decimal() => "CAST(NULL AS DECIMAL)",
         () if is_double(field_type) => "NULL+0e0",
-        () if charset.is_none_or(|name| name == b"binary") => return Ok(None),
+        // MySQL's that was never set.
+        () if field_type.0 == VAR_STRING && charset == Some(b"binary") => return Ok(None),
+        // NULL alone would leave the type that the variable had before.
+        () if charset.is_none_or(|name| name == b"binary") => "CAST(NULL AS BINARY)",
         () => {
             let empty = string(b"", charset, collation)?;
             return Ok(Some([b"NULLIF(".as_slice(), &empty, b",'')"].concat()));
@@ -83,6 +88,7 @@ fn null(
 pub(super) fn kind(text: &[u8]) -> u8 {
     match text {
         [b'\'' | b'_', ..] | [b'C', b'O', ..] | [b'N', b'U', b'L', b'L', b'I', ..] => b's',
+        [b'C', ..] if text.ends_with(b"BINARY)") => b's',
         [b'C', ..] if text.ends_with(b"DECIMAL)") => b'd',
         [b'C', ..] => b'i',
         _ if text.contains(&b'e') => b'e',

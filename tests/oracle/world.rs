@@ -191,7 +191,7 @@ impl World {
         }
         let _ = writeln!(
             out,
-            "users:\n  {user}: {{native: \"{}\", schemas: [{}]}}",
+            "users:\n  {user}: {{native: \"{}\", schemas: [{}], rights: [read, write, ddl]}}",
             proxy::native_verifier(proxy::USER),
             set.name,
             user = proxy::USER,
