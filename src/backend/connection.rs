@@ -33,13 +33,16 @@ use crate::protocol::command;
 use crate::protocol::err::ErrPacket;
 use crate::protocol::ok::OkPacket;
 use crate::protocol::response::{PrepareOk, Response};
-use crate::protocol::session_track::{SessionChange, SessionChanges};
 use crate::protocol::status::StatusFlags;
 use crate::wire::stream::Stream;
 
 mod file;
 mod interrupted;
+mod knows;
 mod lead;
+
+use knows::Knows;
+pub use knows::Reported;
 
 /// How long a server's reason for closing is waited for, once a write has failed.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -69,6 +72,9 @@ pub struct Connection {
     applied: Applied,
     statements: Statements,
     pins: Pins,
+    knows: Knows,
+    /// Changes that the server told and the session hasn't taken over.
+    reported: Vec<Reported>,
     /// Answers to come before the present command's own.
     expected: SmallVec<[Expected; 2]>,
     /// A statement that goes before the next command.
@@ -124,6 +130,8 @@ impl Connection {
             applied: Applied::fresh(None),
             statements: Statements::new(node.spec.limits.statements),
             pins: Pins::default(),
+            knows: Knows::default(),
+            reported: Vec::new(),
             expected: SmallVec::new(),
             lead: None,
             in_flight: false,
@@ -338,25 +346,6 @@ impl Connection {
         }
     }
 
-    /// What an OK packet says of changes to the session. Changes that Weir itself caused aren't
-    /// shown to this; anything else pins.
-    pub fn note_tracked(&mut self, session_state: &[u8]) {
-        for change in SessionChanges::new(session_state) {
-            match change {
-                Ok(SessionChange::SystemVariable { name, .. }) if is_harmless(name) => {}
-                Ok(
-                    SessionChange::Gtids(_)
-                    | SessionChange::TransactionCharacteristics(_)
-                    | SessionChange::TransactionState(_)
-                    | SessionChange::StateChange(false),
-                ) => {}
-                Ok(_) | Err(_) => {
-                    self.pin(Pin::Unforeseen);
-                }
-            }
-        }
-    }
-
     /// Runs a statement that must be answered OK.
     ///
     /// # Errors
@@ -405,6 +394,7 @@ impl Connection {
         self.applied.reset();
         self.statements.clear();
         self.pins = Pins::default();
+        self.knows_nothing();
         Ok(())
     }
 
@@ -708,6 +698,7 @@ impl Connection {
         self.lead = None;
         self.stream.release();
         self.pins = Pins::default();
+        self.knows_nothing();
         self.kill.end_lend()
     }
 
@@ -763,18 +754,4 @@ impl Drop for Connection {
         // Handles that are still around must not reach the id's next owner.
         self.kill.end_lend();
     }
-}
-
-/// System variables that servers report though nothing of the session has changed: MySQL tells each
-/// statement's number.
-fn is_harmless(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 6] = [
-        b"statement_id",
-        b"last_gtid",
-        b"warning_count",
-        b"error_count",
-        b"last_insert_id",
-        b"identity",
-    ];
-    NAMES.contains(&name)
 }

@@ -285,6 +285,16 @@ impl Applied {
         self.state.set_user_variable(name, Some(b"'unknown'"));
     }
 
+    /// The user variable was read here.
+    pub fn know(&mut self, name: &str, value: Option<&[u8]>) {
+        self.state.set_user_variable(name, value);
+    }
+
+    /// The system variable was changed here.
+    pub fn found(&mut self, name: &str, value: &[u8]) {
+        self.state.set_variable(name, Some(value));
+    }
+
     /// The charsets are not certain any more.
     pub fn unsettle(&mut self) {
         self.settled = false;

@@ -323,7 +323,9 @@ impl<'c> Lane<'c> {
             return Err(self.hostile("a cursor that nobody asked for"));
         }
         // A SELECT that changes the session (a user variable, say) pins its connection.
-        self.connection.note_tracked(&end.session_state);
+        if self.connection.note_tracked(&end.session_state) {
+            self.connection.ran_stored_code();
+        }
         self.warnings += u32::from(end.warnings);
         self.stage = Stage::Idle;
         Ok(Next::End(end))

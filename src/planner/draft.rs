@@ -73,6 +73,7 @@ impl<'a> Draft<'a> {
         };
         let mut facts = Facts {
             pins,
+            assigns: traits.assigns_variable || traits.into_variable,
             looks_back: traits.last_insert_id
                 || traits.found_rows
                 || traits.row_count
@@ -329,6 +330,7 @@ impl<'a> Draft<'a> {
         if self.explains {
             self.facts.access = Access::Read;
             self.facts.pins = None;
+            self.facts.assigns = false;
             self.facts.names_in_rows = true;
             // Rows that are rewritten are text.
             self.facts.prepared = PreparedForm::Text;

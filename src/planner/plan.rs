@@ -28,6 +28,8 @@ pub struct Facts {
     /// The backend connection belongs to the session after this statement, for the reason given
     /// (a metric's label). `None`: the connection can be shared as soon as the answer is through.
     pub pins: Option<Pin>,
+    /// Its text assigns user variables, whose values are read back behind its answer.
+    pub assigns: bool,
     /// A connection lost before the first packet of the answer: the statement may be sent again
     /// (a read outside of a transaction, without side effects).
     pub retry: bool,
@@ -78,6 +80,7 @@ impl Default for Facts {
         Facts {
             access: Access::Read,
             pins: None,
+            assigns: false,
             retry: false,
             commits: false,
             prepared: PreparedForm::Native,

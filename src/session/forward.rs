@@ -220,7 +220,12 @@ impl Session {
             }
             None => lent.ended(summary.status),
         }
-        lent.note_tracked(&summary.session_state);
+        let changed = lent.note_tracked(&summary.session_state);
+        let of_tables =
+            job.facts.pins == Some(Pin::TemporaryTable) || !job.facts.temporaries.is_empty();
+        if changed && !of_tables {
+            lent.ran_stored_code();
+        }
         let doubtful = summary.last_insert_id != 0 && job.facts.ids.is_doubtful();
         if !doubtful {
             self.last.note(summary);
@@ -245,7 +250,10 @@ impl Session {
         if job.facts.lends_id {
             Box::pin(self.take_id(&mut lent)).await;
         }
-        if job.facts.pins == Some(Pin::TemporaryTable) || !job.facts.temporaries.is_empty() {
+        if job.facts.assigns || job.facts.lends_id || job.facts.pins.is_some() {
+            Box::pin(self.take_effects(job, &mut lent)).await;
+        }
+        if of_tables {
             let changes = (&*job.facts.temporaries, summary.error.is_none());
             let follows = self.follow_temporaries(job.snapshot, group, &mut lent, changes);
             Box::pin(follows).await;

@@ -106,6 +106,9 @@ impl Session {
         binding: &Binding<'_>,
     ) -> Result<Within, Failure> {
         let mut within = Within::new();
+        if self.must_learn(plan) {
+            Box::pin(self.learn(binding, None)).await?;
+        }
         // Locked tables are all that a session may ask for.
         if self.held.pinned_by(&[Pin::TableLock]) {
             return Ok(within);

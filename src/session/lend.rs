@@ -92,28 +92,22 @@ impl Held {
         }
     }
 
-    /// Whether a held connection is the session's for one of these reasons: it alone may know a user
-    /// variable's value, or has a temporary table.
+    /// Whether a held connection is the session's for one of these reasons.
     pub fn pinned_by(&self, reasons: &[Pin]) -> bool {
         let holds = |lent: &Lent| reasons.iter().any(|pin| lent.pins().contains(*pin));
         self.entries.iter().any(|(_, lent)| holds(lent))
     }
 
-    /// The only group whose connection may alone know a user variable's value; `None`: there are
-    /// several, or none.
-    pub fn knows_variables(&self) -> Option<GroupId> {
-        let mut pinned =
-            self.entries.iter().filter(|(_, lent)| lent.pins().contains(Pin::UserVariable));
-        match (pinned.next(), pinned.next()) {
-            (Some((group, _)), None) => Some(*group),
-            _ => None,
-        }
+    /// Whether a connection may have another value of a user variable than the session.
+    pub fn may_know(&self) -> bool {
+        self.entries.iter().any(|(_, lent)| lent.may_know_any())
     }
 
     /// The client assigns a variable, which a statement of a held connection may have changed.
     pub fn assigned(&mut self, name: &str) {
         for (_, lent) in self.entries.iter_mut().filter(|(_, lent)| !lent.pins().is_empty()) {
             lent.doubt_user_variable(name);
+            lent.is_told(name);
         }
     }
 

@@ -23,6 +23,7 @@ mod idle;
 mod index;
 mod index_insert;
 pub mod last;
+mod learn;
 pub mod lend;
 mod load;
 pub mod login;

@@ -74,7 +74,11 @@ pub async fn rows_within(lent: &mut Lent, sql: &[u8], most: usize) -> Result<Row
         }
         if payload.first() == Some(&0xfe) && payload.len() < 0xff_ffff {
             let status = if capabilities.contains(Capabilities::DEPRECATE_EOF) {
-                OkPacket::parse(payload, capabilities)?.status
+                let ok = OkPacket::parse(payload, capabilities)?;
+                let (status, told) = (ok.status, ok.session_state.to_vec());
+                // What a statement changed before its error, MySQL tells behind the next answer.
+                lent.note_tracked(&told);
+                status
             } else {
                 EofPacket::parse(payload, capabilities)?.status
             };

@@ -476,6 +476,9 @@ impl Session {
         Buffers { rendered, key }: &mut Buffers,
     ) -> Result<(Outcome, Option<Cursor>), Failure> {
         let (plan, target, binding) = (run.plan, run.target, run.binding);
+        if self.must_learn(plan) {
+            Box::pin(self.learn(binding, Some(target.group))).await?;
+        }
         let mut text = match plan.render(target, binding, Form::Prepared, rendered)? {
             Rendered::AsIs => binding.sql,
             Rendered::Written => rendered.as_slice(),

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::pass::Summary;
+use crate::name::GroupId;
 use crate::observe::sessions::{Stop, Target as KillTarget, Watch};
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
@@ -192,6 +193,9 @@ impl Session {
             false => Within::new(),
         };
         let route = self.informed(plan, plan.bind_within(&binding, &within));
+        if self.must_learn(plan) {
+            Box::pin(self.learn(&binding, place(&route))).await?;
+        }
         if !keeps_conditions(&route) && !plan.facts.looks_back {
             self.last.begin();
         }
@@ -209,8 +213,7 @@ impl Session {
                 Box::pin(self.answer(reply, snapshot, plan, &binding, manner)).await
             }
             Route::Session(SessionAction::Set) if !manner.parameters.is_empty() => {
-                let written = with_parameters(&binding)?;
-                Box::pin(self.set_written(&written, manner)).await
+                Box::pin(self.set_written(&binding, manner)).await
             }
             Route::Session(action) => Box::pin(self.act(action, sql, lexed, manner)).await,
             route if plan.keeps && route.is_placed() => {
@@ -556,9 +559,14 @@ impl Session {
     }
 
     /// SET whose parameters are written in its text.
-    async fn set_written(&mut self, sql: &[u8], manner: Manner<'_>) -> Result<Outcome, Failure> {
-        let (tokens, _) = self.classified(sql)?;
-        self.set_resolved(sql, &tokens).await?;
+    async fn set_written(
+        &mut self,
+        binding: &Binding<'_>,
+        manner: Manner<'_>,
+    ) -> Result<Outcome, Failure> {
+        let sql = with_parameters(binding)?;
+        let (tokens, _) = self.classified(&sql)?;
+        self.set_resolved(&sql, &tokens).await?;
         self.reply_ok(0, "", manner.more);
         Ok(Outcome::Good)
     }
@@ -621,6 +629,14 @@ const ASKED_SYNTAX: usize = 16 << 10;
 
 /// Rendered texts up to this keep their buffer.
 const KEPT_TEXT: usize = 4 << 10;
+
+/// Where a statement runs, if that is one place.
+fn place(route: &Route) -> Option<GroupId> {
+    match route {
+        Route::Forward(target) => Some(target.group),
+        _ => None,
+    }
+}
 
 /// Statements about the one before, and SET, which may ask for its counts.
 fn keeps_conditions(route: &Route) -> bool {

@@ -306,6 +306,7 @@ impl Session {
         binding: &Binding<'_>,
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
+        check_assigned(plan, &targets)?;
         let manner = Manner { binary: is_whole(plan, &targets, manner), ..manner };
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
@@ -700,6 +701,18 @@ fn check_system(plan: &Plan) -> Result<()> {
             "information_schema",
             "information_schema is read beside tables of one group, and not beside those on several: ask it \
              in a statement of its own",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Each place would assign its own, and read what another one assigned before.
+fn check_assigned(plan: &Plan, targets: &[Target]) -> Result<()> {
+    match plan.facts.assigns && targets.len() > 1 {
+        true => Err(Error::refused(
+            "scatter_function",
+            "The statement assigns a user variable, and several shards would each do so: write its rows in \
+             statements of their own",
         )),
         false => Ok(()),
     }

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::backend::counters::Pin;
 use crate::error::{Error, Fault, Result};
 use crate::session::Session;
 use crate::session::forward::Failure;
@@ -154,7 +153,7 @@ impl Session {
     /// The values of expressions: the session knows user variables and literals, a server the rest.
     ///
     /// # Errors
-    /// Several connections may know a variable's value, or an expression is wrong.
+    /// An expression is wrong.
     async fn evaluated(&mut self, sql: &[u8], ranges: &[Range<usize>]) -> Result<Vec<Value>> {
         let known: Option<Vec<Value>> = ranges
             .iter()
@@ -173,7 +172,6 @@ impl Session {
         let (Some(_), None) = (tokens.next(), tokens.next()) else { return Ok(None) };
         match expression {
             [b'@', b'@', ..] => Ok(None),
-            [b'@', ..] if self.held.pinned_by(&[Pin::UserVariable]) => Ok(None),
             [b'@', name @ ..] => {
                 let name = String::from_utf8_lossy(&literal::unquote_name(name)).to_lowercase();
                 match self.state.user_variable(&name) {
@@ -191,22 +189,10 @@ impl Session {
         }
     }
 
-    /// Asks the connection that knows the session's variables, or any of its home group.
+    /// Asks a server of the home group.
     async fn asked(&mut self, sql: &[u8], ranges: &[Range<usize>]) -> Result<Vec<Value>> {
         let snapshot = self.snapshot();
-        let mut target = self.home_group(&snapshot)?;
-        if self.held.pinned_by(&[Pin::UserVariable]) {
-            target.group = self.held.knows_variables().ok_or_else(|| {
-                Error::refused(
-                    "user_variable_unknown",
-                    "User variables were assigned inside of statements on several groups, so their \
-                     values aren't known here: assign them with SET",
-                )
-            })?;
-            let schema = self.schema.as_ref();
-            let schema = schema.and_then(|name| snapshot.rules.schema(name.as_str()));
-            target.database = schema.and_then(|schema| schema.database_in(target.group)).cloned();
-        }
+        let target = self.home_group(&snapshot)?;
         let mut question = b"SELECT ".to_vec();
         for (place, range) in ranges.iter().enumerate() {
             question.extend_from_slice(if place > 0 { b", " } else { b"" });

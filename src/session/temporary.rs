@@ -70,7 +70,10 @@ impl Session {
     ) {
         let changes = &plan.facts.temporaries;
         for (group, lent) in lents.iter_mut() {
-            lent.note_tracked(&written.session_state);
+            let changed = lent.note_tracked(&written.session_state) && changes.is_empty();
+            if changed || plan.facts.assigns {
+                lent.ran_stored_code();
+            }
             if !changes.is_empty() {
                 Box::pin(self.follow_temporaries(snapshot, *group, lent, (changes, true))).await;
             }

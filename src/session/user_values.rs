@@ -18,19 +18,40 @@ pub(super) const MAX_VALUE: usize = 64 << 10;
 
 const VAR_STRING: u8 = 0xfd;
 
+/// The code of the error for a longer one.
+pub(super) const TOO_LONG: &str = "user_variable_size";
+
 /// A name as it stands in a statement.
 pub(super) fn quoted(name: &str) -> String {
     format!("@`{}`", name.replace('`', "``"))
 }
 
 /// Reads user variables back, as the texts that set them again.
+///
+/// # Errors
+/// One is longer than [`MAX_VALUE`], or the server can't be asked.
 pub(super) async fn user_values(
     lent: &mut Lent,
     names: &[String],
     state: &mut State,
 ) -> Result<()> {
+    let values = read_values(lent, names).await?.into_iter().collect::<Result<Vec<_>>>()?;
+    for (name, value) in names.iter().zip(values) {
+        state.set_user_variable(name, value.as_deref());
+    }
+    Ok(())
+}
+
+/// The text that sets a user variable again; `None` for NULL without a type.
+pub(super) type Kept = Result<Option<Vec<u8>>>;
+
+/// The same without a state: a text for each name, or why it can't be kept.
+///
+/// # Errors
+/// The server can't be asked.
+pub(super) async fn read_values(lent: &mut Lent, names: &[String]) -> Result<Vec<Kept>> {
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // The value as its type has it, and as the bytes of a string.
     let asked = |name: &String| {
@@ -39,25 +60,24 @@ pub(super) async fn user_values(
     };
     let list: Vec<String> = names.iter().map(asked).collect();
     let found = rows(lent, format!("SELECT {} LIMIT 1", list.join(",")).as_bytes()).await?;
-    let Some(row) = found.rows.first() else { return Ok(()) };
-    for (place, name) in names.iter().enumerate() {
+    let row = found.rows.first().ok_or_else(|| Error::internal("user variables without a row"))?;
+    let text = |(place, name): (usize, &String)| {
         let at = place * 4;
         let (field_type, _, unsigned) =
             found.columns.get(at).copied().unwrap_or((FieldType(0xfd), 63, false));
         let value = |offset: usize| row.get(at + offset).and_then(|value| value.as_deref());
-        let text = match (value(0), value(1)) {
-            (None, _) => null(field_type, unsigned, value(2), value(3))?,
+        match (value(0), value(1)) {
+            (None, _) => null(field_type, unsigned, value(2), value(3)),
             // Longer than the server's own packets.
-            (Some(_), None) => return Err(too_long(name)),
-            (Some(_), Some(bytes)) if bytes.len() > MAX_VALUE => return Err(too_long(name)),
-            (Some(shown), Some(bytes)) => Some(match number(shown, field_type, unsigned) {
-                Some(number) => number,
-                None => string(bytes, value(2), value(3))?,
-            }),
-        };
-        state.set_user_variable(name, text.as_deref());
-    }
-    Ok(())
+            (Some(_), None) => Err(too_long(name)),
+            (Some(_), Some(bytes)) if bytes.len() > MAX_VALUE => Err(too_long(name)),
+            (Some(shown), Some(bytes)) => match number(shown, field_type, unsigned) {
+                Some(number) => Ok(Some(number)),
+                None => string(bytes, value(2), value(3)).map(Some),
+            },
+        }
+    };
+    Ok(names.iter().enumerate().map(text).collect())
 }
 
 /// NULL of a number's or a string's type; `None` for that of a variable never set, where it shows.
@@ -103,11 +123,7 @@ pub(super) fn is_null(text: &[u8]) -> bool {
 }
 
 fn too_long(name: &str) -> Error {
-    Error::limit(
-        1105,
-        "user_variable_size",
-        format!("The value of @{name} is longer than {MAX_VALUE} bytes"),
-    )
+    Error::limit(1105, TOO_LONG, format!("The value of @{name} is longer than {MAX_VALUE} bytes"))
 }
 
 /// A number's text; `None` where it is none.

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{Pipelining, Reported};
 use crate::backend::counters::Pin;
 use crate::backend::pool::Lent;
 use crate::backend::state::{Charset, Isolation, State, quote};
@@ -21,7 +21,7 @@ use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::system::names_system;
-use crate::session::user_values::{MAX_VALUE, introduced, user_values};
+use crate::session::user_values::{MAX_VALUE, TOO_LONG, introduced, user_values};
 use crate::session::workbench::value::holds_query;
 use crate::sql::lex;
 use crate::sql::literal::name_of;
@@ -32,7 +32,7 @@ use crate::sql::token::Token;
 use crate::transaction::open::Characteristics;
 
 /// The most variables that one session may hold, system and user.
-const MAX_VARIABLES: usize = 512;
+pub(super) const MAX_VARIABLES: usize = 512;
 
 /// What an assignment needs.
 enum Step {
@@ -96,7 +96,6 @@ impl Session {
                     state.set_autocommit(on);
                 }
                 Local::UserVariable(name, value) => {
-                    self.held.assigned(&name);
                     state.set_user_variable(&name, value.as_deref());
                 }
                 Local::Session(said) => {
@@ -126,6 +125,11 @@ impl Session {
         if commit {
             self.end_transaction(b"COMMIT").await?;
         }
+        for assignment in &set.assignments {
+            if let SetTarget::UserVariable(name) = &assignment.target {
+                self.held.assigned(name);
+            }
+        }
         self.state = state;
         self.adopt_dialect();
         Ok(())
@@ -138,7 +142,8 @@ impl Session {
         tokens: &[Token],
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
-        let inner = set::parse(sql, tokens, &self.dialect)?.inner.unwrap_or(sql.len());
+        let set = set::parse(sql, tokens, &self.dialect)?;
+        let inner = set.inner.unwrap_or(sql.len());
         let before = self.state.clone();
         self.set(sql, tokens).await?;
         let inner = sql.get(inner..).unwrap_or_default();
@@ -147,7 +152,8 @@ impl Session {
             Ok(()) => Box::pin(self.statement(inner, &lexed, manner)).await,
             Err(error) => Err(error.into()),
         };
-        self.state = before;
+        // What the inner statement changed besides stays.
+        set.assignments.iter().for_each(|one| restore(&mut self.state, &before, &one.target));
         self.adopt_dialect();
         outcome
     }
@@ -337,7 +343,7 @@ impl Session {
             self.last.warnings = ok.warnings;
         }
         let taken = taken_over(lent, &ok.session_state, assignments, state).await;
-        if taken.is_err() {
+        if taken.as_ref().is_err_and(|error| error.code != TOO_LONG) {
             // The SET was done and isn't known in full: nobody may have this connection again.
             lent.condemn();
         }
@@ -345,20 +351,17 @@ impl Session {
     }
 }
 
-/// What a SET that was done has made of the state.
-async fn taken_over(
+/// Takes over the system variables that a server reports; their names.
+async fn adopt_changes(
     lent: &mut Lent,
-    session_state: &[u8],
-    assignments: &[&Assignment],
+    changes: &[Reported],
     state: &mut State,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let mut reported = Vec::new();
-    for change in SessionChanges::new(session_state) {
-        if let SessionChange::SystemVariable { name, value } = change? {
-            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-            adopt(state, &name, value)?;
-            reported.push(name);
-        }
+    for (name, value) in changes {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        adopt(state, &name, value)?;
+        reported.push(name);
     }
     // MariaDB tells the character set of SET NAMES and not its collation.
     let told = |name: &str| reported.iter().any(|known| known == name);
@@ -369,6 +372,23 @@ async fn taken_over(
             .ok_or_else(|| Error::internal("a server without a collation of its connection"))?;
         adopt(state, "collation_connection", collation)?;
     }
+    Ok(reported)
+}
+
+/// What a SET that was done has made of the state.
+async fn taken_over(
+    lent: &mut Lent,
+    session_state: &[u8],
+    assignments: &[&Assignment],
+    state: &mut State,
+) -> Result<()> {
+    let mut changes = Vec::new();
+    for change in SessionChanges::new(session_state) {
+        if let SessionChange::SystemVariable { name, value } = change? {
+            changes.push((name.into(), value.into()));
+        }
+    }
+    let reported = adopt_changes(lent, &changes, state).await?;
     let mut asked = Vec::new();
     for assignment in assignments {
         match &assignment.target {
@@ -380,7 +400,38 @@ async fn taken_over(
             _ => {}
         }
     }
-    user_values(lent, &asked, state).await
+    let read = user_values(lent, &asked, state).await;
+    if read.is_err() {
+        // All of it was done here and is nowhere else: what the session has is said again.
+        lent.has_state(state);
+        asked.iter().for_each(|name| lent.doubt_user_variable(name));
+    }
+    read
+}
+
+/// Gives what SET STATEMENT named its value of before.
+fn restore(state: &mut State, before: &State, target: &SetTarget) {
+    match target {
+        SetTarget::Variable { name, .. }
+            if name.starts_with("char") || name.starts_with("coll") =>
+        {
+            state.set_charset(before.charset().clone());
+        }
+        SetTarget::Names { .. } | SetTarget::CharacterSet => {
+            state.set_charset(before.charset().clone());
+        }
+        SetTarget::Variable { name, .. } => match name.as_str() {
+            "autocommit" => state.set_autocommit(before.autocommit()),
+            "tx_isolation" | "transaction_isolation" => state.set_isolation(before.isolation()),
+            "tx_read_only" | "transaction_read_only" => state.set_read_only(before.read_only()),
+            _ => state.set_variable(name, before.variable(name)),
+        },
+        SetTarget::Transaction { .. } => {
+            state.set_isolation(before.isolation());
+            state.set_read_only(before.read_only());
+        }
+        _ => {}
+    }
 }
 
 /// A text literal of the session, in words that mean the same on a connection with any other

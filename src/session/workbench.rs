@@ -121,14 +121,6 @@ impl Session {
             )
             .into());
         }
-        if plan.traits.reads_variable && self.held.pinned_by(&[Pin::UserVariable]) {
-            return Err(Error::refused(
-                "user_variable_unknown",
-                "A user variable was assigned inside of a statement, so its value isn't known on the \
-                 connection that this one runs on: assign it with SET",
-            )
-            .into());
-        }
         let deadline = self.deadline(&plan.facts, snapshot);
         let (loose, fresh, empty) = (false, false, false);
         let work = Work { snapshot, plan, bench, binding, manner, loose, deadline, fresh, empty };

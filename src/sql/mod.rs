@@ -34,6 +34,7 @@ pub mod template;
 pub mod token;
 pub mod traits;
 pub mod unseen;
+pub mod user_variables;
 mod walk;
 
 #[cfg(test)]

@@ -1,0 +1,177 @@
+//! What a statement leaves on its connection that is the session's: user variables.
+//!
+//! Owns: reading it there and making it the session's own, so that every other connection gets it by
+//! entering the session's state. Never: runs a client's statement.
+
+use smallvec::SmallVec;
+
+use crate::backend::counters;
+use crate::backend::pool::Lent;
+use crate::error::{Error, Result};
+use crate::name::GroupId;
+use crate::planner::Plan;
+use crate::planner::bind::Binding;
+use crate::planner::plan::{Pin, Target};
+use crate::session::Session;
+use crate::session::forward::Job;
+use crate::session::lend::Purpose;
+use crate::session::user_values::{Kept, read_values};
+use crate::session::variables::MAX_VARIABLES;
+use crate::sql::classify::StatementKind;
+use crate::sql::lex;
+use crate::sql::user_variables::{UserVariables, user_variables};
+
+impl Session {
+    /// The answer is through: what the statement did besides becomes the session's.
+    pub(super) async fn take_effects(&mut self, job: &Job<'_>, lent: &mut Lent) {
+        let facts = job.facts;
+        let stored = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
+        // The variables of LOAD DATA's columns are told by no word.
+        if stored || facts.pins == Some(Pin::UserVariable) && !facts.assigns {
+            lent.ran_stored_code();
+        }
+        if let Some(binding) = job.written.filter(|_| facts.assigns && lent.is_in_step()) {
+            self.take_assigned(lent, text_of(binding)).await;
+        }
+    }
+
+    /// Reads the variables that a statement's text assigns. Those that can't be kept stay with this
+    /// connection, and the connection with the session.
+    async fn take_assigned(&mut self, lent: &mut Lent, text: &[u8]) {
+        // The client has its answer before Weir asks; one that left is seen by the next flush.
+        let _ = self.stream.flush().await;
+        let names = match self.variables_of(text) {
+            Ok(found) => found.assigned,
+            Err(error) => {
+                tracing::debug!(%error, "a statement that was run can't be read");
+                return lent.ran_stored_code();
+            }
+        };
+        let read = read_values(lent, &names).await;
+        for (place, name) in names.iter().enumerate() {
+            let value = read.as_ref().ok().and_then(|values| values.get(place));
+            match value {
+                Some(Ok(value)) if self.has_room(name) => {
+                    self.state.set_user_variable(name, value.as_deref());
+                    self.held.assigned(name);
+                    lent.has_told(name, value.as_deref());
+                }
+                _ => {
+                    lent.pin(counters::Pin::UserVariable);
+                    lent.alone_knows(name);
+                }
+            }
+        }
+        if !lent.may_know_any() {
+            lent.unpin(counters::Pin::UserVariable);
+        }
+    }
+
+    fn variables_of(&self, text: &[u8]) -> Result<UserVariables> {
+        let tokens = lex::tokens(text, self.dialect, self.ctx.lexer.limits())?;
+        Ok(user_variables(text, &tokens, &self.dialect))
+    }
+
+    fn has_room(&self, name: &str) -> bool {
+        self.state.variables() < MAX_VARIABLES || self.state.user_variable(name).is_some()
+    }
+
+    /// Whether the statement reads a user variable that a held connection may know better.
+    pub(super) fn must_learn(&self, plan: &Plan) -> bool {
+        // GET DIAGNOSTICS only assigns.
+        let reads = plan.traits.reads_variable && plan.kind != StatementKind::GetDiagnostics;
+        reads && self.held.may_know()
+    }
+
+    /// Reads the user variables that a statement names from the connection that may know other
+    /// values of them than the session does. `at`: where the statement runs, if that is one place.
+    ///
+    /// # Errors
+    /// Several connections may, or the value is too long to get to where the statement runs.
+    pub(super) async fn learn(&mut self, binding: &Binding<'_>, at: Option<GroupId>) -> Result<()> {
+        let names = self.variables_of(text_of(binding))?.read;
+        let mut found: Vec<(GroupId, &String, Kept)> = Vec::new();
+        for group in self.held.groups() {
+            let Some(lent) = self.held.get(group) else { continue };
+            let asked: Vec<&String> = names.iter().filter(|name| lent.may_know(name)).collect();
+            if !asked.is_empty() {
+                let list: Vec<String> = asked.iter().copied().cloned().collect();
+                let values = self.values_at(group, &list).await?;
+                found.extend(
+                    asked.into_iter().zip(values).map(|(name, value)| (group, name, value)),
+                );
+            }
+        }
+        for name in &names {
+            let of_name = found.iter().filter(|(_, known, _)| *known == name);
+            let known: SmallVec<[(GroupId, &Kept); 2]> =
+                of_name.map(|(group, _, value)| (*group, value)).collect();
+            self.learnt(name, &known, at)?;
+        }
+        Ok(())
+    }
+
+    /// One variable as the connections that may know it have it.
+    fn learnt(
+        &mut self,
+        name: &str,
+        known: &[(GroupId, &Kept)],
+        at: Option<GroupId>,
+    ) -> Result<()> {
+        let value = match known {
+            [] => return Ok(()),
+            [(group, Err(error))] => {
+                return if at == Some(*group) { Ok(()) } else { Err(error.clone()) };
+            }
+            [(_, Ok(_))] if !self.has_room(name) => {
+                return Err(Error::limit(
+                    1105,
+                    "session_variables",
+                    format!("A session may set at most {MAX_VARIABLES} variables"),
+                ));
+            }
+            [(_, Ok(value))] => value.as_deref(),
+            several => {
+                let own = self.state.user_variable(name);
+                let same = |(_, value): &(GroupId, &Kept)| {
+                    value.as_ref().is_ok_and(|value| value.as_deref() == own)
+                };
+                if !several.iter().all(same) {
+                    return Err(Error::refused(
+                        "user_variable_unknown",
+                        format!(
+                            "Statements on several groups may have assigned @{name}, so its value isn't known \
+                             here: assign it with SET"
+                        ),
+                    ));
+                }
+                self.state.user_variable(name)
+            }
+        };
+        let value = value.map(<[u8]>::to_vec);
+        self.state.set_user_variable(name, value.as_deref());
+        for (group, _) in known {
+            if let Some(lent) = self.held.get(*group) {
+                lent.has_told(name, value.as_deref());
+            }
+        }
+        Ok(())
+    }
+
+    async fn values_at(&mut self, group: GroupId, names: &[String]) -> Result<Vec<Kept>> {
+        let snapshot = self.snapshot();
+        let target = Target::plain(group, None);
+        let mut lent = self.lend(&snapshot, &target, Purpose::OWN).await?;
+        let asked = async {
+            lent.send_lead().await?;
+            read_values(&mut lent, names).await
+        };
+        let asked = asked.await;
+        self.settle(group, lent, &snapshot).await;
+        asked
+    }
+}
+
+fn text_of<'a>(binding: &Binding<'a>) -> &'a [u8] {
+    binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql)
+}
