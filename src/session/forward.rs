@@ -251,7 +251,7 @@ impl Session {
             Box::pin(self.take_id(&mut lent)).await;
         }
         if job.facts.assigns || job.facts.lends_id || job.facts.pins.is_some() {
-            Box::pin(self.take_effects(job, &mut lent)).await;
+            Box::pin(self.take_effects(job, &mut lent, summary.error.is_some())).await;
         }
         if of_tables {
             let changes = (&*job.facts.temporaries, summary.error.is_none());

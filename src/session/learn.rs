@@ -1,10 +1,12 @@
-//! What a statement leaves on its connection that is the session's: user variables.
+//! What a statement leaves on its connection that is the session's: user variables, system variables
+//! that stored code set, and a transaction that it opened.
 //!
 //! Owns: reading it there and making it the session's own, so that every other connection gets it by
 //! entering the session's state. Never: runs a client's statement.
 
 use smallvec::SmallVec;
 
+use crate::backend::connection::Pipelining;
 use crate::backend::counters;
 use crate::backend::pool::Lent;
 use crate::error::{Error, Result};
@@ -16,22 +18,36 @@ use crate::session::Session;
 use crate::session::forward::Job;
 use crate::session::lend::Purpose;
 use crate::session::user_values::{Kept, read_values};
-use crate::session::variables::MAX_VARIABLES;
+use crate::session::variables::{MAX_VARIABLES, adopt_changes, kept_by_none};
 use crate::sql::classify::StatementKind;
 use crate::sql::lex;
 use crate::sql::user_variables::{UserVariables, user_variables};
 
+/// What makes a server report the variables that a statement changed before its error, which MariaDB
+/// does behind the next change.
+const REPORT: &[u8] = b"SET @@SESSION.session_track_schema=1";
+
 impl Session {
     /// The answer is through: what the statement did besides becomes the session's.
-    pub(super) async fn take_effects(&mut self, job: &Job<'_>, lent: &mut Lent) {
+    pub(super) async fn take_effects(&mut self, job: &Job<'_>, lent: &mut Lent, failed: bool) {
         let facts = job.facts;
         let stored = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
         // The variables of LOAD DATA's columns are told by no word.
         if stored || facts.pins == Some(Pin::UserVariable) && !facts.assigns {
             lent.ran_stored_code();
         }
+        if failed && (stored || facts.lends_id) {
+            report(lent).await;
+        }
         if let Some(binding) = job.written.filter(|_| facts.assigns && lent.is_in_step()) {
             self.take_assigned(lent, text_of(binding)).await;
+        }
+        if lent.has_reported() && lent.is_in_step() {
+            self.adopt_reported(lent).await;
+        }
+        if stored && lent.is_in_step() && lent.in_transaction() && !self.is_in_transaction() {
+            let begin: &[u8] = if self.state.autocommit() { b"START TRANSACTION" } else { b"" };
+            self.transaction.adopt(begin, job.target.group, Some(lent.kill_handle()));
         }
     }
 
@@ -170,8 +186,55 @@ impl Session {
         self.settle(group, lent, &snapshot).await;
         asked
     }
+
+    /// System variables that stored code set become the session's, as those of SET.
+    pub(super) async fn adopt_reported(&mut self, lent: &mut Lent) {
+        let mut changes = lent.take_reported();
+        // What a session can't have is taken back: the connection has it beside what it should.
+        changes.retain(|(name, value)| match kept_by_none(name) {
+            None => true,
+            Some(resets) => {
+                if resets {
+                    lent.found_variable(&String::from_utf8_lossy(name), value);
+                }
+                false
+            }
+        });
+        let mut state = self.state.clone();
+        let adopted = adopt_changes(lent, &changes, &mut state).await;
+        let wanted = state.in_database(lent.applied().state().database().map(Into::into).as_ref());
+        let entered = match adopted {
+            Ok(_) => lent.enter(&wanted, Pipelining::Nothing).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = entered {
+            tracing::warn!(%error, "what a routine set can't be taken over");
+            lent.condemn();
+            return;
+        }
+        self.state = state;
+        self.adopt_dialect();
+    }
 }
 
 fn text_of<'a>(binding: &Binding<'a>) -> &'a [u8] {
     binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql)
+}
+
+/// Stored code failed, and an error names nothing of what it had changed before.
+async fn report(lent: &mut Lent) {
+    // A late KILL may hit the first question.
+    for _ in 0..2 {
+        if !lent.is_in_step() {
+            return;
+        }
+        match lent.simple(REPORT).await {
+            Ok(ok) => {
+                lent.note_tracked(&ok.session_state);
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "what a routine changed was not asked"),
+        }
+    }
+    lent.condemn();
 }

@@ -341,6 +341,9 @@ impl Session {
         snapshot: &Arc<Snapshot>,
     ) {
         let of_transaction = self.transaction.has(group);
+        if lent.has_reported() && lent.is_in_step() {
+            Box::pin(self.adopt_reported(&mut lent)).await;
+        }
         if !of_transaction {
             lent.forget_lead();
         } else if lent.is_unused() && Box::pin(lent.settle()).await.is_err() {

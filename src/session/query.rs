@@ -196,9 +196,7 @@ impl Session {
         if self.must_learn(plan) {
             Box::pin(self.learn(&binding, place(&route))).await?;
         }
-        if !keeps_conditions(&route) && !plan.facts.looks_back {
-            self.last.begin();
-        }
+        self.forget_conditions(&route, plan);
         if plan.facts.commits {
             Box::pin(self.end_transaction(b"COMMIT")).await?;
         }
@@ -237,6 +235,13 @@ impl Session {
         };
         self.record(plan, lexed, way, started, &outcome);
         outcome
+    }
+
+    /// A statement begins: what is kept of the one before is gone, unless it asks for that.
+    fn forget_conditions(&mut self, route: &Route<'_>, plan: &Plan) {
+        if !keeps_conditions(route) && !plan.facts.looks_back {
+            self.last.begin();
+        }
     }
 
     /// Inside of a transaction rows that stand beside information_schema are gathered, through the

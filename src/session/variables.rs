@@ -352,7 +352,7 @@ impl Session {
 }
 
 /// Takes over the system variables that a server reports; their names.
-async fn adopt_changes(
+pub(super) async fn adopt_changes(
     lent: &mut Lent,
     changes: &[Reported],
     state: &mut State,
@@ -461,7 +461,11 @@ fn adopt(state: &mut State, name: &str, value: &[u8]) -> Result<()> {
         "collation_connection" => charset.collation = text(),
         // Follows from the collation.
         "character_set_connection" => return Ok(()),
-        "autocommit" | "last_insert_id" | "identity" | "last_gtid" => return Ok(()),
+        "autocommit" => {
+            state.set_autocommit(matches!(value, b"ON" | b"1"));
+            return Ok(());
+        }
+        "last_insert_id" | "identity" | "last_gtid" => return Ok(()),
         // MySQL numbers each statement.
         "statement_id" => return Ok(()),
         "transaction_isolation" | "tx_isolation" => {
@@ -571,6 +575,18 @@ pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
         }
         _ => false,
     })
+}
+
+/// Variables that stored code may set and a session through Weir can't have: true where a connection
+/// gets its default again by SET, false where its reset at the session's end does it.
+pub(super) fn kept_by_none(name: &[u8]) -> Option<bool> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"sql_auto_is_null" | b"completion_type" => Some(true),
+        b"insert_id" | b"rand_seed1" | b"rand_seed2" | b"require_row_format" | b"gtid_next" => {
+            Some(false)
+        }
+        _ => None,
+    }
 }
 
 /// Variables that keep one value, or that would stay with a pooled connection for the next session.

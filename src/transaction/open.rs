@@ -349,6 +349,14 @@ impl Transaction {
         }
     }
 
+    /// A procedure has opened one on this group, and may have written there; `begin` is empty where
+    /// autocommit=0 did it.
+    pub fn adopt(&mut self, begin: &[u8], group: GroupId, handle: Option<KillHandle>) {
+        self.begin(begin.to_vec(), false, false);
+        self.opened(group, handle);
+        self.writes(group);
+    }
+
     /// The group's connection died with its first statement, whose BEGIN or XA START went with it:
     /// nothing was done there, and another connection may take its place.
     pub fn reopen(&mut self, group: GroupId) {
