@@ -42,7 +42,7 @@ impl Session {
         if let Some(binding) = job.written.filter(|_| facts.assigns && lent.is_in_step()) {
             self.take_assigned(lent, text_of(binding)).await;
         }
-        if lent.has_reported() && lent.is_in_step() {
+        if (stored || facts.lends_id) && lent.has_reported() && lent.is_in_step() {
             self.adopt_reported(lent).await;
         }
         if stored && lent.is_in_step() && lent.in_transaction() && !self.is_in_transaction() {

@@ -341,8 +341,9 @@ impl Session {
         snapshot: &Arc<Snapshot>,
     ) {
         let of_transaction = self.transaction.has(group);
-        if lent.has_reported() && lent.is_in_step() {
-            Box::pin(self.adopt_reported(&mut lent)).await;
+        if lent.has_reported() {
+            // Of no stored code: MariaDB's NOWAIT reports a timeout that it sets for one statement.
+            lent.take_reported();
         }
         if !of_transaction {
             lent.forget_lead();

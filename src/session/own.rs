@@ -77,7 +77,7 @@ pub async fn rows_within(lent: &mut Lent, sql: &[u8], most: usize) -> Result<Row
                 let ok = OkPacket::parse(payload, capabilities)?;
                 let (status, told) = (ok.status, ok.session_state.to_vec());
                 // What a statement changed before its error, MySQL tells behind the next answer.
-                lent.note_tracked(&told);
+                lent.note_reported(&told);
                 status
             } else {
                 EofPacket::parse(payload, capabilities)?.status

@@ -98,6 +98,18 @@ impl Connection {
         changed
     }
 
+    /// The same for what an answer to Weir's own question says of the statement before: variables
+    /// alone, and nothing pins.
+    pub fn note_reported(&mut self, session_state: &[u8]) {
+        for change in SessionChanges::new(session_state).flatten() {
+            if let SessionChange::SystemVariable { name, value } = change
+                && !is_harmless(name)
+            {
+                self.reported.push((name.into(), value.into()));
+            }
+        }
+    }
+
     /// Whether system variables were changed by statements of the client.
     pub fn has_reported(&self) -> bool {
         !self.reported.is_empty()
