@@ -45,7 +45,6 @@ use crate::session::record;
 use crate::session::reply::text_column;
 use crate::session::system::Folded;
 use crate::session::user_values;
-use crate::session::workbench::into::only_takes_row;
 use crate::sql::lex::Dialect;
 use crate::sql::template::Lexed;
 use crate::value::Value;
@@ -399,7 +398,7 @@ impl Session {
         let route = plan.bind_within(&binding, &within);
         let way = record::way(&route);
         match route {
-            Route::Forward(target) if native && !plan.keeps && !only_takes_row(&plan) => {
+            Route::Forward(target) if native && !plan.keeps => {
                 self.check_rights(&plan)?;
                 self.pass_gate().await?;
                 if plan.facts.commits {
