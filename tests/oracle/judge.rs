@@ -219,8 +219,10 @@ fn described(written: &Written, column: &Column, alone: bool) -> String {
     // How wide a short one is shown, too.
     let short =
         computed && matches!(kind, "MYSQL_TYPE_TINY" | "MYSQL_TYPE_SHORT" | "MYSQL_TYPE_INT24");
-    // MySQL makes an INT of a smaller one in a window, unless it sees beforehand that there is no row.
-    let whole = whole || short && written.sql.contains(" OVER (");
+    // MySQL makes an INT of a smaller one in a window, unless it sees beforehand that there is no row, and
+    // under ROLLUP, unless a join is streamed.
+    let widened = [" OVER (", "WITH ROLLUP"].iter().any(|words| written.sql.contains(words));
+    let whole = whole || short && widened;
     // MariaDB forgets the width of a DOUBLE(M, D) in one temporary table, and knows it where it has a
     // second one or none.
     let double = computed && matches!(kind, "MYSQL_TYPE_DOUBLE" | "MYSQL_TYPE_FLOAT");
