@@ -550,7 +550,7 @@ impl<'a> Merge<'_, '_, '_, 'a> {
                     Comparison::Itself => None,
                     by => {
                         self.cut_parameters(function.span);
-                        Some(self.hide(by.parts(vec![Part::Copy(function.span)]))?)
+                        Some(self.hide(by.least(function))?)
                     }
                 };
                 if function.name == "min" {

@@ -10,7 +10,7 @@ use crate::planner::draft::Result;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::Part;
 use crate::planner::survey::{Resolved, Survey};
-use crate::sql::analysis::{Expr, Item, Select, ValueClass};
+use crate::sql::analysis::{Expr, Function, Item, Select, ValueClass};
 use crate::sql::lex::ServerKind;
 use crate::value::types::{ColumnType, Weights};
 
@@ -53,7 +53,23 @@ impl Comparison {
             }
         }
     }
+
+    /// The text of the key of a MIN or MAX. MariaDB has no UNIX_TIMESTAMP of the least of zero moments,
+    /// but the least of theirs.
+    pub fn least(&self, function: &Function) -> Vec<Part> {
+        match self {
+            Comparison::By { before: MOMENT, behind, .. } if !function.distinct => vec![
+                Part::Text(format!("{}({MOMENT}", function.name.to_uppercase()).into()),
+                Part::Copy(function.inside),
+                Part::Text(format!("{behind})").into()),
+            ],
+            _ => self.parts(vec![Part::Copy(function.span)]),
+        }
+    }
 }
+
+/// What stands before a TIMESTAMP where its moment counts, and not what a zone shows of it.
+pub(crate) const MOMENT: &str = "UNIX_TIMESTAMP(";
 
 /// How values of a column's type are compared.
 pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
@@ -67,7 +83,7 @@ pub(crate) fn of_type(kind: &ColumnType, name: &str) -> Result<Comparison> {
         | ColumnType::Time { .. }
         | ColumnType::DateTime { .. } => Ok(Comparison::Itself),
         // Shown in the session's zone, which may have an hour twice.
-        ColumnType::Timestamp { .. } => by("UNIX_TIMESTAMP(", ")".to_string()),
+        ColumnType::Timestamp { .. } => by(MOMENT, ")".to_string()),
         ColumnType::Float { .. } => Ok(digits()),
         ColumnType::Bit { .. } | ColumnType::Enum { .. } | ColumnType::Set { .. } => {
             by("((", ") + 0)".to_string())
