@@ -21,6 +21,8 @@ use crate::rules::Schema;
 use crate::rules::table::{Placement, SingleTable};
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::{Classified, StatementKind};
+use crate::sql::literal::name_of;
+use crate::sql::native::is_native;
 use crate::sql::show::{self, Show, ShowKind};
 use crate::sql::token::Token;
 
@@ -221,6 +223,12 @@ fn refuse_leftover(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     Ok(())
 }
 
+/// Words behind which a bracket opens no call.
+const OPERATORS: &[&str] = &[
+    "AND", "BETWEEN", "CASE", "DIV", "ELSE", "IN", "LIKE", "MOD", "NOT", "OR", "REGEXP", "RLIKE",
+    "THEN", "WHEN", "XOR",
+];
+
 /// The condition of SHOW … WHERE is run where it must not reach a table.
 fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     let sql = draft.input.sql;
@@ -233,6 +241,19 @@ fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
         .any(|token| token.is_any(sql, &["SELECT", "TABLE", "VALUES", "WITH"]));
     if subquery {
         return Err(refuse("statement", "SHOW … WHERE with a subquery is not supported"));
+    }
+    // What its body sets would stay on a connection of others.
+    let mut near = tokens.iter().filter(|token| !token.kind.is_trivia()).peekable();
+    while let Some(token) = near.next() {
+        let called = near.peek().is_some_and(|next| next.is_symbol(sql, "("));
+        let known = || is_native(&name_of(sql, token).to_lowercase());
+        let word = token.is_any(sql, OPERATORS);
+        if inside(token) && token.is_name() && called && !word && !known() {
+            return Err(refuse(
+                "statement",
+                "SHOW … WHERE with a stored function is not supported",
+            ));
+        }
     }
     Ok(())
 }

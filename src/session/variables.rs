@@ -309,6 +309,11 @@ impl Session {
                 lent.condemn();
             }
         }
+        if stored {
+            // What the function's body set is on this connection, whatever became of the SET.
+            lent.pin(Pin::Routine);
+            lent.ran_stored_code();
+        }
         // A SET that failed has changed nothing (it is all or nothing).
         self.settle(target.group, lent, &snapshot).await;
         outcome
@@ -571,7 +576,9 @@ pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
     let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
     tokens.windows(2).any(|pair| match pair {
         [name, next] => {
-            name.is_name() && next.is_symbol(sql, "(") && !is_native(&name_of(sql, name))
+            name.is_name()
+                && next.is_symbol(sql, "(")
+                && !is_native(&name_of(sql, name).to_lowercase())
         }
         _ => false,
     })

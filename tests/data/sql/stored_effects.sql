@@ -107,6 +107,12 @@ CREATE FUNCTION sets() RETURNS INT NOT DETERMINISTIC NO SQL BEGIN SET group_conc
 SELECT sets();
 SELECT user_id, @@group_concat_max_len, @by_function FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
 SET group_concat_max_len = DEFAULT;
+SET @by_function = 1;
+SET @from_function = sets() + 1;
+SELECT @by_function, @from_function, user_id FROM users WHERE user_id = 13;
+SELECT @by_function, @from_function, user_id FROM users WHERE user_id = 1;
+-- refused: statement
+SHOW TABLES WHERE sets() = 1;
 DROP FUNCTION sets;
 -- Nothing of it is undone in the tables.
 DROP TABLE left_behind;
