@@ -42,7 +42,7 @@ mod knows;
 mod lead;
 
 use knows::Knows;
-pub use knows::Reported;
+pub use knows::{Reported, Runs};
 
 /// How long a server's reason for closing is waited for, once a write has failed.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -329,6 +329,7 @@ impl Connection {
     }
 
     fn note_error(&mut self, error: &Error) {
+        self.failed();
         match error.errno {
             // 1290 names the option that forbids the statement; others than this one say nothing
             // of the server.
@@ -651,7 +652,7 @@ impl Connection {
 
     /// Whether nothing is under way and nothing of the session is left on it.
     pub fn is_clean(&self) -> bool {
-        self.is_in_step() && !self.in_transaction() && !self.pins.dirty()
+        self.is_in_step() && !self.in_transaction() && !self.pins.dirty() && !self.knows.unclean
     }
 
     /// Whether the next byte read would be the answer to a new command.

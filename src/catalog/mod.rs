@@ -224,6 +224,10 @@ pub struct Trigger {
     pub event: TriggerEvent,
     /// It may read LAST_INSERT_ID(), which is its connection's.
     pub reads_id: bool,
+    /// It may set a variable of its connection's.
+    pub sets: bool,
+    /// It may write to other tables.
+    pub writes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -213,6 +213,7 @@ impl<'c> Lane<'c> {
         match answer {
             Answer::Ok(info) => {
                 self.warnings += u32::from(info.warnings);
+                connection.note_tracked(&info.session_state);
                 if info.status.contains(StatusFlags::MORE_RESULTS) {
                     return Err(self.hostile("another result where one was due"));
                 }
@@ -323,9 +324,7 @@ impl<'c> Lane<'c> {
             return Err(self.hostile("a cursor that nobody asked for"));
         }
         // A SELECT that changes the session (a user variable, say) pins its connection.
-        if self.connection.note_tracked(&end.session_state) {
-            self.connection.ran_stored_code();
-        }
+        self.connection.note_tracked(&end.session_state);
         self.warnings += u32::from(end.warnings);
         self.stage = Stage::Idle;
         Ok(Next::End(end))

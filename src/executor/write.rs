@@ -44,8 +44,6 @@ pub struct Written {
     pub info: Vec<u8>,
     /// What `info` says of an INSERT; of the first copy of a broadcast table.
     pub inserted: Inserted,
-    /// What the servers' session trackers reported, as raw blocks behind each other.
-    pub session_state: Vec<u8>,
 }
 
 /// Why nothing, or not all, was written.
@@ -311,9 +309,6 @@ pub(super) fn compose(lanes: &mut [Lane<'_>], kind: WriteKind, answers: Vec<Answ
     for lane in lanes {
         let status = lane.connection.status.without(StatusFlags::SESSION_STATE_CHANGED);
         written.status = written.status.with(status);
-    }
-    for (_, _, info) in &answers {
-        written.session_state.extend_from_slice(&info.session_state);
     }
     if kind == WriteKind::Broadcast {
         // What one server holding one copy would say.

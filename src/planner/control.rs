@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 use crate::name::SchemaName;
 use crate::planner::Action;
 use crate::planner::draft::{Draft, Naming, Result};
-use crate::planner::plan::{Access, Pin, PreparedForm, Reply, SessionAction, Shown};
+use crate::planner::plan::{Access, Pin, PreparedForm, Reply, SessionAction, Shown, Unseen};
 use crate::planner::query::Outcome;
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, What};
@@ -21,10 +21,9 @@ use crate::rules::Schema;
 use crate::rules::table::{Placement, SingleTable};
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::{Classified, StatementKind};
-use crate::sql::literal::name_of;
-use crate::sql::native::is_native;
 use crate::sql::show::{self, Show, ShowKind};
 use crate::sql::token::Token;
+use crate::sql::unseen::calls_stored;
 
 pub(crate) fn session(draft: Draft, action: SessionAction) -> Result<Outcome> {
     let mut draft = draft;
@@ -116,6 +115,9 @@ pub(crate) fn call(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
 /// DO, HELP and what else is a read without tables.
 pub(crate) fn simple(mut draft: Draft, tokens: &[Token], access: Access) -> Result<Outcome> {
     draft.facts.access = access;
+    if access == Access::Write && calls_stored(draft.input.sql, tokens) {
+        draft.facts.unseen = Unseen::Sets;
+    }
     whole(draft, tokens, "it can only be sent whole to one server")
 }
 
@@ -223,12 +225,6 @@ fn refuse_leftover(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     Ok(())
 }
 
-/// Words behind which a bracket opens no call.
-const OPERATORS: &[&str] = &[
-    "AND", "BETWEEN", "CASE", "DIV", "ELSE", "IN", "LIKE", "MOD", "NOT", "OR", "REGEXP", "RLIKE",
-    "THEN", "WHEN", "XOR",
-];
-
 /// The condition of SHOW … WHERE is run where it must not reach a table.
 fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     let sql = draft.input.sql;
@@ -243,17 +239,9 @@ fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
         return Err(refuse("statement", "SHOW … WHERE with a subquery is not supported"));
     }
     // What its body sets would stay on a connection of others.
-    let mut near = tokens.iter().filter(|token| !token.kind.is_trivia()).peekable();
-    while let Some(token) = near.next() {
-        let called = near.peek().is_some_and(|next| next.is_symbol(sql, "("));
-        let known = || is_native(&name_of(sql, token).to_lowercase());
-        let word = token.is_any(sql, OPERATORS);
-        if inside(token) && token.is_name() && called && !word && !known() {
-            return Err(refuse(
-                "statement",
-                "SHOW … WHERE with a stored function is not supported",
-            ));
-        }
+    let condition: Vec<Token> = tokens.iter().filter(|token| inside(token)).copied().collect();
+    if calls_stored(sql, &condition) {
+        return Err(refuse("statement", "SHOW … WHERE with a stored function is not supported"));
     }
     Ok(())
 }

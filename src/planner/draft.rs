@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
-use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm};
+use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm, Unseen};
 use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::{Survey, Use, cross_group, is_system};
@@ -158,6 +158,7 @@ impl<'a> Draft<'a> {
             self.facts.access = Access::PrimaryRead;
         }
         self.facts.retry = false;
+        self.facts.unseen = Unseen::Sets;
         self.facts.lends_id |= self.facts.access == Access::PrimaryRead;
     }
 

@@ -7,23 +7,9 @@
 use crate::planner::draft::{Draft, Result};
 use crate::planner::splice::What;
 use crate::sql::analysis::Span;
+use crate::sql::options::OPTIONS;
 use crate::sql::parse;
 use crate::sql::token::{Token, TokenKind};
-
-/// What may stand between SELECT and its first item.
-const MODIFIERS: [&str; 11] = [
-    "ALL",
-    "DISTINCT",
-    "DISTINCTROW",
-    "HIGH_PRIORITY",
-    "STRAIGHT_JOIN",
-    "SQL_SMALL_RESULT",
-    "SQL_BIG_RESULT",
-    "SQL_BUFFER_RESULT",
-    "SQL_NO_CACHE",
-    "SQL_CACHE",
-    "SQL_CALC_FOUND_ROWS",
-];
 
 /// What ends a list of items.
 const ENDS: [&str; 12] = [
@@ -99,7 +85,7 @@ impl Tokens<'_> {
     /// The items of the list that begins at a token, as ranges of tokens.
     fn items(&self, from: usize) -> Vec<std::ops::Range<usize>> {
         let mut at = from;
-        while MODIFIERS.iter().any(|word| self.word(at, word)) {
+        while OPTIONS.iter().any(|word| self.word(at, word)) {
             at += 1;
         }
         let (mut items, mut start, mut depth) = (vec![], at, 0usize);

@@ -60,6 +60,8 @@ pub struct Facts {
     /// A trigger or a view may read LAST_INSERT_ID(), unseen: the connection is given the session's
     /// value before the statement.
     pub gives_id: bool,
+    /// What stored code may do that the text doesn't show.
+    pub unseen: Unseen,
     /// Who makes the ids of this INSERT's rows.
     pub ids: Ids,
     /// Rows of the answer hold physical names as values, which are turned back as those of column
@@ -73,6 +75,17 @@ pub struct Facts {
     pub temporaries: Vec<TemporaryChange>,
     /// It shows a server's inside, others' statements among it: the account needs the right 'admin'.
     pub administers: bool,
+}
+
+/// What stored code may do to the session that a statement's text doesn't show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unseen {
+    #[default]
+    Nothing,
+    /// A trigger writes to other tables, whose triggers aren't looked at.
+    Writes,
+    /// A routine may run, or a trigger that sets variables.
+    Sets,
 }
 
 impl Default for Facts {
@@ -94,6 +107,7 @@ impl Default for Facts {
             clock: false,
             lends_id: false,
             gives_id: false,
+            unseen: Unseen::Nothing,
             for_once: false,
             lenient: false,
             ids: Ids::Servers,

@@ -579,7 +579,8 @@ pub fn with_parameters(binding: &Binding) -> Result<Vec<u8>> {
 fn write_parameter(value: &Value, item: &Item, binding: &Binding, out: &mut Vec<u8>) {
     let textual = matches!(value, Value::Text(_) | Value::Binary(_) | Value::Null);
     let before = binding.sql.get(..item.start as usize).unwrap_or_default();
-    match value.as_count().filter(|_| textual && counts_rows(before)) {
+    let count = if textual && counts_rows(before) { value.as_count() } else { None };
+    match count {
         Some(count) => out.extend_from_slice(count.to_string().as_bytes()),
         None => write_value(value, &binding.dialect, out),
     }
@@ -590,8 +591,10 @@ fn counts_rows(text: &[u8]) -> bool {
     let ends_in = |text: &[u8], word: &str| {
         let Some(start) = text.len().checked_sub(word.len()) else { return false };
         let (before, last) = text.split_at(start);
-        let apart =
-            !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let of_name = |byte: &u8| {
+            byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_$@.`'\"".contains(byte)
+        };
+        let apart = !before.last().is_some_and(of_name);
         apart && last.eq_ignore_ascii_case(word.as_bytes())
     };
     let text = text.trim_ascii_end();
@@ -599,7 +602,10 @@ fn counts_rows(text: &[u8]) -> bool {
         let first = first.trim_ascii_end();
         let number = first.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'?');
         let before = first.get(..number.map_or(0, |last| last + 1)).unwrap_or_default();
-        return before.len() < first.len() && ends_in(before.trim_ascii_end(), "LIMIT");
+        // `limit5` is a name.
+        let apart = before.last().is_some_and(u8::is_ascii_whitespace)
+            || first.get(before.len()) == Some(&b'?');
+        return apart && before.len() < first.len() && ends_in(before.trim_ascii_end(), "LIMIT");
     }
     ends_in(text, "LIMIT") || ends_in(text, "OFFSET")
 }
@@ -662,5 +668,32 @@ fn plane_zero(text: Vec<u8>) -> Vec<u8> {
             read.replace(|c| c > '\u{ffff}', "?").into_bytes()
         }
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counts_rows;
+
+    #[test]
+    fn what_counts_rows() {
+        for text in ["LIMIT ", "limit", "x LIMIT 5, ", "LIMIT ?,", "LIMIT?,", "LIMIT 5 OFFSET "] {
+            assert!(counts_rows(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "SELECT @limit",
+            "SELECT @limit1, ",
+            "SELECT limit5, ",
+            "SELECT t.limit5, ",
+            "SELECT t.`limit`, ",
+            "SELECT t.limit, ",
+            "SELECT 1, ",
+            "SELECT unlimit 5, ",
+            "SELECT ülimit 5, ",
+            "SELECT @@limit 5, ",
+            "SELECT $offset ",
+        ] {
+            assert!(!counts_rows(text.as_bytes()), "{text}");
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! Triggers and views that read LAST_INSERT_ID() where the statement's text doesn't show it.
+//! What triggers and views do that the statement's text doesn't show: reading LAST_INSERT_ID(), and
+//! setting variables.
 //!
 //! Owns: which statements may run such text, so that their connection is given the session's value
 //! first. Never: looks into routines: whatever calls one counts.
 
+use crate::catalog::Trigger;
 use crate::planner::draft::Draft;
-use crate::planner::plan::Access;
+use crate::planner::plan::{Access, Unseen};
 use crate::planner::query::Outcome;
 use crate::planner::survey::is_system;
 use crate::planner::tokens::named;
@@ -20,11 +22,17 @@ pub(crate) fn told(outcome: Outcome, input: &PlanInput) -> Outcome {
     let writes = plan.facts.access == Access::Write;
     let mut needs = vec![];
     let mut reads_id = false;
+    let mut unseen = Unseen::Nothing;
     for used in plan.tables.iter().filter(|used| !is_system(used.schema.as_str())) {
         match input.catalog.table(used.schema.as_str(), &used.name) {
             Some(table) => {
-                reads_id |= writes && table.triggers.iter().any(|trigger| trigger.reads_id);
-                reads_id |= table.view.as_ref().is_some_and(|view| view.reads_id);
+                for trigger in table.triggers.iter().filter(|_| writes) {
+                    reads_id |= trigger.reads_id;
+                    unseen = unseen.max(done_by(trigger));
+                }
+                if table.view.as_ref().is_some_and(|view| view.reads_id) {
+                    (reads_id, unseen) = (true, Unseen::Sets);
+                }
             }
             None if writes && !input.final_catalog => {
                 let need = (used.schema.clone(), used.name.to_string());
@@ -39,7 +47,16 @@ pub(crate) fn told(outcome: Outcome, input: &PlanInput) -> Outcome {
         return Outcome::Need(needs);
     }
     plan.facts.gives_id |= reads_id;
+    plan.facts.unseen = plan.facts.unseen.max(unseen);
     Outcome::Plan(plan)
+}
+
+fn done_by(trigger: &Trigger) -> Unseen {
+    match (trigger.sets, trigger.writes) {
+        (true, _) => Unseen::Sets,
+        (false, true) => Unseen::Writes,
+        (false, false) => Unseen::Nothing,
+    }
 }
 
 /// The table of a trigger that is made isn't what it was.

@@ -12,7 +12,7 @@ pub(crate) mod text;
 
 use std::sync::Arc;
 
-use crate::catalog::View;
+use crate::catalog::{Table, View};
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
 use crate::planner::draft::{Draft, Naming, Result};
@@ -314,6 +314,18 @@ impl<'a> Views<'a> {
         ))
     }
 
+    /// The table as the catalog has it; one that it doesn't have is needed.
+    fn known(&mut self, schema: &SchemaName, name: &str) -> Option<&'a Arc<Table>> {
+        let table = self.input.catalog.table(schema.as_str(), name);
+        if table.is_none() && !self.input.final_catalog {
+            let need = (schema.clone(), name.to_owned());
+            if !self.needs.contains(&need) {
+                self.needs.push(need);
+            }
+        }
+        table
+    }
+
     fn is_over_copies(
         &mut self,
         schema: &SchemaName,
@@ -321,13 +333,7 @@ impl<'a> Views<'a> {
         group: GroupId,
         depth: usize,
     ) -> Result<bool> {
-        let Some(table) = self.input.catalog.table(schema.as_str(), name) else {
-            let need = (schema.clone(), name.to_owned());
-            if !self.input.final_catalog && !self.needs.contains(&need) {
-                self.needs.push(need);
-            }
-            return Ok(false);
-        };
+        let Some(table) = self.known(schema, name) else { return Ok(false) };
         let Some(view) = &table.view else { return Ok(false) };
         for mention in &Definition::new(&view.definition, self.input.dialect)?.tables {
             let Meant::Whole(schema, name, placement) =
@@ -366,13 +372,7 @@ impl<'a> Views<'a> {
         group: GroupId,
         depth: usize,
     ) -> Result<bool> {
-        let Some(table) = self.input.catalog.table(schema.as_str(), name) else {
-            let need = (schema.clone(), name.to_owned());
-            if !self.input.final_catalog && !self.needs.contains(&need) {
-                self.needs.push(need);
-            }
-            return Ok(false);
-        };
+        let Some(table) = self.known(schema, name) else { return Ok(false) };
         if !table.is_view {
             return Ok(false);
         }

@@ -25,6 +25,7 @@ use crate::protocol::execute::{Parameter, write_execute};
 use crate::protocol::status::StatusFlags;
 use crate::rules::user::Bounds;
 use crate::session::diagnostics::is_alone;
+use crate::session::learn::{runs, touches_temporaries};
 use crate::session::lend::Purpose;
 use crate::session::prepared;
 use crate::session::{End, Session};
@@ -96,10 +97,7 @@ impl Session {
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let purpose = Purpose::of(job.facts, in_transaction, self.transaction.is_read_only());
         let mut lent = self.lend(job.snapshot, job.target, purpose).await.map_err(Attempt::from)?;
-        // FOUND_ROWS() is asked at once.
-        if let Some(pin) = job.facts.pins.filter(|pin| *pin != Pin::FoundRows) {
-            lent.pin(pin_of(pin));
-        }
+        begin(&mut lent, job.facts);
         if (job.facts.lends_id || job.facts.gives_id)
             && let Err(error) = Box::pin(self.lend_id(&mut lent)).await
         {
@@ -220,12 +218,8 @@ impl Session {
             }
             None => lent.ended(summary.status),
         }
-        let changed = lent.note_tracked(&summary.session_state);
-        let of_tables =
-            job.facts.pins == Some(Pin::TemporaryTable) || !job.facts.temporaries.is_empty();
-        if changed && !of_tables {
-            lent.ran_stored_code();
-        }
+        lent.note_tracked(&summary.session_state);
+        let of_tables = touches_temporaries(job.facts);
         let doubtful = summary.last_insert_id != 0 && job.facts.ids.is_doubtful();
         if !doubtful {
             self.last.note(summary);
@@ -251,7 +245,7 @@ impl Session {
             Box::pin(self.take_id(&mut lent)).await;
         }
         if job.facts.assigns || job.facts.lends_id || job.facts.pins.is_some() {
-            Box::pin(self.take_effects(job, &mut lent, summary.error.is_some())).await;
+            Box::pin(self.take_effects(job, &mut lent)).await;
         }
         if of_tables {
             let changes = (&*job.facts.temporaries, summary.error.is_none());
@@ -408,6 +402,15 @@ pub(super) async fn stop_statement(lent: &Lent) {
     if let Err(error) = lent.kill_handle().kill(Scope::Connection).await {
         tracing::debug!(%error, "the statement of a client that left was not killed");
     }
+}
+
+/// Tells the connection which statement it gets.
+fn begin(lent: &mut Lent, facts: &Facts) {
+    // FOUND_ROWS() is asked at once.
+    if let Some(pin) = facts.pins.filter(|pin| *pin != Pin::FoundRows) {
+        lent.pin(pin_of(pin));
+    }
+    lent.begins(runs(facts));
 }
 
 /// The metric's reason for a plan's.

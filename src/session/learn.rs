@@ -6,14 +6,14 @@
 
 use smallvec::SmallVec;
 
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{Pipelining, Runs};
 use crate::backend::counters;
 use crate::backend::pool::Lent;
 use crate::error::{Error, Result};
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
-use crate::planner::plan::{Pin, Target};
+use crate::planner::plan::{Facts, Pin, Target, Unseen};
 use crate::session::Session;
 use crate::session::forward::Job;
 use crate::session::lend::Purpose;
@@ -29,26 +29,40 @@ const REPORT: &[u8] = b"SET @@SESSION.session_track_schema=1";
 
 impl Session {
     /// The answer is through: what the statement did besides becomes the session's.
-    pub(super) async fn take_effects(&mut self, job: &Job<'_>, lent: &mut Lent, failed: bool) {
+    pub(super) async fn take_effects(&mut self, job: &Job<'_>, lent: &mut Lent) {
         let facts = job.facts;
         let stored = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
         // The variables of LOAD DATA's columns are told by no word.
         if stored || facts.pins == Some(Pin::UserVariable) && !facts.assigns {
             lent.ran_stored_code();
         }
-        if failed && (stored || facts.lends_id) {
-            report(lent).await;
-        }
         if let Some(binding) = job.written.filter(|_| facts.assigns && lent.is_in_step()) {
             self.take_assigned(lent, text_of(binding)).await;
         }
-        if (stored || facts.lends_id) && lent.has_reported() && lent.is_in_step() {
-            self.adopt_reported(lent).await;
-        }
+        self.take_unseen(lent).await;
         if stored && lent.is_in_step() && lent.in_transaction() && !self.is_in_transaction() {
             let begin: &[u8] = if self.state.autocommit() { b"START TRANSACTION" } else { b"" };
             self.transaction.adopt(begin, job.target.group, Some(lent.kill_handle()));
         }
+    }
+
+    /// What stored code set becomes the session's. A connection that may know more than that stays
+    /// pinned, or is reset.
+    pub(super) async fn take_unseen(&mut self, lent: &mut Lent) {
+        let runs = lent.take_runs();
+        if let Runs::Failed(likely) = runs {
+            report(lent).await;
+            lent.must_be_reset();
+            if likely {
+                lent.ran_stored_code();
+                lent.pin(counters::Pin::Unforeseen);
+            }
+        }
+        // Of no stored code: MariaDB's NOWAIT reports a timeout that it sets for one statement.
+        if runs != Runs::Plain && lent.has_reported() && lent.is_in_step() {
+            self.adopt_reported(lent).await;
+        }
+        lent.take_reported();
     }
 
     /// Reads the variables that a statement's text assigns. Those that can't be kept stay with this
@@ -106,6 +120,15 @@ impl Session {
     /// Several connections may, or the value is too long to get to where the statement runs.
     pub(super) async fn learn(&mut self, binding: &Binding<'_>, at: Option<GroupId>) -> Result<()> {
         let names = self.variables_of(text_of(binding))?.read;
+        if let Some(name) = names.iter().find(|name| self.held.has_lost(name)) {
+            return Err(Error::refused(
+                "user_variable_unknown",
+                format!(
+                    "Stored code ran beside rows of several shards and may have assigned @{name}, so its \
+                     value isn't known: assign it with SET"
+                ),
+            ));
+        }
         let mut found: Vec<(GroupId, &String, Kept)> = Vec::new();
         for group in self.held.groups() {
             let Some(lent) = self.held.get(group) else { continue };
@@ -202,7 +225,12 @@ impl Session {
         });
         let mut state = self.state.clone();
         let adopted = adopt_changes(lent, &changes, &mut state).await;
-        let wanted = state.in_database(lent.applied().state().database().map(Into::into).as_ref());
+        let has = lent.applied().state();
+        let mut wanted = state.in_database(has.database().map(Into::into).as_ref());
+        if lent.pins().contains(counters::Pin::TemporaryTable) {
+            // It can't be changed while there are temporary tables.
+            wanted.set_variable("binlog_format", has.variable("binlog_format"));
+        }
         let entered = match adopted {
             Ok(_) => lent.enter(&wanted, Pipelining::Nothing).await,
             Err(error) => Err(error),
@@ -219,6 +247,23 @@ impl Session {
 
 fn text_of<'a>(binding: &Binding<'a>) -> &'a [u8] {
     binding.sql.get(..binding.lexed.end()).unwrap_or(binding.sql)
+}
+
+/// What a statement with these facts may change besides rows.
+pub(super) fn runs(facts: &Facts) -> Runs {
+    let routine = facts.lends_id || matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
+    match facts.unseen {
+        _ if routine => Runs::Stored,
+        Unseen::Sets => Runs::Stored,
+        _ if touches_temporaries(facts) => Runs::Tables,
+        Unseen::Writes => Runs::Writes,
+        Unseen::Nothing => Runs::Plain,
+    }
+}
+
+/// Whether it makes temporary tables, drops or alters them.
+pub(super) fn touches_temporaries(facts: &Facts) -> bool {
+    facts.pins == Some(Pin::TemporaryTable) || !facts.temporaries.is_empty()
 }
 
 /// Stored code failed, and an error names nothing of what it had changed before.

@@ -31,7 +31,12 @@ pub struct Held {
     owed: SmallVec<[GroupId; 1]>,
     /// The rules that the group ids belong to: a transaction keeps the version it began with.
     snapshot: Option<Arc<Snapshot>>,
+    /// Stored code may have assigned any user variable on a connection that is gone, but for these.
+    lost_but: Option<Vec<Box<str>>>,
 }
+
+/// More names than a session may hold; beyond, one counts as lost.
+const MOST_NAMES: usize = 512;
 
 impl Held {
     pub fn is_empty(&self) -> bool {
@@ -100,7 +105,17 @@ impl Held {
 
     /// Whether a connection may have another value of a user variable than the session.
     pub fn may_know(&self) -> bool {
-        self.entries.iter().any(|(_, lent)| lent.may_know_any())
+        self.lost_but.is_some() || self.entries.iter().any(|(_, lent)| lent.may_know_any())
+    }
+
+    /// User variables were assigned where nobody can read them any more.
+    pub fn lose(&mut self) {
+        self.lost_but = Some(Vec::new());
+    }
+
+    /// Whether a user variable's value is among those.
+    pub fn has_lost(&self, name: &str) -> bool {
+        self.lost_but.as_ref().is_some_and(|known| !known.iter().any(|one| **one == *name))
     }
 
     /// The client assigns a variable, which a statement of a held connection may have changed.
@@ -108,6 +123,11 @@ impl Held {
         for (_, lent) in self.entries.iter_mut().filter(|(_, lent)| !lent.pins().is_empty()) {
             lent.doubt_user_variable(name);
             lent.is_told(name);
+        }
+        if self.has_lost(name)
+            && let Some(known) = self.lost_but.as_mut().filter(|known| known.len() < MOST_NAMES)
+        {
+            known.push(name.into());
         }
     }
 
@@ -129,6 +149,7 @@ impl Held {
         }
         self.owed.clear();
         self.snapshot = None;
+        self.lost_but = None;
     }
 }
 
@@ -341,9 +362,8 @@ impl Session {
         snapshot: &Arc<Snapshot>,
     ) {
         let of_transaction = self.transaction.has(group);
-        if lent.has_reported() {
-            // Of no stored code: MariaDB's NOWAIT reports a timeout that it sets for one statement.
-            lent.take_reported();
+        if lent.is_watched() {
+            Box::pin(self.take_unseen(&mut lent)).await;
         }
         if !of_transaction {
             lent.forget_lead();

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::sql::edit::edited;
 use crate::sql::label;
 use crate::sql::lex::{self, Dialect, Limits};
+use crate::sql::options::OPTIONS;
 use crate::sql::token::{Token, TokenKind};
 use crate::sql::traits::{Counted, counted, is_last_id};
 
@@ -125,18 +126,6 @@ pub(super) fn select_items(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
         "FETCH",
         "OFFSET",
     ];
-    const BEGINS: [&str; 10] = [
-        "ALL",
-        "DISTINCT",
-        "DISTINCTROW",
-        "HIGH_PRIORITY",
-        "STRAIGHT_JOIN",
-        "SQL_SMALL_RESULT",
-        "SQL_BIG_RESULT",
-        "SQL_BUFFER_RESULT",
-        "SQL_NO_CACHE",
-        "SQL_CALC_FOUND_ROWS",
-    ];
     let mut items = Vec::new();
     let mut begun: Option<usize> = None;
     let mut close = |first: usize, end: usize| {
@@ -150,7 +139,7 @@ pub(super) fn select_items(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
         let ends = token.kind == TokenKind::Semicolon || token.is_any(sql, &ENDS);
         match begun {
             None if token.is_word(sql, "SELECT") => begun = Some(place + 1),
-            Some(first) if first == place && token.is_any(sql, &BEGINS) => begun = Some(place + 1),
+            Some(first) if first == place && token.is_any(sql, OPTIONS) => begun = Some(place + 1),
             Some(first) if token.is_symbol(sql, ",") => {
                 close(first, place);
                 begun = Some(place + 1);

@@ -33,7 +33,9 @@ use crate::name::GroupId;
 use crate::observe::sessions::Stop;
 use crate::planner::Plan;
 use crate::planner::bind::{self, Binding};
-use crate::planner::plan::{Access, Facts, Gather, Renaming, Rendered, Rows, Target, WriteKind};
+use crate::planner::plan::{
+    Access, Facts, Gather, Renaming, Rendered, Rows, Target, Unseen, WriteKind,
+};
 use crate::planner::splice::{Form, Numbers};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::error_code;
@@ -42,6 +44,7 @@ use crate::protocol::status::StatusFlags;
 use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, pin_of, watched};
 use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
+use crate::session::learn::runs;
 use crate::session::lend::Purpose;
 use crate::session::query::{Arguments, Manner, Outcome};
 use crate::session::several::rolls_back;
@@ -358,7 +361,7 @@ impl Session {
         match outcome {
             Ok(mut written) => {
                 written.last_insert_id = id_of_last_row(&written, &targets);
-                self.follow_written(snapshot, plan, &mut lents, &written).await;
+                self.follow_written(snapshot, plan, &mut lents).await;
                 self.settle_all(snapshot, lents).await;
                 if is_own {
                     self.end_transaction(b"COMMIT").await?;
@@ -509,6 +512,7 @@ impl Session {
                     if let Some(pin) = plan.facts.pins {
                         lent.pin(pin_of(pin));
                     }
+                    lent.begins(runs(&plan.facts));
                     lents.push((target.group, lent));
                 }
                 Err(error) => {
@@ -541,6 +545,7 @@ impl Session {
         let is_bound = self.is_in_transaction()
             || !self.state.autocommit()
             || plan.facts.pins.is_some()
+            || plan.facts.unseen != Unseen::Nothing
             || plan.facts.access != Access::Read;
         if is_bound {
             return spares;

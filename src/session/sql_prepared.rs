@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::backend::connection::Runs;
 use crate::error::{Error, Fault, Result};
 use crate::session::Session;
 use crate::session::forward::Failure;
@@ -16,11 +17,11 @@ use crate::session::own;
 use crate::session::prepared_under::Under;
 use crate::session::query::{Manner, Outcome};
 use crate::session::user_values::{is_null, quoted, user_values};
-use crate::session::variables;
 use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::lex::{self, Dialect};
 use crate::sql::literal;
 use crate::sql::template::Lexed;
+use crate::sql::unseen::calls_stored;
 use crate::value::decimal::Decimal;
 use crate::value::{CharsetClass, Text, Value};
 
@@ -203,13 +204,19 @@ impl Session {
         question.extend_from_slice(own::ONE_ROW);
         question.extend_from_slice(format!(" INTO {}", list.join(", ")).as_bytes());
         let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
-        let stored = variables::calls_stored(&tokens, sql);
+        let stored = calls_stored(sql, &tokens);
         let purpose = Purpose { transactional: stored, writes: stored, ..Purpose::OWN };
         let mut lent = self.lend(&snapshot, &target, purpose).await?;
         let mut scratch = self.state.clone();
         let asked = async {
             lent.send_lead().await?;
-            lent.simple(&question).await?;
+            if stored {
+                lent.begins(Runs::Stored);
+            }
+            let info = lent.simple(&question).await?;
+            if stored {
+                lent.note_tracked(&info.session_state);
+            }
             user_values(&mut lent, &names, &mut scratch).await
         };
         let asked = asked.await;

@@ -18,7 +18,6 @@ use crate::backend::state::Charset;
 use crate::catalog::Table;
 use crate::context::Snapshot;
 use crate::error::Result;
-use crate::executor::write::Written;
 use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::plan::TemporaryChange;
@@ -66,12 +65,10 @@ impl Session {
         snapshot: &Arc<Snapshot>,
         plan: &Plan,
         lents: &mut Lents,
-        written: &Written,
     ) {
         let changes = &plan.facts.temporaries;
         for (group, lent) in lents.iter_mut() {
-            let changed = lent.note_tracked(&written.session_state) && changes.is_empty();
-            if changed || plan.facts.assigns {
+            if plan.facts.assigns {
                 lent.ran_stored_code();
             }
             if !changes.is_empty() {

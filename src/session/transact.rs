@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::backend::state::Isolation;
 use crate::error::{Error, Fault, Result};
 use crate::planner::Plan;
-use crate::planner::plan::Pin;
+use crate::planner::plan::{Pin, Unseen};
 use crate::session::client_xa::rmfail;
 use crate::session::forward::Failure;
 use crate::session::several::Ending;
@@ -22,6 +22,8 @@ pub(super) struct Once {
     said: Characteristics,
     isolation: Option<Isolation>,
     read_only: bool,
+    /// What was said isn't used up.
+    stays: bool,
 }
 
 impl Session {
@@ -43,6 +45,9 @@ impl Session {
                     self.make_consistent();
                 }
                 self.transaction.begin(begin_text(words), read_only, snapshot);
+                if self.state.read_only() {
+                    self.transaction.begin_reading();
+                }
                 if words.read_only == Some(false) {
                     self.transaction.begin_writing();
                 }
@@ -155,7 +160,9 @@ impl Session {
     }
 
     /// A statement in autocommit is the next transaction by itself: what was said of that holds for the
-    /// session while it runs, on all its connections. As on one server, what names no table is none.
+    /// session while it runs, on all its connections. As on one server, what names no table is none;
+    /// a stored function in such a one may touch tables or not, so that it is kept from writing and
+    /// what was said holds on.
     /// [`Session::leave_once`] takes it back.
     ///
     /// # Errors
@@ -174,16 +181,19 @@ impl Session {
                  here: run them between START TRANSACTION READ ONLY and COMMIT",
             ));
         }
-        if plan.table_names().next().is_none() {
+        let names_table = plan.table_names().next().is_some();
+        if !names_table && facts.unseen != Unseen::Sets {
             return Ok(None);
         }
-        self.transaction.forget_next();
+        if names_table {
+            self.transaction.forget_next();
+        }
         // It commits what went before, and runs as the session's.
         if facts.commits {
             return Ok(None);
         }
-        let once =
-            Once { said, isolation: self.state.isolation(), read_only: self.state.read_only() };
+        let (isolation, read_only) = (self.state.isolation(), self.state.read_only());
+        let once = Once { said, isolation, read_only, stays: !names_table };
         if said.isolation.is_some() {
             self.state.set_isolation(said.isolation);
         }
@@ -193,11 +203,20 @@ impl Session {
         Ok(Some(once))
     }
 
+    /// Whether SET TRANSACTION READ ONLY holds for a statement in autocommit.
+    pub(super) fn only_reads_next(&self) -> bool {
+        let alone = !self.is_in_transaction() && self.state.autocommit();
+        alone && self.transaction.next().and_then(|said| said.read_only) == Some(true)
+    }
+
     /// The statement is through. One that was refused before it began has not been the transaction.
     pub(super) fn leave_once<T>(&mut self, once: Option<Once>, outcome: &Result<T, Failure>) {
         let Some(once) = once else { return };
         self.state.set_isolation(once.isolation);
         self.state.set_read_only(once.read_only);
+        if once.stays {
+            return;
+        }
         let errno = match outcome {
             Err(Failure::Statement(error)) => Some(error.errno),
             _ => self.last.diagnostics.iter().rfind(|kept| kept.is_error()).map(|kept| kept.errno),

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::connection::{Pipelining, Reported};
+use crate::backend::connection::{Pipelining, Reported, Runs};
 use crate::backend::counters::Pin;
 use crate::backend::pool::Lent;
 use crate::backend::state::{Charset, Isolation, State, quote};
@@ -24,11 +24,10 @@ use crate::session::system::names_system;
 use crate::session::user_values::{MAX_VALUE, TOO_LONG, introduced, user_values};
 use crate::session::workbench::value::holds_query;
 use crate::sql::lex;
-use crate::sql::literal::name_of;
-use crate::sql::native::is_native;
 use crate::sql::set::{self, Assignment, Scope, SetTarget, SetValue};
 use crate::sql::template::Lexed;
 use crate::sql::token::Token;
+use crate::sql::unseen::calls_stored;
 use crate::transaction::open::Characteristics;
 
 /// The most variables that one session may hold, system and user.
@@ -275,14 +274,23 @@ impl Session {
         let snapshot = self.snapshot();
         let target = self.home_group(&snapshot)?;
         // What a stored function writes belongs to the session's transaction.
-        let stored = calls_stored(&lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?, sql);
+        let stored = calls_stored(sql, &lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?);
         let purpose = Purpose {
             pipelining: Pipelining::Nothing,
             transactional: stored,
             writes: stored,
             ..Purpose::OWN
         };
-        let mut lent = self.lend(&snapshot, &target, purpose).await?;
+        let read_only = self.state.read_only();
+        if stored && self.only_reads_next() {
+            self.state.set_read_only(true);
+        }
+        let lent = self.lend(&snapshot, &target, purpose).await;
+        self.state.set_read_only(read_only);
+        let mut lent = lent?;
+        if stored {
+            lent.begins(Runs::Stored);
+        }
         let names_id = {
             let text = sql.to_ascii_lowercase();
             ["last_insert_id", "identity"]
@@ -569,19 +577,6 @@ fn level(isolation: set::Isolation) -> Isolation {
         set::Isolation::RepeatableRead => Isolation::RepeatableRead,
         set::Isolation::Serializable => Isolation::Serializable,
     }
-}
-
-/// Whether a function is called that the servers don't bring along.
-pub(super) fn calls_stored(tokens: &[Token], sql: &[u8]) -> bool {
-    let tokens: Vec<&Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).collect();
-    tokens.windows(2).any(|pair| match pair {
-        [name, next] => {
-            name.is_name()
-                && next.is_symbol(sql, "(")
-                && !is_native(&name_of(sql, name).to_lowercase())
-        }
-        _ => false,
-    })
 }
 
 /// Variables that stored code may set and a session through Weir can't have: true where a connection

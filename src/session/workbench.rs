@@ -42,6 +42,7 @@ use crate::protocol::command;
 use crate::protocol::status::StatusFlags;
 use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, stop_statement, watched};
+use crate::session::learn::runs;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
@@ -657,13 +658,14 @@ impl Session {
             self.last.begin();
         }
         if into::takes_row(plan) {
-            return self.residual_into(bench, names, &text, (manner, deadline)).await;
+            return self.residual_into(plan, bench, names, &text, (manner, deadline)).await;
         }
         let state = self.residual_state(&bench);
         let key = self.handle_key(&text, manner.arguments.map_or(&[], |given| given.types));
         let lent = &mut bench.lent;
         let begun = async {
             lent.enter(&state, Pipelining::Nothing).await?;
+            lent.begins(runs(&plan.facts));
             start(lent, &key, &text, manner).await
         };
         if let Err(failure) = self.bench_step(deadline, begun).await {
@@ -725,6 +727,7 @@ impl Session {
             Some(error) => bench.lent.ended_in_error(error),
             None => bench.lent.ended(summary.status),
         }
+        bench.lent.note_tracked(&summary.session_state);
         if !manner.more {
             // What follows only tidies up: the client needn't wait for it.
             let flushed = self.stream.flush().await;
@@ -742,6 +745,7 @@ impl Session {
             let count = count.and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
             summary.rows = count.or(summary.rows);
         }
+        self.take_unseen_of(&mut bench).await;
         self.clear_bench(bench, key).await;
         Ok(summary)
     }

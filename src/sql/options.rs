@@ -1,10 +1,12 @@
-//! Options of SELECT that servers take in one place only.
+//! Options of SELECT: the words between it and its first item.
 //!
-//! Owns: MariaDB's rule for SQL_CACHE and SQL_NO_CACHE. Never: what an option does.
+//! Owns: which those are, and MariaDB's rule for SQL_CACHE and SQL_NO_CACHE. Never: what an option
+//! does.
 
 use crate::sql::token::Token;
 
-const OPTIONS: &[&str] = &[
+/// What may stand between SELECT and its first item.
+pub const OPTIONS: &[&str] = &[
     "ALL",
     "DISTINCT",
     "DISTINCTROW",

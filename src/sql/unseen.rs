@@ -1,6 +1,6 @@
 //! What a stored text (a trigger's body, a view's definition) may ask of the connection it runs on.
 //!
-//! Owns: whether it may read LAST_INSERT_ID(). Never: runs or follows anything: what calls a routine
+//! Owns: whether it may read LAST_INSERT_ID(), set a variable, or write. Never: runs or follows anything: what calls a routine
 //! counts as asking.
 
 use crate::sql::lex::{Dialect, Limits, tokens};
@@ -10,9 +10,45 @@ use crate::sql::token::{Token, TokenKind};
 
 /// Words behind which a bracket opens no call.
 const WORDS: &[&str] = &[
-    "AND", "AS", "BETWEEN", "CASE", "ELSE", "ELSEIF", "EXISTS", "FROM", "HAVING", "IF", "IN",
-    "JOIN", "LIKE", "NOT", "ON", "OR", "OVER", "RETURN", "SELECT", "SET", "THEN", "UNTIL", "USING",
-    "VALUES", "WHEN", "WHERE", "WHILE", "XOR",
+    "ALL",
+    "AND",
+    "ANY",
+    "AS",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "DISTINCT",
+    "DIV",
+    "ELSE",
+    "ELSEIF",
+    "EXCEPT",
+    "EXISTS",
+    "FROM",
+    "HAVING",
+    "IF",
+    "IN",
+    "INTERSECT",
+    "JOIN",
+    "LIKE",
+    "NOT",
+    "ON",
+    "OR",
+    "OVER",
+    "REGEXP",
+    "RETURN",
+    "RLIKE",
+    "SELECT",
+    "SET",
+    "SOME",
+    "THEN",
+    "UNION",
+    "UNTIL",
+    "USING",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+    "WHILE",
+    "XOR",
 ];
 
 /// Whether the text may read the connection's LAST_INSERT_ID(); one that isn't understood may.
@@ -29,6 +65,93 @@ pub fn may_read_insert_id(text: &str) -> bool {
         _ => is_stored_call(sql, &all, at),
     };
     all.iter().enumerate().any(asks)
+}
+
+/// Whether the text may set a variable of its connection, a user's or the system's; one that isn't
+/// understood may, and so may a routine that it calls.
+pub fn may_set_variable(text: &str) -> bool {
+    let sql = text.as_bytes();
+    let Ok(mut all) = tokens(sql, Dialect::default(), &Limits::default()) else { return true };
+    all.retain(|token| !token.kind.is_trivia());
+    let declared = declared(sql, &all);
+    let sets = |(at, token): (usize, &Token)| {
+        if token.kind == TokenKind::UserVariable && is_taken(sql, &all, at)
+            || token.is_word(sql, "CALL")
+        {
+            return true;
+        }
+        let assigns = token.is_word(sql, "SET") && !is_of_row(sql, &all, at);
+        assigns
+            && targets(&all, sql, at).any(|target| {
+                !target.is_word(sql, "NEW")
+                    && !declared.contains(&name_of(sql, target).to_lowercase())
+            })
+            || is_stored_call(sql, &all, at)
+    };
+    all.iter().enumerate().any(sets)
+}
+
+/// Whether the user variable at `at` gets a value, by `:=` or by INTO.
+fn is_taken(sql: &[u8], all: &[Token], at: usize) -> bool {
+    let before = all.get(..at).unwrap_or_default().iter().rev();
+    let ahead = before.into_iter().find(|token| {
+        !token.is_symbol(sql, ",") && token.kind != TokenKind::UserVariable && !token.is_name()
+            || token.is_word(sql, "INTO")
+    });
+    ahead.is_some_and(|token| token.is_word(sql, "INTO"))
+        || all.get(at + 1).is_some_and(|next| next.is_symbol(sql, ":="))
+}
+
+/// The names that a SET at `at` assigns to, each by its first word.
+fn targets<'t>(all: &'t [Token], sql: &'t [u8], at: usize) -> impl Iterator<Item = &'t Token> {
+    let rest = all.get(at + 1..).unwrap_or_default();
+    let end = rest.iter().position(|token| token.kind == TokenKind::Semicolon);
+    let own = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let mut depth = 0i32;
+    let mut due = true;
+    own.iter().filter(move |token| {
+        let is_due = due;
+        depth += i32::from(token.is_symbol(sql, "(")) - i32::from(token.is_symbol(sql, ")"));
+        due = depth == 0 && token.is_symbol(sql, ",");
+        is_due
+    })
+}
+
+/// Whether the SET at `at` is one of UPDATE, INSERT or REPLACE.
+fn is_of_row(sql: &[u8], all: &[Token], at: usize) -> bool {
+    let before = all.get(..at).unwrap_or_default();
+    let of = before.iter().rev().take_while(|token| token.kind != TokenKind::Semicolon);
+    of.into_iter().any(|token| token.is_any(sql, &["UPDATE", "INSERT", "REPLACE"]))
+}
+
+/// The words of declarations, local variables among them.
+fn declared(sql: &[u8], all: &[Token]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut within = false;
+    for token in all {
+        within = match token.kind {
+            TokenKind::Semicolon => false,
+            _ => within || token.is_word(sql, "DECLARE"),
+        };
+        if within && token.is_name() {
+            names.push(name_of(sql, token).to_lowercase());
+        }
+    }
+    names
+}
+
+/// Whether the text may write to a table.
+pub fn may_write(text: &str) -> bool {
+    const VERBS: &[&str] = &["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"];
+    let sql = text.as_bytes();
+    tokens(sql, Dialect::default(), &Limits::default())
+        .is_ok_and(|all| all.iter().any(|token| token.is_any(sql, VERBS)))
+}
+
+/// Whether a statement of these tokens calls what may be a stored function.
+pub fn calls_stored(sql: &[u8], tokens: &[Token]) -> bool {
+    let all: Vec<Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).copied().collect();
+    (0..all.len()).any(|at| is_stored_call(sql, &all, at))
 }
 
 /// Whether a call of what may be a stored function begins there.
@@ -65,6 +188,34 @@ mod tests {
         ] {
             assert!(may_read_insert_id(text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_may_set_a_variable() {
+        for text in [
+            "SET @a = 1",
+            "BEGIN SET NEW.a = 1, time_zone = '+01:00'; END",
+            "BEGIN SET NEW.a = f(1); END",
+            "BEGIN SET SESSION sql_mode = ''; END",
+            "BEGIN SET @@session.sql_mode = ''; END",
+            "BEGIN UPDATE t SET n = n + 1; SET lc_time_names = 'de_DE'; END",
+            "INSERT INTO t SELECT @a := 1",
+            "BEGIN IF NEW.a > 1 THEN CALL p(); END IF; END",
+            "BEGIN SELECT 1 INTO @b; END",
+        ] {
+            assert!(may_set_variable(text), "{text}");
+        }
+        for text in [
+            "SET NEW.a = NEW.b + 1, NEW.c = 2",
+            "BEGIN DECLARE n, m INT DEFAULT 0; SET n = 1, m = concat(n, 2); INSERT INTO log SET id = n; END",
+            "UPDATE t SET n = n + 1, m = 2 WHERE id = NEW.id",
+            "INSERT INTO log (id) VALUES (NEW.id)",
+            "BEGIN SET NEW.a = @who; INSERT INTO log (id, who) VALUES (NEW.id, @who); END",
+        ] {
+            assert!(!may_set_variable(text), "{text}");
+        }
+        assert!(may_write("BEGIN IF NEW.a THEN DELETE FROM t; END IF; END"));
+        assert!(!may_write("SET NEW.a = 1"));
     }
 
     #[test]

@@ -71,12 +71,21 @@ pub struct Begun {
     read_only: bool,
     /// READ WRITE, said by START TRANSACTION.
     writing: bool,
+    /// The session's transactions read only.
+    reading: bool,
     snapshot: bool,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
     own: Option<OwnAccess>,
     /// The client's own XA branch: it can't span groups.
     xa: bool,
+}
+
+impl Begun {
+    fn refuses_writes(&self) -> bool {
+        let said = self.characteristics.and_then(|said| said.read_only);
+        self.read_only || !self.writing && said.unwrap_or(self.reading)
+    }
 }
 
 /// What a statement with a transaction of its own does.
@@ -429,9 +438,18 @@ impl Transaction {
         }
     }
 
-    /// The group is about to run something that may change rows.
+    /// BEGIN in a session whose transactions read only.
+    pub fn begin_reading(&mut self) {
+        if let Some(begun) = self.begun_mut() {
+            begun.reading = true;
+        }
+    }
+
+    /// The group is about to run something that may change rows. Servers refuse that in a transaction
+    /// that reads only, which then has nothing to commit.
     pub fn writes(&mut self, group: GroupId) {
         if let Phase::Open(open) = &mut self.phase
+            && !open.begun.refuses_writes()
             && let Some(member) = open.members.iter_mut().find(|member| member.group == group)
         {
             member.wrote = true;

@@ -45,6 +45,7 @@ mod session;
 mod shop;
 mod shop_reads;
 mod statements;
+mod stored_leaks;
 #[path = "../suite/mod.rs"]
 #[allow(dead_code)] // `make suites` uses all of it.
 mod suite;

@@ -112,7 +112,8 @@ fn catalog(text: &str) -> Catalog {
                 "!trigger" => {
                     let (name, before) = ("t".into(), true);
                     let (event, reads_id) = (TriggerEvent::Update, false);
-                    table.triggers.push(Trigger { name, before, event, reads_id });
+                    let (sets, writes) = (false, false);
+                    table.triggers.push(Trigger { name, before, event, reads_id, sets, writes });
                 }
                 other => panic!("{other} is no mark of a table"),
             }

@@ -8,7 +8,7 @@ use crate::backend::version::Kind;
 use crate::catalog::{
     Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent, View,
 };
-use crate::sql::unseen::may_read_insert_id;
+use crate::sql::unseen::{may_read_insert_id, may_set_variable, may_write};
 use crate::value::types::{Collation, ColumnType};
 
 /// The table named `name` as its physical one is defined; `None` where the server has none.
@@ -183,6 +183,8 @@ fn trigger(line: &Line) -> Option<Trigger> {
         before: at(line, 3) == Some("BEFORE"),
         event,
         reads_id: at(line, 5).is_none_or(may_read_insert_id),
+        sets: at(line, 5).is_none_or(may_set_variable),
+        writes: at(line, 5).is_none_or(may_write),
     })
 }
 

@@ -3,6 +3,9 @@
 //!
 //! Owns: which names that are, and the reports until they are taken over. Never: reads a value, or
 //! changes the session's state.
+//!
+//! An OK packet names what changed, an ERR packet doesn't: what runs stored code says so before, and
+//! where it fails the server is asked afterwards.
 
 use std::sync::Arc;
 
@@ -19,6 +22,25 @@ pub(super) struct Knows {
     any_but: Option<Vec<Box<str>>>,
     /// Assigned here, and their values aren't kept elsewhere.
     alone: Vec<Box<str>>,
+    runs: Runs,
+    /// It is reset before others have it.
+    pub(super) unclean: bool,
+}
+
+/// What the client's statement on a connection may change besides rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runs {
+    /// Nothing that its text doesn't show.
+    #[default]
+    Plain,
+    /// Stored code.
+    Stored,
+    /// The same, where it is unlikely: a trigger writes, and other triggers may fire.
+    Writes,
+    /// Stored code, and it ended in an error; true where it is likely to have changed something.
+    Failed(bool),
+    /// Temporary tables: a server tells of them as of any other change.
+    Tables,
 }
 
 /// More names than a session may hold; beyond, one is read again.
@@ -28,6 +50,38 @@ impl Connection {
     /// Stored code, or what isn't understood, has run: it may have assigned any user variable.
     pub fn ran_stored_code(&mut self) {
         self.knows.any_but = Some(Vec::new());
+    }
+
+    /// The client's next statement is such a one.
+    pub fn begins(&mut self, runs: Runs) {
+        self.knows.runs = runs;
+    }
+
+    pub fn runs(&self) -> Runs {
+        self.knows.runs
+    }
+
+    /// What the statement was, once it is over; the next one is plain.
+    pub fn take_runs(&mut self) -> Runs {
+        std::mem::take(&mut self.knows.runs)
+    }
+
+    /// Whether something is to be taken over, or the statement was no plain one.
+    pub fn is_watched(&self) -> bool {
+        self.knows.runs != Runs::Plain || !self.reported.is_empty()
+    }
+
+    /// Nobody else may have it as it is.
+    pub fn must_be_reset(&mut self) {
+        self.knows.unclean = true;
+    }
+
+    pub(super) fn failed(&mut self) {
+        match self.knows.runs {
+            Runs::Stored => self.knows.runs = Runs::Failed(true),
+            Runs::Writes => self.knows.runs = Runs::Failed(false),
+            Runs::Plain | Runs::Failed(_) | Runs::Tables => {}
+        }
     }
 
     /// A user variable was assigned here to a value that the session doesn't keep.
@@ -72,9 +126,11 @@ impl Connection {
     }
 
     /// What an OK packet says of changes to the session. Changes that Weir itself caused aren't
-    /// shown to this; anything else pins, and variables wait for [`Connection::take_reported`]. True
-    /// where more than them may have changed.
-    pub fn note_tracked(&mut self, session_state: &[u8]) -> bool {
+    /// shown to this; anything else pins, and system variables wait for [`Connection::take_reported`].
+    pub fn note_tracked(&mut self, session_state: &[u8]) {
+        if session_state.is_empty() {
+            return;
+        }
         let mut changed = false;
         for change in SessionChanges::new(session_state) {
             match change {
@@ -95,7 +151,10 @@ impl Connection {
                 }
             }
         }
-        changed
+        // User variables are among what a server names no further.
+        if changed && self.knows.runs != Runs::Tables {
+            self.ran_stored_code();
+        }
     }
 
     /// The same for what an answer to Weir's own question says of the statement before: variables

@@ -9,14 +9,17 @@ use std::sync::Arc;
 
 use super::fold::Line;
 use super::{Benched, Folded, Session};
+use crate::backend::connection::Runs;
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::session::workbench::bench::Deadline;
 use crate::session::workbench::value::{asked, only_error};
+use crate::sql::lex;
 use crate::sql::literal::name_of;
 use crate::sql::set::Assignment;
 use crate::sql::token::Token;
+use crate::sql::unseen::calls_stored;
 
 /// Whether a part of a statement names information_schema.
 pub(in crate::session) fn names_system(sql: &[u8], tokens: &[Token], part: &Range<usize>) -> bool {
@@ -49,7 +52,10 @@ impl Session {
             }
         };
         let Benched { bench, names, text } = benched;
-        let taken = self.into_on_bench(bench, &names, &text, state, Deadline::OPEN).await;
+        let stored =
+            calls_stored(&text, &lex::tokens(&text, self.dialect, self.ctx.lexer.limits())?);
+        let runs = if stored { Runs::Stored } else { Runs::Plain };
+        let taken = self.into_on_bench(runs, bench, &names, &text, (state, Deadline::OPEN)).await;
         self.value_taken(taken.map_err(only_error)?)
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::backend::choose::Role;
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{Pipelining, Runs};
 use crate::backend::counters::{Closed, Pin};
 use crate::backend::pool::{Ask, Lent};
 use crate::backend::state::State;
@@ -175,10 +175,20 @@ impl Session {
         let mut state = self.state.in_database(Some(&bench.database));
         state.set_autocommit(true);
         state.set_read_only(false);
-        state.set_isolation(None);
         // It can't be changed while there are temporary tables.
         state.set_variable("binlog_format", bench.loading.variable("binlog_format"));
         state
+    }
+
+    /// What stored code set on the bench becomes the session's, but for user variables, which nothing
+    /// names: those are unknown from now on.
+    pub(in crate::session) async fn take_unseen_of(&mut self, bench: &mut Bench) {
+        // The hint SET_VAR is told of as a change, too.
+        let plain = bench.lent.runs() == Runs::Plain;
+        self.take_unseen(&mut bench.lent).await;
+        if !plain && bench.lent.may_know_any() {
+            self.held.lose();
+        }
     }
 
     /// Drops the temporary tables and gives the connection back; it is closed where that fails.

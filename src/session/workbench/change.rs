@@ -31,6 +31,7 @@ use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::protocol::status::StatusFlags;
 use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, watched};
+use crate::session::learn::runs;
 use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
@@ -308,6 +309,7 @@ impl Session {
         let key = self.handle_key(text, manner.arguments.map_or(&[], |given| given.types));
         let running = self.running.clone();
         let limit = changing.work.deadline.left();
+        bench.lent.begins(runs(&changing.work.plan.facts));
         let outcome = {
             let asked = pin!(done(&mut bench.lent, &key, text, manner));
             watched(asked, &self.registration, &running, limit).await
@@ -315,7 +317,10 @@ impl Session {
         bench.lent.unprepare(&key);
         let info = match outcome {
             Ok(Ok(info)) => info,
-            Ok(Err(error)) => return Err(Names(names).error(running.explain(error)).into()),
+            Ok(Err(error)) => {
+                self.take_unseen_of(bench).await;
+                return Err(Names(names).error(running.explain(error)).into());
+            }
             Err(stop) => {
                 bench.lent.condemn();
                 return Err(Failure::Session(End::Stopped(stop)));
@@ -324,6 +329,8 @@ impl Session {
         if info.warnings > 0 {
             self.fetch_diagnostics(&mut bench.lent, names).await;
         }
+        // Before the next question: the connection's time zone may not be the session's any more.
+        self.take_unseen_of(bench).await;
         Ok(info)
     }
 
@@ -409,7 +416,10 @@ impl Session {
 async fn done(lent: &mut Lent, key: &[u8], text: &[u8], manner: Manner<'_>) -> Result<OkInfo> {
     start(lent, key, text, manner).await?;
     match lent.answer().await? {
-        Answer::Ok(info) => Ok(info),
+        Answer::Ok(info) => {
+            lent.note_tracked(&info.session_state);
+            Ok(info)
+        }
         Answer::Err(error) => Err(error),
         Answer::ResultSet { .. } | Answer::LocalInfile(_) => {
             lent.condemn();

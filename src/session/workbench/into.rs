@@ -7,17 +7,18 @@
 use super::bench::{Bench, Deadline};
 use super::renamed;
 use crate::backend::answer::OkInfo;
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{Pipelining, Runs};
 use crate::backend::pool::Lent;
 use crate::backend::state::State;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::executor::pass::Summary;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
-use crate::planner::plan::{Renaming, Target};
+use crate::planner::plan::{Renaming, Target, Unseen};
 use crate::protocol::ok::{OkHeader, OkPacket};
 use crate::session::Session;
 use crate::session::forward::Failure;
+use crate::session::learn::runs;
 use crate::session::own::{Rows, rows};
 use crate::session::query::{Manner, Outcome};
 use crate::session::several::rolls_back;
@@ -56,13 +57,18 @@ pub(super) async fn take(
     state: &mut State,
 ) -> Result<Said> {
     let (info, error) = match lent.simple(text).await {
-        Ok(info) => (info, None),
+        Ok(info) => {
+            // INTO itself is a change, too.
+            if lent.is_watched() {
+                lent.note_tracked(&info.session_state);
+            }
+            (info, None)
+        }
         Err(error) if error.errno == SEVERAL_ROWS => (OkInfo::default(), Some(error)),
         Err(error) => {
             // A row's first values are there though its last one was an error. A statement that waited
             // for a lock in vain has none, and its server may have rolled back: that is looked at next.
-            let no_row = error.errno == LOCK_WAIT || rolls_back(error.errno);
-            if lent.is_in_step() && !no_row {
+            if lent.is_in_step() && may_have_set(&error) {
                 let read = read_back(lent, names, state).await;
                 tracing::debug!(?read, "user variables of a statement that failed");
             } else {
@@ -80,6 +86,11 @@ pub(super) async fn take(
         read_back(lent, names, state).await?;
     }
     Ok((info, error, warnings?))
+}
+
+/// Whether an error may stand behind a first row, whose values are set.
+fn may_have_set(error: &Error) -> bool {
+    error.errno != LOCK_WAIT && !rolls_back(error.errno)
 }
 
 /// Reads the variables into `state`. The connection then counts as having none of them as known, so
@@ -109,19 +120,22 @@ pub(in crate::session) fn only_takes_row(plan: &Plan) -> bool {
     traits.into_variable
         && takes_row(plan)
         && !(traits.user_lock || traits.calc_found_rows || plan.facts.lends_id)
+        && plan.facts.unseen == Unseen::Nothing
 }
 
 impl Session {
     /// Runs the client's own SELECT … INTO over the workbench's tables.
     pub(super) async fn residual_into(
         &mut self,
+        plan: &Plan,
         bench: Bench,
         shown: &[Renaming],
         text: &[u8],
         (manner, deadline): (Manner<'_>, Deadline),
     ) -> Result<Summary, Failure> {
         let mut state = self.state.clone();
-        let taken = self.into_on_bench(bench, shown, text, &mut state, deadline).await;
+        let taken =
+            self.into_on_bench(runs(&plan.facts), bench, shown, text, (&mut state, deadline)).await;
         self.state = state;
         self.into_done(taken?, manner)
     }
@@ -199,34 +213,52 @@ impl Session {
     /// Runs a SELECT … INTO over the workbench's tables, clears up, and notes its warnings.
     pub(in crate::session) async fn into_on_bench(
         &mut self,
+        runs: Runs,
         mut bench: Bench,
         shown: &[Renaming],
         text: &[u8],
-        state: &mut State,
-        deadline: Deadline,
+        (state, deadline): (&mut State, Deadline),
     ) -> Result<Taken, Failure> {
         let names = self.into_names(text)?;
         let entered = self.residual_state(&bench);
         let run = async {
             bench.lent.enter(&entered, Pipelining::Nothing).await?;
+            bench.lent.begins(runs);
             take(&mut bench.lent, text, &names, state).await
         };
         let run = self.bench_step(deadline, run).await;
         self.running.end();
+        self.unseen_within(state, &mut bench).await;
         if bench.lent.is_in_step() {
             self.clear_bench(bench, text).await;
         }
-        let said = run.map_err(|failure| renamed(failure, shown))?;
-        Ok(self.note_taken(&names, said, shown))
+        self.taken(&names, run, shown)
+    }
+
+    /// What stored code set besides becomes part of `state`, which is the session's soon.
+    async fn unseen_within(&mut self, state: &mut State, bench: &mut Bench) {
+        std::mem::swap(&mut self.state, state);
+        self.take_unseen_of(bench).await;
+        std::mem::swap(&mut self.state, state);
     }
 
     /// The variables are the session's by now.
-    pub(super) fn note_taken(&mut self, names: &[String], said: Said, shown: &[Renaming]) -> Taken {
-        let (info, error, warnings) = said;
-        for name in names {
+    pub(super) fn taken(
+        &mut self,
+        names: &[String],
+        said: Result<Said, Failure>,
+        shown: &[Renaming],
+    ) -> Result<Taken, Failure> {
+        let known = match &said {
+            Ok(_) => true,
+            Err(Failure::Statement(error)) => error.fault == Fault::Backend && may_have_set(error),
+            Err(Failure::Session(_)) => false,
+        };
+        for name in names.iter().filter(|_| known) {
             self.held.assigned(name);
         }
+        let (info, error, warnings) = said.map_err(|failure| renamed(failure, shown))?;
         self.note_warnings(warnings, shown);
-        Taken { rows: info.affected_rows, warnings: info.warnings, error }
+        Ok(Taken { rows: info.affected_rows, warnings: info.warnings, error })
     }
 }

@@ -4,16 +4,20 @@
 //! statement's over gathered rows. Never: leaves a value on a connection: it becomes the session's
 //! own.
 
+use std::sync::Arc;
+
+use super::Work;
 use super::into::{Taken, take};
 use super::layout::Known;
-use super::{Work, renamed};
 use crate::backend::state::State;
+use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Rendered, Route, Target};
 use crate::planner::splice::Form;
 use crate::session::forward::Failure;
+use crate::session::learn::runs;
 use crate::session::lend::Purpose;
 use crate::session::own::ONE_ROW;
 use crate::session::query::Manner;
@@ -75,9 +79,17 @@ impl Session {
         state: &mut State,
     ) -> Result<()> {
         let question = asked(sql, assignment, "set_query")?;
+        let is_first = *state == self.state;
         match Box::pin(self.take_value(&question, state)).await.map_err(only_error) {
             Ok(taken) => self.value_taken(taken),
             Err(error) => {
+                if let SetTarget::UserVariable(name) = &assignment.target
+                    && is_first
+                {
+                    // Nothing is assigned, but what stored code set before it failed stays.
+                    state.set_user_variable(name, self.state.user_variable(name));
+                    self.state = state.clone();
+                }
                 self.follow_rollback(error.errno).await;
                 Err(error)
             }
@@ -117,14 +129,26 @@ impl Session {
             rules: &snapshot.rules,
             session: &session,
         };
-        match plan.bind(&binding) {
+        let once = self.enter_once(&plan)?;
+        let taken = self.bound_value(&snapshot, &plan, &binding, state).await;
+        self.leave_once(once, &taken);
+        taken
+    }
+
+    async fn bound_value(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        plan: &Plan,
+        binding: &Binding<'_>,
+        state: &mut State,
+    ) -> Result<Taken, Failure> {
+        match plan.bind(binding) {
             Route::Refuse(error) => Err(error.into()),
-            Route::Forward(target) => self.value_at(&plan, &target, &binding, state).await,
+            Route::Forward(target) => self.value_at(plan, &target, binding, state).await,
             Route::Workbench(bench) => {
                 let manner =
                     Manner { parameters: &[], arguments: None, binary: false, more: false };
-                let deadline = self.deadline(&plan.facts, &snapshot);
-                let (plan, binding, snapshot) = (&*plan, &binding, &snapshot);
+                let deadline = self.deadline(&plan.facts, snapshot);
                 let work = Work {
                     snapshot,
                     plan,
@@ -174,14 +198,17 @@ impl Session {
         self.running.add(lent.kill_handle());
         let answered = async {
             lent.send_lead().await?;
+            lent.begins(runs(&plan.facts));
             take(&mut lent, text, &names, state).await
         };
         let said = self.bench_step(deadline, answered).await;
         self.running.end();
+        // What stored code set besides becomes part of `state`, too.
+        std::mem::swap(&mut self.state, state);
         self.settle(target.group, lent, &snapshot).await;
+        std::mem::swap(&mut self.state, state);
         let shown = plan.renamings(target);
-        let said = said.map_err(|failure| renamed(failure, &shown))?;
-        Ok(self.note_taken(&names, said, &shown))
+        self.taken(&names, said, &shown)
     }
 
     async fn value_on_workbench(
@@ -205,6 +232,7 @@ impl Session {
             &mut text,
         )?;
         let names = layout.renamings(work.bench, &bench);
-        self.into_on_bench(bench, &names, &text, state, work.deadline).await
+        self.into_on_bench(runs(&work.plan.facts), bench, &names, &text, (state, work.deadline))
+            .await
     }
 }

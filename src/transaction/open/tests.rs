@@ -55,7 +55,36 @@ fn a_second_group_joins_where_the_rules_allow_it() {
     transaction.joined(GroupId(0), None);
     transaction.writes(GroupId(0));
     let wrote: Vec<bool> = transaction.members().iter().map(|member| member.wrote).collect();
-    assert_eq!((wrote, transaction.is_shared()), (vec![false, true], true));
+    // A server refuses what writes in it.
+    assert_eq!((wrote, transaction.is_shared()), (vec![false, false], true));
+}
+
+#[test]
+fn what_writes_is_a_writer_where_servers_let_it() {
+    let read_only = Characteristics { read_only: Some(true), ..Characteristics::default() };
+    let wrote = |said: Option<Characteristics>, reading: bool, writing: bool| {
+        let mut transaction = Transaction::default();
+        if let Some(said) = said {
+            transaction.set_next(said);
+        }
+        transaction.begin(b"START TRANSACTION".to_vec(), false, false);
+        if reading {
+            transaction.begin_reading();
+        }
+        if writing {
+            transaction.begin_writing();
+        }
+        transaction.opened(GroupId(1), None);
+        transaction.writes(GroupId(1));
+        transaction.members()[0].wrote
+    };
+    let writing = Characteristics { read_only: Some(false), ..read_only };
+    assert!(wrote(None, false, false));
+    assert!(!wrote(None, true, false));
+    assert!(wrote(None, true, true), "READ WRITE was said");
+    assert!(!wrote(Some(read_only), false, false));
+    assert!(wrote(Some(writing), true, false));
+    assert!(wrote(Some(read_only), false, true));
 }
 
 #[test]

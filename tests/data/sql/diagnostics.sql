@@ -153,3 +153,39 @@ DROP TABLE judged_5;
 -- A user lock is taken where the others of its name are.
 -- refused: lock_place
 SELECT GET_LOCK('judged', 0) FROM users WHERE user_id = 13;
+-- A transaction that reads only has nothing to commit, whatever was refused in it.
+SET TRANSACTION READ ONLY;
+BEGIN;
+UPDATE orders SET note = 'x' WHERE user_id = 1;
+UPDATE orders SET note = 'x' WHERE user_id = 13;
+UPDATE orders SET note = 'x' WHERE user_id IN (1, 2, 3, 13);
+SELECT COUNT(*) FROM orders WHERE user_id IN (1, 13);
+COMMIT;
+SET SESSION TRANSACTION READ ONLY;
+BEGIN;
+UPDATE orders SET note = 'x' WHERE user_id = 1;
+UPDATE orders SET note = 'x' WHERE user_id = 13;
+COMMIT;
+SET SESSION TRANSACTION READ WRITE;
+START TRANSACTION;
+UPDATE orders SET note = 'only here' WHERE user_id IN (1, 2, 3, 13);
+ROLLBACK;
+SELECT COUNT(*) FROM orders WHERE note = 'only here';
+-- A function may write, though its statement names no table.
+CREATE TABLE written_by (v INT);
+CREATE FUNCTION writes_one() RETURNS INT NOT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO written_by VALUES (1); RETURN 1; END;
+SET TRANSACTION READ ONLY;
+DO writes_one();
+SELECT COUNT(*) FROM written_by;
+SET TRANSACTION READ ONLY;
+SELECT writes_one();
+SELECT COUNT(*) FROM written_by;
+SET TRANSACTION READ ONLY;
+SET @written = writes_one();
+SELECT COUNT(*) FROM written_by;
+DROP FUNCTION writes_one;
+DROP TABLE written_by;
+-- How it is isolated, whichever server reads the rows.
+SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;
+SELECT a.user_id, b.user_id, @@transaction_isolation FROM users a JOIN users b ON a.user_id = 1 AND b.user_id = 13;
+SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
