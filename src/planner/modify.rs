@@ -412,12 +412,12 @@ fn repeatable(draft: &Draft, survey: &Survey, writing: &Writing) -> Result<()> {
     // UPDATE t SET n = (@i := @i + 1), and values that each shard would draw for itself, are no
     // worse than on one server; variables and locks are.
     let traits = draft.traits;
-    if traits.assigns_variable || traits.user_lock || traits.sets_last_insert_id || traits.sequence
-    {
+    let own = traits.assigns_variable || traits.user_lock || traits.sets_last_insert_id;
+    if own || traits.sequence || traits.seeded {
         return Err(refuse(
             "scatter_function",
-            "The statement assigns a variable, takes a lock or uses a \
-             sequence, and several shards would each do so: narrow it to one shard by the shard key",
+            "The statement assigns a variable, takes a lock, or uses a \
+             sequence or RAND of a constant, and several shards would each do so: narrow it to one shard by the shard key",
         ));
     }
     let derived =

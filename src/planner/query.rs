@@ -485,14 +485,15 @@ fn holds_shards(survey: &Survey, block: usize) -> bool {
         .any(|used| used.block == block && matches!(used.placement, Placement::Sharded(_)))
 }
 
-/// One server counts SQL_CALC_FOUND_ROWS for all shards, and the rows that a hint leaves, and sets the
-/// variables of INTO.
+/// One server counts SQL_CALC_FOUND_ROWS for all shards, and the rows that a hint leaves, sets the
+/// variables of INTO, and draws the numbers of a sequence of RAND.
 fn only_together(draft: &Draft, parsed: &Parsed) -> bool {
     let traits = draft.traits;
     let into = traits.into_variable && !traits.into_file;
     let writes = (parsed.into || traits.into_file) && !into || traits.assigns_variable;
-    let counts = parsed.calc_found_rows && !into;
-    (counts || traits.hinted_limit || into && !parsed.calc_found_rows)
+    let both = parsed.calc_found_rows && into;
+    let wants = parsed.calc_found_rows || traits.hinted_limit || into || traits.seeded;
+    (traits.hinted_limit || wants && !both)
         && !(writes || traits.user_lock || traits.sets_last_insert_id || traits.sequence)
 }
 
@@ -511,6 +512,8 @@ fn functions(draft: &Draft, parsed: &Parsed) -> Result<()> {
         "the lock function would run on each shard"
     } else if traits.sets_last_insert_id || traits.sequence {
         "the function would change each shard's own state"
+    } else if traits.seeded {
+        "RAND would begin its sequence anew on each shard"
     } else {
         return Ok(());
     };

@@ -39,6 +39,8 @@ pub struct Traits {
     pub waits: bool,
     /// UUID, UUID_SHORT, RAND, RANDOM_BYTES, SYS_GUID: each call gives another value.
     pub random: bool,
+    /// RAND of a constant: a sequence of values that each server would begin anew.
+    pub seeded: bool,
     /// NOW, CURDATE, CURRENT_TIMESTAMP, SYSDATE and kin: depends on the clock.
     pub clock: bool,
     /// SYSDATE, which no `SET timestamp` fixes.
@@ -123,6 +125,7 @@ impl Traits {
             _ if near.symbol(1, "(") => {
                 self.function(&word);
                 self.lock_owner |= word == "IS_USED_LOCK" && !near.asks_null();
+                self.seeded |= word == "RAND" && !near.symbol(2, ")") && !near.asks_column();
             }
             _ => {}
         }
@@ -195,6 +198,19 @@ impl Near<'_> {
         let closes = |token: &&&Token| token.depth == depth && token.is_symbol(self.sql, ")");
         behind.find(closes).is_some()
             && behind.next().is_some_and(|token| token.is_word(self.sql, "IS"))
+    }
+
+    /// Whether the call that begins here is of a column alone.
+    fn asks_column(&self) -> bool {
+        let name = |n: usize| {
+            let token = self.tokens.get(self.at + n);
+            token.is_some_and(|token| token.is_name() && !token.is_word(self.sql, "NULL"))
+        };
+        let mut end = 2;
+        while name(end) && self.symbol(end + 1, ".") {
+            end += 2;
+        }
+        name(end) && self.symbol(end + 1, ")")
     }
 
     /// Whether the token `n` places behind is this symbol.
