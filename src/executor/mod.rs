@@ -21,6 +21,7 @@ pub mod memory;
 pub mod merge;
 pub mod pass;
 pub mod rename;
+pub mod returned;
 pub mod running;
 pub mod scatter;
 pub mod settle;

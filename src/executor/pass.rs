@@ -340,8 +340,12 @@ fn finish_ok(
         summary.session_state.extend_from_slice(ok.session_state);
     }
     summary.affected_rows = ok.affected_rows;
-    let (last_insert_id, adopted) =
-        terms.insert_id.of(ok.affected_rows, ok.last_insert_id, ok.info);
+    // Behind rows of RETURNING the packet has no count.
+    let affected = match header {
+        OkHeader::EndOfRows => summary.rows.unwrap_or(0),
+        OkHeader::Plain => ok.affected_rows,
+    };
+    let (last_insert_id, adopted) = terms.insert_id.of(affected, ok.last_insert_id, ok.info);
     if adopted != 0 {
         summary.last_insert_id = adopted;
     }

@@ -8,11 +8,14 @@
 //! gets a transaction of its own here; one of several groups runs in a transaction of the session's
 //! ([`crate::transaction`]), which commits all of them or none.
 
+use std::sync::Mutex;
+
 use crate::backend::answer::OkInfo;
 use crate::error::{Error, Fault, Result};
 use crate::executor::definition::{self, Described};
 use crate::executor::info::{self, Inserted};
 use crate::executor::lane::{Begun, Command, Lane};
+use crate::executor::returned::{self, Returned, collect};
 use crate::executor::running::Running;
 use crate::executor::together::{Work, first_error, run_all};
 use crate::executor::warnings::Warning;
@@ -29,6 +32,8 @@ pub struct WriteTerms<'a> {
     pub bracket: Bracket,
     /// Told of the connections that run; says why a statement that ends in 1317 was stopped.
     pub running: &'a Running,
+    /// Where the rows of RETURNING go.
+    pub returned: Option<&'a Mutex<Returned>>,
 }
 
 /// What was written.
@@ -44,6 +49,8 @@ pub struct Written {
     pub info: Vec<u8>,
     /// What `info` says of an INSERT; of the first copy of a broadcast table.
     pub inserted: Inserted,
+    /// The rows of RETURNING.
+    pub returned: Option<returned::Answer>,
 }
 
 /// Why nothing, or not all, was written.
@@ -87,7 +94,7 @@ pub async fn write(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Wri
     let parts: usize = lanes.iter().map(|lane| lane.parts.len()).sum();
     let bracket = if parts > 1 { terms.bracket } else { Bracket::None };
     let outcome = match open(lanes, bracket).await {
-        Ok(()) => run(lanes, terms.kind).await,
+        Ok(()) => run(lanes, terms).await,
         Err(error) => Err(error),
     };
     let answers = match outcome {
@@ -125,7 +132,8 @@ async fn open(lanes: &mut [Lane<'_>], bracket: Bracket) -> Result<()> {
     first_error(run_all(work.collect(), &handles).await).map(drop)
 }
 
-async fn run(lanes: &mut [Lane<'_>], kind: WriteKind) -> Result<Vec<Answered>> {
+async fn run(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Vec<Answered>> {
+    let (kind, returned) = (terms.kind, terms.returned);
     let mut answers = Vec::new();
     let mut rest = lanes;
     if kind == WriteKind::Broadcast
@@ -133,11 +141,13 @@ async fn run(lanes: &mut [Lane<'_>], kind: WriteKind) -> Result<Vec<Answered>> {
     {
         // In parallel from the start, two such writes could wait for each other across groups,
         // which no server notices (mysql-traps 20).
-        answers = run_parts(first).await?;
+        answers = run_parts(first, returned.map(|returned| (returned, true))).await?;
         rest = others;
     }
     let handles: Vec<_> = rest.iter().map(|lane| lane.connection.kill_handle()).collect();
-    let work = rest.iter_mut().map(|lane| Box::pin(run_parts(lane)) as Work<'_, _>);
+    // A broadcast table's first copy has answered.
+    let returned = returned.map(|returned| (returned, kind != WriteKind::Broadcast));
+    let work = rest.iter_mut().map(|lane| Box::pin(run_parts(lane, returned)) as Work<'_, _>);
     let others = first_error(run_all(work.collect(), &handles).await)?;
     answers.extend(others.into_iter().flatten());
     answers.sort_by_key(|(target, ..)| *target);
@@ -147,7 +157,10 @@ async fn run(lanes: &mut [Lane<'_>], kind: WriteKind) -> Result<Vec<Answered>> {
     Ok(answers)
 }
 
-async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
+async fn run_parts(
+    lane: &mut Lane<'_>,
+    returned: Option<(&Mutex<Returned>, bool)>,
+) -> Result<Vec<Answered>> {
     let mut answers = Vec::new();
     while let Some((part, begun)) = lane.begin().await? {
         match begun {
@@ -157,12 +170,16 @@ async fn run_parts(lane: &mut Lane<'_>) -> Result<Vec<Answered>> {
                 let is_load = matches!(part.command, Command::Load { .. });
                 answers.push((part.target, part.inserted.filter(|_| !is_load).map(count), info));
             }
+            Begun::Rows(columns) if let Some(returned) = returned => {
+                let info = collect(lane, &part, columns, returned).await?;
+                lane.fetch_warnings().await;
+                answers.push((part.target, None, info));
+            }
             Begun::Rows(_) => {
                 lane.drain(usize::MAX).await?;
                 return Err(Error::refused(
                     "write_returns_rows",
-                    "A statement that changes several shards can't return rows (RETURNING); leave \
-                     RETURNING out, or name one shard by its key",
+                    "A statement that changes several shards answered with rows where none were due",
                 ));
             }
         }

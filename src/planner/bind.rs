@@ -216,13 +216,11 @@ impl Plan {
     /// The same, with what indexes say of the shards of its sharded tables.
     pub fn bind_within<'p>(&'p self, binding: &Binding, within: &[(usize, ShardSet)]) -> Route<'p> {
         match self.bound(binding, within) {
-            Route::Write { .. } | Route::Workbench(_) if self.facts.returns => {
-                Route::Refuse(refuse(
-                    "scatter_returning",
-                    "RETURNING's rows come from one place: narrow the statement to one shard by the shard key, or \
-                 leave RETURNING out",
-                ))
-            }
+            Route::Workbench(_) if self.facts.returns => Route::Refuse(refuse(
+                "scatter_returning",
+                "A statement that reads rows of several shards to change some has no RETURNING: narrow it to one \
+                 shard by the shard key, or leave RETURNING out",
+            )),
             route => route,
         }
     }

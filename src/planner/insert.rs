@@ -148,6 +148,8 @@ fn single<'a>(mut draft: Draft<'a>, survey: &mut Survey<'a>, insert: &'a Insert)
     if !draft.traits.sets_last_insert_id {
         draft.facts.ids = ids(insert);
     }
+    // No packet behind rows tells the id that the server made.
+    draft.facts.lends_id |= draft.facts.returns && draft.facts.ids != Ids::Given;
     let mut tables = named(&mut draft, survey)?;
     let sources: Vec<usize> = crate::planner::query::sharded_uses(survey);
     if !sources.is_empty() {

@@ -1,7 +1,7 @@
 //! RETURNING: a write that answers with rows.
 //!
-//! Owns: its items' names, and where it is allowed. Never: merges such rows: a statement with it goes to
-//! one place ([`super::bind`]).
+//! Owns: its items' names, and where it is allowed. Never: orders such rows
+//! ([`crate::executor::returned`] does).
 
 use crate::planner::draft::{Draft, Result};
 use crate::planner::label::label_nested;

@@ -222,7 +222,12 @@ impl Session {
         let of_tables = touches_temporaries(job.facts);
         let doubtful = summary.last_insert_id != 0 && job.facts.ids.is_doubtful();
         if !doubtful {
+            let found = self.last.found_rows;
             self.last.note(summary);
+            if job.facts.returns {
+                // RETURNING finds none.
+                self.last.found_rows = found;
+            }
         }
         let beside = match &summary.error {
             None => summary.warnings > 0,

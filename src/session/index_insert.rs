@@ -145,7 +145,7 @@ impl Session {
         }
         let running = self.running.clone();
         let kind = WriteKind::Split;
-        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
+        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running, returned: None };
         let mut spares = Lents::new();
         let pipelining = self.pipelining(plan);
         let (clock, state) = (parts.len() > 1, self.state.clone());

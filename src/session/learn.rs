@@ -251,7 +251,7 @@ fn text_of<'a>(binding: &Binding<'a>) -> &'a [u8] {
 
 /// What a statement with these facts may change besides rows.
 pub(super) fn runs(facts: &Facts) -> Runs {
-    let routine = facts.lends_id || matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
+    let routine = matches!(facts.pins, Some(Pin::Routine | Pin::Unknown));
     match facts.unseen {
         _ if routine => Runs::Stored,
         Unseen::Sets => Runs::Stored,

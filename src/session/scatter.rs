@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -23,7 +23,9 @@ use crate::executor::compare::RowFormat;
 use crate::executor::definition::{self, Described, Physical};
 use crate::executor::lane::{Command, Lane, Part};
 use crate::executor::limit::Window;
-use crate::executor::pass::{Broken, Summary};
+use crate::executor::memory::Memory;
+use crate::executor::pass::{Broken, Summary, write_end};
+use crate::executor::returned::{Answer, Returned};
 use crate::executor::running::timeout_error;
 use crate::executor::scatter as merging;
 use crate::executor::spare::{deal, spare};
@@ -38,8 +40,10 @@ use crate::planner::plan::{
 };
 use crate::planner::splice::{Form, Numbers};
 use crate::protocol::capability::Capabilities;
+use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
 use crate::protocol::ok::{OkHeader, OkPacket};
+use crate::protocol::response::write_column_count;
 use crate::protocol::status::StatusFlags;
 use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, pin_of, watched};
@@ -295,8 +299,41 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         check_system(plan)?;
         let written = self.written(snapshot, plan, targets, write, binding, manner).await?;
-        self.reply_written(&written, &plan.facts, manner.more);
+        match &written.returned {
+            Some(returned) => self.reply_returned(&written, returned, &plan.facts, manner.more),
+            None => self.reply_written(&written, &plan.facts, manner.more),
+        }
         Ok(Outcome::Good)
+    }
+
+    /// What the rows of RETURNING may take.
+    fn returned(&self, facts: &Facts) -> Returned {
+        let most = self.bounds(facts).merge_memory.unwrap_or(u64::MAX);
+        Returned::new(Memory::new(self.ctx.shared.budget.empty(), most))
+    }
+
+    /// The rows of a write. Like a server, it tells no number of rows changed.
+    fn reply_returned(&mut self, written: &Written, answer: &Answer, facts: &Facts, more: bool) {
+        let adopted = self.insert_id(facts).of(answer.rows.len() as u64, 0, b"").1;
+        if adopted != 0 {
+            self.last.insert_id = adopted;
+        }
+        (self.last.row_count, self.last.warnings) = (-1, written.warnings);
+        let status = self.final_status(more);
+        let (warnings, capabilities) = (written.warnings, self.capabilities);
+        self.stream.write_with(|out| write_column_count(answer.definitions.len(), out));
+        for packet in &answer.definitions {
+            self.stream.write_packet(packet);
+        }
+        if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
+            let eof = EofPacket { warnings: 0, status: self.status() };
+            self.stream.write_with(|out| eof.write(capabilities, out));
+        }
+        for row in &answer.rows {
+            self.stream.write_packet(row);
+        }
+        let ok = OkPacket { status, warnings, ..OkPacket::default() };
+        write_end(&mut self.stream, capabilities, &ok, OkHeader::EndOfRows);
     }
 
     /// The same without its answer to the client.
@@ -310,7 +347,8 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
         check_assigned(plan, &targets)?;
-        let manner = Manner { binary: is_whole(plan, &targets, manner), ..manner };
+        let returned = plan.facts.returns.then(|| self.returned(&plan.facts)).map(Mutex::new);
+        let manner = sent(plan, &targets, manner);
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
             self.last.begin();
@@ -329,7 +367,8 @@ impl Session {
         let running = self.running.clone();
         let in_transaction = self.is_in_transaction();
         let bracket = bracket(in_transaction, is_own);
-        let terms = WriteTerms { kind: write, bracket, running: &running };
+        let terms =
+            WriteTerms { kind: write, bracket, running: &running, returned: returned.as_ref() };
         let pipelining = self.pipelining(plan);
         let mut spares = Lents::new();
         let connections = (&mut lents, &mut spares);
@@ -361,6 +400,7 @@ impl Session {
         match outcome {
             Ok(mut written) => {
                 written.last_insert_id = id_of_last_row(&written, &targets);
+                written.returned = returned.map(answer);
                 self.follow_written(snapshot, plan, &mut lents).await;
                 self.settle_all(snapshot, lents).await;
                 if is_own {
@@ -640,6 +680,19 @@ impl Session {
             self.settle(group, lent, snapshot).await;
         }
     }
+}
+
+/// How a write goes to its targets.
+fn sent<'a>(plan: &Plan, targets: &[Target], manner: Manner<'a>) -> Manner<'a> {
+    match is_whole(plan, targets, manner) {
+        // Its values stand in the text; its rows are binary nevertheless.
+        false if plan.facts.returns && manner.binary => Manner { arguments: None, ..manner },
+        binary => Manner { binary, ..manner },
+    }
+}
+
+fn answer(returned: Mutex<Returned>) -> Answer {
+    returned.into_inner().unwrap_or_else(PoisonError::into_inner).answer()
 }
 
 /// Whether each target gets all of a prepared write, and so its parameters as they are: one isn't

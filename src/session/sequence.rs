@@ -55,6 +55,13 @@ impl Session {
         if count == 0 {
             return Ok(None);
         }
+        if plan.facts.returns && matches!(fill.duplicates, Duplicates::Updated { .. }) {
+            return Err(Error::refused(
+                "scatter_returning",
+                "RETURNING tells no number of rows changed, so that with ON DUPLICATE KEY UPDATE nothing says \
+                 whether an id of the sequence was used: give the ids, or leave one of the two out",
+            ));
+        }
         let first = self.take(&fill.schema, &fill.sequence, count).await?;
         let filled = fill.write(binding, &rows, first, form)?;
         self.taken = Some(Taken {

@@ -236,7 +236,7 @@ impl Session {
             _ => WriteKind::Split,
         };
         let running = self.running.clone();
-        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
+        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running, returned: None };
         let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
         let mut state = self.state.at(work.now);
         for name in &work.reading.variables {

@@ -438,7 +438,7 @@ impl Session {
             _ => WriteKind::Split,
         };
         let running = self.running.clone();
-        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
+        let terms = WriteTerms { kind, bracket: Bracket::None, running: &running, returned: None };
         let binary = given.is_some();
         let manner = Manner { parameters: &[], arguments: given, binary, more: false };
         let state = self.writing_state(changing, stage.table);

@@ -279,6 +279,7 @@ fn a_failed_write_leaves_nothing_in_a_transaction_and_outside_of_one() {
                 kind: WriteKind::Split,
                 bracket: Bracket::Transaction,
                 running: &running,
+                returned: None,
             };
             let failed = write(&mut lanes(&mut lents, parts, false), &terms).await.unwrap_err();
             assert_eq!(failed.error.errno, 1062, "{server}");
@@ -321,6 +322,7 @@ fn a_lock_wait_is_stopped_when_another_shard_fails() {
                 kind: WriteKind::Split,
                 bracket: Bracket::Savepoint,
                 running: &running,
+                returned: None,
             };
             for lent in &mut lents[..2] {
                 lent.simple(b"START TRANSACTION").await.unwrap();

@@ -51,7 +51,7 @@ impl Bed {
         let mut lents = lend(&groups(&ports, "weir", "weir")).await;
         self.log.lock().unwrap().clear();
         let running = Running::default();
-        let terms = WriteTerms { kind, bracket, running: &running };
+        let terms = WriteTerms { kind, bracket, running: &running, returned: None };
         let mut lanes = lanes(&mut lents, parts, bracket == Bracket::Savepoint);
         let outcome = write(&mut lanes, &terms).await;
         drop(lanes);
@@ -272,7 +272,8 @@ fn what_every_shard_warns_of_is_one_warning_for_ddl_and_many_for_rows() {
         for (kind, warnings, noted) in [(WriteKind::Definition, 1, 1), (WriteKind::Split, 3, 3)] {
             let mut lents = lend(&groups(&ports, "weir", "weir")).await;
             let running = Running::default();
-            let terms = WriteTerms { kind, bracket: Bracket::None, running: &running };
+            let terms =
+                WriteTerms { kind, bracket: Bracket::None, running: &running, returned: None };
             let parts = vec![vec![part(0, "c"), part(1, "c")], vec![part(2, "c")]];
             let mut lanes = lanes(&mut lents, parts, false);
             let written = write(&mut lanes, &terms).await.unwrap();

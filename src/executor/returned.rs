@@ -1,0 +1,119 @@
+//! Rows that a write on several targets answers with (RETURNING).
+//!
+//! Owns: reading them while the write may still be taken back, that the targets' columns fit each
+//! other, and the order of the rows: that of the statement's own rows, where it has any. Never: grows
+//! beyond its [`Memory`], or sends anything: the client hears of rows that are committed.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::backend::answer::OkInfo;
+use crate::error::Result;
+use crate::executor::columns::Columns;
+use crate::executor::lane::{Lane, Next, Part};
+use crate::executor::memory::Memory;
+use crate::executor::rename::Names;
+use crate::executor::stream::{blame, check};
+use crate::protocol::column::Column;
+
+/// What is held.
+#[derive(Debug)]
+pub struct Returned {
+    memory: Memory,
+    columns: Option<Columns>,
+    /// The definitions as the client gets them: those of the target that answered first.
+    definitions: Vec<Vec<u8>>,
+    /// Each row behind its place in the answer.
+    rows: Vec<(u64, Vec<u8>)>,
+}
+
+/// A finished answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub definitions: Vec<Vec<u8>>,
+    pub rows: Vec<Vec<u8>>,
+}
+
+impl Returned {
+    pub fn new(memory: Memory) -> Self {
+        Returned { memory, columns: None, definitions: Vec::new(), rows: Vec::new() }
+    }
+
+    /// All that was read, in its order.
+    pub fn answer(mut self) -> Answer {
+        self.rows.sort_by_key(|(place, _)| *place);
+        let rows = self.rows.into_iter().map(|(_, row)| row).collect();
+        Answer { definitions: self.definitions, rows }
+    }
+}
+
+/// Reads a target's rows to their end. `kept`: the client gets them; those of a broadcast table's
+/// other copies are only counted.
+///
+/// # Errors
+/// `shards_differ`, 1038 where the statement's memory is used up, and those of [`Lane::take`].
+pub async fn collect<'c>(
+    lane: &mut Lane<'c>,
+    part: &Part<'c>,
+    definitions: Vec<Vec<u8>>,
+    (returned, kept): (&Mutex<Returned>, bool),
+) -> Result<OkInfo> {
+    let locked = || returned.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = locked().columns.clone();
+    let widths = match &first {
+        Some(first) => check(first, &definitions, lane, part)?,
+        None => {
+            let names = Names(part.names);
+            let shown = definitions.iter().map(|payload| {
+                let mut out = Vec::with_capacity(payload.len());
+                names.column(Column::parse(payload)?).write(&mut out);
+                Ok(out)
+            });
+            let shown = shown.collect::<Result<_>>().map_err(|error| blame(lane, error))?;
+            let columns = Columns::parse(definitions).map_err(|error| blame(lane, error))?;
+            let mut returned = locked();
+            (returned.definitions, returned.columns) = (shown, Some(columns));
+            None
+        }
+    };
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let (mut row, mut wide) = (Vec::new(), Vec::new());
+    let end = loop {
+        match lane.take(part.names, &mut row)? {
+            Next::Row => {
+                let row = match &widths {
+                    Some(widths) => {
+                        widths.convert(&row, &mut wide).map_err(|error| blame(lane, error))?;
+                        &wide
+                    }
+                    None => &row,
+                };
+                let bytes = if kept { row.len() + size_of::<(u64, Vec<u8>)>() } else { 0 };
+                locked().memory.grow(bytes as u64, "RETURNING from several shards")?;
+                rows.push(if kept { row.clone() } else { Vec::new() });
+            }
+            Next::End(end) => break end,
+            Next::Wait => match lane.connection.stream.fill().await {
+                Ok(0) => return Err(lane.broken("it closed the connection within its rows")),
+                Ok(_) => {}
+                Err(error) => return Err(lane.broken(&error.message)),
+            },
+        }
+    };
+    let affected_rows = rows.len() as u64;
+    if kept {
+        let numbers = part.inserted.filter(|numbers| numbers.len() == rows.len());
+        let base = match part.inserted.and_then(<[u32]>::first) {
+            Some(first) => u64::from(*first),
+            None => (part.target as u64) << 32,
+        };
+        // IGNORE leaves rows out, and nothing says which: those of a target stay together.
+        let place = |at: usize| match (numbers.and_then(|numbers| numbers.get(at)), part.inserted) {
+            (Some(number), _) => u64::from(*number),
+            (None, Some(_)) => base,
+            (None, None) => base + at as u64,
+        };
+        let placed = rows.into_iter().enumerate().map(|(at, row)| (place(at), row));
+        locked().rows.extend(placed);
+    }
+    Ok(OkInfo { affected_rows, status: end.status, warnings: end.warnings, ..OkInfo::default() })
+}
