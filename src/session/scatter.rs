@@ -307,9 +307,10 @@ impl Session {
     }
 
     /// What the rows of RETURNING may take.
-    fn returned(&self, facts: &Facts) -> Returned {
+    fn returned(&self, facts: &Facts) -> Option<Mutex<Returned>> {
         let most = self.bounds(facts).merge_memory.unwrap_or(u64::MAX);
-        Returned::new(Memory::new(self.ctx.shared.budget.empty(), most))
+        let memory = || Memory::new(self.ctx.shared.budget.empty(), most);
+        facts.returns.then(|| Mutex::new(Returned::new(memory())))
     }
 
     /// The rows of a write. Like a server, it tells no number of rows changed.
@@ -347,7 +348,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
         check_assigned(plan, &targets)?;
-        let returned = plan.facts.returns.then(|| self.returned(&plan.facts)).map(Mutex::new);
+        let returned = self.returned(&plan.facts);
         let manner = sent(plan, &targets, manner);
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
@@ -365,17 +366,15 @@ impl Session {
             }
         };
         let running = self.running.clone();
-        let in_transaction = self.is_in_transaction();
-        let bracket = bracket(in_transaction, is_own);
-        let terms =
-            WriteTerms { kind: write, bracket, running: &running, returned: returned.as_ref() };
+        let keep = self.is_in_transaction();
+        let (bracket, returned_to) = (bracket(keep, is_own), returned.as_ref());
+        let terms = WriteTerms { kind: write, bracket, running: &running, returned: returned_to };
         let pipelining = self.pipelining(plan);
         let mut spares = Lents::new();
         let connections = (&mut lents, &mut spares);
         // Defaults and ON UPDATE read the clock without a word of it in the statement.
         let clock = parts.len() > 1 && write != WriteKind::Definition;
-        let state = self.state.clone();
-        let terms_of = Terms { manner, pipelining, keep: in_transaction, clock, state };
+        let terms_of = Terms { manner, pipelining, keep, clock, state: self.state.clone() };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts, snapshot, targets.iter().map(|target| target.group));
         let outcome = if write == WriteKind::Definition {

@@ -17,6 +17,26 @@ use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
 use crate::sql::lex::ServerKind;
 use crate::transaction::open::Characteristics;
 
+/// Errors of MySQL's that rows make, or what becomes of them: the statement has begun then.
+const OF_ROWS: &[u16] = &[
+    1022, 1026, 1028, 1030, 1048, 1062, 1114, 1172, 1205, 1206, 1213, 1216, 1217, 1242, 1260, 1264,
+    1265, 1292, 1317, 1364, 1365, 1366, 1369, 1406, 1411, 1441, 1442, 1451, 1452, 1526, 1557, 1586,
+    1591, 1644, 1690, 1748, 1761, 1762, 3024, 3037, 3048, 3055, 3057, 3064, 3140, 3141, 3143, 3156,
+    3157, 3158, 3636, 3691, 3692, 3699, 3819,
+];
+
+/// Errors of MariaDB's that come before it opens tables.
+const OF_TEXT: &[u16] = &[1044, 1049, 1064, 1066, 1142, 1146, 1582, 1747, 1792, 4042];
+
+/// Whether a statement that ends so was no transaction, for it hadn't begun. Where that isn't known of
+/// one of MySQL's errors, what was said holds on: better a write that is refused than one that was to be.
+fn is_no_transaction(server: ServerKind, errno: u16) -> bool {
+    match server {
+        ServerKind::MariaDb => OF_TEXT.contains(&errno),
+        ServerKind::MySql => !OF_ROWS.contains(&errno),
+    }
+}
+
 /// What a statement in autocommit runs under, and what the session had.
 pub(super) struct Once {
     said: Characteristics,
@@ -221,12 +241,7 @@ impl Session {
             Err(Failure::Statement(error)) => Some(error.errno),
             _ => self.last.diagnostics.iter().rfind(|kept| kept.is_error()).map(|kept| kept.errno),
         };
-        let resolved = match self.dialect.server {
-            // MariaDB has opened the tables by then.
-            ServerKind::MariaDb => false,
-            ServerKind::MySql => errno == Some(1054),
-        };
-        if resolved || matches!(errno, Some(1044 | 1049 | 1064 | 1142 | 1146 | 1792)) {
+        if errno.is_some_and(|errno| is_no_transaction(self.dialect.server, errno)) {
             self.transaction.set_next(once.said);
         }
     }

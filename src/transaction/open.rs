@@ -438,6 +438,11 @@ impl Transaction {
         }
     }
 
+    /// Whether servers refuse what writes in it.
+    pub fn refuses_writes(&self) -> bool {
+        self.begun().is_some_and(Begun::refuses_writes)
+    }
+
     /// BEGIN in a session whose transactions read only.
     pub fn begin_reading(&mut self) {
         if let Some(begun) = self.begun_mut() {

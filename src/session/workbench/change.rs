@@ -73,7 +73,8 @@ impl Session {
         changes: &Changes,
     ) -> Result<Outcome, Failure> {
         let manner = work.manner;
-        if self.transaction.is_read_only() {
+        let of_session = !self.is_in_transaction() && self.state.read_only();
+        if of_session || self.transaction.refuses_writes() {
             return Err(read_only(self.dialect.server).into());
         }
         let held = self.held.groups();
