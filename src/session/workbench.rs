@@ -160,9 +160,6 @@ impl Session {
     }
 
     async fn tried(&mut self, mut work: Work<'_>) -> Result<Summary, Failure> {
-        let manner = work.manner;
-        let arguments = manner.arguments.filter(|_| !into::takes_row(work.plan));
-        work.manner = Manner { arguments, ..manner };
         let mut tries = 0;
         loop {
             tries += 1;

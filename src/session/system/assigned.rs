@@ -14,6 +14,7 @@ use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::session::workbench::bench::Deadline;
+use crate::session::workbench::into::Selecting;
 use crate::session::workbench::value::{asked, only_error};
 use crate::sql::lex;
 use crate::sql::literal::name_of;
@@ -55,7 +56,9 @@ impl Session {
         let stored =
             calls_stored(&text, &lex::tokens(&text, self.dialect, self.ctx.lexer.limits())?);
         let runs = if stored { Runs::Stored } else { Runs::Plain };
-        let taken = self.into_on_bench(runs, bench, &names, &text, (state, Deadline::OPEN)).await;
+        let taken = self
+            .into_on_bench(Selecting::plain(&text, runs), bench, &names, (state, Deadline::OPEN))
+            .await;
         self.value_taken(taken.map_err(only_error)?)
     }
 

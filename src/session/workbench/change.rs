@@ -16,7 +16,7 @@ use super::bench::{Bench, Deadline};
 use super::layout::Known;
 use super::{DUPLICATE, Gathering, Work, start};
 use crate::backend::answer::{Answer, OkInfo};
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{Pipelining, Runs};
 use crate::backend::pool::Lent;
 use crate::backend::state::Charset;
 use crate::error::{Error, Fault, Result};
@@ -414,11 +414,18 @@ impl Session {
 }
 
 /// Sends a statement that gives no rows.
-async fn done(lent: &mut Lent, key: &[u8], text: &[u8], manner: Manner<'_>) -> Result<OkInfo> {
+pub(super) async fn done(
+    lent: &mut Lent,
+    key: &[u8],
+    text: &[u8],
+    manner: Manner<'_>,
+) -> Result<OkInfo> {
     start(lent, key, text, manner).await?;
     match lent.answer().await? {
         Answer::Ok(info) => {
-            lent.note_tracked(&info.session_state);
+            if lent.runs() != Runs::Plain {
+                lent.note_tracked(&info.session_state);
+            }
             Ok(info)
         }
         Answer::Err(error) => Err(error),

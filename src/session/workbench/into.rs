@@ -5,6 +5,7 @@
 //! Never: gathers rows, or leaves a value on a connection that others use.
 
 use super::bench::{Bench, Deadline};
+use super::change::done;
 use super::renamed;
 use crate::backend::answer::OkInfo;
 use crate::backend::connection::{Pipelining, Runs};
@@ -48,18 +49,43 @@ pub(in crate::session) struct Taken {
 /// What a server said, and its warnings.
 pub(super) type Said = (OkInfo, Option<Error>, Rows);
 
+/// A SELECT … INTO as it is sent, and what it runs beside.
+#[derive(Clone, Copy)]
+pub(in crate::session) struct Selecting<'a> {
+    pub text: &'a [u8],
+    /// With the client's own arguments it is prepared: a literal's type, collation and warnings are
+    /// others than a parameter's.
+    pub manner: Manner<'a>,
+    pub runs: Runs,
+}
+
+impl<'a> Selecting<'a> {
+    /// One of Weir's own.
+    pub fn plain(text: &'a [u8], runs: Runs) -> Selecting<'a> {
+        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+        Selecting { text, manner, runs }
+    }
+}
+
 /// Runs a SELECT … INTO on a connection, and reads into `state` what the variables became, of one that
 /// fails midway, too.
 pub(super) async fn take(
     lent: &mut Lent,
-    text: &[u8],
+    (selecting, key): (Selecting<'_>, &[u8]),
     names: &[String],
     state: &mut State,
 ) -> Result<Said> {
-    let (info, error) = match lent.simple(text).await {
+    let Selecting { text, manner, runs } = selecting;
+    lent.begins(runs);
+    let bound = manner.arguments.is_some();
+    let answered = match bound {
+        true => done(lent, key, text, manner).await,
+        false => lent.simple(text).await,
+    };
+    let (info, error) = match answered {
         Ok(info) => {
-            // INTO itself is a change, too.
-            if lent.is_watched() {
+            // INTO itself is a change, too: where nothing else can be, it isn't looked at.
+            if runs != Runs::Plain && !bound {
                 lent.note_tracked(&info.session_state);
             }
             (info, None)
@@ -134,8 +160,8 @@ impl Session {
         (manner, deadline): (Manner<'_>, Deadline),
     ) -> Result<Summary, Failure> {
         let mut state = self.state.clone();
-        let taken =
-            self.into_on_bench(runs(&plan.facts), bench, shown, text, (&mut state, deadline)).await;
+        let selecting = Selecting { text, manner, runs: runs(&plan.facts) };
+        let taken = self.into_on_bench(selecting, bench, shown, (&mut state, deadline)).await;
         self.state = state;
         self.into_done(taken?, manner)
     }
@@ -149,7 +175,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let mut state = self.state.clone();
-        let taken = self.value_at(plan, target, binding, &mut state).await;
+        let taken = self.value_at(plan, target, binding, (manner, &mut state)).await;
         self.state = state;
         match taken {
             Ok(taken) => {
@@ -213,26 +239,30 @@ impl Session {
     /// Runs a SELECT … INTO over the workbench's tables, clears up, and notes its warnings.
     pub(in crate::session) async fn into_on_bench(
         &mut self,
-        runs: Runs,
+        selecting: Selecting<'_>,
         mut bench: Bench,
         shown: &[Renaming],
-        text: &[u8],
         (state, deadline): (&mut State, Deadline),
     ) -> Result<Taken, Failure> {
-        let names = self.into_names(text)?;
+        let names = self.into_names(selecting.text)?;
+        let key = self.key_of(selecting);
         let entered = self.residual_state(&bench);
         let run = async {
             bench.lent.enter(&entered, Pipelining::Nothing).await?;
-            bench.lent.begins(runs);
-            take(&mut bench.lent, text, &names, state).await
+            take(&mut bench.lent, (selecting, &key), &names, state).await
         };
         let run = self.bench_step(deadline, run).await;
         self.running.end();
         self.unseen_within(state, &mut bench).await;
         if bench.lent.is_in_step() {
-            self.clear_bench(bench, text).await;
+            self.clear_bench(bench, &key).await;
         }
         self.taken(&names, run, shown)
+    }
+
+    pub(super) fn key_of(&self, selecting: Selecting<'_>) -> Vec<u8> {
+        let given = selecting.manner.arguments;
+        self.handle_key(selecting.text, given.map_or(&[], |given| given.types))
     }
 
     /// What stored code set besides becomes part of `state`, which is the session's soon.

@@ -7,15 +7,17 @@
 use std::sync::Arc;
 
 use super::Work;
-use super::into::{Taken, take};
+use super::into::{Selecting, Taken, take};
 use super::layout::Known;
+use crate::backend::connection::Runs;
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::plan::{Rendered, Route, Target};
-use crate::planner::splice::Form;
+use crate::planner::splice::{Form, Numbers};
+use crate::session::arguments::{Own, only};
 use crate::session::forward::Failure;
 use crate::session::learn::runs;
 use crate::session::lend::Purpose;
@@ -144,7 +146,10 @@ impl Session {
     ) -> Result<Taken, Failure> {
         match plan.bind(binding) {
             Route::Refuse(error) => Err(error.into()),
-            Route::Forward(target) => self.value_at(plan, &target, binding, state).await,
+            Route::Forward(target) => {
+                let manner = Selecting::plain(b"", Runs::Plain).manner;
+                self.value_at(plan, &target, binding, (manner, state)).await
+            }
             Route::Workbench(bench) => {
                 let manner =
                     Manner { parameters: &[], arguments: None, binary: false, more: false };
@@ -175,13 +180,19 @@ impl Session {
         plan: &Plan,
         target: &Target,
         binding: &Binding<'_>,
-        state: &mut State,
+        (manner, state): (Manner<'_>, &mut State),
     ) -> Result<Taken, Failure> {
-        let mut written = Vec::new();
-        let mut text = match plan.render(target, binding, Form::Text, &mut written)? {
-            Rendered::AsIs => binding.sql,
-            Rendered::Written => &written[..],
+        let (mut written, numbers) = (Vec::new(), Numbers::default());
+        let form = if manner.arguments.is_some() { Form::Prepared } else { Form::Text };
+        let how = (form, Some(&numbers));
+        let as_is = plan.render_numbered(target, binding, how, &mut written)? == Rendered::AsIs;
+        let mut text = if as_is { binding.sql } else { &written[..] };
+        let own = match manner.arguments {
+            Some(given) if !as_is => only(given, &numbers.take())?,
+            _ => None,
         };
+        let arguments = own.as_ref().map(Own::arguments).or(manner.arguments);
+        let manner = Manner { arguments, ..manner };
         let resolved;
         if plan.facts.looks_back {
             let (limits, values) = (self.ctx.lexer.limits(), self.remembered());
@@ -190,6 +201,8 @@ impl Session {
             self.last.begin();
         }
         let names = self.into_names(text)?;
+        let selecting = Selecting { text, manner, runs: runs(&plan.facts) };
+        let key = self.key_of(selecting);
         let snapshot = self.snapshot();
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
         let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
@@ -198,8 +211,7 @@ impl Session {
         self.running.add(lent.kill_handle());
         let answered = async {
             lent.send_lead().await?;
-            lent.begins(runs(&plan.facts));
-            take(&mut lent, text, &names, state).await
+            take(&mut lent, (selecting, &key), &names, state).await
         };
         let said = self.bench_step(deadline, answered).await;
         self.running.end();
@@ -232,7 +244,7 @@ impl Session {
             &mut text,
         )?;
         let names = layout.renamings(work.bench, &bench);
-        self.into_on_bench(runs(&work.plan.facts), bench, &names, &text, (state, work.deadline))
-            .await
+        let selecting = Selecting::plain(&text, runs(&work.plan.facts));
+        self.into_on_bench(selecting, bench, &names, (state, work.deadline)).await
     }
 }
