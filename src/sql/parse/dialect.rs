@@ -305,6 +305,11 @@ fn arguments(parser: &mut Parser, name: ObjectName) -> Result<Expr, ParserError>
             };
             list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)));
         }
+        if simple == "convert" && parser.peek_token_ref().token == Token::Comma {
+            // A type, of several words maybe.
+            skip_to_close(parser)?;
+            break;
+        }
         if !next_argument(parser, &mut list)? {
             break;
         }
