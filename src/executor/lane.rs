@@ -40,6 +40,8 @@ pub struct Lane<'c> {
     /// Of the last answer's warnings, where they weren't fetched: the names that they are told under,
     /// and the rows of a split INSERT that they count from 1.
     unfetched: Option<(&'c [Renaming], Option<&'c [u32]>)>,
+    /// Which rows of a split INSERT the present part has.
+    rows: Option<&'c [u32]>,
     /// The types of a binary result's columns, where its rows hold names.
     binary: Option<Vec<FieldType>>,
     stage: Stage,
@@ -127,6 +129,7 @@ impl<'c> Lane<'c> {
             warnings: 0,
             noted: Vec::new(),
             unfetched: None,
+            rows: None,
             binary: None,
             stage: Stage::Idle,
         }
@@ -149,6 +152,7 @@ impl<'c> Lane<'c> {
             self.fetch_warnings().await;
         }
         let Some(part) = self.parts.pop_front() else { return Ok(None) };
+        self.rows = part.inserted;
         self.stage = Stage::Head;
         self.unfetched = None;
         let warnings = self.warnings;
@@ -293,7 +297,7 @@ impl<'c> Lane<'c> {
             }
         };
         if end.as_ref().is_ok_and(|end| end.warnings > 0) {
-            self.unfetched = Some((names, None));
+            self.unfetched = Some((names, self.rows));
         }
         self.finish(end)
     }
@@ -311,6 +315,13 @@ impl<'c> Lane<'c> {
             self.noted.extend(more);
             self.noted.truncate(warnings::MOST);
         }
+    }
+
+    /// An error among the warnings of an answer that the server called good.
+    pub fn take_noted_error(&mut self) -> Option<Error> {
+        let at = self.noted.iter().position(|noted| noted.level == "Error")?;
+        let noted = self.noted.remove(at);
+        Some(Error::new(Fault::Backend, noted.errno, b"HY000", "", noted.message))
     }
 
     /// Takes note of the packet that ended the result.

@@ -3,11 +3,14 @@
 //! Owns: reading them while the write may still be taken back, that the targets' columns fit each
 //! other, and the order of the rows: that of the statement's own rows, where it has any. Never: grows
 //! beyond its [`Memory`], or sends anything: the client hears of rows that are committed.
+//!
+//! MariaDB answers OK where the last row's RETURNING fails, or is killed: with that row written and
+//! not among the answer's. Every target has a last row, so that here it is the error that it is.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::backend::answer::OkInfo;
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 use crate::executor::columns::Columns;
 use crate::executor::lane::{Lane, Next, Part};
 use crate::executor::memory::Memory;
@@ -19,6 +22,7 @@ use crate::protocol::column::Column;
 #[derive(Debug)]
 pub struct Returned {
     memory: Memory,
+    skips: bool,
     columns: Option<Columns>,
     /// The definitions as the client gets them: those of the target that answered first.
     definitions: Vec<Vec<u8>>,
@@ -34,8 +38,13 @@ pub struct Answer {
 }
 
 impl Returned {
-    pub fn new(memory: Memory) -> Self {
-        Returned { memory, columns: None, definitions: Vec::new(), rows: Vec::new() }
+    /// `skips`: the statement says IGNORE.
+    pub fn new(memory: Memory, skips: bool) -> Self {
+        Returned { memory, skips, columns: None, definitions: Vec::new(), rows: Vec::new() }
+    }
+
+    pub fn skips(&self) -> bool {
+        self.skips
     }
 
     /// All that was read, in its order.
@@ -46,16 +55,25 @@ impl Returned {
     }
 }
 
-/// Reads a target's rows to their end. `kept`: the client gets them; those of a broadcast table's
-/// other copies are only counted.
+/// What becomes of a target's rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    pub returned: &'a Mutex<Returned>,
+    /// The client gets them; those of a broadcast table's other copies are only counted.
+    pub kept: bool,
+    /// IGNORE: a row that is left out is none of the answer's.
+    pub skips: bool,
+}
+
+/// Reads a target's rows to their end.
 ///
 /// # Errors
-/// `shards_differ`, 1038 where the statement's memory is used up, and those of [`Lane::take`].
+/// What the server swallowed, `returning_short`, `shards_differ`, 1038 where the statement's memory is used up, and those of [`Lane::take`].
 pub async fn collect<'c>(
     lane: &mut Lane<'c>,
     part: &Part<'c>,
     definitions: Vec<Vec<u8>>,
-    (returned, kept): (&Mutex<Returned>, bool),
+    Terms { returned, kept, skips }: Terms<'_>,
 ) -> Result<OkInfo> {
     let locked = || returned.lock().unwrap_or_else(PoisonError::into_inner);
     let first = locked().columns.clone();
@@ -88,7 +106,12 @@ pub async fn collect<'c>(
                     None => &row,
                 };
                 let bytes = if kept { row.len() + size_of::<(u64, Vec<u8>)>() } else { 0 };
-                locked().memory.grow(bytes as u64, "RETURNING from several shards")?;
+                let grown = locked().memory.grow(bytes as u64, "RETURNING from several shards");
+                if let Err(error) = grown {
+                    // The connection goes on, for what was written to be taken back.
+                    lane.drain(usize::MAX).await?;
+                    return Err(error);
+                }
                 rows.push(if kept { row.clone() } else { Vec::new() });
             }
             Next::End(end) => break end,
@@ -100,6 +123,22 @@ pub async fn collect<'c>(
         }
     };
     let affected_rows = rows.len() as u64;
+    let due = part.inserted.map_or(0, <[u32]>::len);
+    if end.warnings > 0 || rows.len() < due && !skips {
+        lane.fetch_warnings().await;
+        if let Some(error) = lane.take_noted_error() {
+            return Err(error);
+        }
+    }
+    if rows.len() < due && !skips {
+        return Err(Error::new(
+            Fault::Backend,
+            1317,
+            b"70100",
+            "returning_short",
+            "A server answered RETURNING with fewer rows than it inserted, as one does that is interrupted",
+        ));
+    }
     if kept {
         let numbers = part.inserted.filter(|numbers| numbers.len() == rows.len());
         let base = match part.inserted.and_then(<[u32]>::first) {

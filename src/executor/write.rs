@@ -8,7 +8,7 @@
 //! gets a transaction of its own here; one of several groups runs in a transaction of the session's
 //! ([`crate::transaction`]), which commits all of them or none.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::backend::answer::OkInfo;
 use crate::error::{Error, Fault, Result};
@@ -141,12 +141,12 @@ async fn run(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Vec<Answe
     {
         // In parallel from the start, two such writes could wait for each other across groups,
         // which no server notices (mysql-traps 20).
-        answers = run_parts(first, returned.map(|returned| (returned, true))).await?;
+        answers = run_parts(first, returned.map(|returned| terms_of(returned, true))).await?;
         rest = others;
     }
     let handles: Vec<_> = rest.iter().map(|lane| lane.connection.kill_handle()).collect();
     // A broadcast table's first copy has answered.
-    let returned = returned.map(|returned| (returned, kind != WriteKind::Broadcast));
+    let returned = returned.map(|returned| terms_of(returned, kind != WriteKind::Broadcast));
     let work = rest.iter_mut().map(|lane| Box::pin(run_parts(lane, returned)) as Work<'_, _>);
     let others = first_error(run_all(work.collect(), &handles).await)?;
     answers.extend(others.into_iter().flatten());
@@ -157,9 +157,14 @@ async fn run(lanes: &mut [Lane<'_>], terms: &WriteTerms<'_>) -> Result<Vec<Answe
     Ok(answers)
 }
 
+fn terms_of(returned: &Mutex<Returned>, kept: bool) -> returned::Terms<'_> {
+    let skips = returned.lock().unwrap_or_else(PoisonError::into_inner).skips();
+    returned::Terms { returned, kept, skips }
+}
+
 async fn run_parts(
     lane: &mut Lane<'_>,
-    returned: Option<(&Mutex<Returned>, bool)>,
+    returned: Option<returned::Terms<'_>>,
 ) -> Result<Vec<Answered>> {
     let mut answers = Vec::new();
     while let Some((part, begun)) = lane.begin().await? {

@@ -19,6 +19,7 @@ use crate::rules::Rules;
 use crate::rules::shard_set::ShardSet;
 use crate::rules::table::Placement;
 use crate::sql::analysis::Arithmetic;
+use crate::sql::classify::StatementKind;
 use crate::sql::lex::Dialect;
 use crate::sql::literal::{self, Literal};
 use crate::sql::slot::{self, Item, Slot, SlotKind};
@@ -215,7 +216,13 @@ impl Plan {
 
     /// The same, with what indexes say of the shards of its sharded tables.
     pub fn bind_within<'p>(&'p self, binding: &Binding, within: &[(usize, ShardSet)]) -> Route<'p> {
-        match self.bound(binding, within) {
+        let route = self.bound(binding, within);
+        if matches!(&route, Route::Write { targets, .. } if targets.len() > 1)
+            && let Some(error) = self.refused_apart()
+        {
+            return Route::Refuse(error);
+        }
+        match route {
             Route::Workbench(_) if self.facts.returns => Route::Refuse(refuse(
                 "scatter_returning",
                 "A statement that reads rows of several shards to change some has no RETURNING: narrow it to one \
@@ -223,6 +230,25 @@ impl Plan {
             )),
             route => route,
         }
+    }
+
+    /// Why several places may not run their parts of a write.
+    fn refused_apart(&self) -> Option<Error> {
+        let inserts = matches!(self.kind, StatementKind::Insert | StatementKind::Replace);
+        if inserts && self.traits.seeded {
+            return Some(refuse(
+                "scatter_function",
+                "RAND of a constant would begin its sequence anew on each shard: narrow the statement to one \
+                 shard by the shard key, or write the values",
+            ));
+        }
+        (self.facts.returns && self.traits.sets_last_insert_id).then(|| {
+            refuse(
+                "scatter_returning",
+                "LAST_INSERT_ID(expr) in RETURNING would be each shard's own: narrow the statement to one shard by \
+                 the shard key",
+            )
+        })
     }
 
     fn bound<'p>(&'p self, binding: &Binding, within: &[(usize, ShardSet)]) -> Route<'p> {

@@ -320,6 +320,7 @@ fn sharded<'a>(
     if !draft.traits.sets_last_insert_id {
         draft.facts.ids = Ids::Given;
     }
+    draft.facts.skips = insert.ignore;
     survey.need(TARGET);
     if !survey.needs.is_empty() {
         return Ok(None);

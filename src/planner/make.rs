@@ -13,7 +13,7 @@ use crate::planner::insert;
 use crate::planner::load;
 use crate::planner::modify;
 use crate::planner::next_value;
-use crate::planner::plan::{Access, Pin, SessionAction};
+use crate::planner::plan::{Access, Pin, SessionAction, Unseen};
 use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
 use crate::planner::tokens;
@@ -28,6 +28,7 @@ use crate::sql::lex::ServerKind;
 use crate::sql::options::misplaced_cache;
 use crate::sql::parse;
 use crate::sql::token::{Token, TokenKind};
+use crate::sql::unseen::calls_stored;
 
 /// Statements of up to so many tokens can't nest or chain deeply enough to matter.
 const ORDINARY_TOKENS: usize = 64;
@@ -146,6 +147,15 @@ fn definitions(
     use StatementKind as K;
     let sql = draft.input.sql;
     let selects = || tokens.iter().any(|token| token.is_word(sql, "SELECT"));
+    let behind = |word| tokens.iter().position(|token| token.is_word(sql, word)).unwrap_or(0);
+    let rows = match classified.kind {
+        K::CreateTable { .. } if selects() => tokens.get(behind("SELECT")..),
+        K::LoadData { .. } | K::LoadXml { .. } if behind("SET") > 0 => tokens.get(behind("SET")..),
+        _ => None,
+    };
+    if rows.is_some_and(|rows| calls_stored(sql, rows)) {
+        draft.facts.unseen = Unseen::Sets;
+    }
     match classified.kind {
         // Rows that are made now.
         K::CreateTable { .. } if selects() => {}
@@ -246,6 +256,11 @@ fn lock_at_home(outcome: &Outcome, input: &PlanInput) -> Result<(), Error> {
 fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Outcome, Error> {
     let input = draft.input;
     draft.explains = inner.is_some();
+    if draft.explains {
+        // Constants are computed, functions and views of them included.
+        let calls = calls_stored(input.sql, tokens);
+        draft.facts.unseen = if calls { Unseen::Sets } else { Unseen::Writes };
+    }
     if input.dialect.server == ServerKind::MariaDb
         && matches!(draft.kind, StatementKind::Select | StatementKind::With)
         && let Some(option) = misplaced_cache(input.sql, tokens)

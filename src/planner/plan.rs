@@ -49,6 +49,8 @@ pub struct Facts {
     pub looks_back: bool,
     /// A write that answers with rows (RETURNING).
     pub returns: bool,
+    /// INSERT IGNORE: rows may be left out.
+    pub skips: bool,
     /// SIGNAL: an error's number is the client's own choice.
     pub raises: bool,
     /// The statement reads the clock: where it makes several backend statements, they are fixed to
@@ -103,6 +105,7 @@ impl Default for Facts {
             node: None,
             looks_back: false,
             returns: false,
+            skips: false,
             raises: false,
             clock: false,
             lends_id: false,

@@ -50,9 +50,12 @@ impl Session {
     /// pinned, or is reset.
     pub(super) async fn take_unseen(&mut self, lent: &mut Lent) {
         let runs = lent.take_runs();
+        if matches!(runs, Runs::Stored | Runs::Failed(_)) {
+            // Servers don't report all that it may leave: GET DIAGNOSTICS @a, user locks.
+            lent.must_be_reset();
+        }
         if let Runs::Failed(likely) = runs {
             report(lent).await;
-            lent.must_be_reset();
             if likely {
                 lent.ran_stored_code();
                 lent.pin(counters::Pin::Unforeseen);

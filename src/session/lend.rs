@@ -315,7 +315,7 @@ impl Session {
     ) -> Result<()> {
         if !self.state.autocommit() {
             self.make_consistent();
-            self.transaction.begin_implicitly(false);
+            self.transaction.begin_implicitly(false, self.state.read_only());
         }
         if self.transaction.is_begun() {
             match self.transaction.opening().as_slice() {

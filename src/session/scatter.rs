@@ -300,17 +300,21 @@ impl Session {
         check_system(plan)?;
         let written = self.written(snapshot, plan, targets, write, binding, manner).await?;
         match &written.returned {
-            Some(returned) => self.reply_returned(&written, returned, &plan.facts, manner.more),
-            None => self.reply_written(&written, &plan.facts, manner.more),
+            // A server that knows beforehand that it has no row says OK.
+            Some(returned) if !returned.definitions.is_empty() => {
+                self.reply_returned(&written, returned, &plan.facts, manner.more)
+            }
+            _ => self.reply_written(&written, &plan.facts, manner.more),
         }
         Ok(Outcome::Good)
     }
 
     /// What the rows of RETURNING may take.
-    fn returned(&self, facts: &Facts) -> Option<Mutex<Returned>> {
-        let most = self.bounds(facts).merge_memory.unwrap_or(u64::MAX);
+    fn returned(&self, plan: &Plan) -> Option<Mutex<Returned>> {
+        let most = self.bounds(&plan.facts).merge_memory.unwrap_or(u64::MAX);
         let memory = || Memory::new(self.ctx.shared.budget.empty(), most);
-        facts.returns.then(|| Mutex::new(Returned::new(memory())))
+        let returned = || Mutex::new(Returned::new(memory(), plan.facts.skips));
+        plan.facts.returns.then(returned)
     }
 
     /// The rows of a write. Like a server, it tells no number of rows changed.
@@ -348,7 +352,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Written, Failure> {
         check_assigned(plan, &targets)?;
-        let returned = self.returned(&plan.facts);
+        let returned = self.returned(plan);
         let manner = sent(plan, &targets, manner);
         let parts = self.parts(plan, &targets, binding, manner)?;
         if plan.facts.looks_back {
@@ -541,7 +545,7 @@ impl Session {
         let transactional = self.is_in_transaction() || !self.state.autocommit();
         if transactional && first.len() > 1 && !plan.facts.commits {
             self.make_consistent();
-            self.transaction.begin_implicitly(true);
+            self.transaction.begin_implicitly(true, self.state.read_only());
         }
         let purpose = Purpose::of(&plan.facts, transactional, self.transaction.is_read_only());
         let mut lents: Lents = Vec::with_capacity(first.len());
@@ -684,8 +688,8 @@ impl Session {
 /// How a write goes to its targets.
 fn sent<'a>(plan: &Plan, targets: &[Target], manner: Manner<'a>) -> Manner<'a> {
     match is_whole(plan, targets, manner) {
-        // Its values stand in the text; its rows are binary nevertheless.
-        false if plan.facts.returns && manner.binary => Manner { arguments: None, ..manner },
+        // Its columns are named by what was prepared.
+        false if plan.facts.returns => manner,
         binary => Manner { binary, ..manner },
     }
 }

@@ -17,6 +17,9 @@ use crate::sql::classify::{Classified, StatementKind, Transaction as Words};
 use crate::sql::lex::ServerKind;
 use crate::transaction::open::Characteristics;
 
+/// MariaDB makes its rows without a transaction.
+const INFORMATION: &str = "information_schema";
+
 /// Errors of MySQL's that rows make, or what becomes of them: the statement has begun then.
 const OF_ROWS: &[u16] = &[
     1022, 1026, 1028, 1030, 1048, 1062, 1114, 1172, 1205, 1206, 1213, 1216, 1217, 1242, 1260, 1264,
@@ -201,7 +204,11 @@ impl Session {
                  here: run them between START TRANSACTION READ ONLY and COMMIT",
             ));
         }
-        let names_table = plan.table_names().next().is_some();
+        // What only shows is none: servers differ in it, and here a write is rather refused once more.
+        let shows = matches!(plan.kind, StatementKind::Show | StatementKind::Describe);
+        let is_mariadb = self.dialect.server == ServerKind::MariaDb;
+        let counts = |schema: &str| !is_mariadb || !schema.eq_ignore_ascii_case(INFORMATION);
+        let names_table = !shows && plan.table_names().any(|(schema, _)| counts(schema));
         if !names_table && facts.unseen != Unseen::Sets {
             return Ok(None);
         }
@@ -257,7 +264,7 @@ impl Session {
 
     async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<()> {
         if !self.state.autocommit() {
-            self.transaction.begin_implicitly(false);
+            self.transaction.begin_implicitly(false, self.state.read_only());
         }
         self.on_members(sql).await?;
         self.transaction.savepoint(name, sql.to_vec())

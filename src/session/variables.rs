@@ -98,6 +98,7 @@ impl Session {
                     state.set_user_variable(&name, value.as_deref());
                 }
                 Local::Session(said) => {
+                    self.transaction.keep_session(said, state.isolation(), state.read_only());
                     self.transaction.override_next(said);
                     if let Some(isolation) = said.isolation {
                         state.set_isolation(Some(isolation));

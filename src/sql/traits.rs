@@ -2,6 +2,7 @@
 //!
 //! Owns: the words that tell it. Never: parses; a name that looks like such a function counts.
 
+use crate::sql::literal::unquote_name;
 use crate::sql::token::{Token, TokenKind};
 
 /// What a statement does besides reading and writing rows. Found by words alone, so a column named
@@ -101,6 +102,9 @@ impl Traits {
                     traits.counts_conditions |= counted(token.bytes(sql)).is_some();
                 }
                 TokenKind::Word => traits.word(token.bytes(sql), &near),
+                TokenKind::QuotedName if near.symbol(1, "(") => {
+                    traits.word(&unquote_name(token.bytes(sql)), &near);
+                }
                 _ => {}
             }
         }
@@ -204,7 +208,8 @@ impl Near<'_> {
     fn asks_column(&self) -> bool {
         let name = |n: usize| {
             let token = self.tokens.get(self.at + n);
-            token.is_some_and(|token| token.is_name() && !token.is_word(self.sql, "NULL"))
+            let constant = |token: &Token| token.is_any(self.sql, &["NULL", "TRUE", "FALSE"]);
+            token.is_some_and(|token| token.is_name() && !constant(token))
         };
         let mut end = 2;
         while name(end) && self.symbol(end + 1, ".") {

@@ -73,9 +73,10 @@ pub fn may_set_variable(text: &str) -> bool {
     let sql = text.as_bytes();
     let Ok(mut all) = tokens(sql, Dialect::default(), &Limits::default()) else { return true };
     all.retain(|token| !token.kind.is_trivia());
+    let diagnoses = all.iter().any(|token| token.is_word(sql, "DIAGNOSTICS"));
     let declared = declared(sql, &all);
     let sets = |(at, token): (usize, &Token)| {
-        if token.kind == TokenKind::UserVariable && is_taken(sql, &all, at)
+        if token.kind == TokenKind::UserVariable && (diagnoses || is_taken(sql, &all, at))
             || token.is_word(sql, "CALL")
         {
             return true;
@@ -124,17 +125,23 @@ fn is_of_row(sql: &[u8], all: &[Token], at: usize) -> bool {
     of.into_iter().any(|token| token.is_any(sql, &["UPDATE", "INSERT", "REPLACE"]))
 }
 
-/// The words of declarations, local variables among them.
+/// The local variables.
 fn declared(sql: &[u8], all: &[Token]) -> Vec<String> {
     let mut names = Vec::new();
-    let mut within = false;
-    for token in all {
-        within = match token.kind {
-            TokenKind::Semicolon => false,
-            _ => within || token.is_word(sql, "DECLARE"),
+    for (at, _) in all.iter().enumerate().filter(|(_, token)| token.is_word(sql, "DECLARE")) {
+        let mut own = Vec::new();
+        let mut rest = all.get(at + 1..).unwrap_or_default().iter();
+        let behind = loop {
+            let Some(name) = rest.next().filter(|name| name.is_name()) else { break None };
+            own.push(name_of(sql, name).to_lowercase());
+            match rest.next() {
+                Some(comma) if comma.is_symbol(sql, ",") => {}
+                behind => break behind,
+            }
         };
-        if within && token.is_name() {
-            names.push(name_of(sql, token).to_lowercase());
+        let is_other = |token: &Token| token.is_any(sql, &["HANDLER", "CURSOR", "CONDITION"]);
+        if behind.is_some_and(|token| !is_other(token)) {
+            names.extend(own);
         }
     }
     names
@@ -202,6 +209,10 @@ mod tests {
             "INSERT INTO t SELECT @a := 1",
             "BEGIN IF NEW.a > 1 THEN CALL p(); END IF; END",
             "BEGIN SELECT 1 INTO @b; END",
+            "BEGIN GET DIAGNOSTICS @n = NUMBER; END",
+            "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET time_zone = '+06:00'; END; END",
+            "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET time_zone = '+05:00'; END",
+            "BEGIN DECLARE n INT DEFAULT @@time_zone; SET time_zone = '+05:00'; END",
         ] {
             assert!(may_set_variable(text), "{text}");
         }
@@ -209,6 +220,7 @@ mod tests {
             "SET NEW.a = NEW.b + 1, NEW.c = 2",
             "BEGIN DECLARE n, m INT DEFAULT 0; SET n = 1, m = concat(n, 2); INSERT INTO log SET id = n; END",
             "UPDATE t SET n = n + 1, m = 2 WHERE id = NEW.id",
+            "BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET NEW.a = 1; DECLARE c CURSOR FOR SELECT 1; END",
             "INSERT INTO log (id) VALUES (NEW.id)",
             "BEGIN SET NEW.a = @who; INSERT INTO log (id, who) VALUES (NEW.id, @who); END",
         ] {

@@ -305,10 +305,36 @@ impl Transaction {
 
     /// Under autocommit=0 a statement opens a transaction by itself: what must precede it. With
     /// `plainly` it is opened by a statement of its own, since several groups are touched at once.
-    pub fn begin_implicitly(&mut self, plainly: bool) {
+    /// `reading`: the session's transactions read only.
+    pub fn begin_implicitly(&mut self, plainly: bool, reading: bool) {
         if !self.is_active() {
             let begin: &[u8] = if plainly { b"START TRANSACTION" } else { b"" };
             self.begin(begin.to_vec(), false, false);
+            if reading {
+                self.begin_reading();
+            }
+        }
+    }
+
+    /// SET SESSION TRANSACTION between BEGIN and the first statement is for those after it: this one
+    /// keeps what the session had.
+    pub fn keep_session(
+        &mut self,
+        said: Characteristics,
+        isolation: Option<Isolation>,
+        read_only: bool,
+    ) {
+        let Phase::Begun(begun) = &mut self.phase else { return };
+        let own = begun.characteristics.get_or_insert_default();
+        if said.isolation.is_some() && own.isolation.is_none() {
+            own.isolation = isolation;
+        }
+        let named = begun.read_only || begun.writing || own.read_only.is_some();
+        if said.read_only.is_some() && !named {
+            own.read_only = Some(read_only);
+        }
+        if *own == Characteristics::default() {
+            begun.characteristics = None;
         }
     }
 

@@ -33,6 +33,14 @@ const MADE: &[&str] = &[
      SET lc_time_names = 'de_DE', group_concat_max_len = 77, @leak = 5; END",
     "CREATE TRIGGER writes_on AFTER INSERT ON chained FOR EACH ROW INSERT INTO direct VALUES (NEW.id, 1)",
     "CREATE PROCEDURE calls() SELECT assigns()",
+    "CREATE TABLE diagnosed (id INT PRIMARY KEY, v INT)",
+    "CREATE TRIGGER diagnoses BEFORE INSERT ON diagnosed FOR EACH ROW BEGIN GET DIAGNOSTICS @leak = NUMBER; END",
+    "CREATE TABLE handled (id INT PRIMARY KEY, v INT)",
+    "CREATE TRIGGER handles BEFORE INSERT ON handled FOR EACH ROW BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION \
+     BEGIN SET time_zone = '+06:00'; RESIGNAL; END; SIGNAL SQLSTATE '45000'; END",
+    "CREATE TABLE continued (id INT PRIMARY KEY, v INT)",
+    "CREATE TRIGGER continues BEFORE INSERT ON continued FOR EACH ROW BEGIN DECLARE CONTINUE HANDLER FOR \
+     SQLEXCEPTION SET time_zone = '+05:00'; SIGNAL SQLSTATE '45000'; END",
 ];
 
 /// Each is a session of its own.
@@ -65,6 +73,22 @@ const WAYS: &[&str] = &[
     "INSERT INTO direct VALUES (1, 1)",
     "INSERT INTO direct VALUES (2, 1), (1, 1)",
     "INSERT INTO direct SELECT user_id, 1 FROM users WHERE user_id IN (3, 4, 5, 13)",
+    "INSERT INTO diagnosed VALUES (1, 1)",
+    "INSERT INTO diagnosed VALUES (1, 1)",
+    "INSERT INTO handled VALUES (1, 1)",
+    "INSERT INTO continued VALUES (1, 1)",
+    "CREATE TABLE made AS SELECT breaks() AS x",
+    "CREATE TABLE made AS SELECT assigns() AS x",
+    "CREATE TEMPORARY TABLE made_2 AS SELECT breaks() AS x",
+    "CREATE TEMPORARY TABLE made_3 AS SELECT assigns() AS x",
+    "EXPLAIN SELECT * FROM direct WHERE id = breaks()",
+    "EXPLAIN SELECT * FROM direct WHERE id = assigns()",
+    "EXPLAIN SELECT * FROM failed",
+    "EXPLAIN SELECT * FROM (SELECT assigns() AS x) y",
+    "EXPLAIN UPDATE direct SET v = 1 WHERE id = breaks()",
+    "ANALYZE SELECT breaks()",
+    "EXPLAIN ANALYZE SELECT assigns() FROM direct",
+    "EXPLAIN SELECT * FROM users WHERE user_id = assigns()",
     "INSERT INTO chained VALUES (100, 1)",
     "INSERT INTO chained VALUES (101, 1), (100, 1)",
     "INSERT INTO chained SELECT user_id + 200, 1 FROM users WHERE user_id IN (3, 4, 5, 13)",
@@ -125,7 +149,9 @@ fn what_stored_code_sets_reaches_no_other_client() {
                 }
                 let unknown =
                     own[0].2.as_ref().is_err_and(|told| told.contains("user_variable_unknown"));
-                if own[0].0 != own[1].0 || own[0].2 != own[1].2 && !unknown {
+                // No server tells that GET DIAGNOSTICS has set a variable.
+                let untold = way.contains("diagnosed");
+                if own[0].0 != own[1].0 || own[0].2 != own[1].2 && !unknown && !untold {
                     wrong.push(format!(
                         "{kind}: {way}\n   weir: {:?}\n  plain: {:?}",
                         own[0], own[1]

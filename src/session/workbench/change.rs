@@ -118,7 +118,7 @@ impl Session {
             return true;
         }
         self.make_consistent();
-        self.transaction.begin_implicitly(true);
+        self.transaction.begin_implicitly(true, self.state.read_only());
         false
     }
 

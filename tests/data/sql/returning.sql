@@ -112,3 +112,27 @@ BEGIN;
 INSERT INTO orders (user_id, region_id, total, created_at) VALUES (1, 1, 2, '2024-01-01') ON DUPLICATE KEY UPDATE total = 77 RETURNING user_id;
 -- only: mariadb
 ROLLBACK;
+-- only: mariadb
+DELETE FROM users WHERE 1 = 0 RETURNING *;
+-- only: mariadb
+SELECT ROW_COUNT();
+-- only: mariadb
+DELETE FROM orders WHERE order_id < 0 AND user_id IN (1, 2, 13) RETURNING order_id;
+-- only: mariadb
+INSERT INTO orders (order_id, user_id, region_id, total, created_at) VALUES (900401, 1, 1, 2, '2024-01-01'), (900402, 2, 1, 2, '2024-01-01') RETURNING 9223372036854775807 + order_id;
+-- only: mariadb
+SELECT COUNT(*) FROM orders WHERE order_id > 900400;
+-- only: mariadb
+INSERT INTO orders (order_id, user_id, region_id, total, created_at) VALUES (900401, 1, 1, 2, '2024-01-01'), (900402, 2, 1, 2, '2024-01-01') RETURNING order_id / 0;
+-- only: mariadb
+SELECT COUNT(*) FROM orders WHERE order_id > 900400;
+-- only: mariadb
+REPLACE INTO orders (order_id, user_id, region_id, total, created_at) VALUES (900401, 1, 1, 2, '2024-01-01'), (900402, 2, 1, 2, '2024-01-01'), (900413, 13, 1, 2, '2024-01-01') RETURNING EXP(order_id);
+-- only: mariadb
+SELECT COUNT(*) FROM orders WHERE order_id > 900400;
+-- refused: scatter_returning
+-- only: mariadb
+INSERT INTO orders (order_id, user_id, region_id, total, created_at) VALUES (900401, 1, 1, 2, '2024-01-01'), (900402, 2, 1, 2, '2024-01-01') RETURNING LAST_INSERT_ID(order_id);
+-- refused: scatter_function
+-- only: mariadb
+INSERT INTO orders (order_id, user_id, region_id, total, created_at) VALUES (900401, 1, 1, 2, '2024-01-01'), (900402, 2, 1, 2, '2024-01-01') RETURNING RAND(3);
