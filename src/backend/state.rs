@@ -140,6 +140,11 @@ impl State {
         self.0.user.iter().map(|(_, text)| text.as_ref())
     }
 
+    /// The names of those.
+    pub fn user_names(&self) -> impl Iterator<Item = &str> {
+        self.0.user.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// How many variables are held, system and user: the session bounds them.
     pub fn variables(&self) -> usize {
         self.0.variables.len() + self.0.user.len()

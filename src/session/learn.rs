@@ -50,22 +50,39 @@ impl Session {
     /// pinned, or is reset.
     pub(super) async fn take_unseen(&mut self, lent: &mut Lent) {
         let runs = lent.take_runs();
-        if matches!(runs, Runs::Stored | Runs::Failed(_)) {
+        if matches!(runs, Runs::Stored | Runs::Failed) {
             // Servers don't report all that it may leave: GET DIAGNOSTICS @a, user locks.
             lent.must_be_reset();
         }
-        if let Runs::Failed(likely) = runs {
+        if runs == Runs::Failed {
             report(lent).await;
-            if likely {
-                lent.ran_stored_code();
-                lent.pin(counters::Pin::Unforeseen);
-            }
+            self.take_known(lent).await;
         }
         // Of no stored code: MariaDB's NOWAIT reports a timeout that it sets for one statement.
         if runs != Runs::Plain && lent.has_reported() && lent.is_in_step() {
             self.adopt_reported(lent).await;
         }
         lent.take_reported();
+    }
+
+    /// Stored code failed, which may have assigned user variables before: those that the session has are
+    /// read, and others are unknown from now on. The connection isn't kept for them: functions that
+    /// SIGNAL are common, and would keep one for each session.
+    async fn take_known(&mut self, lent: &mut Lent) {
+        let kept = [counters::Pin::Routine, counters::Pin::Unknown];
+        if kept.iter().any(|pin| lent.pins().contains(*pin)) {
+            return lent.ran_stored_code();
+        }
+        let names: Vec<String> = self.state.user_names().map(str::to_owned).collect();
+        let read = read_values(lent, &names).await;
+        self.held.lose();
+        let values = read.unwrap_or_default();
+        for (name, value) in names.iter().zip(values) {
+            let Ok(value) = value else { continue };
+            self.state.set_user_variable(name, value.as_deref());
+            self.held.assigned(name);
+            lent.has_told(name, value.as_deref());
+        }
     }
 
     /// Reads the variables that a statement's text assigns. Those that can't be kept stay with this
@@ -278,7 +295,7 @@ async fn report(lent: &mut Lent) {
         }
         match lent.simple(REPORT).await {
             Ok(ok) => {
-                lent.note_tracked(&ok.session_state);
+                lent.note_reported(&ok.session_state);
                 return;
             }
             Err(error) => tracing::debug!(%error, "what a routine changed was not asked"),

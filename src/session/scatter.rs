@@ -47,7 +47,7 @@ use crate::protocol::response::write_column_count;
 use crate::protocol::status::StatusFlags;
 use crate::session::arguments::{Own, only};
 use crate::session::forward::{Failure, pin_of, watched};
-use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS};
+use crate::session::last::{Diagnostic, MAX_DIAGNOSTICS, most_conditions};
 use crate::session::learn::runs;
 use crate::session::lend::Purpose;
 use crate::session::query::{Arguments, Manner, Outcome};
@@ -309,6 +309,11 @@ impl Session {
         Ok(Outcome::Good)
     }
 
+    fn keep_noted(&mut self, noted: Vec<Diagnostic>) {
+        self.last.diagnostics.extend(noted);
+        self.last.diagnostics.truncate(most_conditions(self.dialect.server));
+    }
+
     /// What the rows of RETURNING may take.
     fn returned(&self, plan: &Plan) -> Option<Mutex<Returned>> {
         let most = self.bounds(&plan.facts).merge_memory.unwrap_or(u64::MAX);
@@ -409,7 +414,7 @@ impl Session {
                 if is_own {
                     self.end_transaction(b"COMMIT").await?;
                 }
-                self.last.diagnostics.extend(noted);
+                self.keep_noted(noted);
                 Ok(written)
             }
             Err(refused) => {

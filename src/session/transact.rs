@@ -264,7 +264,8 @@ impl Session {
 
     async fn savepoint(&mut self, name: &str, sql: &[u8]) -> Result<()> {
         if !self.state.autocommit() {
-            self.transaction.begin_implicitly(false, self.state.read_only());
+            // The savepoint goes with what opens it: a statement without tables opens nothing.
+            self.transaction.begin_implicitly(true, self.state.read_only());
         }
         self.on_members(sql).await?;
         self.transaction.savepoint(name, sql.to_vec())

@@ -73,6 +73,8 @@ pub struct Begun {
     writing: bool,
     /// The session's transactions read only.
     reading: bool,
+    /// Of autocommit=0: no server has one before its first table.
+    implicit: bool,
     snapshot: bool,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
@@ -310,8 +312,8 @@ impl Transaction {
         if !self.is_active() {
             let begin: &[u8] = if plainly { b"START TRANSACTION" } else { b"" };
             self.begin(begin.to_vec(), false, false);
-            if reading {
-                self.begin_reading();
+            if let Some(begun) = self.begun_mut() {
+                (begun.reading, begun.implicit) = (reading, true);
             }
         }
     }
@@ -325,6 +327,10 @@ impl Transaction {
         read_only: bool,
     ) {
         let Phase::Begun(begun) = &mut self.phase else { return };
+        if begun.implicit {
+            begun.reading = said.read_only.unwrap_or(begun.reading);
+            return;
+        }
         let own = begun.characteristics.get_or_insert_default();
         if said.isolation.is_some() && own.isolation.is_none() {
             own.isolation = isolation;

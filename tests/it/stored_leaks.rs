@@ -173,3 +173,24 @@ fn what_stored_code_sets_reaches_no_other_client() {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }
+
+/// Functions that refuse by SIGNAL are common: a session that called one holds no connection for it.
+#[test]
+fn a_session_keeps_no_connection_for_what_failed() {
+    for rig in crate::support::rig::shared_kinds() {
+        sql::blocking(&rig.url(), async |first| {
+            let mut kept = Vec::new();
+            for _ in 0..40 {
+                let mut conn = connect(&rig.url()).await;
+                for failing in ["EXPLAIN SELECT nosuch", "SELECT nosuch_function(1)"] {
+                    assert!(conn.query_drop(failing).await.is_err(), "{failing}");
+                }
+                kept.push(conn);
+            }
+            let count = rows(first, "SELECT COUNT(*) > 0 FROM users").await?;
+            assert_eq!(count.len(), 1);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}

@@ -37,8 +37,8 @@ pub enum Runs {
     Stored,
     /// The same, where it is unlikely: a trigger writes, and other triggers may fire.
     Writes,
-    /// Stored code, and it ended in an error; true where it is likely to have changed something.
-    Failed(bool),
+    /// Stored code, and it ended in an error.
+    Failed,
     /// Temporary tables: a server tells of them as of any other change.
     Tables,
 }
@@ -77,10 +77,8 @@ impl Connection {
     }
 
     pub(super) fn failed(&mut self) {
-        match self.knows.runs {
-            Runs::Stored => self.knows.runs = Runs::Failed(true),
-            Runs::Writes => self.knows.runs = Runs::Failed(false),
-            Runs::Plain | Runs::Failed(_) | Runs::Tables => {}
+        if matches!(self.knows.runs, Runs::Stored | Runs::Writes) {
+            self.knows.runs = Runs::Failed;
         }
     }
 
