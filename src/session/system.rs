@@ -277,6 +277,14 @@ impl Session {
         jobs: &[Job],
         (group, fill, deadline): (GroupId, bool, Deadline),
     ) -> Result<(), Failure> {
+        // Whether a column may be NULL is, on MySQL, a matter of the session's mode.
+        let is_mysql = self.dialect.server == ServerKind::MySql;
+        let loading = bench.loading.clone();
+        if is_mysql {
+            let mut own = loading.clone();
+            own.set_variable("sql_mode", self.state.variable("sql_mode"));
+            self.bench_step(deadline, bench.lent.enter(&own, Pipelining::Nothing)).await?;
+        }
         for job in jobs {
             let columns: Vec<String> =
                 job.columns.iter().map(|column| format!("`{column}`")).collect();
@@ -292,6 +300,9 @@ impl Session {
             );
             self.bench_step(deadline, bench.lent.simple(made.as_bytes())).await?;
             bench.made.push(job.temporary.clone());
+        }
+        if is_mysql {
+            self.bench_step(deadline, bench.lent.enter(&loading, Pipelining::Nothing)).await?;
         }
         let mut lents: HashMap<GroupId, Lent> = HashMap::new();
         for job in jobs.iter().filter(|_| fill) {
