@@ -42,7 +42,7 @@ mod knows;
 mod lead;
 
 use knows::Knows;
-pub use knows::{Reported, Runs};
+pub use knows::{AnyBut, Reported, Runs};
 
 /// How long a server's reason for closing is waited for, once a write has failed.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -73,8 +73,6 @@ pub struct Connection {
     statements: Statements,
     pins: Pins,
     knows: Knows,
-    /// Changes that the server told and the session hasn't taken over.
-    reported: Vec<Reported>,
     /// Answers to come before the present command's own.
     expected: SmallVec<[Expected; 2]>,
     /// A statement that goes before the next command.
@@ -131,7 +129,6 @@ impl Connection {
             statements: Statements::new(node.spec.limits.statements),
             pins: Pins::default(),
             knows: Knows::default(),
-            reported: Vec::new(),
             expected: SmallVec::new(),
             lead: None,
             in_flight: false,

@@ -318,10 +318,15 @@ impl<'c> Lane<'c> {
     }
 
     /// An error among the warnings of an answer that the server called good.
-    pub fn take_noted_error(&mut self) -> Option<Error> {
-        let at = self.noted.iter().position(|noted| noted.level == "Error")?;
-        let noted = self.noted.remove(at);
-        Some(Error::new(Fault::Backend, noted.errno, b"HY000", "", noted.message))
+    pub fn noted_error(&self) -> Option<Error> {
+        let noted = self.noted.iter().find(|noted| noted.level == "Error")?;
+        let sqlstate = match noted.errno {
+            1317 | 1969 => b"70100",
+            1365 => b"22012",
+            1690 => b"22003",
+            _ => b"HY000",
+        };
+        Some(Error::backend(noted.errno, *sqlstate, noted.message.clone()))
     }
 
     /// Takes note of the packet that ended the result.

@@ -31,10 +31,12 @@ pub struct Returned {
 }
 
 /// A finished answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Answer {
     pub definitions: Vec<Vec<u8>>,
     pub rows: Vec<Vec<u8>>,
+    /// What the rows take, until they are sent.
+    _memory: Memory,
 }
 
 impl Returned {
@@ -51,7 +53,7 @@ impl Returned {
     pub fn answer(mut self) -> Answer {
         self.rows.sort_by_key(|(place, _)| *place);
         let rows = self.rows.into_iter().map(|(_, row)| row).collect();
-        Answer { definitions: self.definitions, rows }
+        Answer { definitions: self.definitions, rows, _memory: self.memory }
     }
 }
 
@@ -68,7 +70,8 @@ pub struct Terms<'a> {
 /// Reads a target's rows to their end.
 ///
 /// # Errors
-/// What the server swallowed, `returning_short`, `shards_differ`, 1038 where the statement's memory is used up, and those of [`Lane::take`].
+/// What the server swallowed, `returning_short`, `shards_differ`, 1038 where the statement's memory is
+/// used up, and those of [`Lane::take`].
 pub async fn collect<'c>(
     lane: &mut Lane<'c>,
     part: &Part<'c>,
@@ -78,7 +81,10 @@ pub async fn collect<'c>(
     let locked = || returned.lock().unwrap_or_else(PoisonError::into_inner);
     let first = locked().columns.clone();
     let widths = match &first {
-        Some(first) => check(first, &definitions, lane, part)?,
+        Some(first) => match check(first, &definitions, lane, part) {
+            Ok(widths) => widths,
+            Err(error) => return Err(left(lane, error).await),
+        },
         None => {
             let names = Names(part.names);
             let shown = definitions.iter().map(|payload| {
@@ -93,7 +99,7 @@ pub async fn collect<'c>(
             None
         }
     };
-    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let (mut rows, mut affected_rows): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
     let (mut row, mut wide) = (Vec::new(), Vec::new());
     let end = loop {
         match lane.take(part.names, &mut row)? {
@@ -105,14 +111,16 @@ pub async fn collect<'c>(
                     }
                     None => &row,
                 };
-                let bytes = if kept { row.len() + size_of::<(u64, Vec<u8>)>() } else { 0 };
+                affected_rows += 1;
+                if !kept {
+                    continue;
+                }
+                let bytes = row.len() + size_of::<(u64, Vec<u8>)>();
                 let grown = locked().memory.grow(bytes as u64, "RETURNING from several shards");
                 if let Err(error) = grown {
-                    // The connection goes on, for what was written to be taken back.
-                    lane.drain(usize::MAX).await?;
-                    return Err(error);
+                    return Err(left(lane, error).await);
                 }
-                rows.push(if kept { row.clone() } else { Vec::new() });
+                rows.push(row.clone());
             }
             Next::End(end) => break end,
             Next::Wait => match lane.connection.stream.fill().await {
@@ -122,15 +130,15 @@ pub async fn collect<'c>(
             },
         }
     };
-    let affected_rows = rows.len() as u64;
     let due = part.inserted.map_or(0, <[u32]>::len);
-    if end.warnings > 0 || rows.len() < due && !skips {
+    let is_short = affected_rows < due && !skips;
+    if end.warnings > 0 || is_short {
         lane.fetch_warnings().await;
-        if let Some(error) = lane.take_noted_error() {
+        if let Some(error) = lane.noted_error() {
             return Err(error);
         }
     }
-    if rows.len() < due && !skips {
+    if is_short {
         return Err(Error::new(
             Fault::Backend,
             1317,
@@ -154,5 +162,11 @@ pub async fn collect<'c>(
         let placed = rows.into_iter().enumerate().map(|(at, row)| (place(at), row));
         locked().rows.extend(placed);
     }
+    let affected_rows = affected_rows as u64;
     Ok(OkInfo { affected_rows, status: end.status, warnings: end.warnings, ..OkInfo::default() })
+}
+
+/// Leaves the rest of the rows: the connection goes on, for what was written to be taken back.
+async fn left(lane: &mut Lane<'_>, error: Error) -> Error {
+    lane.drain(usize::MAX).await.err().unwrap_or(error)
 }

@@ -37,7 +37,7 @@ pub struct WriteTerms<'a> {
 }
 
 /// What was written.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Written {
     pub affected_rows: u64,
     /// The first target's that has one.

@@ -121,7 +121,7 @@ impl Session {
             places.push(target);
         }
         if !places.is_empty() {
-            let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+            let manner = Manner::OWN;
             self.write_marked(inserting, &places, &texts, manner).await?;
         }
         Ok((written, told))

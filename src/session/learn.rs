@@ -73,10 +73,12 @@ impl Session {
         if kept.iter().any(|pin| lent.pins().contains(*pin)) {
             return lent.ran_stored_code();
         }
-        let names: Vec<String> = self.state.user_names().map(str::to_owned).collect();
-        let read = read_values(lent, &names).await;
         self.held.lose();
-        let values = read.unwrap_or_default();
+        if !lent.is_in_step() {
+            return;
+        }
+        let names: Vec<String> = self.state.user_names().map(str::to_owned).collect();
+        let values = read_values(lent, &names).await.unwrap_or_default();
         for (name, value) in names.iter().zip(values) {
             let Ok(value) = value else { continue };
             self.state.set_user_variable(name, value.as_deref());

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::backend::choose::Role;
-use crate::backend::connection::Pipelining;
+use crate::backend::connection::{AnyBut, Pipelining};
 use crate::backend::counters::Pin;
 use crate::backend::group::Group;
 use crate::backend::pool::{Ask, Lent};
@@ -31,12 +31,9 @@ pub struct Held {
     owed: SmallVec<[GroupId; 1]>,
     /// The rules that the group ids belong to: a transaction keeps the version it began with.
     snapshot: Option<Arc<Snapshot>>,
-    /// Stored code may have assigned any user variable on a connection that is gone, but for these.
-    lost_but: Option<Vec<Box<str>>>,
+    /// Stored code may have assigned any of these on a connection that is gone.
+    lost: AnyBut,
 }
-
-/// More names than a session may hold; beyond, one counts as lost.
-const MOST_NAMES: usize = 512;
 
 impl Held {
     pub fn is_empty(&self) -> bool {
@@ -105,17 +102,17 @@ impl Held {
 
     /// Whether a connection may have another value of a user variable than the session.
     pub fn may_know(&self) -> bool {
-        self.lost_but.is_some() || self.entries.iter().any(|(_, lent)| lent.may_know_any())
+        !self.lost.is_none() || self.entries.iter().any(|(_, lent)| lent.may_know_any())
     }
 
     /// User variables were assigned where nobody can read them any more.
     pub fn lose(&mut self) {
-        self.lost_but = Some(Vec::new());
+        self.lost = AnyBut::all();
     }
 
     /// Whether a user variable's value is among those.
     pub fn has_lost(&self, name: &str) -> bool {
-        self.lost_but.as_ref().is_some_and(|known| !known.iter().any(|one| **one == *name))
+        self.lost.has(name)
     }
 
     /// The client assigns a variable, which a statement of a held connection may have changed.
@@ -124,11 +121,7 @@ impl Held {
             lent.doubt_user_variable(name);
             lent.is_told(name);
         }
-        if self.has_lost(name)
-            && let Some(known) = self.lost_but.as_mut().filter(|known| known.len() < MOST_NAMES)
-        {
-            known.push(name.into());
-        }
+        self.lost.tell(name);
     }
 
     /// A group that is held.
@@ -149,7 +142,7 @@ impl Held {
         }
         self.owed.clear();
         self.snapshot = None;
-        self.lost_but = None;
+        self.lost = AnyBut::default();
     }
 }
 

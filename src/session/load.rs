@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::backend::connection::Pipelining;
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
+use crate::executor::write::Written;
 use crate::name::GroupId;
 use crate::observe::budget::Reservation;
 use crate::observe::sessions::{Stop, Watch};
@@ -136,7 +137,7 @@ impl Session {
         };
         match loaded {
             Ok(()) => {
-                self.reply_loaded(work, &window, manner.more);
+                self.reply_loaded(work, &mut window, manner.more);
                 Ok(Outcome::Good)
             }
             Err(Failure::Statement(error)) => {
@@ -342,9 +343,9 @@ impl Session {
         }
     }
 
-    fn reply_loaded(&mut self, work: Work<'_>, window: &Window, more: bool) {
-        let mut written = window.written.clone();
-        written.info = window.info();
+    fn reply_loaded(&mut self, work: Work<'_>, window: &mut Window, more: bool) {
+        let info = window.info();
+        let written = Written { info, ..std::mem::take(&mut window.written) };
         self.reply_written(&written, &work.plan.facts, more);
         // The packet names none.
         if let Some(id) = window.first_id {

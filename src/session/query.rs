@@ -51,6 +51,12 @@ pub(super) struct Manner<'a> {
     pub more: bool,
 }
 
+impl Manner<'_> {
+    /// A statement of Weir's own.
+    pub const OWN: Manner<'static> =
+        Manner { parameters: &[], arguments: None, binary: false, more: false };
+}
+
 /// Parameters in the binary protocol's form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arguments<'a> {

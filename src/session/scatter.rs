@@ -91,6 +91,9 @@ pub(super) struct Prepared {
     own: Option<Own>,
 }
 
+/// Rows of RETURNING are sent once so many bytes of them wait.
+const FLUSH_OVER: usize = 32 << 10;
+
 /// The variable that limits a SELECT without LIMIT.
 const SELECT_LIMIT: &str = "sql_select_limit";
 
@@ -302,7 +305,7 @@ impl Session {
         match &written.returned {
             // A server that knows beforehand that it has no row says OK.
             Some(returned) if !returned.definitions.is_empty() => {
-                self.reply_returned(&written, returned, &plan.facts, manner.more)
+                self.reply_returned(&written, returned, &plan.facts, manner.more).await?
             }
             _ => self.reply_written(&written, &plan.facts, manner.more),
         }
@@ -323,7 +326,13 @@ impl Session {
     }
 
     /// The rows of a write. Like a server, it tells no number of rows changed.
-    fn reply_returned(&mut self, written: &Written, answer: &Answer, facts: &Facts, more: bool) {
+    async fn reply_returned(
+        &mut self,
+        written: &Written,
+        answer: &Answer,
+        facts: &Facts,
+        more: bool,
+    ) -> Result<(), Failure> {
         let adopted = self.insert_id(facts).of(answer.rows.len() as u64, 0, b"").1;
         if adopted != 0 {
             self.last.insert_id = adopted;
@@ -341,9 +350,13 @@ impl Session {
         }
         for row in &answer.rows {
             self.stream.write_packet(row);
+            // Rows that wait are held twice.
+            let flushed = self.stream.flush_over(FLUSH_OVER).await;
+            flushed.map_err(|error| Failure::Session(End::Error(error)))?;
         }
         let ok = OkPacket { status, warnings, ..OkPacket::default() };
         write_end(&mut self.stream, capabilities, &ok, OkHeader::EndOfRows);
+        Ok(())
     }
 
     /// The same without its answer to the client.

@@ -298,7 +298,7 @@ impl Session {
             ..target
         };
         let targets: Vec<Target> = targets.into_iter().map(plain).collect();
-        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+        let manner = Manner::OWN;
         let parts = match lexed.params() {
             0 => self.parts(&plan, &targets, &binding, manner)?,
             // It is only described.
@@ -553,7 +553,7 @@ impl Session {
         let mut spares = self.spares(plan, &gathering.targets, &lents).await;
         let in_transaction = self.is_in_transaction();
         let terms = Terms {
-            manner: Manner { parameters: &[], arguments: None, binary: false, more: false },
+            manner: Manner::OWN,
             pipelining: self.pipelining(plan),
             keep: in_transaction,
             clock: false,

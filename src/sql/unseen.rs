@@ -1,7 +1,7 @@
 //! What a stored text (a trigger's body, a view's definition) may ask of the connection it runs on.
 //!
-//! Owns: whether it may read LAST_INSERT_ID(), set a variable, or write. Never: runs or follows anything: what calls a routine
-//! counts as asking.
+//! Owns: whether it may read LAST_INSERT_ID(), set a variable, or write. Never: runs or follows anything:
+//! what calls a routine counts as asking.
 
 use crate::sql::lex::{Dialect, Limits, tokens};
 use crate::sql::literal::name_of;

@@ -36,6 +36,7 @@ mod plan;
 mod process;
 mod promoted;
 mod reload;
+mod returned;
 mod rolled_back;
 mod rules;
 mod scatter;

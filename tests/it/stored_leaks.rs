@@ -9,7 +9,6 @@ use mysql_async::{Conn, Row};
 
 use crate::support::rig::{Options, Rig, Silent};
 use crate::support::servers::Kind;
-use crate::support::shop::Scale;
 use crate::support::sql;
 use crate::workbench::connect;
 
@@ -118,13 +117,7 @@ async fn seen(conn: &mut Conn) -> Vec<String> {
 #[test]
 fn what_stored_code_sets_reaches_no_other_client() {
     for kind in Kind::ALL {
-        let options = Options {
-            kind,
-            replicas: false,
-            scale: Scale::SMALL,
-            plain: true,
-            settings: Vec::new(),
-        };
+        let options = Options::small(kind);
         if let Err(reason) = crate::support::engine::available(kind) {
             crate::support::skip::loudly(kind, &reason);
             continue;
@@ -138,6 +131,8 @@ fn what_stored_code_sets_reaches_no_other_client() {
         let mut wrong = Vec::new();
         sql::blocking(&rig.url(), async |first| {
             let clean = seen(first).await;
+            // An error would be alike before and behind.
+            assert!(clean.iter().all(|line| line.starts_with('[')), "{clean:?}");
             for way in WAYS {
                 let mut own = Vec::new();
                 for url in [rig.url(), rig.plain_url()] {

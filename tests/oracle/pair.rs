@@ -67,6 +67,12 @@ const OTHERS: &[&str] = &[
     "SET sql_mode = CONCAT(@@sql_mode, ',PAD_CHAR_TO_FULL_LENGTH')",
 ];
 
+/// Whether a statement brings equal rows together.
+fn groups(written: &Written) -> bool {
+    let sql = written.sql.to_lowercase();
+    ["distinct", "group by", "union", "except", "intersect"].iter().any(|way| sql.contains(way))
+}
+
 impl<'a> Pair<'a> {
     pub async fn connect(round: &'a Round<'a>, mut dice: Dice) -> Result<Pair<'a>, String> {
         let mode = (*dice.pick(MODES)).to_owned();
@@ -144,17 +150,43 @@ impl<'a> Pair<'a> {
     /// MariaDB sorts a text without padding and the same with a character 0 behind it in any order,
     /// though it says that the one is less: whether there are such texts.
     async fn ties_nothing(&mut self, written: &Written) -> bool {
-        const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE \
-            TABLE_SCHEMA = DATABASE() AND COLLATION_NAME LIKE '%nopad%'";
-        let columns = self.plain.query::<(String, String), _>(COLUMNS).await.unwrap_or_default();
-        for (table, column) in columns {
-            let sql = format!(
+        let ends = |table: &str, column: &str| {
+            format!(
                 "SELECT 1 FROM `{table}` WHERE `{column}` <> '' AND ORD(RIGHT(`{column}`, 1)) = 0 LIMIT 1"
-            );
-            if written.sql.to_lowercase().contains(&column.to_lowercase())
-                && matches!(self.plain.query_first::<u8, _>(&sql).await, Ok(Some(_)))
+            )
+        };
+        self.has_column(
+            written,
+            "COLLATION_NAME LIKE '%nopad%'",
+            ends,
+            "texts that end in a character 0",
+        )
+        .await
+    }
+
+    /// Whether the statement names a column of some kind for which `asked` finds a row on the plain
+    /// server.
+    async fn has_column(
+        &mut self,
+        written: &Written,
+        kind: &str,
+        asked: impl Fn(&str, &str) -> String,
+        what: &str,
+    ) -> bool {
+        let columns = format!(
+            "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+             AND {kind}"
+        );
+        let columns = self.plain.query::<(String, String), _>(columns).await.unwrap_or_default();
+        let sql = written.sql.to_lowercase();
+        for (table, column) in columns {
+            if sql.contains(&column.to_lowercase())
+                && matches!(
+                    self.plain.query_first::<u8, _>(asked(&table, &column)).await,
+                    Ok(Some(1))
+                )
             {
-                println!("-- texts that end in a character 0:\n{};", written.sql);
+                println!("-- {what}:\n{};", written.sql);
                 return true;
             }
         }
@@ -164,80 +196,58 @@ impl<'a> Pair<'a> {
     /// MySQL takes 0 and -0 for one value where it compares groups and for two where it looks them up
     /// by a hash: whether there are both in a column that the statement names.
     async fn groups_zeros(&mut self, written: &Written) -> bool {
-        const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE \
-            TABLE_SCHEMA = DATABASE() AND DATA_TYPE IN ('double', 'float')";
-        let sql = written.sql.to_lowercase();
-        if !["distinct", "group by", "union", "except", "intersect"]
-            .iter()
-            .any(|way| sql.contains(way))
-            || matches!(self.round.kind(), Kind::MariaDb)
-        {
-            return false;
-        }
-        let columns = self.plain.query::<(String, String), _>(COLUMNS).await.unwrap_or_default();
-        for (table, column) in columns {
-            let zeros = format!(
-                "SELECT COUNT(DISTINCT CAST(`{column}` AS CHAR)) FROM `{table}` WHERE `{column}` = 0"
-            );
-            if sql.contains(&column.to_lowercase())
-                && matches!(self.plain.query_first::<u8, _>(&zeros).await, Ok(Some(2)))
-            {
-                println!("-- groups of 0 and -0:\n{};", written.sql);
-                return true;
-            }
-        }
-        false
+        let zeros = |table: &str, column: &str| {
+            format!(
+                "SELECT COUNT(DISTINCT CAST(`{column}` AS CHAR)) = 2 FROM `{table}` WHERE `{column}` = 0"
+            )
+        };
+        self.round.kind() == Kind::MySql
+            && groups(written)
+            && self
+                .has_column(
+                    written,
+                    "DATA_TYPE IN ('double', 'float')",
+                    zeros,
+                    "groups of 0 and -0",
+                )
+                .await
     }
 
     /// MySQL takes two moments that the session's zone shows alike for one or for two, as its plan has
     /// it: whether a column that the statement names has such two.
     async fn groups_moments(&mut self, written: &Written) -> bool {
-        let sql = written.sql.to_lowercase();
-        let groups = ["distinct", "group by", "union", "except", "intersect"];
-        groups.iter().any(|way| sql.contains(way)) && self.moments_look_alike(written).await
+        groups(written) && self.moments_look_alike(written).await
     }
 
     async fn moments_look_alike(&mut self, written: &Written) -> bool {
-        const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE \
-            TABLE_SCHEMA = DATABASE() AND DATA_TYPE = 'timestamp'";
-        let sql = written.sql.to_lowercase();
-        if self.round.kind() == Kind::MariaDb {
-            return false;
-        }
-        let columns = self.plain.query::<(String, String), _>(COLUMNS).await.unwrap_or_default();
-        for (table, column) in columns {
-            let twice = format!(
+        let twice = |table: &str, column: &str| {
+            format!(
                 "SELECT 1 FROM (SELECT COUNT(DISTINCT UNIX_TIMESTAMP(`{column}`)) AS n FROM `{table}` GROUP BY \
                  CAST(`{column}` AS CHAR)) d WHERE n > 1 LIMIT 1"
-            );
-            if sql.contains(&column.to_lowercase())
-                && matches!(self.plain.query_first::<u8, _>(&twice).await, Ok(Some(_)))
-            {
-                println!("-- moments that look alike:\n{};", written.sql);
-                return true;
-            }
-        }
-        false
+            )
+        };
+        self.round.kind() == Kind::MySql
+            && self
+                .has_column(written, "DATA_TYPE = 'timestamp'", twice, "moments that look alike")
+                .await
     }
 
     /// MariaDB passes texts with a control character over where it looks `LIKE 'a%'` up by a key, and
     /// finds them in the rows: whether there are such texts.
     async fn passes_controls_over(&mut self, written: &Written) -> bool {
-        const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE \
-            TABLE_SCHEMA = DATABASE() AND COLLATION_NAME IS NOT NULL";
-        if !written.sql.to_lowercase().contains("like '") || self.round.kind() == Kind::MySql {
-            return false;
-        }
-        let columns = self.plain.query::<(String, String), _>(COLUMNS).await.unwrap_or_default();
-        for (table, column) in columns {
-            let sql =
-                format!("SELECT 1 FROM `{table}` WHERE `{column}` REGEXP '[[:cntrl:]]' LIMIT 1");
-            if matches!(self.plain.query_first::<u8, _>(&sql).await, Ok(Some(_))) {
-                println!("-- texts with control characters:\n{};", written.sql);
-                return true;
-            }
-        }
-        false
+        let controls = |table: &str, column: &str| {
+            format!("SELECT 1 FROM `{table}` WHERE `{column}` REGEXP '[[:cntrl:]]' LIMIT 1")
+        };
+        self.round.kind() == Kind::MariaDb
+            && written.sql.to_lowercase().contains("like '")
+            && self
+                .has_column(
+                    written,
+                    "COLLATION_NAME IS NOT NULL",
+                    controls,
+                    "texts with control characters",
+                )
+                .await
     }
 
     /// Whether the plain server may find a query's rows by a key, and so not see those that the other

@@ -25,6 +25,13 @@ pub struct Options {
     pub settings: Vec<(&'static str, String)>,
 }
 
+impl Options {
+    /// Few rows, and their plain twin.
+    pub fn small(kind: Kind) -> Options {
+        Options { kind, replicas: false, scale: Scale::SMALL, plain: true, settings: Vec::new() }
+    }
+}
+
 /// One group.
 pub struct Group {
     pub primary: Server,
@@ -63,13 +70,7 @@ pub fn shared(kind: Kind) -> Option<&'static Rig> {
             skip::loudly(kind, &reason);
             return None;
         }
-        let options = Options {
-            kind,
-            replicas: false,
-            scale: Scale::SMALL,
-            plain: true,
-            settings: Vec::new(),
-        };
+        let options = Options::small(kind);
         Some(Rig::start(&options, &Silent).unwrap_or_else(|reason| panic!("{kind}: {reason}")))
     };
     cell.get_or_init(start).as_ref()

@@ -14,15 +14,46 @@ use crate::backend::counters::Pin;
 use crate::backend::state::State;
 use crate::protocol::session_track::{SessionChange, SessionChanges};
 
+/// All user variables but those that the session has known since, or none.
+#[derive(Debug, Default)]
+pub struct AnyBut(Option<Vec<Box<str>>>);
+
+/// More names than a session may hold; beyond, one counts as unknown.
+const MOST_NAMES: usize = 512;
+
+impl AnyBut {
+    pub fn all() -> Self {
+        AnyBut(Some(Vec::new()))
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|known| !known.iter().any(|one| **one == *name))
+    }
+
+    /// The session knows this one.
+    pub fn tell(&mut self, name: &str) {
+        if self.has(name)
+            && let Some(known) = self.0.as_mut().filter(|known| known.len() < MOST_NAMES)
+        {
+            known.push(name.into());
+        }
+    }
+}
+
 /// User variables that the session can't be sure of.
 #[derive(Debug, Default)]
 pub(super) struct Knows {
-    /// Stored code ran, which may have assigned any variable but these: the session has known them
-    /// since.
-    any_but: Option<Vec<Box<str>>>,
+    /// Stored code ran, which may have assigned any of these.
+    any_but: AnyBut,
     /// Assigned here, and their values aren't kept elsewhere.
     alone: Vec<Box<str>>,
     runs: Runs,
+    /// Changes that the server told and the session hasn't taken over.
+    reported: Vec<Reported>,
     /// It is reset before others have it.
     pub(super) unclean: bool,
 }
@@ -43,13 +74,10 @@ pub enum Runs {
     Tables,
 }
 
-/// More names than a session may hold; beyond, one is read again.
-const MOST_NAMES: usize = 512;
-
 impl Connection {
     /// Stored code, or what isn't understood, has run: it may have assigned any user variable.
     pub fn ran_stored_code(&mut self) {
-        self.knows.any_but = Some(Vec::new());
+        self.knows.any_but = AnyBut::all();
     }
 
     /// The client's next statement is such a one.
@@ -68,7 +96,7 @@ impl Connection {
 
     /// Whether something is to be taken over, or the statement was no plain one.
     pub fn is_watched(&self) -> bool {
-        self.knows.runs != Runs::Plain || !self.reported.is_empty()
+        self.knows.runs != Runs::Plain || !self.knows.reported.is_empty()
     }
 
     /// Nobody else may have it as it is.
@@ -92,12 +120,7 @@ impl Connection {
     /// The session knows this variable, whatever it was on this connection.
     pub fn is_told(&mut self, name: &str) {
         self.knows.alone.retain(|known| **known != *name);
-        if let Some(told) = &mut self.knows.any_but
-            && told.len() < MOST_NAMES
-            && !told.iter().any(|known| **known == *name)
-        {
-            told.push(name.into());
-        }
+        self.knows.any_but.tell(name);
     }
 
     /// The session's value of this variable was read here: it needn't be set again.
@@ -108,19 +131,16 @@ impl Connection {
 
     /// Whether this connection may have another value of the variable than the session.
     pub fn may_know(&self, name: &str) -> bool {
-        let stored = self.knows.any_but.as_ref();
-        stored.is_some_and(|told| !told.iter().any(|known| **known == *name))
-            || self.knows.alone.iter().any(|known| **known == *name)
+        self.knows.any_but.has(name) || self.knows.alone.iter().any(|known| **known == *name)
     }
 
     /// Whether it may have another value of any variable.
     pub fn may_know_any(&self) -> bool {
-        self.knows.any_but.is_some() || !self.knows.alone.is_empty()
+        !self.knows.any_but.is_none() || !self.knows.alone.is_empty()
     }
 
     pub(super) fn knows_nothing(&mut self) {
         self.knows = Knows::default();
-        self.reported.clear();
     }
 
     /// What an OK packet says of changes to the session. Changes that Weir itself caused aren't
@@ -140,7 +160,7 @@ impl Connection {
                     | SessionChange::StateChange(false),
                 ) => {}
                 Ok(SessionChange::SystemVariable { name, value }) => {
-                    self.reported.push((name.into(), value.into()));
+                    self.knows.reported.push((name.into(), value.into()));
                     self.pin(Pin::Unforeseen);
                 }
                 Ok(_) | Err(_) => {
@@ -162,19 +182,19 @@ impl Connection {
             if let SessionChange::SystemVariable { name, value } = change
                 && !is_harmless(name)
             {
-                self.reported.push((name.into(), value.into()));
+                self.knows.reported.push((name.into(), value.into()));
             }
         }
     }
 
     /// Whether system variables were changed by statements of the client.
     pub fn has_reported(&self) -> bool {
-        !self.reported.is_empty()
+        !self.knows.reported.is_empty()
     }
 
     /// Those variables with their values, for the session.
     pub fn take_reported(&mut self) -> Vec<Reported> {
-        std::mem::take(&mut self.reported)
+        std::mem::take(&mut self.knows.reported)
     }
 
     /// A variable of the server's has this value, whatever was last applied; a finished text.

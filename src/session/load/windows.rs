@@ -237,7 +237,7 @@ impl Session {
         };
         let running = self.running.clone();
         let terms = WriteTerms { kind, bracket: Bracket::None, running: &running, returned: None };
-        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
+        let manner = Manner::OWN;
         let mut state = self.state.at(work.now);
         for name in &work.reading.variables {
             state.set_user_variable(name, None);

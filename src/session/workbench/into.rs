@@ -62,8 +62,7 @@ pub(in crate::session) struct Selecting<'a> {
 impl<'a> Selecting<'a> {
     /// One of Weir's own.
     pub fn plain(text: &'a [u8], runs: Runs) -> Selecting<'a> {
-        let manner = Manner { parameters: &[], arguments: None, binary: false, more: false };
-        Selecting { text, manner, runs }
+        Selecting { text, manner: Manner::OWN, runs }
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::Work;
 use super::into::{Selecting, Taken, take};
 use super::layout::Known;
-use crate::backend::connection::Runs;
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
@@ -147,12 +146,10 @@ impl Session {
         match plan.bind(binding) {
             Route::Refuse(error) => Err(error.into()),
             Route::Forward(target) => {
-                let manner = Selecting::plain(b"", Runs::Plain).manner;
-                self.value_at(plan, &target, binding, (manner, state)).await
+                self.value_at(plan, &target, binding, (Manner::OWN, state)).await
             }
             Route::Workbench(bench) => {
-                let manner =
-                    Manner { parameters: &[], arguments: None, binary: false, more: false };
+                let manner = Manner::OWN;
                 let deadline = self.deadline(&plan.facts, snapshot);
                 let work = Work {
                     snapshot,
