@@ -115,7 +115,8 @@ pub(crate) fn call(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> {
 /// DO, HELP and what else is a read without tables.
 pub(crate) fn simple(mut draft: Draft, tokens: &[Token], access: Access) -> Result<Outcome> {
     draft.facts.access = access;
-    if access == Access::Write && calls_stored(draft.input.sql, tokens) {
+    if access == Access::Write && calls_stored(draft.input.sql, tokens, draft.input.dialect.server)
+    {
         draft.facts.unseen = Unseen::Sets;
     }
     whole(draft, tokens, "it can only be sent whole to one server")
@@ -240,7 +241,7 @@ fn refuse_subquery(draft: &Draft, show: &Show, tokens: &[Token]) -> Result<()> {
     }
     // What its body sets would stay on a connection of others.
     let condition: Vec<Token> = tokens.iter().filter(|token| inside(token)).copied().collect();
-    if calls_stored(sql, &condition) {
+    if calls_stored(sql, &condition, draft.input.dialect.server) {
         return Err(refuse("statement", "SHOW … WHERE with a stored function is not supported"));
     }
     Ok(())

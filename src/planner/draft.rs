@@ -18,6 +18,7 @@ use crate::rules::table::{Placement, ShardedTable};
 use crate::sql::analysis::Span;
 use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::hint::{Bounded, Hint, Hints};
+use crate::sql::lex::ServerKind;
 use crate::sql::slot::LiteralKind;
 use crate::sql::traits::Traits;
 
@@ -61,7 +62,9 @@ fn lends_id(kind: StatementKind, traits: Traits) -> bool {
 
 impl<'a> Draft<'a> {
     pub fn new(input: &'a PlanInput<'a>, classified: &Classified, hints: Hints) -> Self {
-        let traits = classified.traits;
+        // MySQL has no sequences: functions of these names are stored ones.
+        let sequence = classified.traits.sequence && input.dialect.server == ServerKind::MariaDb;
+        let traits = Traits { sequence, ..classified.traits };
         let pins = if traits.user_lock {
             Some(Pin::UserLock)
         } else if traits.assigns_variable || traits.into_variable {

@@ -153,7 +153,7 @@ fn definitions(
         K::LoadData { .. } | K::LoadXml { .. } if behind("SET") > 0 => tokens.get(behind("SET")..),
         _ => None,
     };
-    if rows.is_some_and(|rows| calls_stored(sql, rows)) {
+    if rows.is_some_and(|rows| calls_stored(sql, rows, draft.input.dialect.server)) {
         draft.facts.unseen = Unseen::Sets;
     }
     match classified.kind {
@@ -258,7 +258,7 @@ fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Ou
     draft.explains = inner.is_some();
     if draft.explains {
         // Constants are computed, functions and views of them included.
-        let calls = calls_stored(input.sql, tokens);
+        let calls = calls_stored(input.sql, tokens, input.dialect.server);
         draft.facts.unseen = if calls { Unseen::Sets } else { Unseen::Writes };
     }
     if input.dialect.server == ServerKind::MariaDb

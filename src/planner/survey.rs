@@ -18,7 +18,6 @@ use crate::sql::analysis::{
     Body, ColumnName, Comparison, Expr, Factor, Ident, Item, JoinKind, OrderItem, Query, Select,
     Span, TableName, TableRef, TableTree,
 };
-use crate::sql::native::is_native;
 
 pub(crate) struct Survey<'a> {
     pub input: &'a PlanInput<'a>,
@@ -525,7 +524,7 @@ impl<'a> Survey<'a> {
                 self.query(query, Some(block), Role::Subquery(Position::Value))?;
             }
             Expr::Function(function) => {
-                self.calls_stored |= function.qualified || !is_native(&function.name);
+                self.calls_stored |= !function.is_native(self.input.dialect.server);
                 self.expressions(block, &function.arguments)?;
             }
         }

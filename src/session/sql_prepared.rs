@@ -21,7 +21,6 @@ use crate::sql::classify::{Classified, StatementKind};
 use crate::sql::lex::{self, Dialect};
 use crate::sql::literal;
 use crate::sql::template::Lexed;
-use crate::sql::unseen::calls_stored;
 use crate::value::decimal::Decimal;
 use crate::value::{CharsetClass, Text, Value};
 
@@ -203,8 +202,7 @@ impl Session {
         let list: Vec<String> = names.iter().map(|name| quoted(name)).collect();
         question.extend_from_slice(own::ONE_ROW);
         question.extend_from_slice(format!(" INTO {}", list.join(", ")).as_bytes());
-        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
-        let stored = calls_stored(sql, &tokens);
+        let stored = self.calls_stored(sql)?;
         let purpose = Purpose { transactional: stored, writes: stored, ..Purpose::OWN };
         let mut lent = self.lend(&snapshot, &target, purpose).await?;
         let mut scratch = self.state.clone();

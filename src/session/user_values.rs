@@ -4,7 +4,7 @@
 //! collation. Never: decides what is assigned.
 //!
 //! A variable holds NULL, an integer with or without sign, a decimal with its digits, a double, or a
-//! string with its collation; nothing else. A FLOAT became a double and a date a string as it was set.
+//! string with its collation; on MariaDB a geometry, too. A FLOAT became a double and a date a string as it was set.
 
 use crate::backend::pool::Lent;
 use crate::backend::state::{State, quote};
@@ -17,6 +17,7 @@ use crate::session::sql_prepared;
 pub(super) const MAX_VALUE: usize = 64 << 10;
 
 const VAR_STRING: u8 = 0xfd;
+const GEOMETRY: u8 = 0xff;
 
 /// The code of the error for a longer one.
 pub(super) const TOO_LONG: &str = "user_variable_size";
@@ -71,6 +72,7 @@ pub(super) async fn read_values(lent: &mut Lent, names: &[String]) -> Result<Vec
             // Longer than the server's own packets.
             (Some(_), None) => Err(too_long(name)),
             (Some(_), Some(bytes)) if bytes.len() > MAX_VALUE => Err(too_long(name)),
+            (Some(_), Some(bytes)) if field_type.0 == GEOMETRY => Ok(Some(geometry(bytes))),
             (Some(shown), Some(bytes)) => match number(shown, field_type, unsigned) {
                 Some(number) => Ok(Some(number)),
                 None => string(bytes, value(2), value(3)).map(Some),
@@ -107,7 +109,7 @@ fn null(
 /// Which of the types that a variable can have a kept text is of.
 pub(super) fn kind(text: &[u8]) -> u8 {
     match text {
-        [b'\'' | b'_', ..] | [b'C', b'O', ..] | [b'N', b'U', b'L', b'L', b'I', ..] => b's',
+        [b'\'' | b'_' | b'S', ..] | [b'C', b'O', ..] | [b'N', b'U', b'L', b'L', b'I', ..] => b's',
         [b'C', ..] if text.ends_with(b"BINARY)") => b's',
         [b'C', ..] if text.ends_with(b"DECIMAL)") => b'd',
         [b'C', ..] => b'i',
@@ -146,6 +148,15 @@ fn number(shown: &[u8], field_type: FieldType, unsigned: bool) -> Option<Vec<u8>
 
 fn is_double(field_type: FieldType) -> bool {
     matches!(field_type.0, 4 | 5)
+}
+
+/// A geometry's text: MariaDB's variables know one from other bytes. As a value it is its spatial
+/// reference, four bytes, and its well-known binary form.
+fn geometry(bytes: &[u8]) -> Vec<u8> {
+    let (reference, form) = bytes.split_at_checked(4).unwrap_or_default();
+    let reference = reference.try_into().map_or(0, u32::from_le_bytes);
+    let digits: String = form.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("ST_GeomFromWKB(0x{digits},{reference})").into_bytes()
 }
 
 /// A string's text in its own character set and collation.

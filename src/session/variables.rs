@@ -265,6 +265,12 @@ impl Session {
         Ok(step)
     }
 
+    /// Whether a text calls what may be a stored function.
+    pub(super) fn calls_stored(&self, sql: &[u8]) -> Result<bool> {
+        let tokens = lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?;
+        Ok(calls_stored(sql, &tokens, self.dialect.server))
+    }
+
     /// Runs assignments on a server and takes over what became of them.
     async fn set_on_server(
         &mut self,
@@ -275,7 +281,7 @@ impl Session {
         let snapshot = self.snapshot();
         let target = self.home_group(&snapshot)?;
         // What a stored function writes belongs to the session's transaction.
-        let stored = calls_stored(sql, &lex::tokens(sql, self.dialect, self.ctx.lexer.limits())?);
+        let stored = self.calls_stored(sql)?;
         let purpose = Purpose {
             pipelining: Pipelining::Nothing,
             transactional: stored,

@@ -9,6 +9,9 @@
 //! needs a deep stack. What the tree can't express truthfully is [`Expr::Opaque`]: the planner
 //! must treat its value as unknown, but sees the columns and subqueries in it.
 
+use crate::sql::lex::ServerKind;
+use crate::sql::native;
+
 /// Bytes `start..end` of the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Span {
@@ -357,6 +360,13 @@ pub struct Function {
     pub span: Span,
     /// Between the parentheses; empty without any.
     pub inside: Span,
+}
+
+impl Function {
+    /// Whether a server of this kind has it itself; otherwise it may be a stored one.
+    pub fn is_native(&self, server: ServerKind) -> bool {
+        !self.qualified && native::is_native(&self.name, server)
+    }
 }
 
 /// Where the clauses of the outermost query stand in the template: what a splicer needs.

@@ -4,6 +4,8 @@
 //! information_schema.SQL_FUNCTIONS; those of the grammar and MySQL's are added from the manuals. A
 //! function that isn't here is a stored or loadable one, and may do anything.
 
+use crate::sql::lex::ServerKind;
+
 /// Sorted.
 #[rustfmt::skip]
 const NATIVE: [&str; 432] = [
@@ -80,9 +82,48 @@ const NATIVE: [&str; 432] = [
     "year", "yearweek",
 ];
 
-/// Whether a server has this function itself; in lower case, without a schema.
-pub fn is_native(name: &str) -> bool {
-    name.starts_with("st_") || name.starts_with("mbr") || NATIVE.binary_search(&name).is_ok()
+/// Of those, what no MySQL has: a function of that name is a stored one there, such as the `nextval` that
+/// applications write for want of sequences. (What MySQL 5.7 still had isn't among them.) Sorted.
+#[rustfmt::skip]
+const MARIADB_ALONE: [&str; 64] = [
+    "add_months", "binlog_gtid_pos", "chr", "column_add", "column_check",
+    "column_create", "column_delete", "column_exists", "column_get", "column_json",
+    "column_list", "concat_operator", "concat_operator_oracle", "crc32c",
+    "decode_histogram", "decode_oracle", "json_array_intersect", "json_compact",
+    "json_detailed", "json_equals", "json_exists", "json_key_value", "json_loose",
+    "json_normalize", "json_object_filter_keys", "json_object_to_array", "json_query",
+    "kdf", "lastval", "lengthb", "lpad_oracle", "ltrim_oracle", "master_gtid_wait",
+    "median", "natural_sort_key", "nextval", "nvl", "nvl2", "percentile_cont",
+    "percentile_disc", "replace_oracle", "rownum", "rpad_oracle", "rtrim_oracle",
+    "setval", "sformat", "substr_oracle", "substring_oracle", "sys_guid", "to_char",
+    "to_date", "to_number", "trim_oracle", "uuid_v4", "uuid_v7", "vec_distance",
+    "vec_distance_cosine", "vec_distance_euclidean", "vec_fromtext", "vec_totext",
+    "wsrep_last_seen_gtid", "wsrep_last_written_gtid", "wsrep_sync_wait",
+    "wsrep_sync_wait_upto_gtid",
+];
+
+/// And what no MariaDB has. Sorted.
+#[rustfmt::skip]
+const MYSQL_ALONE: [&str; 30] = [
+    "any_value", "bin_to_uuid", "distance", "format_bytes", "format_pico_time",
+    "from_vector", "get_dd_create_options", "gtid_subset", "gtid_subtract",
+    "icu_version", "internal_table_rows", "is_uuid", "json_schema_validation_report",
+    "json_storage_free", "json_storage_size", "member", "ps_current_thread_id",
+    "ps_thread_id", "regexp_like", "roles_graphml", "source_pos_wait",
+    "statement_digest", "statement_digest_text", "string_to_vector", "to_vector",
+    "uuid_to_bin", "validate_password_strength", "vector_dim", "vector_to_string",
+    "wait_for_executed_gtid_set",
+];
+
+/// Whether a server of this kind has this function itself; in lower case, without a schema.
+pub fn is_native(name: &str, server: ServerKind) -> bool {
+    let others: &[&str] = match server {
+        ServerKind::MySql => &MARIADB_ALONE,
+        ServerKind::MariaDb => &MYSQL_ALONE,
+    };
+    let known =
+        name.starts_with("st_") || name.starts_with("mbr") || NATIVE.binary_search(&name).is_ok();
+    known && others.binary_search(&name).is_err()
 }
 
 #[cfg(test)]
@@ -92,19 +133,23 @@ mod tests {
     #[test]
     fn the_list_is_sorted_and_knows_what_is_common() {
         assert!(NATIVE.is_sorted());
-        for name in [
-            "count",
-            "concat",
-            "json_value",
-            "now",
-            "st_distance",
-            "if",
-            "any_value",
-            "repeat",
-            "timestampdiff",
-        ] {
-            assert!(is_native(name), "{name}");
+        for some in [&MARIADB_ALONE[..], &MYSQL_ALONE] {
+            assert!(some.is_sorted());
+            assert!(some.iter().all(|name| NATIVE.binary_search(name).is_ok()));
         }
-        assert!(!is_native("my_function"));
+        for name in
+            ["count", "concat", "json_value", "now", "st_distance", "if", "repeat", "timestampdiff"]
+        {
+            assert!(is_native(name, ServerKind::MySql), "{name}");
+            assert!(is_native(name, ServerKind::MariaDb), "{name}");
+        }
+        assert!(!is_native("my_function", ServerKind::MySql));
+        for (name, server, other) in [
+            ("any_value", ServerKind::MySql, ServerKind::MariaDb),
+            ("nextval", ServerKind::MariaDb, ServerKind::MySql),
+            ("nvl", ServerKind::MariaDb, ServerKind::MySql),
+        ] {
+            assert!(is_native(name, server) && !is_native(name, other), "{name}");
+        }
     }
 }

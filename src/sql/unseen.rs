@@ -3,7 +3,7 @@
 //! Owns: whether it may read LAST_INSERT_ID(), set a variable, or write. Never: runs or follows anything:
 //! what calls a routine counts as asking.
 
-use crate::sql::lex::{Dialect, Limits, tokens};
+use crate::sql::lex::{Dialect, Limits, ServerKind, tokens};
 use crate::sql::literal::name_of;
 use crate::sql::native::is_native;
 use crate::sql::token::{Token, TokenKind};
@@ -52,9 +52,10 @@ const WORDS: &[&str] = &[
 ];
 
 /// Whether the text may read the connection's LAST_INSERT_ID(); one that isn't understood may.
-pub fn may_read_insert_id(text: &str) -> bool {
+pub fn may_read_insert_id(text: &str, server: ServerKind) -> bool {
     let sql = text.as_bytes();
-    let Ok(mut all) = tokens(sql, Dialect::default(), &Limits::default()) else { return true };
+    let dialect = Dialect { server, ..Dialect::default() };
+    let Ok(mut all) = tokens(sql, dialect, &Limits::default()) else { return true };
     all.retain(|token| !token.kind.is_trivia());
     let asks = |(at, token): (usize, &Token)| match token.kind {
         TokenKind::SystemVariable => {
@@ -62,16 +63,17 @@ pub fn may_read_insert_id(text: &str) -> bool {
             name.contains("last_insert_id") || name.contains("identity")
         }
         _ if token.is_any(sql, &["LAST_INSERT_ID", "CALL"]) => true,
-        _ => is_stored_call(sql, &all, at),
+        _ => is_stored_call(sql, &all, at, server),
     };
     all.iter().enumerate().any(asks)
 }
 
 /// Whether the text may set a variable of its connection, a user's or the system's; one that isn't
 /// understood may, and so may a routine that it calls.
-pub fn may_set_variable(text: &str) -> bool {
+pub fn may_set_variable(text: &str, server: ServerKind) -> bool {
     let sql = text.as_bytes();
-    let Ok(mut all) = tokens(sql, Dialect::default(), &Limits::default()) else { return true };
+    let dialect = Dialect { server, ..Dialect::default() };
+    let Ok(mut all) = tokens(sql, dialect, &Limits::default()) else { return true };
     all.retain(|token| !token.kind.is_trivia());
     let diagnoses = all.iter().any(|token| token.is_word(sql, "DIAGNOSTICS"));
     let declared = declared(sql, &all);
@@ -87,7 +89,7 @@ pub fn may_set_variable(text: &str) -> bool {
                 !target.is_word(sql, "NEW")
                     && !declared.contains(&name_of(sql, target).to_lowercase())
             })
-            || is_stored_call(sql, &all, at)
+            || is_stored_call(sql, &all, at, server)
     };
     all.iter().enumerate().any(sets)
 }
@@ -156,13 +158,13 @@ pub fn may_write(text: &str) -> bool {
 }
 
 /// Whether a statement of these tokens calls what may be a stored function.
-pub fn calls_stored(sql: &[u8], tokens: &[Token]) -> bool {
+pub fn calls_stored(sql: &[u8], tokens: &[Token], server: ServerKind) -> bool {
     let all: Vec<Token> = tokens.iter().filter(|token| !token.kind.is_trivia()).copied().collect();
-    (0..all.len()).any(|at| is_stored_call(sql, &all, at))
+    (0..all.len()).any(|at| is_stored_call(sql, &all, at, server))
 }
 
 /// Whether a call of what may be a stored function begins there.
-fn is_stored_call(sql: &[u8], all: &[Token], at: usize) -> bool {
+fn is_stored_call(sql: &[u8], all: &[Token], at: usize, server: ServerKind) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|at| all.get(at));
     let Some(token) = all.get(at).filter(|token| token.is_name()) else { return false };
     if !all.get(at + 1).is_some_and(|next| next.is_symbol(sql, "(")) || token.is_any(sql, WORDS) {
@@ -174,7 +176,7 @@ fn is_stored_call(sql: &[u8], all: &[Token], at: usize) -> bool {
     if ahead.is_some_and(|word| word.is_any(sql, &["INTO", "INSERT", "REPLACE", "IGNORE", "AS"])) {
         return false;
     }
-    qualified || !is_native(&name_of(sql, token).to_lowercase())
+    qualified || !is_native(&name_of(sql, token).to_lowercase(), server)
 }
 
 #[cfg(test)]
@@ -190,10 +192,11 @@ mod tests {
             "BEGIN IF NEW.a > 1 THEN CALL p(); END IF; END",
             "SET NEW.a = shop.f(NEW.b)",
             "SET NEW.a = own_function (NEW.b)",
+            "SET NEW.a = nextval('orders')",
             "select last_insert_id() AS `last_insert_id()`",
             "SET NEW.a = 'unended",
         ] {
-            assert!(may_read_insert_id(text), "{text}");
+            assert!(may_read_insert_id(text, ServerKind::MySql), "{text}");
         }
     }
 
@@ -214,7 +217,7 @@ mod tests {
             "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET time_zone = '+05:00'; END",
             "BEGIN DECLARE n INT DEFAULT @@time_zone; SET time_zone = '+05:00'; END",
         ] {
-            assert!(may_set_variable(text), "{text}");
+            assert!(may_set_variable(text, ServerKind::MySql), "{text}");
         }
         for text in [
             "SET NEW.a = NEW.b + 1, NEW.c = 2",
@@ -224,7 +227,7 @@ mod tests {
             "INSERT INTO log (id) VALUES (NEW.id)",
             "BEGIN SET NEW.a = @who; INSERT INTO log (id, who) VALUES (NEW.id, @who); END",
         ] {
-            assert!(!may_set_variable(text), "{text}");
+            assert!(!may_set_variable(text, ServerKind::MySql), "{text}");
         }
         assert!(may_write("BEGIN IF NEW.a THEN DELETE FROM t; END IF; END"));
         assert!(!may_write("SET NEW.a = 1"));
@@ -239,7 +242,7 @@ mod tests {
             "UPDATE t SET n = n + 1 WHERE id = NEW.id",
             "select count(0) AS `c`,sum(`t`.`a`) AS `s` from `d`.`t` where (`t`.`a` in (1,2))",
         ] {
-            assert!(!may_read_insert_id(text), "{text}");
+            assert!(!may_read_insert_id(text, ServerKind::MySql), "{text}");
         }
     }
 }

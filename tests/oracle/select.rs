@@ -310,6 +310,7 @@ impl Maker<'_> {
         let (mut items, mut groups, mut orders, mut fields) = (vec![], vec![], vec![], vec![]);
         for number in 0..1 + self.dice.below(2) {
             let Some((key, field)) = self.group_key(purpose) else { continue };
+            let computed = matches!(key, Node::Marked(..)) && field.form.kind == Type::Float;
             let link = self.number();
             let name = format!("{}{number}", if purpose == Use::Nested { "g" } else { "k" });
             let linked = |node: Node| Node::Linked(link, Box::new(node));
@@ -322,7 +323,10 @@ impl Maker<'_> {
                 if shown && self.dice.chance(25) { text(name.clone()) } else { key.clone() };
             groups.push(linked(grouped));
             let by = if shown && self.dice.chance(50) { text(name) } else { key };
-            orders.push(linked(row([by, text(*self.dice.pick(&["", "", "DESC"]))])));
+            // Where groups come in descending order MariaDB takes a computed DECIMAL that is NULL for
+            // the one before it.
+            let ways: &[&str] = if computed { &[""] } else { &["", "", "DESC"] };
+            orders.push(linked(row([by, text(*self.dice.pick(ways))])));
         }
         for number in 0..u64::from(items.is_empty()) + self.dice.below(4) {
             let (node, field) = self.aggregate(purpose);

@@ -8,6 +8,7 @@ use crate::backend::version::Kind;
 use crate::catalog::{
     Column, DefaultValue, Generated, Key, KeyPart, Table, Trigger, TriggerEvent, View,
 };
+use crate::sql::lex::ServerKind;
 use crate::sql::unseen::{may_read_insert_id, may_set_variable, may_write};
 use crate::value::types::{Collation, ColumnType};
 
@@ -17,16 +18,21 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
         lines.iter().filter(|line| is_of(line, physical, facts.exact)).cloned().collect()
     };
     let head = of(&facts.tables).into_iter().next()?;
+    // Where the kind isn't known, more is a stored function's.
+    let server = match facts.kind {
+        Some(Kind::MariaDb) => ServerKind::MariaDb,
+        _ => ServerKind::MySql,
+    };
     let columns = of(&facts.columns).iter().filter_map(|line| column(line, facts.kind)).collect();
     let mut table = Table::new(name, columns);
     table.is_view = at(&head, 2).is_some_and(|kind| kind.contains("VIEW"));
-    table.view = of(&facts.views).first().and_then(view);
+    table.view = of(&facts.views).first().and_then(|line| view(line, server));
     table.engine = at(&head, 3).unwrap_or_default().into();
     table.collation = Collation::new(at(&head, 4).unwrap_or_default());
     table.auto_increment =
         table.columns.iter().position(|column| column.default == DefaultValue::AutoIncrement);
     table.keys = keys(&of(&facts.keys), &table);
-    table.triggers = of(&facts.triggers).iter().filter_map(trigger).collect();
+    table.triggers = of(&facts.triggers).iter().filter_map(|line| trigger(line, server)).collect();
     let constraints = of(&facts.constraints);
     let has = |kind| constraints.iter().any(|line| at(line, 2) == Some(kind));
     table.has_checks = has("CHECK");
@@ -37,7 +43,7 @@ pub(super) fn table(name: &str, physical: &Physical, facts: &Facts) -> Option<Ta
     Some(table)
 }
 
-fn view(line: &Line) -> Option<View> {
+fn view(line: &Line, server: ServerKind) -> Option<View> {
     let definition = at(line, 2).filter(|text| !text.is_empty())?;
     Some(View {
         definition: definition.into(),
@@ -45,7 +51,7 @@ fn view(line: &Line) -> Option<View> {
         collation: at(line, 4).unwrap_or_default().into(),
         charset: at(line, 5).unwrap_or_default().into(),
         is_default: at(line, 6).is_some_and(|word| word.eq_ignore_ascii_case("yes")),
-        reads_id: may_read_insert_id(definition),
+        reads_id: may_read_insert_id(definition, server),
     })
 }
 
@@ -171,7 +177,7 @@ fn keys(lines: &[Line], table: &Table) -> Vec<Key> {
     keys
 }
 
-fn trigger(line: &Line) -> Option<Trigger> {
+fn trigger(line: &Line, server: ServerKind) -> Option<Trigger> {
     let event = match at(line, 4)? {
         "INSERT" => TriggerEvent::Insert,
         "UPDATE" => TriggerEvent::Update,
@@ -182,8 +188,8 @@ fn trigger(line: &Line) -> Option<Trigger> {
         name: at(line, 2)?.into(),
         before: at(line, 3) == Some("BEFORE"),
         event,
-        reads_id: at(line, 5).is_none_or(may_read_insert_id),
-        sets: at(line, 5).is_none_or(may_set_variable),
+        reads_id: at(line, 5).is_none_or(|body| may_read_insert_id(body, server)),
+        sets: at(line, 5).is_none_or(|body| may_set_variable(body, server)),
         writes: at(line, 5).is_none_or(may_write),
     })
 }

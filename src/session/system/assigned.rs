@@ -16,11 +16,9 @@ use crate::error::{Error, Result};
 use crate::session::workbench::bench::Deadline;
 use crate::session::workbench::into::Selecting;
 use crate::session::workbench::value::{asked, only_error};
-use crate::sql::lex;
 use crate::sql::literal::name_of;
 use crate::sql::set::Assignment;
 use crate::sql::token::Token;
-use crate::sql::unseen::calls_stored;
 
 /// Whether a part of a statement names information_schema.
 pub(in crate::session) fn names_system(sql: &[u8], tokens: &[Token], part: &Range<usize>) -> bool {
@@ -53,8 +51,7 @@ impl Session {
             }
         };
         let Benched { bench, names, text } = benched;
-        let stored =
-            calls_stored(&text, &lex::tokens(&text, self.dialect, self.ctx.lexer.limits())?);
+        let stored = self.calls_stored(&text)?;
         let runs = if stored { Runs::Stored } else { Runs::Plain };
         let taken = self
             .into_on_bench(Selecting::plain(&text, runs), bench, &names, (state, Deadline::OPEN))

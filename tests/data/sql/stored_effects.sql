@@ -114,5 +114,22 @@ SELECT @by_function, @from_function, user_id FROM users WHERE user_id = 1;
 -- refused: statement
 SHOW TABLES WHERE sets() = 1;
 DROP FUNCTION sets;
+-- A function by the name of one that only the other kind of server has itself.
+-- only: mysql
+CREATE FUNCTION nextval(name CHAR(8)) RETURNS INT NOT DETERMINISTIC NO SQL BEGIN SET group_concat_max_len = 77; RETURN 3; END;
+-- only: mysql
+SELECT nextval('orders');
+-- only: mariadb
+CREATE FUNCTION any_value(a INT) RETURNS INT NOT DETERMINISTIC NO SQL BEGIN SET group_concat_max_len = 77; RETURN a; END;
+-- only: mariadb
+SELECT any_value(3);
+SELECT user_id, @@group_concat_max_len FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
+-- only: mysql
+SELECT user_id, nextval('users') FROM users WHERE user_id IN (1, 2, 3) ORDER BY user_id;
+-- only: mysql
+DROP FUNCTION nextval;
+-- only: mariadb
+DROP FUNCTION any_value;
+SET group_concat_max_len = DEFAULT;
 -- Nothing of it is undone in the tables.
 DROP TABLE left_behind;

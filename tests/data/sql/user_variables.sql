@@ -128,3 +128,11 @@ SELECT @beside := 2;
 SELECT user_id, @beside FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
 DROP TEMPORARY TABLE at_hand;
 SELECT user_id, @beside FROM users WHERE user_id IN (1, 2, 3, 4, 5, 6) ORDER BY user_id;
+-- A geometry stays one.
+SELECT ST_GeomFromText('POINT(1 2)'), user_id INTO @shape, @id FROM users ORDER BY user_id LIMIT 1;
+SELECT @shape, ST_AsText(@shape), @id;
+SET @shape = ST_GeomFromText('LINESTRING(1 2, 3 4)', 4326);
+SELECT @shape, ST_AsText(@shape), ST_SRID(@shape);
+SELECT user_id, @shape, ST_AsText(@shape), LENGTH(@shape) FROM users WHERE user_id IN (1, 2, 3, 4, 5) ORDER BY user_id;
+SET @shape = ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 2), POLYGON((0 0, 0 3, 3 3, 0 0)))');
+SELECT user_id, ST_AsText(@shape) FROM users WHERE user_id IN (1, 2, 3, 4, 5) ORDER BY user_id;
