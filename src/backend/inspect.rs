@@ -4,6 +4,7 @@
 //! there, or judges what it found ([`judge`] does).
 
 pub mod judge;
+mod rights;
 mod transactions;
 
 use std::collections::BTreeMap;
@@ -19,11 +20,12 @@ use crate::backend::node::{Node, Standing};
 use crate::backend::topology::{Place, Topology};
 use crate::backend::version::Facts;
 use crate::error::Error;
-use crate::name::{GroupId, TableName};
+use crate::name::{GroupId, GroupName, TableName};
 use crate::rules::problem::{KeyPath, Problem};
 use crate::rules::table::Placement;
 use crate::rules::{Rules, Schema};
 use judge::Physical;
+use rights::Places;
 
 /// One question's deadline.
 const BOUND: Duration = Duration::from_secs(10);
@@ -41,10 +43,12 @@ pub async fn check(rules: &Rules) -> Vec<Problem> {
         let mut tables = schema.tables().into_iter();
         tables.any(|(_, placement)| placement.sequence().is_some())
     });
+    let places = places(rules);
     for group in topology.groups() {
         group.probe_once().await;
         let path = groups.key(group.name().as_str());
-        nodes(group, &path, &mut first, sequences, &mut problems).await;
+        let places = places.get(group.name());
+        nodes(group, &path, &mut first, (sequences, places), &mut problems).await;
         if transactions::needed(rules) {
             transactions::check(rules, group, &path.key("primary"), &mut problems).await;
         }
@@ -60,7 +64,7 @@ async fn nodes(
     group: &Group,
     path: &KeyPath,
     first: &mut Option<Arc<Facts>>,
-    sequences: bool,
+    (sequences, places): (bool, Option<&Places>),
     problems: &mut Vec<Problem>,
 ) {
     for (index, pool) in group.pools().iter().enumerate() {
@@ -93,41 +97,9 @@ async fn nodes(
                     .help("its rows will not follow the primary's"),
             );
         }
-        rights(node, &path, problems).await;
+        rights::check(node, index == 0, places, &path, problems).await;
         if index == 0 && sequences {
             stride(node, &path, problems).await;
-        }
-    }
-}
-
-/// The data account: it must log in, and must not be above read_only (trap 3).
-async fn rights(node: &Node, path: &KeyPath, problems: &mut Vec<Problem>) {
-    let asked = async {
-        let mut conn = control::connect(node, &node.spec.data, BOUND).await?;
-        let grants: Vec<String> = control::run(node, BOUND, conn.query("SHOW GRANTS")).await?;
-        let _ = conn.disconnect().await;
-        Ok::<_, Error>(grants)
-    };
-    match asked.await {
-        Err(error) => problems.push(Problem::error(
-            path,
-            format!("{}: the data account can't be used: {}", node.title(), error.message),
-        )),
-        Ok(grants) => {
-            const ABOVE: [&str; 4] =
-                ["SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"];
-            let global = |grant: &&String| grant.contains(" ON *.* TO ");
-            let above = grants.iter().filter(global).find_map(|grant| {
-                let grant = grant.to_uppercase();
-                let all = grant.contains("ALL PRIVILEGES").then_some("ALL PRIVILEGES");
-                all.or_else(|| ABOVE.iter().find(|right| grant.contains(**right)).copied())
-            });
-            if let Some(right) = above {
-                problems.push(
-                    Problem::warning(path, format!("{}: the data account has {right} on *.*", node.title()))
-                        .help("it could write to a replica, where read_only would have refused; grant it only what clients need"),
-                );
-            }
         }
     }
 }
@@ -209,6 +181,20 @@ async fn tables(rules: &Rules, schema: &Schema, topology: &Topology, problems: &
             _ => {}
         }
     }
+}
+
+/// The physical tables that the rules name, by their groups' names.
+fn places(rules: &Rules) -> BTreeMap<GroupName, Places> {
+    let mut all: BTreeMap<GroupName, Places> = BTreeMap::new();
+    for schema in rules.schemas() {
+        for (_, placement) in schema.tables() {
+            for (group, database, table) in physical(placement) {
+                let group = all.entry(rules.group_name(group)).or_default();
+                group.entry(database).or_default().push(table);
+            }
+        }
+    }
+    all
 }
 
 fn physical(placement: &Placement) -> Vec<(GroupId, Arc<str>, Arc<str>)> {

@@ -201,6 +201,51 @@ fn what_transactions_over_groups_lack_is_named() {
     }
 }
 
+/// And what the data account may not do with the tables.
+#[test]
+fn rights_that_clients_need_are_named() {
+    for server in support::shared_kinds() {
+        let (port, db) = (server.port, server.database());
+        let poor = format!("less{}", std::process::id());
+        let secret = reaper::directory("less").join(port.to_string());
+        std::fs::write(&secret, "less\n").unwrap();
+        sql::execute(
+            &server.url("root"),
+            &[
+                &format!("CREATE TABLE {db}.there (id INT PRIMARY KEY)"),
+                &format!("CREATE USER {poor}@'%' IDENTIFIED BY 'less'"),
+                &format!("GRANT SELECT, DELETE ON `{db}`.* TO {poor}@'%'"),
+            ],
+        )
+        .unwrap();
+        // The first of the tables is not there.
+        let text = format!(
+            "groups:\n  g0: {{primary: {{address: '127.0.0.1:{port}'}}, accounts: {{data: {{user: {poor}, password: \
+             'file:{}'}}}}}}\nschemas:\n  s: {{databases: {{g0: {db}}}, tables: {{absent: {{group: g0}}, there: {{group: g0}}}}}}\n",
+            secret.display(),
+        );
+        let told = || {
+            let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+            let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let problems = runtime.block_on(inspect::check(&rules));
+            let lacks = problems.iter().filter(|problem| problem.message.contains(" lacks "));
+            lacks.map(|problem| problem.message.clone()).collect::<Vec<_>>()
+        };
+        let expected =
+            format!("the data account lacks INSERT, UPDATE, CREATE TEMPORARY TABLES on `{db}`");
+        let first = told();
+        assert!(first.len() == 1 && first[0].ends_with(&expected), "{server}: {first:#?}");
+        let grant =
+            format!("GRANT INSERT, UPDATE, CREATE TEMPORARY TABLES ON `{db}`.* TO {poor}@'%'");
+        sql::execute(&server.url("root"), &[&grant]).unwrap();
+        assert_eq!(told(), Vec::<String>::new(), "{server}");
+        let rows = sql::query(&server.url("root"), &format!("SELECT COUNT(*) FROM {db}.there"));
+        assert_eq!(rows.unwrap(), vec![vec!["0"]]);
+    }
+}
+
 /// What is said of a group's replication, with one replica.
 fn said_of_replication(primary: &Server, replica: &Server) -> Vec<String> {
     let secret = reaper::directory("semi").join(primary.port.to_string());

@@ -2,6 +2,8 @@
 //!
 //! Owns: what the marks of a statement allow. Never: knows of exceptions by name.
 
+use std::collections::BTreeSet;
+
 use mysql_async::Value;
 use mysql_async::consts::ColumnFlags;
 
@@ -174,10 +176,17 @@ fn shown(answer: &Answer) -> String {
 }
 
 fn columns(written: &Written, plain: &[Column], weir: &[Column]) -> Option<Verdict> {
+    // A column of a derived table that is selected by two names comes out of a temporary table by one.
+    let names: BTreeSet<&str> = plain.iter().map(|column| &*column.name).collect();
+    let named_alike = written.has(Mark::Merged) && names.len() < plain.len();
     // Where one side's came out of a temporary table and the other's didn't, neither is a table's.
     let describe = |columns: &[Column], others: &[Column]| -> Vec<String> {
         let alone = |index: usize| others.get(index).is_some_and(|o| o.org_table.is_empty());
-        let told = |(index, column)| described(written, column, alone(index));
+        let told = |(index, column)| {
+            let renamed = Column { name: String::new(), ..Column::clone(column) };
+            let column = if named_alike { &renamed } else { column };
+            described(written, column, alone(index))
+        };
         columns.iter().enumerate().map(told).collect()
     };
     let (left, right) = (describe(plain, weir), describe(weir, plain));
