@@ -350,7 +350,9 @@ impl<'a> Draft<'a> {
         }
         self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
         let rules = self.schemas.iter().filter_map(|name| self.input.rules.schema(name.as_str()));
-        let transactions = rules.map(|schema| schema.transactions).min().unwrap_or_default();
+        let transactions =
+            rules.clone().map(|schema| schema.transactions).min().unwrap_or_default();
+        let consistent_reads = rules.clone().any(|schema| schema.consistent_reads);
         let shown = |hint: &Hint| match hint {
             Hint::View { alias, schema, name, merged, computed } => Some(ViewName {
                 alias: alias.as_str().into(),
@@ -368,6 +370,7 @@ impl<'a> Draft<'a> {
             traits: self.traits,
             schemas: self.schemas,
             transactions,
+            consistent_reads,
             fill: None,
             keeps: matches!(&action, Action::Tables(tables) if !tables.entries.is_empty()),
             by_index: matches!(&action, Action::Tables(tables)

@@ -106,6 +106,8 @@ pub struct Plan {
     pub schemas: Vec<SchemaName>,
     /// What all of them allow a transaction over groups to be.
     pub transactions: Transactions,
+    /// One of them has reads show no half of a committed transaction.
+    pub consistent_reads: bool,
     /// Rows may want ids of a sequence: the session asks, and puts them in first.
     pub fill: Option<fill::Fill>,
     /// Conditions lead to an index: it may be asked for the shards before the statement is bound.

@@ -95,7 +95,7 @@ impl Session {
     ) -> Result<Summary, Attempt> {
         let group = job.target.group;
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
-        let purpose = Purpose::of(job.facts, in_transaction, self.transaction.is_read_only());
+        let purpose = Purpose::of(job.facts, in_transaction, self.transaction.may_use_replica());
         let mut lent = self.lend(job.snapshot, job.target, purpose).await.map_err(Attempt::from)?;
         begin(&mut lent, job.facts);
         if (job.facts.lends_id || job.facts.gives_id)

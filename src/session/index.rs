@@ -87,6 +87,8 @@ impl Session {
         manner: Manner<'_>,
         started: Instant,
     ) -> Result<Led, Failure> {
+        // The index is asked in the statement's transaction.
+        self.allow_groups(plan)?;
         if self.is_alone(plan) && !plan.lookups(binding).is_empty() {
             return self.led_write(snapshot, plan, binding, manner, started).await.map(Led::Done);
         }
@@ -197,7 +199,7 @@ impl Session {
         text: &[u8],
         (bare, deadline): (bool, Deadline),
     ) -> Result<Vec<Vec<Option<Vec<u8>>>>, Failure> {
-        let role = if self.transaction.is_read_only() { Role::Replica } else { Role::Primary };
+        let role = if self.transaction.may_use_replica() { Role::Replica } else { Role::Primary };
         let purpose = Purpose {
             role,
             pipelining: Pipelining::All,
@@ -228,7 +230,7 @@ impl Session {
     pub(super) fn is_led_alone(&self, plan: &Plan, binding: &Binding<'_>) -> bool {
         let bare = !self.is_in_transaction() && self.state.autocommit();
         bare && plan.facts.access != Access::Write
-            && (plan.facts.consistent || self.wants_consistent())
+            && self.wants_consistent(plan)
             && !plan.lookups(binding).is_empty()
     }
 

@@ -13,6 +13,7 @@ use crate::backend::connection::{AnyBut, Pipelining};
 use crate::backend::counters::Pin;
 use crate::backend::group::Group;
 use crate::backend::pool::{Ask, Lent};
+use crate::backend::state::Isolation;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::name::GroupId;
@@ -309,6 +310,9 @@ impl Session {
         if !self.state.autocommit() {
             self.make_consistent();
             self.transaction.begin_implicitly(false, self.state.read_only());
+        }
+        if self.state.isolation() == Some(Isolation::Serializable) {
+            self.transaction.locks_anyway();
         }
         if self.transaction.is_begun() {
             match self.transaction.opening().as_slice() {

@@ -26,9 +26,10 @@ use crate::value::{CharsetClass, assign};
 const ROUNDS: usize = 12;
 
 impl Session {
-    /// What the statement's schemas say of transactions over groups.
+    /// What the statement's schemas say of transactions over groups, and of reads over them.
     pub(super) fn allow_groups(&mut self, plan: &Plan) -> Result<()> {
-        self.transaction.allow(plan.transactions);
+        self.transaction.allow(plan.transactions, self.wants_consistent(plan));
+        self.keep_consistent(plan)?;
         match plan.kind {
             StatementKind::Call | StatementKind::Compound => self.check_routine(),
             _ => Ok(()),

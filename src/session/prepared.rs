@@ -233,7 +233,8 @@ impl Session {
         };
         let text = folded.as_deref().unwrap_or(text);
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
-        let mut purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
+        let mut purpose =
+            Purpose::of(&plan.facts, in_transaction, self.transaction.may_use_replica());
         // Preparing doesn't begin a transaction, and a transaction elsewhere doesn't forbid it.
         purpose.transactional = false;
         let mut lent = self.lend(snapshot, &target, purpose).await?;
@@ -391,6 +392,7 @@ impl Session {
             true => {
                 self.check_rights(&plan)?;
                 self.pass_gate().await?;
+                self.allow_groups(&plan)?;
                 Box::pin(self.look_up(&snapshot, &plan, &binding)).await?
             }
             false => Within::new(),

@@ -129,7 +129,7 @@ impl Session {
         manner: Manner<'_>,
     ) -> Result<Outcome, Failure> {
         let held = self.held.groups();
-        if !self.begin_consistent(&plan.facts, &targets) {
+        if !self.begin_consistent(plan, &targets) {
             return self.scatter(snapshot, plan, targets, gather, binding, manner).await;
         }
         let outcome = self.scatter(snapshot, plan, targets, gather, binding, manner).await;
@@ -565,7 +565,7 @@ impl Session {
             self.make_consistent();
             self.transaction.begin_implicitly(true, self.state.read_only());
         }
-        let purpose = Purpose::of(&plan.facts, transactional, self.transaction.is_read_only());
+        let purpose = Purpose::of(&plan.facts, transactional, self.transaction.may_use_replica());
         let mut lents: Lents = Vec::with_capacity(first.len());
         for target in first {
             match self.lend(snapshot, target, purpose).await {

@@ -5,15 +5,19 @@
 
 use std::sync::Arc;
 
+use crate::backend::choose::Role;
 use crate::backend::pool::Lent;
 use crate::backend::state::Isolation;
 use crate::context::Snapshot;
 use crate::error::{Error, Fault, Result};
 use crate::name::GroupId;
 use crate::planner::Plan;
-use crate::planner::plan::{Facts, Target};
+use crate::planner::plan::{Access, Target};
 use crate::rules::Transactions;
 use crate::session::Session;
+use crate::session::last::Diagnostic;
+use crate::session::lend::Purpose;
+use crate::sql::lex::ServerKind;
 use crate::transaction::conclude::{self, Party, Terms};
 use crate::transaction::each;
 use crate::transaction::open::{Characteristics, OwnAccess, Shared, second_group};
@@ -33,6 +37,12 @@ pub(super) enum Ending {
 /// 1613).
 pub(super) fn rolls_back(errno: u16) -> bool {
     matches!(errno, 1206 | 1213 | 1402 | 1613 | 1614)
+}
+
+/// What servers say of a snapshot that they don't take.
+fn ignored_snapshot(message: &str) -> Diagnostic {
+    let level = "Warning".to_owned();
+    Diagnostic { level, errno: 138, sqlstate: None, message: message.to_owned() }
 }
 
 impl Session {
@@ -64,8 +74,13 @@ impl Session {
             connection: lent.id,
             anchor: self.transaction.group().map(name).map_or_else(String::new, |n| n.to_string()),
         });
+        // XA START has no word for a snapshot (mysql-traps 8): a read takes it.
+        let reads_first = branch.is_some() && self.transaction.wants_snapshot();
         let texts = match &branch {
             Some(branch) => self.transaction.joining(format!("XA START {}", branch.literal())),
+            None if self.transaction.wants_snapshot() => {
+                self.transaction.joining("START TRANSACTION WITH CONSISTENT SNAPSHOT".to_owned())
+            }
             None => self.transaction.joining("START TRANSACTION".to_owned()),
         };
         match <[Vec<u8>; 1]>::try_from(texts) {
@@ -80,7 +95,7 @@ impl Session {
                 }
             }
         }
-        if self.transaction.wants_snapshot() {
+        if reads_first {
             self.take_snapshot(lent, group, snapshot).await?;
         }
         shared.living.join(name(group), lent.kill_handle());
@@ -88,7 +103,7 @@ impl Session {
         Ok(())
     }
 
-    /// Each group's snapshot begins with a read: XA START has no word for it (mysql-traps 8).
+    /// A branch's snapshot begins with its first read.
     async fn take_snapshot(
         &mut self,
         lent: &mut Lent,
@@ -277,33 +292,110 @@ impl Session {
         Ok(true)
     }
 
-    /// Whether reads must not show half of a committed transaction.
-    pub(super) fn wants_consistent(&self) -> bool {
+    /// Whether a statement must not read half of a committed transaction: by its hint, by the session's
+    /// variable, or by the rules of a schema that it names or that is the session's.
+    pub(super) fn wants_consistent(&self, plan: &Plan) -> bool {
+        plan.facts.consistent || self.consistent.unwrap_or(plan.consistent_reads)
+    }
+
+    /// A statement begins. Where it must not read half of a committed transaction, and its own has
+    /// touched no group yet, that locks all that it reads.
+    ///
+    /// # Errors
+    /// The transaction is open without locks: what it has seen of one group, and what is read now in
+    /// another, may be of two moments.
+    pub(super) fn keep_consistent(&mut self, plan: &Plan) -> Result<()> {
+        if !self.transaction.is_strict() || self.transaction.lock_reads() || plan.facts.commits {
+            return Ok(());
+        }
+        let reads = matches!(plan.facts.access, Access::Read | Access::PrimaryRead)
+            && !plan.traits.locking_read
+            && plan.table_names().next().is_some();
+        if !reads || !self.transaction.reads_without_locks() {
+            return Ok(());
+        }
         let snapshot = self.snapshot();
-        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
-        self.consistent.unwrap_or_else(|| schema.is_some_and(|schema| schema.consistent_reads))
+        let ruled = |(schema, _): (&str, &str)| {
+            snapshot.rules.schema(schema).is_some_and(|schema| schema.consistent_reads)
+        };
+        if plan.facts.consistent || self.consistent == Some(true) || plan.table_names().any(ruled) {
+            self.transaction.read_in_one_group(self.state.isolation())?;
+        }
+        Ok(())
     }
 
     /// A transaction is about to begin: under consistent reads all that it reads is locked, so that
     /// a commit that has reached one group is waited for on the others.
     pub(super) fn make_consistent(&mut self) {
-        if self.wants_consistent() {
+        if self.transaction.is_strict() {
             self.lock_what_is_read();
         }
     }
 
     fn lock_what_is_read(&mut self) {
-        if !self.is_in_transaction() && !self.transaction.has_next() {
+        if !self.is_in_transaction() {
             let isolation = Some(Isolation::Serializable);
             self.transaction.set_next(Characteristics { isolation, read_only: None });
         }
     }
 
+    /// START TRANSACTION WITH CONSISTENT SNAPSHOT was said: the snapshots are taken now, on all groups
+    /// of the session's schema. Without a schema, and where the rules let no second group join, each is
+    /// taken when its group is first touched. Servers ignore the words in other levels than REPEATABLE
+    /// READ, and so they are where what is read is locked.
+    ///
+    /// # Errors
+    /// A group can't be had; nothing is begun then.
+    pub(super) async fn begin_snapshots(&mut self) -> Result<()> {
+        let snapshot = self.snapshot();
+        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
+        if self.consistent.unwrap_or_else(|| schema.is_some_and(|schema| schema.consistent_reads)) {
+            self.transaction.lock_reads();
+            self.last.warn(ignored_snapshot(
+                "WITH CONSISTENT SNAPSHOT was ignored: by consistent_reads the transaction locks what it reads",
+            ));
+            return Ok(());
+        }
+        let isolation = self.transaction.isolation().or(self.state.isolation());
+        if isolation.is_some_and(|isolation| isolation != Isolation::RepeatableRead) {
+            if self.dialect.server == ServerKind::MySql {
+                self.last.warn(ignored_snapshot(
+                    "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase can only be used \
+                     with REPEATABLE READ isolation level.",
+                ));
+            }
+            return Ok(());
+        }
+        let Some(schema) = schema else { return Ok(()) };
+        let mut groups: Vec<GroupId> = schema.groups().collect();
+        if schema.transactions == Transactions::Single && groups.len() > 1 {
+            return Ok(());
+        }
+        // What a session has on a connection, temporary tables among it, can't stand in a branch.
+        groups
+            .sort_by_key(|group| (!self.held.has(*group), *group != schema.default_group, *group));
+        self.transaction.allow(schema.transactions, false);
+        let read_only = self.transaction.may_use_replica();
+        let role = if read_only { Role::Replica } else { Role::Primary };
+        let purpose = Purpose { role, transactional: true, ..Purpose::OWN };
+        for group in groups {
+            let target = Target::plain(group, schema.database_in(group).cloned());
+            match self.lend(&snapshot, &target, purpose).await {
+                Ok(lent) => self.settle(group, lent, &snapshot).await,
+                Err(error) => {
+                    self.abort_transaction().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A read in autocommit that must not show half of a committed transaction runs in a
     /// transaction of Weir's own. False where it needs none.
-    pub(super) fn begin_consistent(&mut self, facts: &Facts, targets: &[Target]) -> bool {
+    pub(super) fn begin_consistent(&mut self, plan: &Plan, targets: &[Target]) -> bool {
         let bare = !self.is_in_transaction() && self.state.autocommit();
-        if targets.len() < 2 || !bare || !(facts.consistent || self.wants_consistent()) {
+        if targets.len() < 2 || !bare || !self.wants_consistent(plan) {
             return false;
         }
         self.begin_consistent_read();

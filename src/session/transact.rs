@@ -64,15 +64,15 @@ impl Session {
                 self.end_transaction(b"COMMIT").await?;
                 let read_only = words.read_only == Some(true);
                 let snapshot = words.consistent_snapshot;
-                if !snapshot {
-                    self.make_consistent();
-                }
                 self.transaction.begin(begin_text(words), read_only, snapshot);
                 if self.state.read_only() {
                     self.transaction.begin_reading();
                 }
                 if words.read_only == Some(false) {
                     self.transaction.begin_writing();
+                }
+                if snapshot {
+                    Box::pin(self.begin_snapshots()).await?;
                 }
             }
             StatementKind::Commit | StatementKind::Rollback => {

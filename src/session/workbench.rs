@@ -84,6 +84,11 @@ struct Gathering<'w> {
     parts: Vec<Prepared>,
 }
 
+/// Every place that rows come from.
+fn all_targets(gatherings: &[Gathering<'_>]) -> Vec<Target> {
+    gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect()
+}
+
 /// One statement on the workbench.
 #[derive(Clone, Copy)]
 struct Work<'w> {
@@ -184,9 +189,7 @@ impl Session {
     async fn consistently(&mut self, work: &Work<'_>) -> Result<Summary, Failure> {
         let gatherings = self.gatherings(work, Form::Text).await?;
         let held = self.held.groups();
-        let targets: Vec<Target> =
-            gatherings.iter().flat_map(|gathering| gathering.targets.iter().cloned()).collect();
-        let is_own = self.begin_consistent(&work.plan.facts, &targets);
+        let is_own = self.begin_consistent(work.plan, &all_targets(&gatherings));
         let outcome = self.on_workbench(work, &gatherings).await;
         if is_own && self.is_in_transaction() {
             self.abandon_own(&held).await;

@@ -48,6 +48,10 @@ pub struct Transaction {
     next: Option<Characteristics>,
     /// What the present statement's schemas allow.
     allowed: Transactions,
+    /// It must not read half of a committed transaction.
+    strict: bool,
+    /// It must not, and the transaction is open without locks: no further group can join.
+    late: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,6 +80,8 @@ pub struct Begun {
     /// Of autocommit=0: no server has one before its first table.
     implicit: bool,
     snapshot: bool,
+    /// The session's level has servers lock what it reads.
+    locks_anyway: bool,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
     own: Option<OwnAccess>,
@@ -87,6 +93,24 @@ impl Begun {
     fn refuses_writes(&self) -> bool {
         let said = self.characteristics.and_then(|said| said.read_only);
         self.read_only || !self.writing && said.unwrap_or(self.reading)
+    }
+
+    /// Its START TRANSACTION without a snapshot.
+    fn plain(&self) -> Vec<u8> {
+        let begin: &[u8] = match (self.read_only, self.writing) {
+            (true, _) => b"START TRANSACTION READ ONLY",
+            (_, true) => b"START TRANSACTION READ WRITE",
+            _ => b"START TRANSACTION",
+        };
+        begin.to_vec()
+    }
+
+    fn isolation(&self) -> Option<Isolation> {
+        self.characteristics.and_then(|said| said.isolation)
+    }
+
+    fn locks(&self) -> bool {
+        self.isolation().map_or(self.locks_anyway, |level| level == Isolation::Serializable)
     }
 }
 
@@ -196,9 +220,16 @@ impl Transaction {
         }
     }
 
-    /// Whether START TRANSACTION said READ ONLY, so that one replica may serve all of it.
+    /// Whether START TRANSACTION said READ ONLY.
     pub fn is_read_only(&self) -> bool {
         self.begun().is_some_and(|begun| begun.read_only)
+    }
+
+    /// Whether one replica may serve all of it: there locks wait for nobody.
+    pub fn may_use_replica(&self) -> bool {
+        self.begun().is_some_and(|begun| {
+            begun.read_only && begun.isolation() != Some(Isolation::Serializable)
+        })
     }
 
     /// Whether it is Weir's own, around one statement in autocommit.
@@ -273,9 +304,60 @@ impl Transaction {
         self.next.is_some()
     }
 
-    /// What the schemas of the statement that runs now allow.
-    pub fn allow(&mut self, allowed: Transactions) {
-        self.allowed = allowed;
+    /// What the schemas of the statement that runs now allow; `strict`: it must not read half of a
+    /// committed transaction.
+    pub fn allow(&mut self, allowed: Transactions, strict: bool) {
+        (self.allowed, self.strict, self.late) = (allowed, strict, false);
+    }
+
+    /// Whether the present statement must not read half of a committed transaction.
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
+    /// The level that was said for this transaction alone.
+    pub fn isolation(&self) -> Option<Isolation> {
+        self.begun().and_then(Begun::isolation)
+    }
+
+    /// The session's level is SERIALIZABLE: a transaction that is still to be opened locks.
+    pub fn locks_anyway(&mut self) {
+        if let Phase::Begun(begun) = &mut self.phase {
+            begun.locks_anyway = true;
+        }
+    }
+
+    /// What no group knows of yet will lock all that it reads, rather than take a snapshot. False where
+    /// that can't be had any more.
+    pub fn lock_reads(&mut self) -> bool {
+        let Phase::Begun(begun) = &mut self.phase else { return false };
+        if begun.xa || begun.own == Some(OwnAccess::Write) {
+            return true;
+        }
+        if begun.snapshot {
+            (begun.begin, begun.snapshot) = (begun.plain(), false);
+        }
+        begun.characteristics.get_or_insert_default().isolation = Some(Isolation::Serializable);
+        true
+    }
+
+    /// Whether it is the client's and open, and reads don't lock.
+    pub fn reads_without_locks(&self) -> bool {
+        let Phase::Open(open) = &self.phase else { return false };
+        !(open.begun.locks() || open.begun.xa || open.begun.own.is_some())
+    }
+
+    /// Without locks the present statement is right in one group alone, whose snapshot is of one moment.
+    ///
+    /// # Errors
+    /// There are several groups already, or no snapshot: `session` is the session's level.
+    pub fn read_in_one_group(&mut self, session: Option<Isolation>) -> Result<()> {
+        self.late = true;
+        let anew = [Isolation::ReadCommitted, Isolation::ReadUncommitted];
+        if self.is_shared() || self.isolation().or(session).is_some_and(|it| anew.contains(&it)) {
+            return Err(reads_too_late());
+        }
+        Ok(())
     }
 
     pub fn allowed(&self) -> Transactions {
@@ -353,13 +435,7 @@ impl Transaction {
     /// What COMMIT AND CHAIN goes on with.
     pub fn chainable(&self) -> Begun {
         let begun = self.begun().cloned().unwrap_or_default();
-        let begin: &[u8] = match (begun.read_only, begun.writing) {
-            (true, _) => b"START TRANSACTION READ ONLY",
-            (_, true) => b"START TRANSACTION READ WRITE",
-            _ => b"START TRANSACTION",
-        };
-        let begin = begin.to_vec();
-        Begun { begin, snapshot: false, ..begun }
+        Begun { begin: begun.plain(), snapshot: false, ..begun }
     }
 
     /// The statements that open it on the anchor, in their order; nothing where it is open already.
@@ -430,6 +506,9 @@ impl Transaction {
         if self.allowed == Transactions::Single || open.begun.xa {
             let first = open.members.first().map_or(wanted, |member| member.group);
             return Err(second_group(&name(first), &name(wanted)));
+        }
+        if self.late {
+            return Err(reads_too_late());
         }
         if open.forgot {
             return Err(too_many_savepoints());
@@ -537,6 +616,17 @@ impl Transaction {
         }
         found.is_some()
     }
+}
+
+/// The refusal of a read that might show half of a committed transaction.
+fn reads_too_late() -> Error {
+    Error::refused(
+        "consistent_reads_late",
+        "The transaction is open without locks, so that this read over groups might show half of what \
+         another one commits, which consistent_reads forbids. The transaction is still open; commit \
+         it, then let this statement be the first of one, begin it in the schema whose rules say \
+         consistent_reads, or SET weir_consistent_reads first (1: all it reads is locked, 0: halves may show)",
+    )
 }
 
 fn too_many_savepoints() -> Error {

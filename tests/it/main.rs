@@ -10,6 +10,7 @@ mod certificates;
 mod change;
 mod check_online;
 mod clock;
+mod consistent;
 mod definitions;
 mod differential;
 mod drain;

@@ -63,6 +63,17 @@ async fn check(rig: &Rig) {
         assert_eq!(score(&mut own, "/*+ weir: replica */", user).await, 1.0, "as the hint says");
         assert_eq!(score(&mut reader, "/*+ weir: primary */", user).await, 2.0);
     }
+    // A replica's locks wait for nobody: consistent reads are the primaries'.
+    for (wish, seen) in [(0, 1.0), (1, 2.0)] {
+        reader.query_drop(format!("SET weir_consistent_reads = {wish}")).await.expect("SET");
+        reader.query_drop("START TRANSACTION READ ONLY").await.expect("START");
+        for user in USERS {
+            assert_eq!(score(&mut reader, "", user).await, seen, "{wish}, {user}");
+            assert_eq!(score(&mut reader, "/*+ weir: replica */", user).await, seen);
+        }
+        reader.query_drop("COMMIT").await.expect("COMMIT");
+    }
+    reader.query_drop("SET weir_consistent_reads = 0").await.expect("SET");
     // In a transaction, several statements of one text, over both groups, and prepared.
     own.query_drop("BEGIN").await.expect("BEGIN");
     for user in USERS {

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::Work;
 use super::into::{Selecting, Taken, take};
 use super::layout::Known;
+use super::{Gathering, Work, all_targets};
 use crate::backend::state::State;
 use crate::context::Snapshot;
 use crate::error::{Error, Result};
@@ -202,7 +202,7 @@ impl Session {
         let key = self.key_of(selecting);
         let snapshot = self.snapshot();
         let in_transaction = self.is_in_transaction() || !self.state.autocommit();
-        let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.is_read_only());
+        let purpose = Purpose::of(&plan.facts, in_transaction, self.transaction.may_use_replica());
         let deadline = self.deadline(&plan.facts, &snapshot);
         let mut lent = self.lend(&snapshot, target, purpose).await?;
         self.running.add(lent.kill_handle());
@@ -220,14 +220,30 @@ impl Session {
         self.taken(&names, said, &shown)
     }
 
+    /// In a transaction of its own where reads must be consistent.
     async fn value_on_workbench(
         &mut self,
         work: &Work<'_>,
         state: &mut State,
     ) -> Result<Taken, Failure> {
         let gatherings = self.gatherings(work, Form::Text).await?;
-        let layout = self.layout(work, &gatherings)?;
-        let mut bench = self.make_tables(work, &layout, &gatherings).await?;
+        let held = self.held.groups();
+        let is_own = self.begin_consistent(work.plan, &all_targets(&gatherings));
+        let taken = self.value_of(work, &gatherings, state).await;
+        if is_own && self.is_in_transaction() {
+            self.abandon_own(&held).await;
+        }
+        taken
+    }
+
+    async fn value_of(
+        &mut self,
+        work: &Work<'_>,
+        gatherings: &[Gathering<'_>],
+        state: &mut State,
+    ) -> Result<Taken, Failure> {
+        let layout = self.layout(work, gatherings)?;
+        let mut bench = self.make_tables(work, &layout, gatherings).await?;
         let due = gatherings.iter().filter(|one| layout.is_moved(one.index)).collect();
         let (known, moving) = (Known::of(work, &layout, &bench.few), self.moving(&work.plan.facts));
         self.fill_tables(work, &layout, (due, known), &mut bench, &moving).await?;

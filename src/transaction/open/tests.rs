@@ -45,10 +45,10 @@ fn a_second_group_joins_where_the_rules_allow_it() {
     let mut transaction = Transaction::default();
     transaction.begin(b"START TRANSACTION READ ONLY".to_vec(), true, false);
     transaction.opened(GroupId(1), None);
-    transaction.allow(Transactions::Single);
+    transaction.allow(Transactions::Single, false);
     let error = transaction.check_join(GroupId(0), name).unwrap_err();
     assert!(error.message.contains("'g1'") && error.message.contains("'g0'"), "{error}");
-    transaction.allow(Transactions::Atomic);
+    transaction.allow(Transactions::Atomic, false);
     assert_eq!(transaction.check_join(GroupId(0), name).unwrap(), Transactions::Atomic);
     transaction.savepoint("A", b"SAVEPOINT A".to_vec()).unwrap();
     assert_eq!(joining(&transaction), ["SET TRANSACTION READ ONLY", "XA START 'x'", "SAVEPOINT A"]);
