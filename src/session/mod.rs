@@ -324,8 +324,11 @@ impl Session {
         if self.state.autocommit() {
             status = status.with(StatusFlags::AUTOCOMMIT);
         }
-        if self.is_in_transaction() {
+        if self.transaction.is_shown() {
             status = status.with(StatusFlags::IN_TRANSACTION);
+            if self.transaction.refuses_writes() {
+                status = status.with(StatusFlags::IN_TRANSACTION_READ_ONLY);
+            }
         }
         status.with(self.mode_flags())
     }

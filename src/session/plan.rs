@@ -222,11 +222,15 @@ impl Session {
     /// The status flags that follow from sql_mode: drivers escape by them.
     pub(super) fn mode_flags(&self) -> crate::protocol::status::StatusFlags {
         use crate::protocol::status::StatusFlags;
-        if self.dialect.mode.has(LexMode::NO_BACKSLASH_ESCAPES) {
-            StatusFlags::NO_BACKSLASH_ESCAPES
-        } else {
-            StatusFlags::default()
+        let mode = self.dialect.mode;
+        let mut flags = StatusFlags::default();
+        if mode.has(LexMode::NO_BACKSLASH_ESCAPES) {
+            flags = flags.with(StatusFlags::NO_BACKSLASH_ESCAPES);
         }
+        if mode.has(LexMode::ANSI_QUOTES) && self.dialect.server == ServerKind::MariaDb {
+            flags = flags.with(StatusFlags::ANSI_QUOTES);
+        }
+        flags
     }
 }
 

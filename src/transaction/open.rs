@@ -176,6 +176,13 @@ impl Transaction {
         !matches!(self.phase, Phase::None)
     }
 
+    /// Whether a server would tell the client of it: not of Weir's own, nor where autocommit=0 has
+    /// touched no table yet.
+    pub fn is_shown(&self) -> bool {
+        self.begun()
+            .is_some_and(|begun| begun.own.is_none() && !(begun.implicit && self.is_begun()))
+    }
+
     /// The anchor: the group that the transaction was first opened on.
     pub fn group(&self) -> Option<GroupId> {
         self.members().first().map(|member| member.group)

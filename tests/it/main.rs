@@ -20,6 +20,7 @@ mod fake;
 mod faults;
 #[path = "faults.rs"]
 mod faults_matrix;
+mod flags;
 mod index;
 mod layers;
 mod lexer;
