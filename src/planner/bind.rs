@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::error::{Error, Fault};
 use crate::name::GroupId;
 use crate::planner::condition::{self, Operand};
+use crate::planner::hinted;
 use crate::planner::plan::{Access, Count, Gather, Limit, Route, Rows, Target, WriteKind};
 use crate::planner::refuse::refuse;
 use crate::planner::survey::is_information;
@@ -228,6 +229,10 @@ impl Plan {
                 "A statement that reads rows of several shards to change some has no RETURNING: narrow it to one \
                  shard by the shard key, or leave RETURNING out",
             )),
+            Route::Workbench(bench) => match bench.nothing_left(binding) {
+                Some(error) => Route::Refuse(error),
+                None => Route::Workbench(bench),
+            },
             route => route,
         }
     }
@@ -320,6 +325,7 @@ impl Plan {
                 *set = std::mem::replace(set, ShardSet::none(0)).and(found);
             }
         }
+        hinted::check(tables, &sets)?;
         if let Some(target) = one_group(tables, &sets) {
             return Ok(Route::Forward(self.placed(tables, target, binding.rules)?));
         }
@@ -535,8 +541,11 @@ impl Plan {
         let rows = binding.lexed.rows();
         let mut by_shard: Vec<(u32, Vec<u32>)> = Vec::new();
         let count = rows.len().max(1);
+        let hinted =
+            narrowed.is_hinted().then(|| condition::shards(narrowed, &Values::new(binding)));
         for number in 0..count {
             let shard = row_shard(narrowed, routing, binding, number)?;
+            hinted::check_row(narrowed, hinted.as_ref(), (shard, number))?;
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             match by_shard.binary_search_by_key(&shard, |(shard, _)| *shard) {
                 Ok(place) => {

@@ -32,6 +32,7 @@ pub struct Circumstances<'a> {
 struct Key {
     hash: u64,
     template: Box<[u8]>,
+    own: bool,
     dialect: Dialect,
     schema: Option<SchemaName>,
     rules: u64,
@@ -48,6 +49,7 @@ struct Sought<'a> {
 impl PartialEq for Key {
     fn eq(&self, other: &Key) -> bool {
         self.template == other.template
+            && self.own == other.own
             && self.dialect == other.dialect
             && self.schema == other.schema
             && self.rules == other.rules
@@ -78,6 +80,7 @@ impl Equivalent<Key> for Sought<'_> {
             && key.catalog == wanted.catalog
             && key.dialect == wanted.dialect
             && key.schema.as_ref().map(SchemaName::as_str) == wanted.schema
+            && key.own == self.lexed.is_own()
             && *key.template == *self.lexed.template()
     }
 }
@@ -130,6 +133,7 @@ impl PlanCache {
         let key = Key {
             hash: lexed.hash(),
             template: lexed.template().into(),
+            own: lexed.is_own(),
             dialect: circumstances.dialect,
             schema: circumstances.schema.map(SchemaName::new),
             rules: circumstances.rules,

@@ -6,10 +6,13 @@
 //! Every answer is a superset of the shards that can hold a matching row: what isn't understood is
 //! [`Condition::Any`].
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::planner::Narrowed;
 use crate::planner::bind::Values;
+use crate::planner::hinted::Hinted;
 use crate::rules::key::KeyCondition;
 use crate::rules::shard_set::ShardSet;
 use crate::rules::table::ShardedTable;
@@ -17,7 +20,7 @@ use crate::sql::analysis::Arithmetic;
 use crate::value::Value;
 use crate::value::compare::Side;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Condition {
     Any,
     Never,
@@ -25,8 +28,10 @@ pub(crate) enum Condition {
     Key(usize, Test),
     And(Vec<Condition>),
     Or(Vec<Condition>),
-    /// A hint: this shard, whatever the conditions say.
+    /// This shard.
     Shard(u32),
+    /// What hints leave, whatever the conditions say.
+    Hinted(Arc<Hinted>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +67,10 @@ pub(crate) enum Operand {
 impl Condition {
     /// Conjunction, without what says nothing.
     pub fn all(mut parts: Vec<Condition>) -> Condition {
-        if parts.contains(&Condition::Never) {
+        if parts.iter().any(|part| matches!(part, Condition::Never)) {
             return Condition::Never;
         }
-        parts.retain(|part| *part != Condition::Any);
+        parts.retain(|part| !matches!(part, Condition::Any));
         match parts.len() {
             0 => Condition::Any,
             1 => parts.pop().unwrap_or(Condition::Any),
@@ -74,10 +79,10 @@ impl Condition {
     }
 
     pub fn any(mut parts: Vec<Condition>) -> Condition {
-        if parts.contains(&Condition::Any) {
+        if parts.iter().any(|part| matches!(part, Condition::Any)) {
             return Condition::Any;
         }
-        parts.retain(|part| *part != Condition::Never);
+        parts.retain(|part| !matches!(part, Condition::Never));
         match parts.len() {
             0 => Condition::Never,
             1 => parts.pop().unwrap_or(Condition::Never),
@@ -90,12 +95,17 @@ type Keys = SmallVec<[KeyCondition; 2]>;
 
 /// The shards of `narrowed`'s table that can hold rows for this statement.
 pub(crate) fn shards(narrowed: &Narrowed, values: &Values) -> ShardSet {
+    evaluate(&narrowed.condition, narrowed, values)
+}
+
+/// The shards of `narrowed`'s table for which a condition on its keys can hold.
+pub(crate) fn evaluate(condition: &Condition, narrowed: &Narrowed, values: &Values) -> ShardSet {
     let keys: Keys = narrowed.table.keys.iter().map(|_| KeyCondition::Any).collect();
-    evaluate(&narrowed.condition, keys, narrowed, values)
+    evaluate_within(condition, keys, narrowed, values)
 }
 
 /// `keys`: what is already known of each key where `condition` is asked.
-fn evaluate(
+fn evaluate_within(
     condition: &Condition,
     mut keys: Keys,
     narrowed: &Narrowed,
@@ -106,6 +116,7 @@ fn evaluate(
         Condition::Any => table.shards_for(&keys),
         Condition::Never => ShardSet::none(table.count()),
         Condition::Shard(shard) => ShardSet::one(table.count(), *shard),
+        Condition::Hinted(hinted) => hinted.shards(narrowed, values),
         Condition::Key(key, test) => {
             narrow(&mut keys, *key, test, narrowed, values);
             table.shards_for(&keys)
@@ -120,7 +131,7 @@ fn evaluate(
             let nested = parts.iter().filter(|part| !matches!(part, Condition::Key(..)));
             let mut set: Option<ShardSet> = None;
             for part in nested {
-                let one = evaluate(part, keys.clone(), narrowed, values);
+                let one = evaluate_within(part, keys.clone(), narrowed, values);
                 set = Some(match set {
                     Some(set) => set.and(&one),
                     None => one,
@@ -131,7 +142,7 @@ fn evaluate(
         Condition::Or(parts) => {
             let mut set = ShardSet::none(table.count());
             for part in parts {
-                set = set.or(&evaluate(part, keys.clone(), narrowed, values));
+                set = set.or(&evaluate_within(part, keys.clone(), narrowed, values));
                 if set.is_all() {
                     break;
                 }

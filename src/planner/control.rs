@@ -66,12 +66,25 @@ fn unknown(schema: &str) -> Error {
 }
 
 /// EXPLAIN ROUTE statement.
-pub(crate) fn explain_route(draft: Draft, classified: &Classified) -> Result<Outcome> {
-    let Some(inner) = classified.inner else {
+pub(crate) fn explain_route(
+    draft: Draft,
+    classified: &Classified,
+    tokens: &[Token],
+) -> Result<Outcome> {
+    if classified.inner.is_none() {
         return Err(Error::syntax("EXPLAIN ROUTE needs a statement behind it"));
-    };
-    let statement = draft.input.lexed.template_offset(inner);
+    }
+    let begins = explained(draft.input.sql, tokens, classified);
+    let statement = draft.input.lexed.template_offset(begins);
     reply(draft, Reply::Explain { statement })
+}
+
+/// Where the statement begins that EXPLAIN ROUTE explains, hints in front of it included.
+pub(crate) fn explained(sql: &[u8], tokens: &[Token], classified: &Classified) -> usize {
+    let inner = classified.inner.unwrap_or(sql.len());
+    let before =
+        tokens.iter().rev().find(|token| !token.kind.is_trivia() && token.range().start < inner);
+    before.map_or(inner, |token| token.range().end)
 }
 
 /// What only an administrator of the servers does, and not through a proxy.

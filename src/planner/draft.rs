@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName};
 use crate::planner::plan::{Access, Facts, NodeChoice, Pin, PreparedForm, Unseen};
-use crate::planner::refuse::refuse;
 use crate::planner::splice::{Part, Splice, What};
 use crate::planner::survey::{Survey, Use, cross_group, is_system};
 use crate::planner::views::ViewName;
@@ -128,11 +127,6 @@ impl<'a> Draft<'a> {
 
     pub fn scatter_ok(&self) -> bool {
         self.hints.hints.iter().any(|hint| matches!(hint, Hint::ScatterOk | Hint::Scan(_)))
-    }
-
-    /// Whether a hint names the shard, whatever the conditions say.
-    pub fn names_shard(&self) -> bool {
-        self.hints.hints.iter().any(|hint| matches!(hint, Hint::Shard { .. }))
     }
 
     pub fn splice(&mut self, at: Span, what: What, scattered: bool) {
@@ -281,37 +275,6 @@ impl<'a> Draft<'a> {
                 tables.databases = vec![None; tables.groups.len()];
             }
         }
-    }
-
-    /// The shards that hints choose, over what conditions say.
-    pub fn hinted(&self, narrowed: &mut [Narrowed]) -> Result<()> {
-        for hint in &self.hints.hints {
-            let Hint::Shard { table, shard } = hint else { continue };
-            let found =
-                narrowed.iter_mut().find(|n| n.table.name.as_str().eq_ignore_ascii_case(table));
-            let Some(found) = found else {
-                return Err(refuse(
-                    "hint",
-                    format!(
-                        "The hint names a shard of '{table}', which is no sharded table of this statement"
-                    ),
-                ));
-            };
-            if *shard >= found.table.count() {
-                return Err(refuse(
-                    "hint",
-                    format!(
-                        "The hint asks for shard {shard} of '{table}', which has shards 0 to {}",
-                        found.table.count().saturating_sub(1),
-                    ),
-                ));
-            }
-            let binding = found.table.binding;
-            for narrowed in narrowed.iter_mut().filter(|n| n.table.binding == binding) {
-                narrowed.condition = super::condition::Condition::Shard(*shard);
-            }
-        }
-        Ok(())
     }
 
     /// Whether every sharded table lets reads go to all shards.

@@ -365,6 +365,7 @@ fn sharded<'a>(
     let shapes = shapes(insert, table, target.as_deref(), &columns)?;
     let mut narrowed = narrow_all(survey, &[TARGET]);
     narrowed.iter_mut().for_each(|narrowed| narrowed.drives = true);
+    draft.hinted(&mut narrowed)?;
     let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_writes);
     tables.sharded = narrowed;
     tables.rows = Some(RowRouting { shapes, ignore: insert.ignore });
@@ -647,7 +648,6 @@ fn from_query(
         return Err(refused());
     }
     let mut narrowed: Vec<Narrowed> = narrow_all(survey, &sources);
-    draft.hinted(&mut narrowed)?;
     let driver = narrowed.iter().find(|narrowed| narrowed.drives);
     let condition = driver.map(|driver| driver.condition.clone()).ok_or_else(refused)?;
     // The target goes where its rows come from.
@@ -657,6 +657,7 @@ fn from_query(
         target.drives = true;
     });
     target.append(&mut narrowed);
+    draft.hinted(&mut target)?;
     let allowed = draft.scatter_allowed(&target, |table| table.scatter_writes);
     tables.sharded = target;
     tables.many = Some(Many::Write { write: WriteKind::Split, allowed });

@@ -13,6 +13,8 @@ use crate::planner::insert;
 use crate::planner::load;
 use crate::planner::modify;
 use crate::planner::next_value;
+use crate::planner::nodes;
+use crate::planner::obeyed;
 use crate::planner::plan::{Access, Pin, SessionAction, Unseen};
 use crate::planner::query::{self, Outcome};
 use crate::planner::refuse::refuse;
@@ -23,7 +25,7 @@ use crate::planner::{Action, PlanInput, Planned, TableUse};
 use crate::rules::table::Placement;
 use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
-use crate::sql::hint::{self, Hint};
+use crate::sql::hint::{self, Hint, Hints};
 use crate::sql::lex::ServerKind;
 use crate::sql::options::misplaced_cache;
 use crate::sql::parse;
@@ -46,18 +48,26 @@ const LONG_STATEMENT_STACK: usize = 64 << 20;
 pub fn plan(input: &PlanInput) -> Result<Planned, Error> {
     let tokens = parse::units::template_tokens(input.sql, input.lexed, input.dialect)?;
     let classified = classify(input.sql, &tokens);
-    let hints = hint::parse(input.sql, &tokens);
-    let draft = Draft::new(input, &classified, hints);
+    let mut hints = hint::parse(input.sql, &tokens, input.lexed.is_own());
+    if classified.kind == StatementKind::ExplainRoute {
+        hints = outer(&tokens, &classified, hints, input.sql);
+    }
+    let draft = Draft::new(input, &classified, hints.clone());
     let kind = classified.kind;
     let outcome = if tokens.len() > ORDINARY_TOKENS {
         stacker::grow(LONG_STATEMENT_STACK, || made(draft, &classified, &tokens))
     } else {
         made(draft, &classified, &tokens)
     };
+    let outcome = outcome.and_then(|outcome| match outcome {
+        Outcome::Plan(plan) => obeyed::after(&plan, &hints).map(|()| Outcome::Plan(plan)),
+        outcome => Ok(outcome),
+    });
     Ok(match outcome {
         Ok(Outcome::Plan(plan)) => Planned::Plan(Arc::new(plan)),
         Ok(Outcome::Need(tables)) => Planned::Need(tables),
         Err(error) => {
+            let error = obeyed::refused(&hints, kind, error);
             let mut draft = Draft::new(input, &classified, hint::Hints::default());
             draft.kind = kind;
             Planned::Plan(Arc::new(draft.finish(Action::Refuse(error))))
@@ -65,11 +75,23 @@ pub fn plan(input: &PlanInput) -> Result<Planned, Error> {
     })
 }
 
+/// Of EXPLAIN ROUTE, those hints that don't belong to the statement which is explained.
+fn outer(tokens: &[Token], classified: &Classified, hints: Hints, sql: &[u8]) -> Hints {
+    let begins = control::explained(sql, tokens, classified);
+    match hints.ranges.iter().all(|range| range.start >= begins) {
+        true => Hints::default(),
+        false => Hints {
+            unknown: vec![
+                "write it behind EXPLAIN ROUTE, into the statement that is explained".to_owned(),
+            ],
+            ..Hints::default()
+        },
+    }
+}
+
 fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<Outcome, Error> {
     use StatementKind as K;
-    if let Some(unknown) = draft.hints.unknown.first() {
-        return Err(refuse("hint", format!("A hint is not understood: {unknown}")));
-    }
+    obeyed::before(&draft, classified, tokens)?;
     if draft.traits.lock_owner {
         return Err(refuse(
             "lock_owner",
@@ -81,7 +103,7 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
         Hint::Node(nodes) => Some(nodes.clone()),
         _ => None,
     }) {
-        return tokens::at_nodes(draft, tokens, &nodes);
+        return nodes::at_nodes(draft, (classified, tokens), &nodes);
     }
     match classified.kind {
         K::Select if let Some(reply) = next_value::reply(&mut draft, tokens) => {
@@ -105,7 +127,7 @@ fn made(mut draft: Draft, classified: &Classified, tokens: &[Token]) -> Result<O
             Some(inner) => parsed(draft, tokens, Some(inner)),
             None => control::simple(draft, tokens, Access::Read),
         },
-        K::ExplainRoute => control::explain_route(draft, classified),
+        K::ExplainRoute => control::explain_route(draft, classified, tokens),
         K::Show | K::Describe => control::show(draft, tokens),
         K::Set => control::session(draft, SessionAction::Set),
         K::SetStatement if draft.input.dialect.server == ServerKind::MariaDb => {
@@ -210,7 +232,7 @@ fn definitions(
 }
 
 /// MariaDB's `ANALYZE UPDATE …` is no question: it writes.
-fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
+pub(crate) fn runs_a_write(sql: &[u8], tokens: &[Token]) -> bool {
     const READS: [&str; 4] = ["SELECT", "WITH", "TABLE", "VALUES"];
     const WRITES: [&str; 4] = ["INSERT", "REPLACE", "UPDATE", "DELETE"];
     let mut analyzes = false;

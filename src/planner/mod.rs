@@ -31,6 +31,7 @@ pub(crate) mod draft;
 pub mod explain;
 pub mod fill;
 pub(crate) mod gather;
+pub(crate) mod hinted;
 pub mod index;
 pub(crate) mod insert;
 pub(crate) mod label;
@@ -42,6 +43,8 @@ pub mod make;
 pub(crate) mod modify;
 pub(crate) mod narrow;
 pub(crate) mod next_value;
+pub(crate) mod nodes;
+mod obeyed;
 pub(crate) mod order;
 pub mod plan;
 pub(crate) mod query;
@@ -194,6 +197,13 @@ pub(crate) struct Narrowed {
     pub part: usize,
     /// Indexes by which this statement's conditions lead to fewer shards.
     pub lookups: Vec<lookup::Lookup>,
+}
+
+impl Narrowed {
+    /// Whether hints name its shards.
+    pub fn is_hinted(&self) -> bool {
+        matches!(self.condition, Condition::Hinted(_))
+    }
 }
 
 /// What happens where more than one shard is left.

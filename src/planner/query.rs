@@ -58,6 +58,7 @@ pub(crate) fn plan<'a>(
             let many = Some(Many::Refuse(error));
             let mut tables = Tables { many, apart: true, ..Tables::default() };
             tables.sharded = narrow_all(&mut survey, &sharded);
+            draft.hinted(&mut tables.sharded)?;
             return with_workbench(draft, survey, tables, parsed);
         }
     };
@@ -71,7 +72,10 @@ pub(crate) fn plan<'a>(
         let merged = together.and_then(|()| merge(&mut draft, &mut survey, query, &blocks, parsed));
         tables.many = Some(match merged {
             Ok(gather) => {
-                split_lists(&mut draft, &mut survey, &sharded);
+                // A shard that a hint names may have rows that don't belong there.
+                if !draft.names_shard() {
+                    split_lists(&mut draft, &mut survey, &sharded);
+                }
                 let allowed = draft.scatter_allowed(&narrowed, |table| table.scatter_reads);
                 Many::Scatter { gather, allowed }
             }

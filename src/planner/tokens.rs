@@ -22,7 +22,7 @@ use crate::planner::survey::{Role, Survey, Use, is_system};
 use crate::planner::temporary;
 use crate::planner::views;
 use crate::planner::{Action, Many, Narrowed, Tables};
-use crate::rules::table::{Placement, Shard};
+use crate::rules::table::Placement;
 use crate::sql::analysis::{Ident, Span, TableName};
 use crate::sql::classify::StatementKind;
 use crate::sql::mention::{Mention, mentioned_names, table_names};
@@ -495,50 +495,6 @@ pub(crate) fn single_tables(
     }
     draft.name_tables(&survey, |_| Naming::Rename);
     let tables = draft.groups(&survey)?;
-    Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
-}
-
-/// TDDL's `node('…')`: the statement goes to these groups as it is.
-pub(crate) fn at_nodes(mut draft: Draft, tokens: &[Token], nodes: &[String]) -> Result<Outcome> {
-    let rules = draft.input.rules;
-    let home = draft.input.schema.and_then(|name| rules.schema(name));
-    let mut tables = Tables::default();
-    for node in nodes {
-        // TDDL counts the groups from 0 as well.
-        let by_number = node.parse::<usize>().ok().and_then(|number| {
-            let id = crate::name::GroupId(u16::try_from(number).ok()?);
-            rules.group(id).map(|_| id)
-        });
-        let Some(group) = rules.group_by_name(node).map(|(id, _)| id).or(by_number) else {
-            return Err(refuse(
-                "hint",
-                format!("The hint names '{node}', which is no group of the rules"),
-            ));
-        };
-        if !tables.groups.contains(&group) {
-            tables.groups.push(group);
-            tables.databases.push(home.and_then(|home| home.database_in(group)).cloned());
-        }
-    }
-    let query = matches!(
-        draft.kind,
-        StatementKind::Select | StatementKind::With | StatementKind::Values | StatementKind::Show
-    );
-    tables.steady = true;
-    if query {
-        draft.reads();
-        tables.many = Some(Many::Scatter { gather: Gather::default(), allowed: true });
-    } else {
-        for mention in mentioned_names(draft.input.sql, tokens) {
-            let is = |shard: &Shard| *shard.table == *mention.name;
-            if let Some(of) = index::indexed_shard(rules, is) {
-                return Err(index::not_alone(&(mention.name.clone(), of)));
-            }
-        }
-        draft.facts.access = Access::Write;
-        draft.facts.pins = Some(Pin::Unknown);
-        tables.many = Some(Many::Write { write: WriteKind::Split, allowed: true });
-    }
     Ok(Outcome::Plan(draft.finish(Action::Tables(tables))))
 }
 

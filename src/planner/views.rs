@@ -216,13 +216,13 @@ fn written(name: &str) -> Error {
 }
 
 /// The tables that a statement changes.
-enum Changed {
+pub(crate) enum Changed {
     Uses(Vec<usize>),
     /// Any of its tables.
     Unsure,
 }
 
-fn surveyed<'a>(survey: &mut Survey<'a>, parsed: &'a Parsed) -> Result<Changed> {
+pub(crate) fn surveyed<'a>(survey: &mut Survey<'a>, parsed: &'a Parsed) -> Result<Changed> {
     let mut changed = vec![];
     match &parsed.statement {
         Statement::Query(query) => {
@@ -476,7 +476,10 @@ fn expand<'a>(
         let end = used.alias.as_ref().map_or(name.end, |alias| alias.span.end);
         put(&mut draft, Span { start: end, end }, behind);
         order(&mut draft, (shown, &text), *index, parsed, survey)?;
-        hints.push_str(&shown_hint(draft.input, shown, (&used.schema, &used.name), &text));
+        // Rows are what is shown under a view's name.
+        if matches!(&parsed.statement, Statement::Query(_)) {
+            hints.push_str(&shown_hint(draft.input, shown, (&used.schema, &used.name), &text));
+        }
     }
     for name in survey.names.iter().filter(|name| over.contains(&name.used)) {
         if let Some(schema) = &name.schema {

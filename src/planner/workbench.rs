@@ -21,9 +21,15 @@ mod pushed;
 use std::sync::Arc;
 
 use crate::catalog::Table;
+use crate::error::Error;
 use crate::name::SchemaName;
-use crate::planner::bind::Binding;
+use crate::planner::Narrowed;
+use crate::planner::bind::{Binding, Values};
+use crate::planner::condition::shards;
 use crate::planner::draft::{Draft, Result};
+use crate::planner::hinted::nothing_left;
+use crate::planner::obeyed;
+use crate::planner::query::{narrow_all, sharded_uses};
 use crate::planner::splice::{Part, Splice, What, quote};
 use crate::planner::survey::{Conjunct, Leaf, Role, Survey, Use, is_system};
 use crate::sql::analysis::Span;
@@ -74,7 +80,11 @@ pub struct Reference {
     pub keys: Vec<keys::Keys>,
     /// The quoted name by which the statement knows it.
     pub shown: String,
-    /// `SELECT … FROM …`
+    /// Hints of the gather, `SELECT`'s own words behind them.
+    hints: Vec<&'static str>,
+    /// The shards that hints name.
+    hinted: Option<Narrowed>,
+    /// What is selected, and FROM.
     head: Vec<Part>,
     pushed: Vec<Pushed>,
     /// GROUP BY and HAVING that each place does for its own rows, which the residual is without.
@@ -132,6 +142,20 @@ pub enum Form {
     Moment,
 }
 
+impl Workbench {
+    /// Whether hints name shards of a reference.
+    pub(crate) fn is_hinted(&self) -> bool {
+        self.references.iter().any(|reference| reference.hinted.is_some())
+    }
+
+    /// The refusal where hints leave no shard of a reference.
+    pub(crate) fn nothing_left(&self, binding: &Binding) -> Option<Error> {
+        let hinted = self.references.iter().filter_map(|reference| reference.hinted.as_ref());
+        let mut empty = hinted.filter(|one| shards(one, &Values::new(binding)).is_empty());
+        empty.next().map(|one| nothing_left(&one.table))
+    }
+}
+
 /// Plans the workbench for a surveyed query. `None` where something of the statement can't be moved.
 pub(crate) fn plan(
     draft: &Draft,
@@ -177,6 +201,7 @@ fn planned(
         return Ok(None);
     }
     let mut named = columns::named(draft, survey)?;
+    let mut hinted = hinted(draft, survey)?;
     let mut bench = Workbench { references: vec![], reason, changes: None, splices: vec![] };
     for index in 0..survey.uses.len() {
         survey.need(index);
@@ -204,13 +229,12 @@ fn planned(
             Some(grouped) => Some(vec![grouped.column.clone()]),
             None => columns,
         };
-        let temporary = match keeps_name {
-            true => used.written.table.text.clone(),
-            false => format!("weir_wb_{}", index + 1),
-        };
-        let mut reference = reference(draft, used, temporary, columns.unwrap_or_default(), pushed);
+        let temporary = temporary_name(used, index, keeps_name);
+        let mut reference = reference(used, temporary, columns.unwrap_or_default(), pushed);
         reference.keys = keys;
         reference.number = index + 1;
+        reference.hints = obeyed::of_gather(draft, wanted.is_none());
+        reference.hinted = hinted_of(&mut hinted, index, &task);
         if let Some(grouped) = grouped {
             let what = What::Parts(vec![]);
             bench.splices.push(Splice { at: grouped.at, what, scattered: false });
@@ -316,6 +340,13 @@ fn hides_a_name(survey: &Survey) -> bool {
     twice || taken
 }
 
+fn temporary_name(used: &Use, index: usize, keeps_name: bool) -> String {
+    match keeps_name {
+        true => used.written.table.text.clone(),
+        false => format!("weir_wb_{}", index + 1),
+    }
+}
+
 /// Puts the temporary table's name in the place of the table's; `keeps_name` where it is the same.
 fn name_temporary(used: &Use, index: usize, keeps_name: bool, splices: &mut Vec<Splice>) {
     let mut put = |start, end, parts: Vec<Part>| {
@@ -355,19 +386,30 @@ fn shown(used: &Use) -> String {
     quoted(&used.alias.as_ref().unwrap_or(&used.written.table).text)
 }
 
-fn reference(
-    draft: &Draft,
-    used: &Use,
-    temporary: String,
-    columns: Vec<Moved>,
-    pushed: Vec<Pushed>,
-) -> Reference {
+/// The uses whose shards hints name.
+fn hinted(draft: &Draft, survey: &mut Survey) -> Result<Vec<(usize, Narrowed)>> {
+    if !draft.names_shard() {
+        return Ok(vec![]);
+    }
+    let sharded = sharded_uses(survey);
+    let mut narrowed = narrow_all(survey, &sharded);
+    draft.hinted(&mut narrowed)?;
+    Ok(sharded.into_iter().zip(narrowed).filter(|(_, one)| one.is_hinted()).collect())
+}
+
+/// What hints name of a use whose rows are gathered.
+fn hinted_of(hinted: &mut Vec<(usize, Narrowed)>, index: usize, task: &Task) -> Option<Narrowed> {
+    let place = hinted.iter().position(|(used, _)| *used == index)?;
+    let (_, narrowed) = hinted.swap_remove(place);
+    (!matches!(task, Task::Fill { .. })).then_some(narrowed)
+}
+
+fn reference(used: &Use, temporary: String, columns: Vec<Moved>, pushed: Vec<Pushed>) -> Reference {
     let shown = shown(used);
     let list: Vec<String> = columns.iter().map(|column| column.expression(&shown)).collect();
     let list = if list.is_empty() { "*".to_owned() } else { list.join(", ") };
-    let hint = if draft.scatter_ok() { "/*+ weir: scatter_ok */ " } else { "" };
     let (schema, table) = (quoted(used.schema.as_str()), quoted(&used.name));
-    let mut head = vec![Part::Text(format!("SELECT {hint}{list} FROM {schema}.{table}").into())];
+    let mut head = vec![Part::Text(format!("{list} FROM {schema}.{table}").into())];
     let name = used.span();
     if used.alias_at > name.end {
         head.push(Part::Copy(Span { start: name.end, end: used.alias_at }));
@@ -387,6 +429,8 @@ fn reference(
         keys: vec![],
         shown,
         copy_of: None,
+        hints: vec![],
+        hinted: None,
         head,
         pushed,
         grouped: vec![],
@@ -437,7 +481,13 @@ impl Reference {
     /// The statement that asks for the reference's rows, in logical names: it is planned and run as
     /// any client's.
     pub(crate) fn parts(&self, binding: &Binding, keys: Option<&str>) -> Vec<Part> {
-        let mut parts = self.head.clone();
+        let mut parts = vec![];
+        text("SELECT ", &mut parts);
+        let hints = self.hints(binding);
+        if !hints.is_empty() {
+            text(&format!("/*+ weir: {} */ ", hints.join(", ")), &mut parts);
+        }
+        parts.extend(self.head.iter().cloned());
         let word = self.conditions(binding, &mut parts);
         if let Some(keys) = keys {
             text(word, &mut parts);
@@ -454,6 +504,16 @@ impl Reference {
 }
 
 impl Reference {
+    fn hints(&self, binding: &Binding) -> Vec<String> {
+        let mut hints: Vec<String> = self.hints.iter().map(|hint| (*hint).to_owned()).collect();
+        if let Some(hinted) = &self.hinted {
+            let shards = shards(hinted, &Values::new(binding));
+            let numbers: Vec<String> = shards.iter().map(|shard| shard.to_string()).collect();
+            hints.push(format!("shard({}, {})", quoted(&self.table), numbers.join(", ")));
+        }
+        hints
+    }
+
     /// The question for the values of a column, in the reference's own rows of `source`; `within` are
     /// those whose values a column of it must be among.
     pub(crate) fn values(

@@ -92,6 +92,8 @@ pub struct Schema {
     /// The physical database of broadcast and single tables in each group of the schema, in the
     /// order of the groups.
     pub databases: Vec<(GroupId, Arc<str>)>,
+    /// TDDL's names of groups with what they stand for, in the order of the names.
+    pub tddl_groups: Vec<(Box<str>, GroupId, Arc<str>)>,
     pub transactions: Transactions,
     /// Reads over several shards never show half of a committed transaction.
     pub consistent_reads: bool,

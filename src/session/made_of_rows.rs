@@ -25,6 +25,7 @@ use crate::session::lend::Purpose;
 use crate::session::own::rows;
 use crate::session::query::{Manner, Outcome};
 use crate::session::workbench::renamed;
+use crate::sql::hint;
 use crate::sql::lex::{self, ServerKind};
 use crate::sql::mention::{Mention, table_names};
 use crate::sql::template::Lexed;
@@ -79,7 +80,8 @@ impl Session {
         }
         let word = if made.temporary { "TEMPORARY TABLE" } else { "TABLE" };
         let select = sql.get(made.select.clone()).unwrap_or_default();
-        let emptied = self.emptied(snapshot, select, &made.target).await?;
+        let bare = without_hints(sql, &tokens, &made.select);
+        let emptied = self.emptied(snapshot, &bare, &made.target).await?;
         let (columns, shown) = self.derived(snapshot, sql, &made, &emptied).await?;
         // MySQL names a CHECK after its table.
         let checks = |table: &str| format!("CONSTRAINT `{}_chk_", table.replace('`', "``"));
@@ -111,7 +113,9 @@ impl Session {
             self.define(snapshot, alter.as_bytes(), plain).await?;
         }
         let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
-        let mut insert = format!("{} INTO {name} ({}) ", made.verb, names.join(", ")).into_bytes();
+        let hints = hints_before(sql, &tokens, &made.select);
+        let insert = format!("{hints}{} INTO {name} ({}) ", made.verb, names.join(", "));
+        let mut insert = insert.into_bytes();
         insert.extend_from_slice(select);
         let filled = self.fill_made(&insert, plain, made.temporary).await;
         if !matches!(filled, Ok(Outcome::Good)) {
@@ -272,6 +276,26 @@ async fn ask(lent: &mut Lent, create: &str, select: &str) -> Result<(Vec<String>
     };
     let own = columns.get(skipped..).unwrap_or_default().to_vec();
     Ok((own, shown.get(begin..).unwrap_or_default().to_owned()))
+}
+
+/// The hints that stand in front of the SELECT: it is the rows that they are about.
+fn hints_before(sql: &[u8], tokens: &[Token], select: &Range<usize>) -> String {
+    let ranges = hint::parse(sql, tokens, false).ranges;
+    let before = ranges.iter().filter(|range| range.end <= select.start);
+    let text = |range: &Range<usize>| sql.get(range.clone()).map(String::from_utf8_lossy);
+    before.filter_map(text).map(|text| format!("{text} ")).collect()
+}
+
+/// The SELECT without its hints, which are no business of who derives its columns.
+fn without_hints(sql: &[u8], tokens: &[Token], select: &Range<usize>) -> Vec<u8> {
+    let mut text = sql.get(select.clone()).unwrap_or_default().to_vec();
+    for range in hint::parse(sql, tokens, false).ranges {
+        let range = range.start.checked_sub(select.start).zip(range.end.checked_sub(select.start));
+        if let Some(part) = range.and_then(|(start, end)| text.get_mut(start..end)) {
+            part.fill(b' ');
+        }
+    }
+    text
 }
 
 fn quoted(name: &str) -> String {

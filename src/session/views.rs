@@ -33,6 +33,7 @@ impl Session {
         let text = self.views_text(snapshot, plan, (sql, lexed), manner.parameters, Form::Text)?;
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
+        let lexed = lexed.of_weir();
         let manner = Manner { parameters: &[], arguments: None, ..manner };
         self.statement_of(&text, &lexed, manner, granted).await
     }
@@ -106,6 +107,7 @@ impl Session {
             let text = self.views_text(snapshot, &plan, from, &[], Form::Prepared)?;
             let mut lexed = Lexed::new();
             self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
+            let lexed = lexed.of_weir();
             plan = self.plan(snapshot, &text, &lexed).await?;
             if !granted {
                 self.check_rights(&plan)?;

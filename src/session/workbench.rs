@@ -34,7 +34,7 @@ use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::bind::Binding;
 use crate::planner::lookup::Within as Lookups;
-use crate::planner::plan::{Renaming, Route, Target};
+use crate::planner::plan::{NodeChoice, Renaming, Route, Target};
 use crate::planner::splice::{Form, Numbers};
 use crate::planner::workbench::{Reference, Task, Workbench};
 use crate::protocol::column::Column;
@@ -313,7 +313,9 @@ impl Session {
     /// Where the statement runs: where most tables can be read as they are, then where most shards
     /// are. Inside of a transaction only its own connections see its rows: nothing is read directly.
     fn layout(&self, work: &Work<'_>, gatherings: &[Gathering<'_>]) -> Result<Layout> {
-        let may_direct = !self.is_in_transaction() && self.state.autocommit();
+        // The workbench stands on a primary.
+        let elsewhere = work.plan.facts.node == Some(NodeChoice::Replica);
+        let may_direct = !self.is_in_transaction() && self.state.autocommit() && !elsewhere;
         let mut places: Vec<(GroupId, Arc<str>)> = Vec::new();
         for gathering in gatherings {
             let targets = gathering.targets.iter();

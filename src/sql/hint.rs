@@ -12,8 +12,8 @@ use crate::value::size;
 /// What a hint asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// `shard(orders, 12)`: this shard of a table.
-    Shard { table: String, shard: u32 },
+    /// `shard(orders, 12)`, `shard(orders, 3, 4)`: these shards of a table.
+    Shard { table: String, shards: Vec<u32> },
     /// `primary`, TDDL's `master()`.
     Primary,
     /// `replica`, TDDL's `slave()`.
@@ -27,9 +27,9 @@ pub enum Hint {
     /// `consistent_reads`: a read of many shards shows no half of a committed transaction.
     ConsistentReads,
     /// `view(alias, schema, name, merged, column, …)`: Weir's own, for a view that stood there; the
-    /// columns are those that it computes.
+    /// columns are those that it computes. No client's text has it.
     View { alias: String, schema: String, name: String, merged: bool, computed: Vec<String> },
-    /// TDDL's `node('group')`: the statement goes as it is to these groups (or node numbers).
+    /// TDDL's `node('group')`: the statement goes as it is to these groups (or numbers of nodes).
     Node(Vec<String>),
     /// TDDL's `scan(…)`: to all shards, narrowed by what is given.
     Scan(Scan),
@@ -53,10 +53,17 @@ pub struct Scan {
     pub tables: Vec<String>,
     /// `condition="…"`.
     pub condition: Option<String>,
-    /// `node="0,1"`.
+    /// `node="0,1"`; none: all.
     pub nodes: Vec<String>,
-    /// `real_table=("t_0","t_1")`.
+    /// `real_table=("t_0","t_1")`; none: all.
     pub real_tables: Vec<String>,
+}
+
+impl Scan {
+    /// Whether it leaves some shards out.
+    pub fn restricts(&self) -> bool {
+        self.condition.is_some() || !self.nodes.is_empty() || !self.real_tables.is_empty()
+    }
 }
 
 /// A statement's hints.
@@ -70,18 +77,27 @@ pub struct Hints {
     pub unknown: Vec<String>,
 }
 
-/// The hints among a statement's tokens. MySQL's own optimizer hints are no business of Weir's and
-/// stay where they are.
-pub fn parse(sql: &[u8], tokens: &[Token]) -> Hints {
+/// The hints among a statement's tokens, wherever they stand: each is one of the whole statement.
+/// MySQL's own optimizer hints are no business of Weir's and stay where they are. `own`: the text is
+/// Weir's, whose hints no client may write.
+pub fn parse(sql: &[u8], tokens: &[Token], own: bool) -> Hints {
     let mut hints = Hints::default();
     for token in tokens.iter().filter(|token| token.kind == TokenKind::Hint) {
         let body = body(token.bytes(sql));
         let (ours, rest) = match prefix(body) {
             Some(found) => found,
+            None if is_misplaced(body) => {
+                hints.ranges.push(token.range());
+                hints.unknown.push(format!(
+                    "{}: a comment with hints begins with 'weir:' or 'TDDL:', and has no others",
+                    String::from_utf8_lossy(body)
+                ));
+                continue;
+            }
             None => continue,
         };
         hints.ranges.push(token.range());
-        let mut reader = Reader::new(rest);
+        let mut reader = Reader::new(rest, own);
         if ours {
             reader.weir(&mut hints);
         } else {
@@ -113,6 +129,23 @@ fn prefix(body: &[u8]) -> Option<(bool, &[u8])> {
     None
 }
 
+/// Whether a hint for Weir stands behind one for the servers, or has lost its colon: nobody would obey it.
+fn is_misplaced(body: &[u8]) -> bool {
+    let is_name =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"weir") || word.eq_ignore_ascii_case(b"TDDL");
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let mut at = 0;
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = rest.iter().take_while(|byte| is_word(byte)).count();
+        let (word, behind) = rest.split_at(length);
+        if is_name(word) && (at == 0 || behind.trim_ascii_start().starts_with(b":")) {
+            return true;
+        }
+        at += length.max(1);
+    }
+    false
+}
+
 /// An argument of a hint: `x`, `'x'`, `name=x`, `name=(x, y)`.
 #[derive(Clone, Debug, Default)]
 struct Argument {
@@ -137,10 +170,11 @@ struct Reader<'a> {
     tokens: Vec<Token>,
     at: usize,
     broken: bool,
+    own: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a [u8]) -> Self {
+    fn new(text: &'a [u8], own: bool) -> Self {
         let mut scanner = Scanner::new(text, 0, Dialect::default());
         let mut tokens = Vec::new();
         let broken = loop {
@@ -150,7 +184,7 @@ impl<'a> Reader<'a> {
                 Err(_) => break true,
             }
         };
-        Reader { text, tokens, at: 0, broken }
+        Reader { text, tokens, at: 0, broken, own }
     }
 
     fn weir(&mut self, hints: &mut Hints) {
@@ -164,13 +198,15 @@ impl<'a> Reader<'a> {
                     Ok(milliseconds) if milliseconds > 0 => Ok(Hint::Timeout(milliseconds)),
                     _ => Err("timeout(ms) takes a number of milliseconds above 0"),
                 },
-                ("view", [alias, schema, name, merged, computed @ ..]) => Ok(Hint::View {
-                    alias: alias.first().to_owned(),
-                    schema: schema.first().to_owned(),
-                    name: name.first().to_owned(),
-                    merged: merged.first() == "1",
-                    computed: computed.iter().map(|column| column.first().to_owned()).collect(),
-                }),
+                ("view", [alias, schema, name, merged, computed @ ..]) if self.own => {
+                    Ok(Hint::View {
+                        alias: alias.first().to_owned(),
+                        schema: schema.first().to_owned(),
+                        name: name.first().to_owned(),
+                        merged: merged.first() == "1",
+                        computed: computed.iter().map(|column| column.first().to_owned()).collect(),
+                    })
+                }
                 ("workbench_rows", [value]) => match value.first().parse() {
                     Ok(most) => Ok(Hint::Bound { of: Bounded::WorkbenchRows, most }),
                     Err(_) => Err("workbench_rows(n) takes a number of rows"),
@@ -186,11 +222,7 @@ impl<'a> Reader<'a> {
                         Err(_) => Err("it takes a number of bytes, or a size such as '64MiB'"),
                     }
                 }
-                ("shard", [table, shard]) => match shard.first().parse() {
-                    Ok(shard) => Ok(Hint::Shard { table: table.first().to_owned(), shard }),
-                    Err(_) => Err("shard(table, n) takes a table and a shard's number"),
-                },
-                ("shard", _) => Err("shard(table, n) takes a table and a shard's number"),
+                ("shard", arguments) => shard(arguments),
                 ("timeout", _) => Err("timeout(ms) takes a number of milliseconds above 0"),
                 ("primary" | "replica" | "scatter_ok" | "consistent_reads", _) => {
                     Err("it takes no arguments")
@@ -208,9 +240,13 @@ impl<'a> Reader<'a> {
             let hint = match call.name.to_ascii_lowercase().as_str() {
                 "master" if call.arguments.is_empty() => Ok(Hint::Primary),
                 "slave" if call.arguments.is_empty() => Ok(Hint::Replica),
-                "node" if !call.arguments.is_empty() => {
-                    Ok(Hint::Node(lists(call.arguments.iter().filter(|a| a.name.is_none()))))
-                }
+                "node" => match lists(call.arguments.iter()) {
+                    nodes if nodes.is_empty() => Err("node('name') takes names of nodes"),
+                    _ if call.arguments.iter().any(|argument| argument.name.is_some()) => {
+                        Err("node('name') takes names of nodes")
+                    }
+                    nodes => Ok(Hint::Node(nodes)),
+                },
                 "scan" => scan(&call.arguments),
                 "cmd_extra" => match call.arguments.as_slice() {
                     [only] if is_timeout(only) => {
@@ -330,14 +366,35 @@ fn lists<'a>(arguments: impl Iterator<Item = &'a Argument>) -> Vec<String> {
     all
 }
 
+fn shard(arguments: &[Argument]) -> Result<Hint, &'static str> {
+    const TAKES: &str = "shard(table, n) takes a table and a shard's number";
+    let [table, shards @ ..] = arguments else { return Err(TAKES) };
+    let shards: Vec<u32> = shards
+        .iter()
+        .map(|shard| shard.first().parse().map_err(|_| TAKES))
+        .collect::<Result<_, _>>()?;
+    match shards.is_empty() {
+        true => Err(TAKES),
+        false => Ok(Hint::Shard { table: table.first().to_owned(), shards }),
+    }
+}
+
 fn scan(arguments: &[Argument]) -> Result<Hint, &'static str> {
     let mut scan = Scan::default();
     for argument in arguments {
+        // What is given, and says nothing, would be as if it weren't there.
+        let list = lists(std::iter::once(argument));
+        if list.is_empty() {
+            return Err("an argument of scan() is empty");
+        }
         match argument.name.as_deref() {
-            None => scan.tables.extend(lists(std::iter::once(argument))),
+            None | Some("table") => scan.tables.extend(list),
+            Some("condition") if scan.condition.is_some() || argument.values.len() > 1 => {
+                return Err("scan() takes one condition");
+            }
             Some("condition") => scan.condition = Some(argument.first().to_owned()),
-            Some("node") => scan.nodes.extend(lists(std::iter::once(argument))),
-            Some("real_table") => scan.real_tables.extend(lists(std::iter::once(argument))),
+            Some("node") => scan.nodes.extend(list),
+            Some("real_table") => scan.real_tables.extend(list),
             Some(_) => return Err("of scan() table, condition, node and real_table are obeyed"),
         }
     }

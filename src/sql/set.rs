@@ -101,7 +101,7 @@ pub enum SetValue {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Set {
     pub assignments: Vec<Assignment>,
-    /// `SET STATEMENT a = 1 FOR …`: where the inner statement begins.
+    /// `SET STATEMENT a = 1 FOR …`: where the inner statement begins, hints in front of it included.
     pub inner: Option<usize>,
 }
 
@@ -130,7 +130,7 @@ pub fn parse(sql: &[u8], tokens: &[Token], dialect: &Dialect) -> Result<Set> {
             continue;
         }
         if statement && reader.cursor.eat("FOR") && !reader.cursor.at_end() {
-            set.inner = Some(reader.cursor.offset());
+            set.inner = Some(reader.cursor.end());
             return Ok(set);
         }
         if reader.cursor.at_end() && !statement {

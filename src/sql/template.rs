@@ -79,6 +79,7 @@ pub struct Lexed {
     pub(super) params: u32,
     pub(super) source_length: u32,
     pub(super) rest: Option<u32>,
+    own: bool,
     pub(super) scratch: Scratch,
 }
 
@@ -108,6 +109,17 @@ pub enum Segment<'l> {
 impl Lexed {
     pub fn new() -> Self {
         Lexed::default()
+    }
+
+    /// The text is one of Weir's own: it may have hints that no client may write.
+    #[must_use]
+    pub fn of_weir(self) -> Self {
+        Lexed { own: true, ..self }
+    }
+
+    /// Whether the text is one of Weir's own.
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// Gives memory back where a long statement made it hold more than `keep` bytes. What was lexed
@@ -141,6 +153,7 @@ impl Lexed {
         self.scratch.keys.clear();
         self.scratch.shapes.clear();
         (self.hash, self.params, self.source_length, self.rest) = (0, 0, 0, None);
+        self.own = false;
     }
 
     pub fn template(&self) -> &[u8] {

@@ -76,7 +76,7 @@ fn one(sql: &[u8], lexed: &Lexed, dialect: &Dialect) {
     for mention in mention::table_names(sql, &tokens) {
         assert!(sql.get(mention.range).is_some());
     }
-    for range in hint::parse(sql, &tokens).ranges {
+    for range in hint::parse(sql, &tokens, false).ranges {
         assert!(sql.get(range).is_some_and(|hint| hint.starts_with(b"/*")));
     }
     if let Ok(set) = set::parse(sql, &tokens, dialect) {

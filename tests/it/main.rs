@@ -21,6 +21,7 @@ mod faults;
 #[path = "faults.rs"]
 mod faults_matrix;
 mod flags;
+mod hints;
 mod index;
 mod layers;
 mod lexer;

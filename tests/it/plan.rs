@@ -41,10 +41,14 @@ pub struct Case {
 
 impl World {
     pub fn load() -> World {
-        let checked = check::load(&data("rules"));
+        World::of(&data("rules"), &data("catalog.txt"))
+    }
+
+    fn of(rules: &Path, catalog_file: &Path) -> World {
+        let checked = check::load(rules);
         let problems: Vec<String> = checked.problems.iter().map(|p| format!("{p:?}")).collect();
         let rules = checked.rules.unwrap_or_else(|| panic!("{problems:#?}"));
-        let text = std::fs::read_to_string(data("catalog.txt")).expect("catalog.txt");
+        let text = std::fs::read_to_string(catalog_file).expect("a catalog");
         World { rules, catalog: catalog(&text), lexer: Lexer::new(7, Limits::default()) }
     }
 }
@@ -280,7 +284,11 @@ pub fn cases(text: &str) -> Vec<Case> {
 }
 
 pub fn files() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(data(""))
+    files_in("")
+}
+
+fn files_in(directory: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data(directory))
         .expect("tests/data/plan")
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
@@ -305,17 +313,27 @@ fn written(case: &Case, route: &str) -> String {
 
 #[test]
 fn golden_plans() {
-    let world = World::load();
+    golden(&World::load(), &files());
+}
+
+/// Those of the rules in `rules/tddl`.
+#[test]
+fn golden_plans_of_tddl() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/tddl");
+    golden(&World::of(&rules, &data("tddl/catalog.txt")), &files_in("tddl"));
+}
+
+fn golden(world: &World, files: &[PathBuf]) {
     let update = std::env::var_os("WEIR_UPDATE_GOLDEN").is_some();
     let (mut count, mut wrong) = (0, vec![]);
-    for path in files() {
-        let text = std::fs::read_to_string(&path).expect("a golden file");
+    for path in files {
+        let text = std::fs::read_to_string(path).expect("a golden file");
         let mut blocks = vec![];
         for case in cases(&text) {
             let route = if case.sql.is_empty() {
                 String::new()
             } else {
-                route(&world, &case.sql, &case.settings())
+                route(world, &case.sql, &case.settings())
             };
             count += usize::from(!case.sql.is_empty());
             if route != case.expected {
@@ -329,7 +347,7 @@ fn golden_plans() {
             blocks.push(written(&case, &route));
         }
         if update {
-            std::fs::write(&path, blocks.join("\n")).expect("write the golden file");
+            std::fs::write(path, blocks.join("\n")).expect("write the golden file");
         }
     }
     assert!(count > 0, "no golden plans");

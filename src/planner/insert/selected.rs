@@ -89,6 +89,16 @@ fn bench<'a>(
     if own_effects(draft, survey).is_some() {
         return Ok(None);
     }
+    if survey.uses.get(TARGET).is_some_and(|used| draft.names_shard_of(&used.name)) {
+        return Err(refuse(
+            "hint",
+            format!(
+                "The hint names shards of '{}', and rows that are computed go wherever their shard keys belong: \
+                 write the rows' values, or no hint",
+                insert.table.table.text
+            ),
+        ));
+    }
     survey.need(TARGET);
     if !survey.needs.is_empty() {
         return Ok(None);

@@ -257,6 +257,8 @@ impl Reference {
             keys: vec![],
             shown: self.shown.clone(),
             copy_of: Some(of),
+            hints: vec![],
+            hinted: None,
             head: vec![],
             pushed: vec![],
             grouped: vec![],

@@ -366,10 +366,13 @@ impl Check {
                 "name the database of single and broadcast tables of each group: {g0: shop}",
             );
         }
+        let mut tddl_groups = Vec::with_capacity(shape.tddl_groups.len());
         for (name, place) in &shape.tddl_groups {
             let path = path.key("tddl_groups").key(name);
             self.name(&place.database, "database", &path.key("database"));
-            self.group(ids, &place.group, &path.key("group"));
+            if let Some(group) = self.group(ids, &place.group, &path.key("group")) {
+                tddl_groups.push((name.as_str().into(), group, place.database.as_str().into()));
+            }
         }
         let schema = SchemaCheck {
             name: SchemaName::from(name),
@@ -384,6 +387,7 @@ impl Check {
             name: SchemaName::from(name),
             default_group: default_group?,
             databases,
+            tddl_groups,
             transactions: match shape.transactions {
                 Some(TransactionsShape::Single) => Transactions::Single,
                 Some(TransactionsShape::BestEffort) => Transactions::BestEffort,

@@ -407,7 +407,7 @@ fn assignments_are_as_the_data_file_says() {
             })
             .collect();
         if let Some(inner) = set.inner {
-            lines.push(format!("FOR {}", String::from_utf8_lossy(&sql[inner..])));
+            lines.push(format!("FOR {}", String::from_utf8_lossy(&sql[inner..]).trim_start()));
         }
         lines
     });
@@ -470,7 +470,7 @@ fn hints_are_as_the_data_file_says() {
             Ok(tokens) => tokens,
             Err(error) => return error,
         };
-        let hints = crate::sql::hint::parse(sql, &tokens);
+        let hints = crate::sql::hint::parse(sql, &tokens, false);
         let mut lines: Vec<String> = hints.hints.iter().map(|hint| format!("{hint:?}")).collect();
         for range in &hints.ranges {
             lines.push(format!("cut {}", String::from_utf8_lossy(&sql[range.clone()])));
