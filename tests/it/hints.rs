@@ -80,6 +80,10 @@ async fn reads_have_the_rows_of_their_shards() {
             let sql = format!("/*+TDDL:node('{node}')*/ SELECT COUNT(*) FROM orders_0005");
             assert_eq!(number(&mut conn, &sql).await, five, "{sql}");
         }
+        // Two nodes of one group.
+        let both = "/*+TDDL:node('SHOP_0000_GROUP', 'SHOP_0001_GROUP')*/ SELECT 1";
+        let rows: Vec<u8> = conn.query(both).await.unwrap();
+        assert_eq!(rows, [1, 1]);
         for hint in ["master()", "slave()"] {
             let sql = format!("/*+TDDL:{hint}*/ SELECT COUNT(*) FROM orders");
             assert!(number(&mut conn, &sql).await > database, "{sql}");

@@ -322,6 +322,24 @@ impl Check {
         }
     }
 
+    /// What TDDL's names of groups stand for.
+    fn tddl_groups(
+        &mut self,
+        shape: &SchemaShape,
+        ids: &GroupIds,
+        path: &KeyPath,
+    ) -> Vec<(Box<str>, GroupId, Arc<str>)> {
+        let mut found = Vec::with_capacity(shape.tddl_groups.len());
+        for (name, place) in &shape.tddl_groups {
+            let path = path.key("tddl_groups").key(name);
+            self.name(&place.database, "database", &path.key("database"));
+            if let Some(group) = self.group(ids, &place.group, &path.key("group")) {
+                found.push((name.as_str().into(), group, place.database.as_str().into()));
+            }
+        }
+        found
+    }
+
     fn schema(
         &mut self,
         name: &str,
@@ -366,14 +384,7 @@ impl Check {
                 "name the database of single and broadcast tables of each group: {g0: shop}",
             );
         }
-        let mut tddl_groups = Vec::with_capacity(shape.tddl_groups.len());
-        for (name, place) in &shape.tddl_groups {
-            let path = path.key("tddl_groups").key(name);
-            self.name(&place.database, "database", &path.key("database"));
-            if let Some(group) = self.group(ids, &place.group, &path.key("group")) {
-                tddl_groups.push((name.as_str().into(), group, place.database.as_str().into()));
-            }
-        }
+        let tddl_groups = self.tddl_groups(shape, ids, path);
         let schema = SchemaCheck {
             name: SchemaName::from(name),
             ids,
