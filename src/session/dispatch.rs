@@ -5,15 +5,12 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
-
 use crate::backend::state::State;
 use crate::error::{Error, Fault};
 use crate::observe::sessions::Target as KillTarget;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::change_user::ChangeUser;
 use crate::protocol::command::Command;
-use crate::protocol::eof::EofPacket;
 use crate::protocol::error_code;
 use crate::session::forward::Failure;
 use crate::session::login::{self, Asked};
@@ -31,6 +28,7 @@ impl Session {
             _ => b"",
         };
         self.registration.begin(command.name(), text);
+        self.stream.set_write_limit(self.settings.timeouts.client_write.limit());
         self.running.begin();
         self.running.set_patience(self.settings.timeouts.stop.0);
         let outcome = match command {
@@ -64,27 +62,7 @@ impl Session {
 
     /// Sends what waits; a client that doesn't take it within its time is let go.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        // A client that reads its answers takes them at once: no timer is made for it.
-        if let Some(flushed) = self.stream.flush().now_or_never() {
-            return flushed.map_err(End::Error);
-        }
-        let limit = self.settings.timeouts.client_write.limit();
-        let flushed = match limit {
-            None => self.stream.flush().await,
-            Some(limit) => match tokio::time::timeout(limit, self.stream.flush()).await {
-                Ok(flushed) => flushed,
-                Err(_) => Err(Error::limit(
-                    1160,
-                    "client_write",
-                    format!(
-                        "The client took nothing for {} s (timeouts.client_write)",
-                        limit.as_secs()
-                    ),
-                )
-                .fatal()),
-            },
-        };
-        flushed.map_err(End::Error)
+        self.stream.flush().await.map_err(End::Error)
     }
 
     async fn simple_command(&mut self, command: Command<'_>) -> Result<(), Failure> {
@@ -155,19 +133,14 @@ impl Session {
         self.stream.write_packet(line.as_bytes());
     }
 
-    /// COM_SET_OPTION is answered by EOF where EOF still exists, by OK elsewhere.
+    /// COM_SET_OPTION is answered by what ends rows, not by OK.
     fn set_option(&mut self, option: u16) -> Result<(), Error> {
         self.capabilities = match option {
             0 => self.capabilities.with(Capabilities::MULTI_STATEMENTS),
             1 => self.capabilities.without(Capabilities::MULTI_STATEMENTS),
             _ => return Err(error_code::unknown_command()),
         };
-        if self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
-            self.reply_ok(0, "", false);
-        } else {
-            let eof = EofPacket { warnings: 0, status: self.status() };
-            self.stream.write_with(|out| eof.write(self.capabilities, out));
-        }
+        self.reply_end();
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use crate::executor::rename::Names;
 use crate::planner::bind::Binding;
 use crate::planner::splice::Form;
 use crate::protocol::column::Column;
-use crate::protocol::eof::EofPacket;
 use crate::protocol::err::ErrPacket;
 use crate::protocol::{command, error_code};
 use crate::session::Session;
@@ -67,8 +66,7 @@ impl Session {
         for definition in asked.map_err(|error| Error { fatal: false, ..error })? {
             self.stream.write_with(|out| out.extend_from_slice(&definition));
         }
-        let eof = EofPacket { warnings: 0, status: self.status() };
-        self.stream.write_with(|out| eof.write(self.capabilities, out));
+        self.reply_end();
         Ok(())
     }
 }

@@ -150,6 +150,12 @@ impl Session {
         write_end(&mut self.stream, capabilities, &ok, OkHeader::EndOfRows);
     }
 
+    /// Appends what ends a list: EOF, or the OK in its place.
+    pub(super) fn reply_end(&mut self) {
+        let ok = OkPacket { status: self.status(), ..OkPacket::default() };
+        write_end(&mut self.stream, self.capabilities, &ok, OkHeader::EndOfRows);
+    }
+
     pub(super) fn final_status(&self, more: bool) -> StatusFlags {
         let status = self.status();
         if more { status.with(StatusFlags::MORE_RESULTS) } else { status }

@@ -1,10 +1,11 @@
 //! The framed stream: what it stands on, its two buffers, its sequence ids.
 //!
 //! Owns: the state that reading and writing share, and giving memory back. Never: reads
-//! (`wire/reading.rs`), writes (`wire/writing.rs`), relays ([`crate::wire::relay`]) or keeps a
-//! deadline.
+//! (`wire/reading.rs`), writes (`wire/writing.rs`), relays ([`crate::wire::relay`]) or keeps another
+//! deadline than that of a peer which takes nothing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
@@ -49,6 +50,8 @@ pub struct Stream {
     pub(super) written: usize,
     /// True while a direct write is under way: if its future is dropped, half a packet is out.
     pub(super) torn: bool,
+    /// How long the peer may take nothing of what is written.
+    pub(super) write_limit: Option<Duration>,
     pub(super) sequence: u8,
     /// The id behind the last packet that was written, which is that of its answer.
     pub(super) asked: u8,
@@ -77,6 +80,7 @@ impl Stream {
             write: Vec::new(),
             written: 0,
             torn: false,
+            write_limit: None,
             sequence: 0,
             asked: 0,
             max_packet,
@@ -150,6 +154,11 @@ impl Stream {
 
     pub fn set_max_packet(&mut self, bytes: usize) {
         self.max_packet = bytes;
+    }
+
+    /// From now on a peer that takes nothing for so long ends the write with 1160.
+    pub fn set_write_limit(&mut self, limit: Option<Duration>) {
+        self.write_limit = limit;
     }
 
     /// Counts what long packets need against the process's budget from now on.

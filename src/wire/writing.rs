@@ -3,7 +3,11 @@
 //! Owns: building packets in place, splitting, flushing, and writes that go around the buffer.
 //! Never: decides when an answer is complete.
 
-use std::io::IoSlice;
+use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
@@ -118,14 +122,15 @@ impl Stream {
             self.flush_compressed().await?;
         } else {
             while let Some(rest) = self.write.get(self.written..).filter(|rest| !rest.is_empty()) {
-                let count = self.transport.write(rest).await;
+                let write = self.transport.write(rest);
+                let count = within(self.write_limit, write).await;
                 self.written += self.sent(count)?;
             }
             self.write.clear();
             self.written = 0;
         }
         if self.transport.is_tls() {
-            let flushed = self.transport.flush().await;
+            let flushed = within(self.write_limit, self.transport.flush()).await;
             flushed.map_err(|error| self.lost(error))?;
         }
         Ok(())
@@ -138,7 +143,7 @@ impl Stream {
             if frames.is_empty() {
                 break;
             }
-            let count = self.transport.write(frames).await;
+            let count = within(self.write_limit, self.transport.write(frames)).await;
             let count = self.sent(count)?;
             if let Some(compression) = &mut self.compression {
                 compression.sent(count);
@@ -189,8 +194,8 @@ impl Stream {
             let first = waiting.len();
             let slices = [IoSlice::new(waiting), IoSlice::new(rest)];
             let count = match first {
-                0 => self.transport.write(rest).await,
-                _ => self.transport.write_vectored(&slices).await,
+                0 => within(self.write_limit, self.transport.write(rest)).await,
+                _ => within(self.write_limit, self.transport.write_vectored(&slices)).await,
             };
             let count = self.sent(count)?;
             let of_buffer = count.min(first);
@@ -219,7 +224,7 @@ impl Stream {
 
     fn sent(&mut self, count: std::io::Result<usize>) -> Result<usize> {
         match count {
-            Ok(0) => Err(self.lost(std::io::ErrorKind::WriteZero.into())),
+            Ok(0) => Err(self.lost(ErrorKind::WriteZero.into())),
             Ok(count) => {
                 self.bytes_out += count as u64;
                 Ok(count)
@@ -229,9 +234,33 @@ impl Stream {
     }
 
     fn lost(&self, error: std::io::Error) -> Error {
+        if error.kind() == ErrorKind::TimedOut
+            && error.raw_os_error().is_none()
+            && let Some(limit) = self.write_limit
+        {
+            let seconds = limit.as_secs();
+            let text = format!("The client took nothing for {seconds} s (timeouts.client_write)");
+            return Error::limit(1160, "client_write", text).fatal();
+        }
         if is_disconnect(&error) {
             return Error::unavailable("disconnected", "the peer closed the connection").fatal();
         }
         Error::from(error)
+    }
+}
+
+/// One write, or its deadline. A peer that reads takes it at once: no timer is made for it.
+async fn within<T>(
+    limit: Option<Duration>,
+    write: impl Future<Output = std::io::Result<T>>,
+) -> std::io::Result<T> {
+    let Some(limit) = limit else { return write.await };
+    let mut write = pin!(write);
+    match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
+        Poll::Ready(done) => done,
+        Poll::Pending => match tokio::time::timeout(limit, write).await {
+            Ok(done) => done,
+            Err(_) => Err(ErrorKind::TimedOut.into()),
+        },
     }
 }

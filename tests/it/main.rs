@@ -11,6 +11,7 @@ mod change;
 mod check_online;
 mod clock;
 mod consistent;
+mod commands;
 mod definitions;
 mod differential;
 mod drain;
