@@ -37,8 +37,6 @@ pub struct Terms<'a> {
     pub status: StatusFlags,
     /// Flags of the backend's that say nothing of the session.
     pub hidden: StatusFlags,
-    /// Whether the client is told of session state that the backend reports.
-    pub pass_session_state: bool,
     /// The rows are those of COM_STMT_EXECUTE.
     pub binary: bool,
     /// A cursor was asked for: the answer may end after its column definitions.
@@ -358,8 +356,8 @@ fn finish_ok(
     if terms.more && !follows {
         status = status.with(StatusFlags::MORE_RESULTS);
     }
-    let state: &[u8] = if terms.pass_session_state { ok.session_state } else { b"" };
-    let ok = OkPacket { status, last_insert_id, session_state: state, ..ok };
+    // What the backend reports of its session is Weir's to know: it names physical databases.
+    let ok = OkPacket { status, last_insert_id, session_state: b"", ..ok };
     write_end(client, terms.client, &ok, header);
     follows
 }

@@ -3,7 +3,8 @@
 //! Owns: the bits and the two sets that Weir works with ([`Capabilities::OFFERED`] to clients,
 //! [`Capabilities::WANTED`] from backends). Never: decides what one session may do.
 //!
-//! Nothing is offered that isn't honoured: no query attributes, no zstd, no optional metadata, no
+//! Nothing is offered that isn't honoured: no session tracking (a client's session is on no one
+//! server, and Weir's own OKs tell no state), no query attributes, no zstd, no optional metadata, no
 //! MariaDB extensions (their bits are known so that they can be recognised).
 
 use std::fmt;
@@ -54,7 +55,7 @@ impl Capabilities {
     pub const SSL_VERIFY_SERVER_CERT: Self = Self(1 << 30);
     pub const REMEMBER_OPTIONS: Self = Self(1 << 31);
 
-    /// What Weir offers to every client; SSL, COMPRESS and LOCAL_FILES are added by settings.
+    /// What Weir offers to every client besides COMPRESS; SSL and LOCAL_FILES are added by settings.
     pub const OFFERED: Self = Self(
         Self::LONG_PASSWORD.0
             | Self::FOUND_ROWS.0
@@ -76,12 +77,11 @@ impl Capabilities {
             | Self::CONNECT_ATTRS.0
             | Self::PLUGIN_AUTH_LENENC_DATA.0
             | Self::CAN_HANDLE_EXPIRED_PASSWORDS.0
-            | Self::SESSION_TRACK.0
             | Self::DEPRECATE_EOF.0,
     );
 
-    /// What Weir asks of a backend; the pool's key decides FOUND_ROWS, MULTI_STATEMENTS,
-    /// IGNORE_SPACE and LOCAL_FILES, settings decide SSL.
+    /// What Weir asks of a backend; the pool's key decides FOUND_ROWS, MULTI_STATEMENTS and
+    /// IGNORE_SPACE, settings decide SSL and LOCAL_FILES.
     pub const WANTED: Self = Self(
         Self::LONG_PASSWORD.0
             | Self::LONG_FLAG.0

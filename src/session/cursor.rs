@@ -74,7 +74,6 @@ impl Session {
             local_infile: None,
             status: self.mode_flags(),
             hidden: StatusFlags::default(),
-            pass_session_state: false,
             insert_id: InsertId::Servers,
             binary: true,
             cursor: false,

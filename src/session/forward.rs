@@ -125,7 +125,6 @@ impl Session {
             local_infile: job.local_infile,
             status,
             hidden,
-            pass_session_state: false,
             binary: matches!(payload, Payload::Execute { .. }),
             cursor: matches!(payload, Payload::Execute { cursor: 1.., .. }),
             running: &running,

@@ -229,7 +229,8 @@ impl Session {
                     ));
                 }
             },
-            // The trackers are Weir's own: it needs all of them.
+            // Those on its connections are Weir's own: it needs all of them. Clients are told no
+            // state, as a server tells none to a client that negotiated none.
             _ if name.starts_with("session_track_") => Step::Ignored,
             "transaction_isolation" | "tx_isolation" => {
                 let isolation = isolation_of(value).map(level);
@@ -627,9 +628,24 @@ fn refuse_unkept(name: &str, value: &SetValue) -> Result<()> {
             "set_completion_type",
             "completion_type stays NO_CHAIN here: say COMMIT AND CHAIN or RELEASE".to_owned(),
         ),
+        // Off with every server until someone asks for it, who would wait for what never comes. The
+        // other trackers are on with every server, and drivers add to them unasked.
+        "session_track_gtids" | "session_track_state_change" | "session_track_transaction_info"
+            if !off && !says_off(value) =>
+        {
+            (
+                "set_session_track",
+                format!("{name} stays OFF here: Weir tells clients no session state"),
+            )
+        }
         _ => return Ok(()),
     };
     Err(Error::refused(code, message))
+}
+
+/// OFF as an enumeration takes it.
+fn says_off(value: &SetValue) -> bool {
+    matches!(value, SetValue::String(text) if text.eq_ignore_ascii_case(b"off"))
 }
 
 #[cfg(test)]

@@ -687,7 +687,6 @@ impl Session {
             local_infile: None,
             status: self.status(),
             hidden: StatusFlags::AUTOCOMMIT.with(StatusFlags::IN_TRANSACTION),
-            pass_session_state: false,
             binary: manner.binary,
             cursor: false,
             running: &running,

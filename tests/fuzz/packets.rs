@@ -23,8 +23,8 @@ use weir::protocol::verifier::Verifier;
 
 /// With and without session tracking, with both ends of result sets, and the least.
 pub const SETS: [Capabilities; 4] = [
+    Capabilities::OFFERED.with(Capabilities::SESSION_TRACK),
     Capabilities::OFFERED,
-    Capabilities(Capabilities::OFFERED.0 & !Capabilities::SESSION_TRACK.0),
     Capabilities(Capabilities::OFFERED.0 & !Capabilities::DEPRECATE_EOF.0),
     Capabilities::PROTOCOL_41,
 ];

@@ -221,7 +221,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             version: "10.11.19-MariaDB-fake".into(),
-            capabilities: Capabilities::OFFERED,
+            capabilities: Capabilities::OFFERED.with(Capabilities::SESSION_TRACK),
             plugin: Plugin::NativePassword,
             switch: false,
             password: None,

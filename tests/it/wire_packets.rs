@@ -34,7 +34,9 @@ const MYSQL: &str = include_str!("../data/wire/mysql-9.7.txt");
 
 /// What the capturing client negotiated.
 const CAPTURED: Capabilities = Capabilities(
-    Capabilities::OFFERED.0 & !Capabilities::FOUND_ROWS.0 & !Capabilities::INTERACTIVE.0,
+    Capabilities::OFFERED.with(Capabilities::SESSION_TRACK).0
+        & !Capabilities::FOUND_ROWS.0
+        & !Capabilities::INTERACTIVE.0,
 );
 
 fn unhex(text: &str) -> Vec<u8> {
