@@ -54,6 +54,8 @@ pub fn clients(context: &Context) -> Table {
         ("statements", As::Number),
         ("worker", As::Number),
         ("age_seconds", As::Text),
+        ("program", As::Text),
+        ("client", As::Text),
         ("statement", As::Text),
     ]);
     for shown in context.sessions.list() {
@@ -71,6 +73,8 @@ pub fn clients(context: &Context) -> Table {
             cell(shown.statements),
             cell(shown.worker),
             seconds(shown.age),
+            shown.software.program.map(String::from),
+            shown.software.client.map(String::from),
             Some(shown.statement).filter(|text| !text.is_empty()),
         ]);
     }

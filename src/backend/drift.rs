@@ -56,7 +56,7 @@ pub async fn look(
     table: Option<&str>,
 ) -> Result<Vec<Compared>> {
     let mut found = named(rules, schema, table)?;
-    let topology = Topology::build(rules, &Place { workers: 1, zone: None }, None)?;
+    let topology = Topology::build(rules, &Place { workers: 1, ..Place::default() }, None)?;
     let logical = logical_names(rules);
     let mut asked: BTreeMap<GroupId, Vec<(usize, usize)>> = BTreeMap::new();
     for (index, compared) in found.iter().enumerate() {

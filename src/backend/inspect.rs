@@ -34,7 +34,7 @@ const BOUND: Duration = Duration::from_secs(10);
 pub async fn check(rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     let groups = KeyPath::root().key("groups");
-    let topology = match Topology::build(rules, &Place { workers: 1, zone: None }, None) {
+    let topology = match Topology::build(rules, &Place { workers: 1, ..Place::default() }, None) {
         Ok(topology) => topology,
         Err(error) => return vec![Problem::error(&groups, error.message)],
     };

@@ -102,7 +102,7 @@ struct Server {
 /// Logs in over a stream that was just opened.
 pub async fn log_in(node: &Arc<Node>, mut stream: Stream, found_rows: bool) -> Result<Opened> {
     let server = greet(node, &mut stream).await?;
-    let mut capabilities = wanted(found_rows);
+    let mut capabilities = wanted(found_rows, node.spec.local_infile);
     capabilities = capabilities & server.capabilities;
     if !capabilities.contains(Capabilities::PROTOCOL_41 | Capabilities::PLUGIN_AUTH) {
         return Err(fault::unreachable(node, "the server is too old"));
@@ -137,8 +137,9 @@ pub async fn log_in(node: &Arc<Node>, mut stream: Stream, found_rows: bool) -> R
 
 /// What is asked of a backend. With LOCAL_FILES a server may ask for a file: only the client's, and
 /// only while its LOAD DATA LOCAL runs (`executor::pass`); Weir opens none.
-fn wanted(found_rows: bool) -> Capabilities {
-    let base = Capabilities::WANTED | Capabilities::MULTI_STATEMENTS | Capabilities::LOCAL_FILES;
+fn wanted(found_rows: bool, local_infile: bool) -> Capabilities {
+    let base = Capabilities::WANTED | Capabilities::MULTI_STATEMENTS;
+    let base = if local_infile { base | Capabilities::LOCAL_FILES } else { base };
     if found_rows { base | Capabilities::FOUND_ROWS } else { base }
 }
 

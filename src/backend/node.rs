@@ -331,6 +331,7 @@ mod tests {
             data: account.clone(),
             control: account,
             limits: Limits { max_connections: max, ..Limits::default() },
+            local_infile: true,
         };
         Arc::new(Node::new("g0".into(), spec).unwrap())
     }

@@ -106,6 +106,8 @@ pub struct NodeSpec {
     /// Probes, catalog, KILL.
     pub control: Account,
     pub limits: Limits,
+    /// Clients' LOAD DATA LOCAL may run there (`listen.local_infile`).
+    pub local_infile: bool,
 }
 
 /// One primary and its replicas.
@@ -149,11 +151,12 @@ impl GroupSpec {
     }
 }
 
-/// Resolves what the rules say of a group: secrets are read, defaults filled in.
+/// Resolves what the rules say of a group: secrets are read, defaults filled in. `local_infile` is
+/// the process's setting.
 ///
 /// # Errors
 /// A secret that isn't there; the sentence names the group and the reference.
-pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
+pub fn from_rules(group: &rules::Group, local_infile: bool) -> Result<GroupSpec> {
     let accounts = &group.accounts;
     let data = account(group, &accounts.data)?;
     let control = account(group, &accounts.control)?;
@@ -190,6 +193,7 @@ pub fn from_rules(group: &rules::Group) -> Result<GroupSpec> {
         data: data.clone(),
         control: control.clone(),
         limits: limits.clone(),
+        local_infile,
     };
     let primary = node(Declared::Primary, &group.primary);
     let replicas = group.replicas.iter().map(|replica| node(Declared::Replica, replica));

@@ -26,6 +26,8 @@ pub struct Place {
     pub workers: usize,
     /// The zone that this proxy stands in; near nodes answer its reads first.
     pub zone: Option<Arc<str>>,
+    /// Clients may LOAD DATA LOCAL.
+    pub local_infile: bool,
 }
 
 impl Topology {
@@ -35,7 +37,7 @@ impl Topology {
     /// # Errors
     /// A secret or a TLS file that can't be read.
     pub fn build(rules: &Rules, place: &Place, before: Option<&Topology>) -> Result<Topology> {
-        let specs = rules.groups.iter().map(|group| spec::from_rules(group));
+        let specs = rules.groups.iter().map(|group| spec::from_rules(group, place.local_infile));
         Topology::of_specs(specs.collect::<Result<Vec<_>>>()?, place, before)
     }
 

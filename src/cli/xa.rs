@@ -78,7 +78,7 @@ pub fn xa(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 async fn look(rules: &Rules) -> Result<(Recovery, Vec<Found>), Error> {
-    let topology = Topology::build(rules, &Place { workers: 1, zone: None }, None)?;
+    let topology = Topology::build(rules, &Place { workers: 1, ..Place::default() }, None)?;
     for group in topology.groups() {
         group.probe_once().await;
     }

@@ -119,6 +119,8 @@ section! {
         restart zone: Option<String> = None;
         /// Threads that serve clients. 0: one for each core.
         restart workers: u16 = 0;
+        /// LOAD DATA LOCAL. Off, clients aren't offered to send files and servers can't ask for any; on, a server is asked by the client's own statement only, and must have its own local_infile on.
+        restart local_infile: bool = false;
         /// TCP keep-alive: a peer that vanished is noticed after about twice this time. 0: off.
         live keepalive: Span = Span::seconds(60);
     }
@@ -165,6 +167,8 @@ section! {
         live max_connections: u32 = 10_000;
         /// Clients that haven't logged in yet, at the same time; the next one gets error 1040.
         live max_handshakes: u32 = 2_000;
+        /// Failed logins of one host in a minute that are answered at once; the answer to each further one waits for half a second. Logins that succeed never wait. 0: every failed one waits.
+        live failed_logins: u32 = 30;
         /// The longest statement or row in one command; beyond it error 1153.
         restart max_allowed_packet: Size = Size::mib(64);
         /// What large packets, merges, sorts and queues may hold together in the whole process; beyond it reading stops, then comes error 1038.
@@ -211,7 +215,7 @@ section! {
         live stop: Span = Span::seconds(30);
         /// A client that doesn't take its rows; the session is closed.
         live client_write: Span = Span::seconds(60);
-        /// Waiting for a backend connection to be free; beyond it error 1203 names the group.
+        /// Waiting for a backend connection to be free; beyond it error 1040 names the group.
         live pool_wait: Span = Span::seconds(5);
         /// PAUSE holds statements for at most this long, then they get error 1205.
         live pause: Span = Span::seconds(30);
@@ -263,5 +267,7 @@ section! {
         live slow_statement: Span = Span::seconds(1);
         /// Slow-log lines in one second and worker; more are counted and left out.
         live slow_statements_per_second: u32 = 20;
+        /// Lines of failed logins in one second and worker; more are counted and left out.
+        live failed_logins_per_second: u32 = 20;
     }
 }

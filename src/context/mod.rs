@@ -18,6 +18,7 @@ pub mod front;
 pub mod gate;
 pub mod ledger;
 pub mod seat;
+pub mod throttle;
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -150,6 +151,7 @@ pub struct Context {
     started: Instant,
     pub seats: Arc<seat::Seats>,
     pub handshakes: Arc<seat::Seats>,
+    pub failed_logins: throttle::FailedLogins,
     /// Transactions over several groups.
     pub ledger: Arc<ledger::Ledger>,
     templates: Vec<Arc<Templates>>,
@@ -178,6 +180,7 @@ impl Context {
             started: Instant::now(),
             seats: seat::Seats::new(limits.max_connections),
             handshakes: seat::Seats::new(limits.max_handshakes),
+            failed_logins: throttle::FailedLogins::default(),
             templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
             phase: AtomicU8::new(Phase::Starting as u8),
             config: ArcSwap::from_pointee(config),

@@ -111,6 +111,10 @@ pub struct WorkerMetrics {
     pub connections: Counter,
     /// Logins that failed, by reason.
     pub logins_failed: Tally,
+    /// Answers to failed logins that were held back.
+    pub failed_logins_held: Counter,
+    /// Failed logins that the log left out.
+    pub failed_logins_left_out: Counter,
     /// Errors sent to clients, by fault and stable code.
     pub errors: Tally,
     /// Sessions that became bound to a backend connection, by reason.

@@ -38,6 +38,7 @@ pub struct Recorder {
     templates: Arc<Templates>,
     slow: Arc<SlowLog>,
     rate: Rate,
+    logins: Rate,
 }
 
 /// When a statement is slow; shared by all workers, changed by a reload.
@@ -97,8 +98,8 @@ pub fn fault_label(fault: Fault) -> &'static str {
 
 impl Recorder {
     pub fn new(metrics: Arc<WorkerMetrics>, templates: Arc<Templates>, slow: Arc<SlowLog>) -> Self {
-        let rate = Rate { start: Instant::now(), state: AtomicU64::new(0) };
-        Recorder { metrics, templates, slow, rate }
+        let rate = || Rate { start: Instant::now(), state: AtomicU64::new(0) };
+        Recorder { metrics, templates, slow, rate: rate(), logins: rate() }
     }
 
     /// A recorder for worker `index` of `metrics`.
@@ -113,6 +114,17 @@ impl Recorder {
 
     pub fn metrics(&self) -> &Arc<WorkerMetrics> {
         &self.metrics
+    }
+
+    /// Counts a failed login. True where it may have a line in the log, of which there are at most
+    /// `lines_per_second`.
+    pub fn failed_login(&self, reason: &'static str, lines_per_second: u32) -> bool {
+        self.metrics.logins_failed.add(reason);
+        let may_log = self.logins.take(lines_per_second.into());
+        if !may_log {
+            self.metrics.failed_logins_left_out.increment();
+        }
+        may_log
     }
 
     pub fn templates(&self) -> &Arc<Templates> {

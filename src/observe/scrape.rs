@@ -171,7 +171,7 @@ impl All {
 
     fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         type Pick = fn(&WorkerMetrics) -> &Counter;
-        let totals: [(&str, &str, Pick); 5] = [
+        let totals: [(&str, &str, Pick); 7] = [
             ("weir_plan_cache_hits", "Statements whose plan was cached", |w| &w.plan_cache_hits),
             ("weir_plan_cache_misses", "Statements that were parsed and planned", |w| {
                 &w.plan_cache_misses
@@ -180,6 +180,12 @@ impl All {
             ("weir_panics", "Sessions ended by a defect of Weir", |w| &w.panics),
             ("weir_slow_statements_left_out", "Slow statements beyond the log's rate", |w| {
                 &w.slow_left_out
+            }),
+            ("weir_failed_logins_held", "Answers to failed logins that were held back", |w| {
+                &w.failed_logins_held
+            }),
+            ("weir_failed_logins_left_out", "Failed logins beyond the log's rate", |w| {
+                &w.failed_logins_left_out
             }),
         ];
         for (name, help, pick) in totals {

@@ -171,6 +171,49 @@ struct Transport {
     tls: bool,
     user: Option<UserName>,
     schema: Option<SchemaName>,
+    software: Software,
+}
+
+/// What a client says of its program, each text bounded by [`SHOWN_SOFTWARE`]. Nobody proves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Software {
+    /// `program_name`, what MySQL's and MariaDB's own tools and many drivers' applications say.
+    pub program: Option<Box<str>>,
+    /// The driver and its version: `_client_name`, `_client_version`.
+    pub client: Option<Box<str>>,
+}
+
+/// How many bytes of each of its texts are kept.
+pub const SHOWN_SOFTWARE: usize = 96;
+
+impl Software {
+    /// From connection attributes.
+    pub fn of<'a>(attributes: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Software {
+        let (mut program, mut name, mut version) = (None, None, None);
+        for (attribute, value) in attributes {
+            match attribute {
+                b"program_name" => program = Some(value),
+                b"_client_name" => name = Some(value),
+                b"_client_version" => version = Some(value),
+                _ => {}
+            }
+        }
+        let client = [name, version].into_iter().flatten().collect::<Vec<_>>();
+        Software { program: program.and_then(bounded), client: bounded(&client.join(&b' ')) }
+    }
+}
+
+/// As text for a list: no control character, no more than [`SHOWN_SOFTWARE`] bytes.
+fn bounded(value: &[u8]) -> Option<Box<str>> {
+    let value = value.get(..SHOWN_SOFTWARE).unwrap_or(value);
+    let mut text: String = String::from_utf8_lossy(value)
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    while text.len() > SHOWN_SOFTWARE {
+        text.pop();
+    }
+    (!text.is_empty()).then(|| text.into_boxed_str())
 }
 
 #[derive(Debug)]
@@ -189,6 +232,7 @@ pub struct Shown {
     pub tls: bool,
     pub user: Option<UserName>,
     pub schema: Option<SchemaName>,
+    pub software: Software,
     /// As MySQL's processlist names it: `Query`, `Sleep`, `Execute`, `Connect` …
     pub command: &'static str,
     pub state: State,
@@ -238,6 +282,10 @@ impl Entry {
         transport.schema = schema;
         drop(transport);
         self.end();
+    }
+
+    pub fn set_software(&self, software: Software) {
+        lock(&self.transport).software = software;
     }
 
     pub fn set_schema(&self, schema: Option<SchemaName>) {
@@ -324,6 +372,7 @@ impl Entry {
             tls: transport.tls,
             user: transport.user.clone(),
             schema: transport.schema.clone(),
+            software: transport.software.clone(),
             command: activity.command,
             state: state.copied().unwrap_or(State::Idle),
             in_transaction: self.in_transaction.load(Ordering::Relaxed),
@@ -353,6 +402,8 @@ pub struct Registry {
     stopping: AtomicU8,
     /// Woken whenever a session ends.
     ended: Notify,
+    /// Held while an account's sessions are counted for one more.
+    claims: Mutex<()>,
     shards: [Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>>; 16],
 }
 
@@ -395,6 +446,7 @@ impl Registry {
             live: AtomicUsize::new(0),
             stopping: AtomicU8::new(0),
             ended: Notify::new(),
+            claims: Mutex::new(()),
             shards: Default::default(),
         })
     }
@@ -403,16 +455,24 @@ impl Registry {
         self.proxy
     }
 
-    /// How many live sessions an account has.
-    pub fn count_of(&self, user: &UserName) -> usize {
+    /// Makes the session one of the account's, where fewer than `limit` others are. False: it stays
+    /// whose it was.
+    pub fn claim(&self, claimer: &Entry, user: &UserName, limit: usize) -> bool {
+        // Two logins at the same time must not both take the last place.
+        let _one = lock(&self.claims);
         let of_shard = |shard: &Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>>| {
             let entries = lock(shard);
             entries
                 .values()
+                .filter(|entry| entry.id != claimer.id)
                 .filter(|entry| lock(&entry.transport).user.as_ref() == Some(user))
                 .count()
         };
-        self.shards.iter().map(of_shard).sum()
+        let is_free = self.shards.iter().map(of_shard).sum::<usize>() < limit;
+        if is_free {
+            lock(&claimer.transport).user = Some(user.clone());
+        }
+        is_free
     }
 
     fn shard(&self, id: u32) -> &Mutex<HashMap<u32, Arc<Entry>, foldhash::fast::FixedState>> {
@@ -427,7 +487,13 @@ impl Registry {
             id: 0,
             worker,
             since: now,
-            transport: Mutex::new(Transport { peer, tls: false, user: None, schema: None }),
+            transport: Mutex::new(Transport {
+                peer,
+                tls: false,
+                user: None,
+                schema: None,
+                software: Software::default(),
+            }),
             state: AtomicU8::new(State::Login as u8),
             in_transaction: AtomicBool::new(false),
             pinned: AtomicBool::new(false),

@@ -94,7 +94,7 @@ pub async fn start(options: Options, serve: impl Serve) -> Result<Running, Strin
     rules.version = 1;
     let workers = worker_count(&config);
     let zone = config.listen.zone.as_deref().map(Arc::from);
-    let place = Place { workers, zone };
+    let place = Place { workers, zone, local_infile: config.listen.local_infile };
     let topology = Topology::build(&rules, &place, None).map_err(|error| error.message)?;
     let backends: usize =
         topology.groups().iter().flat_map(|g| g.pools()).map(|pool| pool.max()).sum();

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::backend::state::State;
 use crate::error::{Error, Fault};
-use crate::observe::sessions::Target as KillTarget;
+use crate::observe::sessions::{Software, Target as KillTarget};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::change_user::ChangeUser;
 use crate::protocol::command::Command;
 use crate::protocol::error_code;
+use crate::protocol::login::attributes;
 use crate::session::forward::Failure;
 use crate::session::login::{self, Asked};
 use crate::session::{End, Session, transaction_error};
@@ -187,12 +188,21 @@ impl Session {
             )
             .fatal()),
         };
-        let identity = identity.map_err(|error| Failure::Session(End::Error(error.fatal())))?;
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(error) => {
+                login::failed(&ctx, &self.registration, &error).await;
+                return Err(Failure::Session(End::Error(error.fatal())));
+            }
+        };
         let schema = login::first_schema(&identity, &rules, change.database)
             .map_err(|error| Failure::Session(End::Error(error)))?;
         if let Some(collation) = change.collation {
             let announced = self.ctx.shared.front.announced();
             self.state = login::first_state(collation, self.capabilities, &announced);
+        }
+        if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
+            self.registration.set_software(Software::of(attributes(change.attributes)));
         }
         self.registration.log_in(identity.user.name.clone(), schema.clone());
         self.identity = identity;

@@ -11,9 +11,10 @@ use rand::RngCore;
 use crate::backend::state::{Charset, State, quote};
 use crate::context::WorkerContext;
 use crate::context::front::Announced;
+use crate::context::throttle;
 use crate::error::{Error, Fault, Result};
 use crate::name::SchemaName;
-use crate::observe::sessions::Entry;
+use crate::observe::sessions::{Entry, Software};
 use crate::protocol::auth::{self, Plugin};
 use crate::protocol::auth_switch::{self, AuthSwitch};
 use crate::protocol::capability::Capabilities;
@@ -72,6 +73,7 @@ pub async fn run(ctx: &WorkerContext, stream: &mut Stream, entry: &Entry) -> Res
     let identity = authenticate(ctx, stream, &rules, entry, asked).await?;
     let schema = first_schema(&identity, &rules, request.database)?;
     let state = first_state(request.collation, capabilities, &front.announced());
+    entry.set_software(Software::of(login::attributes(request.attributes)));
     entry.log_in(identity.user.name.clone(), schema.clone());
     let status = StatusFlags::AUTOCOMMIT;
     let ok = OkPacket { status, ..OkPacket::default() };
@@ -95,7 +97,10 @@ async fn greet(
         front.announce(announced);
     }
     let announced = front.announced();
-    let mut offered = Capabilities::OFFERED | Capabilities::COMPRESS | Capabilities::LOCAL_FILES;
+    let mut offered = Capabilities::OFFERED | Capabilities::COMPRESS;
+    if ctx.shared.config().listen.local_infile {
+        offered = offered | Capabilities::LOCAL_FILES;
+    }
     if front.tls().is_some() {
         offered = offered | Capabilities::SSL;
     }
@@ -168,10 +173,27 @@ pub(super) async fn authenticate(
     };
     match user {
         Some(user) if proven => {
-            check_connections(ctx, &user)?;
+            check_connections(ctx, entry, &user)?;
             Ok(Identity { user, host })
         }
         _ => Err(denied()),
+    }
+}
+
+/// A login failed: counts and logs it, and waits before it is answered where the host has had too many
+/// wrong passwords. Nothing of other sessions waits.
+pub(super) async fn failed(ctx: &WorkerContext, entry: &Entry, error: &Error) {
+    let (config, peer) = (ctx.shared.config(), entry.peer());
+    if ctx.recorder.failed_login(error.code, config.log.failed_logins_per_second) {
+        tracing::info!(connection = entry.id(), %peer, %error, "login failed");
+    }
+    if error.code != "access_denied" {
+        return;
+    }
+    let now = std::time::Instant::now();
+    if ctx.shared.failed_logins.add(&peer, config.limits.failed_logins, now) {
+        ctx.recorder.metrics().failed_logins_held.increment();
+        tokio::time::sleep(throttle::HELD_BACK).await;
     }
 }
 
@@ -188,12 +210,11 @@ fn choose(user: Option<&User>, sent: Option<Plugin>, default: Plugin) -> Plugin 
     }
 }
 
-fn check_connections(ctx: &WorkerContext, user: &User) -> Result<()> {
-    if user.max_connections == 0 {
-        return Ok(());
-    }
-    let open = ctx.shared.sessions.count_of(&user.name);
-    if open < user.max_connections as usize {
+/// The account's `max_connections`. A session that logs in again on its own connection has its place
+/// already.
+fn check_connections(ctx: &WorkerContext, entry: &Entry, user: &User) -> Result<()> {
+    let limit = user.max_connections as usize;
+    if limit == 0 || ctx.shared.sessions.claim(entry, &user.name, limit) {
         return Ok(());
     }
     Err(Error::limit(

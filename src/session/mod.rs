@@ -141,8 +141,7 @@ pub async fn serve(ctx: Arc<WorkerContext>, stream: Stream, client: Client) {
         // The client left before it logged in: a health check.
         Ok(None) => {}
         Err(error) => {
-            ctx.recorder.metrics().logins_failed.add(error.code);
-            tracing::info!(connection = registration.id(), peer = %registration.peer(), %error, "login failed");
+            login::failed(&ctx, &registration, &error).await;
             stream.write_with(|out| write_error(&error, Capabilities::OFFERED, out));
             // The client may be gone already.
             let _ = stream.shutdown().await;

@@ -46,11 +46,12 @@ fn node(server: &Server, name: &str, declared: Declared) -> NodeSpec {
         data: account("weir"),
         control: account("weir_control"),
         limits: Limits { connect: Duration::from_secs(20), ..Limits::default() },
+        local_infile: true,
     }
 }
 
 fn group(spec: GroupSpec) -> Arc<Group> {
-    let place = Place { workers: 2, zone: None };
+    let place = Place { workers: 2, ..Place::default() };
     Topology::of_specs(vec![spec], &place, None).unwrap().groups()[0].clone()
 }
 

@@ -28,6 +28,7 @@ mod layers;
 mod lexer;
 mod load;
 mod local_infile;
+mod logins;
 mod lost;
 mod moved;
 #[path = "../oracle/mod.rs"]

@@ -61,7 +61,7 @@ fn reloader_of(context: &Arc<Context>, read_rules: ReadRules) -> Arc<Reloader> {
         }),
         adopted: Arc::new(|_| {}),
     };
-    Reloader::new(context.clone(), Place { workers: 1, zone: None }, inputs)
+    Reloader::new(context.clone(), Place { workers: 1, ..Place::default() }, inputs)
 }
 
 fn group(name: &str) -> Arc<Group> {
@@ -99,7 +99,7 @@ fn rules(names: &[&str]) -> Rules {
 
 fn context(names: &[&str], config: Config) -> Arc<Context> {
     let rules = rules(names);
-    let place = Place { workers: 1, zone: None };
+    let place = Place { workers: 1, ..Place::default() };
     let topology = Topology::build(&rules, &place, None).unwrap();
     Context::new(config, Snapshot::new(Arc::new(rules), Arc::new(topology)), 1, 0)
 }
@@ -261,7 +261,7 @@ async fn files_are_watched_by_name_through_swapped_symlinks() {
         }),
         adopted: Arc::new(|_| {}),
     };
-    let reloader = Reloader::new(context.clone(), Place { workers: 1, zone: None }, inputs);
+    let reloader = Reloader::new(context.clone(), Place { workers: 1, ..Place::default() }, inputs);
     let watching = tokio::spawn(watch::watch(context.clone(), reloader, None));
     let reached = async |count: usize| {
         for _ in 0..100 {

@@ -120,9 +120,10 @@ fn topology(servers: &[Server]) -> Topology {
             data: account("weir"),
             control: account("weir_control"),
             limits: Limits { connect: Duration::from_secs(20), ..Limits::default() },
+            local_infile: true,
         };
         GroupSpec::new(format!("g{number}").as_str(), vec![node])
     };
     let specs = servers.iter().enumerate().map(spec).collect();
-    Topology::of_specs(specs, &Place { workers: 1, zone: None }, None).unwrap()
+    Topology::of_specs(specs, &Place { workers: 1, ..Place::default() }, None).unwrap()
 }

@@ -23,9 +23,26 @@ use crate::support::{shared_kinds, started, tls};
 /// What a login did on its way.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Path {
-    fast: bool,
-    by_rsa: bool,
-    in_clear: bool,
+    pub(crate) fast: bool,
+    pub(crate) by_rsa: bool,
+    pub(crate) in_clear: bool,
+    pub(crate) switched: bool,
+}
+
+/// Who logs in, and how it begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Who<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a str,
+    /// The plugin that the client begins with; else the greeting's.
+    pub(crate) plugin: Option<Plugin>,
+    pub(crate) attributes: &'a [u8],
+}
+
+impl<'a> Who<'a> {
+    pub(crate) fn new(user: &'a str, password: &'a str) -> Self {
+        Who { user, password, plugin: None, attributes: b"\x03_os\x05Linux" }
+    }
 }
 
 async fn tcp(server: &Server) -> Stream {
@@ -40,41 +57,67 @@ pub(crate) async fn log_in(
     extra: Capabilities,
     tls: Option<&ClientTls>,
 ) -> Result<Path> {
+    log_in_as(stream, Who::new(user, password), extra, tls).await
+}
+
+pub(crate) async fn log_in_as(
+    stream: &mut Stream,
+    who: Who<'_>,
+    extra: Capabilities,
+    tls: Option<&ClientTls>,
+) -> Result<Path> {
     let payload = stream.read_packet().await?.unwrap().to_vec();
     let greeting = Greeting::parse(&payload)?;
-    let wanted =
-        Capabilities::WANTED.with(extra) & greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+    // What is asked for besides is claimed whether it was offered or not.
+    let offered = greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+    let wanted = (Capabilities::WANTED & offered).with(extra);
     if let Some(tls) = tls {
         let request = TlsRequest { capabilities: wanted, max_packet: 1 << 30, collation: 45 };
         stream.write_with(|out| request.write(out));
         stream.flush().await?;
         stream.connect_tls(tls, "localhost").await?;
     }
-    let mut salt = greeting.salt.to_vec();
-    let mut plugin = Plugin::by_name(greeting.plugin).unwrap();
-    let response = auth::respond(plugin, &salt, password.as_bytes());
+    let salt = greeting.salt.to_vec();
+    let plugin = who.plugin.unwrap_or_else(|| Plugin::by_name(greeting.plugin).unwrap());
+    let response = auth::respond(plugin, &salt, who.password.as_bytes());
     let login = Login {
         capabilities: if tls.is_some() { wanted.with(Capabilities::SSL) } else { wanted },
         extended_capabilities: 0,
         max_packet: 1 << 30,
         collation: 45,
-        user: user.as_bytes(),
+        user: who.user.as_bytes(),
         auth_response: &response,
         database: b"",
-        plugin: greeting.plugin,
-        attributes: b"\x03_os\x05Linux",
+        plugin: plugin.name().as_bytes(),
+        attributes: who.attributes,
     };
     stream.write_with(|out| login.write(out));
     stream.flush().await?;
+    let path = prove(stream, who.password, &salt, wanted).await?;
+    if wanted.contains(Capabilities::COMPRESS) {
+        stream.enable_compression();
+    }
+    Ok(path)
+}
+
+/// Answers what the server asks until it says OK, in a login or behind COM_CHANGE_USER.
+pub(crate) async fn prove(
+    stream: &mut Stream,
+    password: &str,
+    salt: &[u8],
+    capabilities: Capabilities,
+) -> Result<Path> {
     let mut path = Path::default();
+    let mut salt = salt.to_vec();
     loop {
         let payload = stream.read_packet().await?.unwrap().to_vec();
-        match AuthReply::parse(&payload, wanted)? {
-            AuthReply::Ok(_) => break,
+        match AuthReply::parse(&payload, capabilities)? {
+            AuthReply::Ok(_) => return Ok(path),
             AuthReply::Err(err) => return Err(err.to_error()),
             AuthReply::Switch(switch) => {
+                path.switched = true;
                 salt = switch.data.to_vec();
-                plugin = Plugin::by_name(switch.plugin).unwrap();
+                let plugin = Plugin::by_name(switch.plugin).unwrap();
                 stream.write_packet(&auth::respond(plugin, &salt, password.as_bytes()));
             }
             AuthReply::More([FAST_AUTHENTICATION_OK]) => path.fast = true,
@@ -91,10 +134,6 @@ pub(crate) async fn log_in(
         }
         stream.flush().await?;
     }
-    if wanted.contains(Capabilities::COMPRESS) {
-        stream.enable_compression();
-    }
-    Ok(path)
 }
 
 /// The first value of the first row.

@@ -163,6 +163,13 @@ impl Proxy {
             ("http", vec![format!("listen: '127.0.0.1:{}'", self.http_port)]),
             ("rules", vec![format!("directory: '{}'", self.options.rules.display())]),
         ];
+        // The drivers' scripts send files; a test may say that they mustn't.
+        let says = |(_, line): &(_, String)| line.starts_with("local_infile:");
+        if !self.options.settings.iter().any(says)
+            && let Some((_, listen)) = sections.first_mut()
+        {
+            listen.push("local_infile: true".to_owned());
+        }
         for (section, line) in &self.options.settings {
             match sections.iter_mut().find(|(name, _)| name == section) {
                 Some((_, lines)) => lines.push(line.clone()),
@@ -184,6 +191,8 @@ impl Proxy {
         while start.elapsed() < Duration::from_secs(30) {
             match sql::execute(&self.url(""), &["SELECT 1"]) {
                 Ok(()) => return Ok(()),
+                // It wants TLS of everybody, which is an answer.
+                Err(reason) if reason.contains("3159") => return Ok(()),
                 Err(reason) => last = reason,
             }
             let ended = self.lock().as_mut().and_then(|child| child.try_wait().ok().flatten());

@@ -100,7 +100,7 @@ impl Entries {
         base: Arc<ShardedTable>,
         rule: Arc<IndexRule>,
     ) -> Result<Entries> {
-        let topology = Topology::build(rules, &Place { workers: 1, zone: None }, None)?;
+        let topology = Topology::build(rules, &Place { workers: 1, ..Place::default() }, None)?;
         for group in topology.groups() {
             group.probe_once().await;
         }

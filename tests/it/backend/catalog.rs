@@ -142,7 +142,7 @@ fn the_loader_fills_a_catalog_once_and_follows_what_changes() {
         run(async {
             let group = single(server, |node| node.data = super::account("weir"));
             let spec = GroupSpec { name: "main".into(), ..group.spec.clone() };
-            let place = Place { workers: 1, zone: None };
+            let place = Place { workers: 1, ..Place::default() };
             let topology = Topology::of_specs(vec![spec], &place, None).unwrap();
             let (loader, catalog) = (Loader::default(), ArcSwap::from_pointee(Catalog::default()));
             let logical = |name: &str| -> Logical { ("app".into(), name.into()) };

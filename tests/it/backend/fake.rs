@@ -45,6 +45,7 @@ pub fn group(port: u16, limits: Limits) -> Arc<Group> {
         data: super::account("weir"),
         control: super::account("weir"),
         limits,
+        local_infile: true,
     };
     super::group(GroupSpec::new("g0", vec![node]))
 }

@@ -31,9 +31,13 @@ fn a_connection_knows_its_server_and_says_who_it_is() {
                     | Capabilities::SESSION_TRACK
                     | Capabilities::MULTI_STATEMENTS
             ));
-            // For the clients' own LOAD DATA LOCAL: a file asked for at another time ends the
-            // connection (tests/it/local_infile.rs).
+            // Where the settings allow it, for the clients' own LOAD DATA LOCAL: a file asked for at
+            // another time ends the connection (tests/it/local_infile.rs).
             assert!(lent.capabilities.contains(Capabilities::LOCAL_FILES));
+            let shut = single(server, |node| node.local_infile = false);
+            let other = shut.lend(&ask(&State::default())).await.unwrap();
+            assert!(!other.capabilities.contains(Capabilities::LOCAL_FILES));
+            other.finish().await;
             let tracked = value(&mut lent, "SELECT @@session.session_track_system_variables").await;
             assert_eq!(tracked, "*");
             lent.finish().await;

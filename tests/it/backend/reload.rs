@@ -24,7 +24,7 @@ fn what_did_not_change_keeps_its_connections_and_the_rest_is_drained() {
             let replica = NodeSpec { weight, ..named(&node, "b", Declared::Replica) };
             GroupSpec::new(name, vec![named(&node, "a", Declared::Primary), replica])
         };
-        let place = Place { workers: 1, zone: None };
+        let place = Place { workers: 1, ..Place::default() };
         let old = Topology::of_specs(vec![spec("g0", 1), spec("g1", 1)], &place, None).unwrap();
         let (state, mut ids) = (State::default(), Vec::new());
         for group in old.groups() {
@@ -76,7 +76,7 @@ fn the_primary_that_was_found_outlives_a_reload() {
         let nodes =
             vec![named(&node, "a", Declared::Primary), named(&node, "b", Declared::Replica)];
         let mut spec = GroupSpec::new("g0", nodes);
-        let place = Place { workers: 1, zone: None };
+        let place = Place { workers: 1, ..Place::default() };
         let old = Topology::of_specs(vec![spec.clone()], &place, None).unwrap();
         let group = &old.groups()[0];
         let set = |place: usize, read_only: bool| {

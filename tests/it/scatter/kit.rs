@@ -46,11 +46,12 @@ pub fn groups(ports: &[u16], user: &str, control: &str) -> Vec<Arc<Group>> {
             data: account(user),
             control: account(control),
             limits: Limits::default(),
+            local_infile: true,
         };
         GroupSpec::new(format!("g{number}").as_str(), vec![node])
     };
     let specs = ports.iter().enumerate().map(spec).collect();
-    let place = Place { workers: 1, zone: None };
+    let place = Place { workers: 1, ..Place::default() };
     Topology::of_specs(specs, &place, None).unwrap().groups().to_vec()
 }
 
