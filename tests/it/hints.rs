@@ -190,7 +190,7 @@ async fn what_can_t_be_obeyed_is_refused_and_no_hint_leads_elsewhere() {
         let consistent = "SELECT /*+ weir: consistent_reads */ COUNT(*) FROM orders";
         assert!(number(&mut conn, consistent).await > 0);
         conn.query_drop("BEGIN").await.unwrap();
-        refused(&mut conn, consistent).await;
+        assert!(number(&mut conn, consistent).await > 0, "the transaction's first");
         conn.query_drop("ROLLBACK").await.unwrap();
     }
 }
