@@ -297,6 +297,7 @@ impl Connection {
         match answer {
             Answer::Ok(ok) => {
                 self.status = ok.status;
+                self.note_writes(&ok.session_state);
                 if !ok.status.contains(StatusFlags::MORE_RESULTS) {
                     self.in_flight = false;
                 }

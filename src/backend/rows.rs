@@ -11,6 +11,7 @@ use crate::protocol::eof::EofPacket;
 use crate::protocol::err::ErrPacket;
 use crate::protocol::ok::OkPacket;
 use crate::protocol::row::TextRow;
+use crate::protocol::session_track::tells_of_write;
 use crate::protocol::status::StatusFlags;
 
 /// A row: each value's text, `None` for NULL.
@@ -19,7 +20,8 @@ pub type Row = Vec<Option<Vec<u8>>>;
 /// What the next packet of a result's rows is.
 enum Line {
     Row(Row),
-    End(StatusFlags),
+    /// Its flags, and whether it tells of a write.
+    End(StatusFlags, bool),
     Error(Error),
 }
 
@@ -83,7 +85,10 @@ impl Connection {
                     return Err(Error::limit(1105, "too_many_rows", text));
                 }
                 Ok(Line::Row(row)) => rows.push(row),
-                Ok(Line::End(status)) => {
+                Ok(Line::End(status, wrote)) => {
+                    if wrote {
+                        self.note_write();
+                    }
                     self.ended(status);
                     return Ok(status);
                 }
@@ -106,12 +111,11 @@ fn read_line(payload: &[u8], columns: usize, capabilities: Capabilities) -> Resu
     }
     // A row's first value may be long enough to begin with 0xFE; it is then longer than this.
     if payload.first() == Some(&0xfe) && payload.len() < 0xff_ffff {
-        let status = if capabilities.contains(Capabilities::DEPRECATE_EOF) {
-            OkPacket::parse(payload, capabilities)?.status
-        } else {
-            EofPacket::parse(payload, capabilities)?.status
-        };
-        return Ok(Line::End(status));
+        if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
+            return Ok(Line::End(EofPacket::parse(payload, capabilities)?.status, false));
+        }
+        let ok = OkPacket::parse(payload, capabilities)?;
+        return Ok(Line::End(ok.status, tells_of_write(ok.session_state)));
     }
     let mut reader = TextRow::new(payload);
     let mut row = Vec::with_capacity(columns);

@@ -127,6 +127,8 @@ pub struct Clearable {
     /// The anchor's group.
     pub group: GroupName,
     pub key: String,
+    /// The groups of its branches.
+    pub members: Vec<GroupName>,
     pub since: Instant,
 }
 
@@ -218,11 +220,12 @@ impl Ledger {
         lock(&self.instances).retain(|(known, _), _| known != server);
     }
 
-    /// All branches of this transaction are resolved: its row may go.
-    pub fn clear_later(&self, group: GroupName, key: String) {
+    /// All branches of this transaction are resolved: its row in the anchor's group may go once that is
+    /// seen in the groups of its branches, too.
+    pub fn clear_later(&self, group: GroupName, key: String, members: Vec<GroupName>) {
         let mut clearable = lock(&self.clearable);
         if clearable.len() < CLEARABLE_MAX {
-            clearable.push(Clearable { group, key, since: Instant::now() });
+            clearable.push(Clearable { group, key, members, since: Instant::now() });
         }
     }
 
@@ -259,7 +262,7 @@ mod tests {
     fn rows_wait_before_they_go() {
         let ledger = Ledger::new(1, 2);
         let before = Instant::now();
-        ledger.clear_later(GroupName::from("g0"), "a".to_owned());
+        ledger.clear_later(GroupName::from("g0"), "a".to_owned(), Vec::new());
         assert!(ledger.take_clearable(before).is_empty());
         assert_eq!(ledger.take_clearable(Instant::now()).len(), 1);
         assert!(ledger.take_clearable(Instant::now()).is_empty());

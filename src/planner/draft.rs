@@ -313,9 +313,11 @@ impl<'a> Draft<'a> {
         }
         self.splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
         let rules = self.schemas.iter().filter_map(|name| self.input.rules.schema(name.as_str()));
-        let transactions =
-            rules.clone().map(|schema| schema.transactions).min().unwrap_or_default();
         let consistent_reads = rules.clone().any(|schema| schema.consistent_reads);
+        // What names no schema belongs to the session's.
+        let home = || self.input.rules.schema(self.input.schema?);
+        let strictest = rules.map(|schema| schema.transactions).min();
+        let transactions = strictest.or_else(|| Some(home()?.transactions)).unwrap_or_default();
         let shown = |hint: &Hint| match hint {
             Hint::View { alias, schema, name, merged, computed } => Some(ViewName {
                 alias: alias.as_str().into(),

@@ -29,6 +29,16 @@ pub enum SessionChange<'a> {
     },
 }
 
+/// Whether a server's session-state block says that rows of its present transaction were written, by
+/// the statement itself or by what it ran. Both kinds of server tell it once in a transaction.
+pub fn tells_of_write(block: &[u8]) -> bool {
+    let tells = |change: Result<SessionChange<'_>>| matches!(change, Ok(SessionChange::TransactionState(letters)) if letters.contains(&WRITTEN));
+    !block.is_empty() && SessionChanges::new(block).any(tells)
+}
+
+/// Among the letters of a transaction's state: a table with transactions was open for writing.
+const WRITTEN: u8 = b'W';
+
 /// Walks a session-state block.
 #[derive(Clone, Debug)]
 pub struct SessionChanges<'a> {

@@ -60,16 +60,16 @@ pub struct Settings {
     pub commit_database: Box<str>,
 }
 
-/// What a transaction may be that touches several groups.
+/// What a transaction may be that touches several groups; the least is the strictest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Transactions {
     /// Refused at the second group.
     Single,
-    /// Each group commits for itself, one after the other: what fails between is half done.
-    BestEffort,
     /// Two-phase commit.
     #[default]
     Atomic,
+    /// Each group commits for itself, one after the other: what fails between is half done.
+    BestEffort,
 }
 
 impl Default for Settings {

@@ -98,6 +98,7 @@ impl Session {
             Some(error) => lent.ended_in_error(error),
             None => lent.ended(summary.status),
         }
+        lent.note_writes(&summary.session_state);
         let ended = summary.error.is_some() || summary.status.contains(StatusFlags::LAST_ROW_SENT);
         if ended {
             lent.unpin(Pin::Cursor);

@@ -217,7 +217,7 @@ impl Session {
         purpose: Purpose,
     ) -> Result<Lent> {
         if purpose.transactional && self.transaction.group().is_some() {
-            self.check_member(snapshot, target.group)?;
+            self.check_member(snapshot, target.group, purpose.writes)?;
         }
         let after = self.must_show(target.group, purpose, snapshot);
         let state = self.placed.of(&self.state, target.database.as_ref());
@@ -324,8 +324,10 @@ impl Session {
                     }
                 }
             }
+            lent.forget_writes();
             self.transaction.opened(group, Some(lent.kill_handle()));
         } else if self.transaction.is_active() && !self.transaction.has(group) {
+            lent.forget_writes();
             Box::pin(self.join(lent, group, snapshot)).await?;
         }
         if writes {
@@ -335,9 +337,12 @@ impl Session {
     }
 
     /// Whether the transaction, open elsewhere, may run a statement on this group.
-    fn check_member(&self, snapshot: &Snapshot, group: GroupId) -> Result<()> {
+    fn check_member(&self, snapshot: &Snapshot, group: GroupId, writes: bool) -> Result<()> {
+        let name = |id| snapshot.rules.group_name(id);
+        if writes {
+            self.transaction.check_write(name)?;
+        }
         if !self.transaction.has(group) {
-            let name = |id| snapshot.rules.group_name(id);
             return self.transaction.check_join(group, name).map(drop);
         }
         if self.held.has(group) {

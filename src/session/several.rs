@@ -56,6 +56,9 @@ impl Session {
     ) -> Result<()> {
         let name = |id| snapshot.rules.group_name(id);
         let mut mode = self.transaction.check_join(group, name)?;
+        if self.transaction.shared().is_none() {
+            mode = mode.min(self.foreseen(snapshot));
+        }
         if self.transaction.only_reads() {
             // What writes nothing can't be half applied.
             mode = Transactions::BestEffort;
@@ -101,6 +104,17 @@ impl Session {
         shared.living.join(name(group), lent.kill_handle());
         self.transaction.joined(group, branch);
         Ok(())
+    }
+
+    /// What the session's own schema will want of the transaction: one that began without XA can't
+    /// be made atomic later.
+    fn foreseen(&self, snapshot: &Snapshot) -> Transactions {
+        let schema = self.schema.as_ref().and_then(|name| snapshot.rules.schema(name.as_str()));
+        match schema.map(|schema| schema.transactions) {
+            Some(Transactions::Atomic) => Transactions::Atomic,
+            // It refuses a second group to its own statements, which this one isn't.
+            _ => Transactions::BestEffort,
+        }
     }
 
     /// A branch's snapshot begins with its first read.
@@ -198,7 +212,9 @@ impl Session {
         for member in members {
             let Some(lent) = self.held.take(member.group) else { continue };
             let name = snapshot.rules.group_name(member.group);
-            let (group, wrote, branch) = (member.group, member.wrote, member.branch);
+            let (group, branch) = (member.group, member.branch);
+            // What stored code wrote unseen counts as what statements say.
+            let wrote = member.wrote || lent.may_have_written();
             parties.push(Party { group, name, lent, wrote, branch });
         }
         self.transaction.end();

@@ -33,6 +33,7 @@ pub struct Party {
     pub group: GroupId,
     pub name: GroupName,
     pub lent: Lent,
+    /// It may have changed rows, seen or unseen.
     pub wrote: bool,
     /// `None` for the anchor.
     pub branch: Option<BranchId>,
@@ -61,7 +62,7 @@ pub async fn commit(parties: &mut [Party], terms: &Terms<'_>) -> Result<(), Erro
     let mut machine = Coordinator::commit(&wrote);
     let two_phase = machine.is_two_phase();
     failpoint::hit("commit.begin").await;
-    let cause = run(&mut machine, parties, terms, Readers::Commit).await;
+    let cause = run(&mut machine, parties, terms).await;
     let counters = &terms.ledger.counters;
     counters.left.fetch_add(machine.owed().len() as u64, Ordering::Relaxed);
     match machine.outcome() {
@@ -70,8 +71,9 @@ pub async fn commit(parties: &mut [Party], terms: &Terms<'_>) -> Result<(), Erro
                 counters.committed.fetch_add(1, Ordering::Relaxed);
                 if machine.owed().is_empty() {
                     let anchor = parties.first().map(|party| party.name.clone());
+                    let anchor = anchor.unwrap_or_else(|| GroupName::from(""));
                     let key = terms.shared.id.to_string();
-                    terms.ledger.clear_later(anchor.unwrap_or_else(|| GroupName::from("")), key);
+                    terms.ledger.clear_later(anchor, key, prepared(parties));
                 }
             }
             Ok(())
@@ -90,34 +92,11 @@ pub async fn commit(parties: &mut [Party], terms: &Terms<'_>) -> Result<(), Erro
 /// ROLLBACK. It can't fail: what isn't reached rolls back when its connection ends.
 pub async fn rollback(parties: &mut [Party], terms: &Terms<'_>) {
     let mut machine = Coordinator::rollback(parties.len());
-    run(&mut machine, parties, terms, Readers::RollBack).await;
-}
-
-/// How the parts end of groups that only read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Readers {
-    /// With COMMIT they go in one phase: a view may call a function that writes unseen, and such a
-    /// write must not be lost.
-    Commit,
-    RollBack,
-}
-
-impl Readers {
-    fn instead(self, step: Step) -> Step {
-        match (self, step) {
-            (Readers::Commit, Step::RollbackActive) => Step::CommitOnePhase,
-            (_, step) => step,
-        }
-    }
+    run(&mut machine, parties, terms).await;
 }
 
 /// Runs the machine to its end; the first error that a server or connection gave.
-async fn run(
-    machine: &mut Coordinator,
-    parties: &mut [Party],
-    terms: &Terms<'_>,
-    readers: Readers,
-) -> Option<Error> {
+async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>) -> Option<Error> {
     let mut cause = None;
     let mut asking = None;
     let mut decided = Instant::now();
@@ -152,7 +131,7 @@ async fn run(
             Some(Step::Record) => terms.shared.living.stands(Standing::Preparing),
             _ => {}
         }
-        for (task, (answer, error)) in do_round(&round, parties, terms, readers).await {
+        for (task, (answer, error)) in do_round(&round, parties, terms).await {
             if task.step == Step::Record
                 && let Some(Error { errno: 1049 | 1146, .. }) = &error
                 && let Some(anchor) = parties.first()
@@ -169,22 +148,22 @@ async fn run(
     cause
 }
 
+/// The groups whose branches are prepared.
+fn prepared(parties: &[Party]) -> Vec<GroupName> {
+    let branches = parties.iter().skip(1).filter(|party| party.wrote);
+    branches.map(|party| party.name.clone()).collect()
+}
+
 /// All steps of a round at once.
 async fn do_round(
     round: &[Task],
     parties: &mut [Party],
     terms: &Terms<'_>,
-    readers: Readers,
 ) -> Vec<(Task, (Answer, Option<Error>))> {
-    let members: Vec<GroupName> = parties
-        .iter()
-        .skip(1)
-        .filter(|party| party.wrote)
-        .map(|party| party.name.clone())
-        .collect();
+    let members = prepared(parties);
     let todo = parties.iter_mut().enumerate().filter_map(|(place, party)| {
         let task = round.iter().find(|task| task.member == place)?;
-        let sql = text(readers.instead(task.step), party, terms, &members);
+        let sql = text(task.step, party, terms, &members);
         let work = do_step(party, task.step, sql, terms.step);
         Some((*task, Box::pin(work) as Pin<Box<dyn Future<Output = _> + Send + '_>>))
     });

@@ -147,6 +147,8 @@ struct Open {
     shared: Option<Shared>,
     /// More savepoints than are remembered: no further group can join.
     forgot: bool,
+    /// The strictest that schemas want of what was done so far.
+    wanted: Transactions,
 }
 
 /// A group that takes part; the first one is the anchor.
@@ -461,6 +463,7 @@ impl Transaction {
     pub fn opened(&mut self, group: GroupId, handle: Option<KillHandle>) {
         if let Phase::Begun(begun) = std::mem::take(&mut self.phase) {
             let member = Member { group, wrote: false, branch: None };
+            let wanted = reading(self.allowed);
             let open = Open {
                 begun,
                 since: Instant::now(),
@@ -468,6 +471,7 @@ impl Transaction {
                 members: SmallVec::from_elem(member, 1),
                 shared: None,
                 forgot: false,
+                wanted,
             };
             self.phase = Phase::Open(Box::new(open));
         }
@@ -510,7 +514,8 @@ impl Transaction {
         let Phase::Open(open) = &self.phase else {
             return Err(Error::internal("a group joins a transaction that isn't open"));
         };
-        if self.allowed == Transactions::Single || open.begun.xa {
+        let wanted_mode = self.allowed.min(open.wanted);
+        if wanted_mode == Transactions::Single || open.begun.xa {
             let first = open.members.first().map_or(wanted, |member| member.group);
             return Err(second_group(&name(first), &name(wanted)));
         }
@@ -520,7 +525,30 @@ impl Transaction {
         if open.forgot {
             return Err(too_many_savepoints());
         }
-        Ok(open.shared.as_ref().map_or(self.allowed, |shared| shared.mode))
+        Ok(open.shared.as_ref().map_or(wanted_mode, |shared| shared.mode))
+    }
+
+    /// Whether a statement of the present schemas may write in the transaction as it is committed.
+    ///
+    /// # Errors
+    /// The schemas want it on one group or atomic, and it is neither any more.
+    pub fn check_write(&self, name: impl Fn(GroupId) -> GroupName) -> Result<()> {
+        let Phase::Open(open) = &self.phase else { return Ok(()) };
+        let Some(shared) = &open.shared else { return Ok(()) };
+        if self.only_reads() || open.begun.refuses_writes() {
+            return Ok(());
+        }
+        match (self.allowed, shared.mode) {
+            (Transactions::Single, _) => {
+                let mut groups = open.members.iter().map(|member| member.group);
+                match (groups.next(), groups.next()) {
+                    (Some(first), Some(second)) => Err(second_group(&name(first), &name(second))),
+                    _ => Ok(()),
+                }
+            }
+            (Transactions::Atomic, Transactions::BestEffort) => Err(not_atomic()),
+            _ => Ok(()),
+        }
     }
 
     /// A second group joins: from now on the transaction has an id.
@@ -552,6 +580,7 @@ impl Transaction {
 
     pub fn joined(&mut self, group: GroupId, branch: Option<BranchId>) {
         if let Phase::Open(open) = &mut self.phase {
+            open.wanted = open.wanted.min(reading(self.allowed));
             open.members.push(Member { group, wrote: false, branch });
         }
     }
@@ -576,6 +605,7 @@ impl Transaction {
             && let Some(member) = open.members.iter_mut().find(|member| member.group == group)
         {
             member.wrote = true;
+            open.wanted = open.wanted.min(self.allowed);
         }
     }
 
@@ -643,6 +673,23 @@ fn too_many_savepoints() -> Error {
         format!(
             "More than {MAX_SAVEPOINTS} savepoints in one transaction: no further group can join it"
         ),
+    )
+}
+
+/// What schemas that allow this want of a transaction in which they are only read.
+fn reading(allowed: Transactions) -> Transactions {
+    match allowed {
+        Transactions::Single => Transactions::BestEffort,
+        allowed => allowed,
+    }
+}
+
+fn not_atomic() -> Error {
+    Error::refused(
+        "transaction_best_effort",
+        "The transaction spans groups that commit one after the other (transactions: best_effort), and \
+         this statement changes rows of a schema whose transactions are atomic. The transaction is still \
+         open; COMMIT it first, or change rows of the atomic schema before a second group is touched",
     )
 }
 

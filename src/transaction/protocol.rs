@@ -96,7 +96,8 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// COMMIT of a transaction over these members; `wrote[0]` is the anchor's.
+    /// COMMIT of a transaction over these members; `wrote[0]` is the anchor's. Whatever may have written
+    /// counts: one that isn't told of is rolled back.
     pub fn commit(wrote: &[bool]) -> Self {
         let mut machine = Coordinator {
             phase: Phase::Prepare,

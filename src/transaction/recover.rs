@@ -7,7 +7,7 @@
 //! Any proxy does it for all of its deployment, so that a transaction outlives its proxy. Two that
 //! do it at once do no harm: the insert on the anchor makes them agree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 const ROWS: usize = 200;
 /// Rows cleared by one statement.
 const BATCH: usize = 50;
-/// How old a row of one's own must be before it is cleared: a failover that loses the end of a
-/// commit happens within this, if it happens.
+/// How old a row of one's own must be before it is cleared, unless rows of others go earlier: a
+/// failover that loses the end of a commit happens within this, if it happens.
 const OWN_ROWS_KEPT: Duration = Duration::from_secs(30);
 /// Rows of others are looked for, and stuck branches told, once in so many passes.
 const SWEEP_EVERY: u32 = 15;
@@ -56,6 +56,9 @@ pub async fn watch(context: Arc<Context>) {
         .await;
     }
 }
+
+/// The first halves of branches' ids.
+type Transactions = HashSet<Vec<u8>>;
 
 /// What one process remembers between passes.
 #[derive(Default)]
@@ -107,7 +110,7 @@ impl Recovery {
                 }
             }
         }
-        self.clear_own(ledger).await;
+        self.clear_own(ledger, config.transactions.rows_kept.0).await;
         if self.passes % SWEEP_EVERY == 0 {
             self.sweep(rules, config.transactions.rows_kept.0).await;
         }
@@ -229,12 +232,23 @@ impl Recovery {
         ))
     }
 
-    /// Rows of this process whose branches are all resolved.
-    async fn clear_own(&mut self, ledger: &Ledger) {
-        let Some(before) = Instant::now().checked_sub(OWN_ROWS_KEPT) else { return };
+    /// Rows of this process whose branches are all resolved, as their groups' present primaries say,
+    /// too: a promoted one may lack the end of a commit. Those that can't go yet wait once more.
+    async fn clear_own(&mut self, ledger: &Ledger, rows_kept: Duration) {
+        let Some(before) = Instant::now().checked_sub(OWN_ROWS_KEPT.min(rows_kept)) else { return };
+        let rows = ledger.take_clearable(before);
+        if rows.is_empty() {
+            return;
+        }
+        let groups: HashSet<&GroupName> = rows.iter().flat_map(|row| &row.members).collect();
+        let prepared = self.prepared(groups).await;
         let mut by_group: HashMap<GroupName, Vec<String>> = HashMap::new();
-        for row in ledger.take_clearable(before) {
-            by_group.entry(row.group).or_default().push(row.key);
+        for row in rows {
+            if row.members.iter().all(|member| is_gone(&prepared, member, row.key.as_bytes())) {
+                by_group.entry(row.group).or_default().push(row.key);
+            } else {
+                ledger.clear_later(row.group, row.key, row.members);
+            }
         }
         for (group, keys) in by_group {
             // What fails here is found by the sweep.
@@ -245,6 +259,26 @@ impl Recovery {
                 }
             }
         }
+    }
+
+    /// The transactions with a branch prepared on each of these groups' present primaries; a group that
+    /// can't be asked isn't among them.
+    async fn prepared(&mut self, groups: HashSet<&GroupName>) -> HashMap<GroupName, Transactions> {
+        let mut found = HashMap::new();
+        for group in groups {
+            let Some(store) = self.stores.get_mut(group) else { continue };
+            if store.confirm().await.is_err() {
+                continue;
+            }
+            match store.prepared().await {
+                Ok(list) => {
+                    let ids = list.into_iter().map(|id| id.transaction).collect();
+                    found.insert(group.clone(), ids);
+                }
+                Err(error) => tracing::debug!(%group, %error, "prepared branches can't be listed"),
+            }
+        }
+        found
     }
 
     /// Rows that nobody cleared (mysql-traps 4).
@@ -286,18 +320,14 @@ impl Recovery {
             let Some(store) = self.stores.get_mut(anchor) else { return false };
             return matches!(store.has_connection(row.connection).await, Ok(false));
         }
-        for member in &row.members {
-            let Some(store) = self.stores.get_mut(member) else { return false };
-            if store.confirm().await.is_err() {
-                return false;
-            }
-            match store.prepared().await {
-                Ok(list) if list.iter().all(|id| id.transaction != row.key) => {}
-                _ => return false,
-            }
-        }
-        true
+        let prepared = self.prepared(row.members.iter().collect()).await;
+        row.members.iter().all(|member| is_gone(&prepared, member, &row.key))
     }
+}
+
+/// Whether a group was asked and has no branch of the transaction.
+fn is_gone(prepared: &HashMap<GroupName, Transactions>, group: &GroupName, key: &[u8]) -> bool {
+    prepared.get(group).is_some_and(|ids| !ids.contains(key))
 }
 
 async fn open(rules: &Rules, group: &Group) -> Result<Store> {

@@ -23,6 +23,7 @@ mod faults;
 mod faults_matrix;
 mod flags;
 mod hints;
+mod halves;
 mod index;
 mod layers;
 mod lexer;

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::Connection;
 use crate::backend::counters::Pin;
 use crate::backend::state::State;
-use crate::protocol::session_track::{SessionChange, SessionChanges};
+use crate::protocol::capability::Capabilities;
+use crate::protocol::session_track::{SessionChange, SessionChanges, tells_of_write};
 
 /// All user variables but those that the session has known since, or none.
 #[derive(Debug, Default)]
@@ -56,6 +57,8 @@ pub(super) struct Knows {
     reported: Vec<Reported>,
     /// It is reset before others have it.
     pub(super) unclean: bool,
+    /// Its server has told of a write in the present transaction.
+    wrote: bool,
 }
 
 /// What the client's statement on a connection may change besides rows.
@@ -143,12 +146,34 @@ impl Connection {
         self.knows = Knows::default();
     }
 
+    /// Another transaction begins on it.
+    pub fn forget_writes(&mut self) {
+        self.knows.wrote = false;
+    }
+
+    pub(in crate::backend) fn note_write(&mut self) {
+        self.knows.wrote = true;
+    }
+
+    /// Takes note of what a session-state block says of the present transaction.
+    pub fn note_writes(&mut self, session_state: &[u8]) {
+        self.knows.wrote |= tells_of_write(session_state);
+    }
+
+    /// Whether its part of the present transaction may have written rows, as its server says: a view
+    /// may call a function that does. One that can't say it behind rows may always have.
+    pub fn may_have_written(&self) -> bool {
+        let telling = Capabilities::SESSION_TRACK.with(Capabilities::DEPRECATE_EOF);
+        self.knows.wrote || !self.capabilities.contains(telling)
+    }
+
     /// What an OK packet says of changes to the session. Changes that Weir itself caused aren't
     /// shown to this; anything else pins, and system variables wait for [`Connection::take_reported`].
     pub fn note_tracked(&mut self, session_state: &[u8]) {
         if session_state.is_empty() {
             return;
         }
+        self.note_writes(session_state);
         let mut changed = false;
         for change in SessionChanges::new(session_state) {
             match change {
@@ -178,6 +203,7 @@ impl Connection {
     /// The same for what an answer to Weir's own question says of the statement before: variables
     /// alone, and nothing pins.
     pub fn note_reported(&mut self, session_state: &[u8]) {
+        self.note_writes(session_state);
         for change in SessionChanges::new(session_state).flatten() {
             if let SessionChange::SystemVariable { name, value } = change
                 && !is_harmless(name)

@@ -41,6 +41,27 @@ fn begin_is_remembered_until_a_group_is_touched() {
 }
 
 #[test]
+fn the_strictest_of_its_schemas_counts() {
+    let open = |first, writes| {
+        let mut transaction = Transaction::default();
+        transaction.begin(b"START TRANSACTION".to_vec(), false, false);
+        transaction.allow(first);
+        transaction.opened(GroupId(0), None);
+        if writes {
+            transaction.writes(GroupId(0));
+        }
+        transaction.allow(Transactions::BestEffort);
+        transaction
+    };
+    let joins = |first, writes| open(first, writes).check_join(GroupId(1), name);
+    assert_eq!(joins(Transactions::BestEffort, true).unwrap(), Transactions::BestEffort);
+    assert_eq!(joins(Transactions::Atomic, true).unwrap(), Transactions::Atomic);
+    assert_eq!(joins(Transactions::Single, true).unwrap_err().code, "transaction_second_group");
+    // What was only read is on its one group whatever becomes of the others.
+    assert_eq!(joins(Transactions::Single, false).unwrap(), Transactions::BestEffort);
+}
+
+#[test]
 fn a_second_group_joins_where_the_rules_allow_it() {
     let mut transaction = Transaction::default();
     transaction.begin(b"START TRANSACTION READ ONLY".to_vec(), true, false);
