@@ -243,7 +243,7 @@ pub(crate) fn at_nodes(
     match goes {
         Goes::Reads => {
             draft.reads();
-            if calls_stored(draft.input.sql, tokens) {
+            if calls_stored(draft.input.sql, tokens, draft.input.dialect.server) {
                 draft.facts.access = Access::PrimaryRead;
                 draft.facts.retry = false;
                 draft.facts.unseen = Unseen::Sets;

@@ -45,12 +45,12 @@ fn the_strictest_of_its_schemas_counts() {
     let open = |first, writes| {
         let mut transaction = Transaction::default();
         transaction.begin(b"START TRANSACTION".to_vec(), false, false);
-        transaction.allow(first);
+        transaction.allow(first, false);
         transaction.opened(GroupId(0), None);
         if writes {
             transaction.writes(GroupId(0));
         }
-        transaction.allow(Transactions::BestEffort);
+        transaction.allow(Transactions::BestEffort, false);
         transaction
     };
     let joins = |first, writes| open(first, writes).check_join(GroupId(1), name);
