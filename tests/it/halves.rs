@@ -418,3 +418,109 @@ fn a_commit_row_stays_while_a_branch_of_it_is_prepared_anywhere() {
         conn.disconnect().await.expect("an end");
     });
 }
+
+#[test]
+fn a_lost_answer_to_commit_is_found_out() {
+    on_each("answers", async |world| {
+        // The anchor's connection dies before its COMMIT, and behind it.
+        for (step, done) in [("commit.prepared", false), ("commit.decided", true)] {
+            let mut conn = world.session("bank").await;
+            run(&mut conn, &["BEGIN", &add("bank", 0), &add("bank", 1)]).await.expect("a start");
+            let ask = "SELECT @@pseudo_thread_id FROM acc WHERE id = 0";
+            let id: u64 = conn.query_first(ask).await.expect("the variable").expect("a row");
+            world.arm(step, "pause 1000");
+            let commit = tokio::spawn(async move {
+                let outcome = run(&mut conn, &["COMMIT"]).await;
+                drop(conn.disconnect().await);
+                outcome
+            });
+            let start = Instant::now();
+            while !world.failpoints.join(format!("{step}.hit")).exists() {
+                assert!(start.elapsed() < SOON, "{step} isn't reached");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            world.server(0).execute(&format!("KILL CONNECTION {id}"));
+            let outcome = commit.await.expect("no panic");
+            match &outcome {
+                Ok(()) => assert!(done, "{step}"),
+                Err(error) => {
+                    assert!(!done, "{step}: {error}");
+                    assert!(error.contains("rolled back in all its groups"), "{error}");
+                }
+            }
+            world.wait_resolved();
+            let rows = if done { vec![1, 1, 0] } else { vec![0; 3] };
+            assert_eq!(world.rows("bank"), rows, "{step}: {outcome:?}");
+            world.reset();
+        }
+
+        // Nobody can be asked until the deadline: the id is told, under which the branch is found.
+        let mut conn = world.session("bank").await;
+        run(&mut conn, &["BEGIN", &add("bank", 0), &add("bank", 1)]).await.expect("a start");
+        let ask = "SELECT @@pseudo_thread_id FROM acc WHERE id = 0";
+        let id: u64 = conn.query_first(ask).await.expect("the variable").expect("a row");
+        world.arm("commit.prepared", "pause 1000");
+        let commit = tokio::spawn(async move {
+            let outcome = run(&mut conn, &["COMMIT"]).await;
+            drop(conn.disconnect().await);
+            outcome
+        });
+        while !world.failpoints.join("commit.prepared.hit").exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let rows = world.server(1).query("XA RECOVER").expect("rows");
+        let own = format!("weir:{}:", world.name);
+        let branch = rows.iter().find(|row| row[3].starts_with(&own)).expect("a branch").clone();
+        world.server(0).execute(&format!("KILL CONNECTION {id}"));
+        // Whoever asks waits for this lock.
+        let mut lock = Conn::new(Opts::from_url(&world.server(0).url("root")).expect("a URL"))
+            .await
+            .expect("a login");
+        let key = &branch[3][..branch[1].parse::<usize>().expect("a length")];
+        let row = format!(
+            "INSERT INTO weir.weir_commit (id, verdict, connection, members, at) VALUES ('{key}', 'A', 0, '', 0)"
+        );
+        lock.query_drop("BEGIN").await.expect("BEGIN");
+        lock.query_drop(&row).await.expect("a lock");
+        let told = commit.await.expect("no panic").expect_err("nobody knows");
+        assert!(told.contains("is unknown") && told.contains(key), "{told}");
+        assert_eq!(world.prepared(), 1);
+        lock.query_drop("ROLLBACK").await.expect("an end");
+        world.wait_resolved();
+        assert_eq!(world.rows("bank"), [0; 3]);
+        // Its locks are gone, too: it was the branch itself that recovery reached.
+        let text = format!("SELECT v FROM {}1.bank WHERE id = 1 FOR UPDATE NOWAIT", world.name);
+        assert_eq!(world.server(1).query(&text).expect("no lock"), [["0"]]);
+        lock.disconnect().await.expect("an end");
+    });
+}
+
+#[test]
+fn what_commits_by_itself_commits_every_group() {
+    on_each("implied", async |world| {
+        let statements = [
+            "TRUNCATE TABLE loose.acc",
+            "ALTER TABLE loose.acc COMMENT = 'x'",
+            "ANALYZE TABLE loose.acc",
+            "START TRANSACTION",
+            "SET autocommit = 1",
+            "COMMIT RELEASE",
+        ];
+        for text in statements {
+            let mut conn = world.session("bank").await;
+            let start = if text.starts_with("SET") { "SET autocommit = 0" } else { "BEGIN" };
+            run(&mut conn, &[start, &add("bank", 0), &add("bank", 1)]).await.expect("a start");
+            world.arm("commit.prepared", "pause 0");
+            run(&mut conn, &[text]).await.expect("it commits");
+            assert!(world.was_passed("commit.prepared"), "{text}");
+            assert_eq!(world.rows("bank"), [1, 1, 0], "{text}");
+            // What follows is another transaction, or nobody's.
+            let next = run(&mut conn, &["ROLLBACK"]).await;
+            assert_eq!(next.is_err(), text.ends_with("RELEASE"), "{text}: {next:?}");
+            drop(conn.disconnect().await);
+            assert_eq!(world.rows("bank"), [1, 1, 0], "{text}");
+            // TRUNCATE left none of the other table's rows.
+            world.reset();
+        }
+    });
+}
