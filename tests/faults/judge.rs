@@ -6,11 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::faults::workload::{Fate, Op, Workload};
+use crate::faults::workload::{CLIENTS, Fate, Op, Workload};
 use crate::faults::world::{ACCOUNTS, GROUPS, OPENING, World};
 
 /// The most violations told of one kind.
 const TOLD: usize = 5;
+/// The most operations of a run that may end without a word on their outcome: each client's at the
+/// moment that the fault strikes, and at the moment that it heals. A Weir that always said "unknown"
+/// would never lie.
+const UNKNOWN_MOST: usize = 2 * CLIENTS as usize;
 
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -44,6 +48,9 @@ pub fn judge(world: &World, workload: Workload, number: u64, ops: &[Op]) -> Verd
     };
     if let Err(reason) = outcome {
         verdict.violations.push(format!("the servers can't be asked: {reason}"));
+    }
+    if verdict.unknown > UNKNOWN_MOST {
+        verdict.violations.push(format!("{} outcomes are unknown", verdict.unknown));
     }
     if verdict.acknowledged == 0 {
         verdict.violations.push(format!("nothing was acknowledged; told: {:?}", told(ops)));

@@ -13,7 +13,7 @@ use mysql_async::{Conn, Opts};
 use crate::faults::world::{ACCOUNTS, World};
 use crate::support::dice::Dice;
 
-const CLIENTS: u64 = 6;
+pub const CLIENTS: u64 = 6;
 /// An operation without an answer for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(25);
 
