@@ -84,7 +84,9 @@ pub(crate) fn explained(sql: &[u8], tokens: &[Token], classified: &Classified) -
     let inner = classified.inner.unwrap_or(sql.len());
     let before =
         tokens.iter().rev().find(|token| !token.kind.is_trivia() && token.range().start < inner);
-    before.map_or(inner, |token| token.range().end)
+    let Some(behind) = before.map(|token| token.range().end) else { return inner };
+    let blanks = sql.iter().skip(behind).take_while(|byte| byte.is_ascii_whitespace());
+    behind + blanks.count()
 }
 
 /// What only an administrator of the servers does, and not through a proxy.
