@@ -4,7 +4,7 @@
 //! Owns: what the differential's statements don't show. Never: asks for shapes one by one
 //! (`tests/data/sql/change.sql` does).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
@@ -202,6 +202,69 @@ fn a_killed_change_leaves_nothing() {
             holder.query_drop("ROLLBACK").await.map_err(fails)?;
             assert_eq!(stock(conn, from).await, before);
             conn.query_drop("DELETE FROM stock WHERE item_id BETWEEN 951000 AND 951099")
+                .await
+                .map_err(fails)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(left_over(rig), 0, "temporary tables are left");
+    }
+}
+
+/// Rows that move to other shards are neither lost nor doubled, whenever their statement is killed.
+#[test]
+fn a_killed_move_is_whole_or_nothing() {
+    const ROUNDS: u64 = 24;
+    for rig in rig::shared_kinds() {
+        let _quiet = rig::quiet();
+        blocking(&rig.url(), async |conn| {
+            let fails = |error: mysql_async::Error| error.to_string();
+            let mut killer = connect(&rig.url()).await;
+            let (here, there) = (956_000, 956_101);
+            conn.query_drop(filling(here)).await.map_err(fails)?;
+            let before = stock(conn, here).await;
+            let after: Vec<(u64, u64)> = before.iter().map(|(id, n)| (id + 101, *n)).collect();
+            let id: u64 = conn.query_first("SELECT CONNECTION_ID()").await.map_err(fails)?.unwrap();
+            let moves =
+                "UPDATE stock SET item_id = item_id + 101 WHERE item_id BETWEEN 956000 AND 956099";
+            let back =
+                "UPDATE stock SET item_id = item_id - 101 WHERE item_id BETWEEN 956101 AND 956200";
+            // As long as one takes that isn't killed.
+            let began = Instant::now();
+            conn.query_drop(moves).await.map_err(fails)?;
+            let whole = began.elapsed();
+            conn.query_drop(back).await.map_err(fails)?;
+            let mut cut = 0;
+            for round in 0..ROUNDS {
+                let own = round % 3 == 2;
+                if own {
+                    conn.query_drop("BEGIN").await.map_err(fails)?;
+                }
+                let kill = async {
+                    tokio::time::sleep(whole * u32::try_from(round).unwrap_or(0) / 20).await;
+                    killer.query_drop(format!("KILL QUERY {id}")).await
+                };
+                let (moved, told) = tokio::join!(conn.query_drop(moves), kill);
+                told.map_err(fails)?;
+                if own {
+                    conn.query_drop("COMMIT").await.map_err(fails)?;
+                }
+                let expected = match &moved {
+                    Ok(()) => (Vec::new(), after.clone()),
+                    Err(error) => {
+                        assert_eq!(code(error).0, 1317, "{error}");
+                        (before.clone(), Vec::new())
+                    }
+                };
+                let found = (stock(conn, here).await, stock(conn, there).await);
+                assert_eq!(found, expected, "round {round}: {moved:?}");
+                if moved.is_ok() {
+                    conn.query_drop(back).await.map_err(fails)?;
+                } else {
+                    cut += 1;
+                }
+            }
+            assert!(cut > 0, "no statement was hit");
+            conn.query_drop("DELETE FROM stock WHERE item_id BETWEEN 956000 AND 956099")
                 .await
                 .map_err(fails)
         })
