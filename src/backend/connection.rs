@@ -522,6 +522,7 @@ impl Connection {
             Ok(outcome) => {
                 if let Ok(info) = &outcome {
                     self.status = info.status;
+                    self.note_writes(&info.session_state);
                 }
                 Ok(outcome)
             }

@@ -32,6 +32,13 @@ impl Isolation {
             Isolation::Serializable => "SERIALIZABLE",
         }
     }
+
+    /// Of such a value.
+    pub fn named(text: &str) -> Option<Isolation> {
+        use Isolation as I;
+        let all = [I::ReadUncommitted, I::ReadCommitted, I::RepeatableRead, I::Serializable];
+        all.into_iter().find(|isolation| isolation.text().eq_ignore_ascii_case(text))
+    }
 }
 
 /// The character sets of a session. `collation` is `collation_connection`, which implies

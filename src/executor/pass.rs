@@ -117,7 +117,8 @@ pub async fn relay(
 /// Whether the client's stream failed: while an answer is relayed only the client is written to,
 /// and a backend's failures are blamed on it by its own stream.
 fn is_clients(error: &Error) -> bool {
-    matches!(error.code, "client_gone" | "disconnected") || error.fault == Fault::Client
+    matches!(error.code, "client_gone" | "client_write" | "disconnected")
+        || error.fault == Fault::Client
 }
 
 struct Relay<'r> {

@@ -601,7 +601,8 @@ pub fn blame(lane: &mut Lane<'_>, error: Error) -> Error {
 
 /// Whether the client's stream failed rather than the backend's.
 fn is_clients(error: &Error) -> bool {
-    matches!(error.code, "client_gone" | "disconnected") || error.fault == Fault::Client
+    matches!(error.code, "client_gone" | "client_write" | "disconnected")
+        || error.fault == Fault::Client
 }
 
 pub fn client_gone() -> Error {

@@ -32,7 +32,12 @@ pub enum SessionChange<'a> {
 /// Whether a server's session-state block says that rows of its present transaction were written, by
 /// the statement itself or by what it ran. Both kinds of server tell it once in a transaction.
 pub fn tells_of_write(block: &[u8]) -> bool {
-    let tells = |change: Result<SessionChange<'_>>| matches!(change, Ok(SessionChange::TransactionState(letters)) if letters.contains(&WRITTEN));
+    let tells = |change: Result<SessionChange<'_>>| match change {
+        Ok(SessionChange::TransactionState(letters)) => letters.contains(&WRITTEN),
+        Ok(_) => false,
+        // What can't be read may tell it.
+        Err(_) => true,
+    };
     !block.is_empty() && SessionChanges::new(block).any(tells)
 }
 

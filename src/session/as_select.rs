@@ -61,6 +61,8 @@ impl Session {
         let Some(text) = select_of_table(sql, &tokens) else { return Ok(None) };
         let mut lexed = Lexed::new();
         self.ctx.lexer.lex(&text, &self.dialect, &mut lexed)?;
+        // What views were put into may hold Weir's own hints.
+        let lexed = if binding.lexed.is_own() { lexed.of_weir() } else { lexed };
         let manner = Manner { arguments: None, ..manner };
         Box::pin(self.statement(&text, &lexed, manner)).await.map(Some)
     }

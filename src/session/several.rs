@@ -335,9 +335,20 @@ impl Session {
             snapshot.rules.schema(schema).is_some_and(|schema| schema.consistent_reads)
         };
         if plan.facts.consistent || self.consistent == Some(true) || plan.table_names().any(ruled) {
-            self.transaction.read_in_one_group(self.state.isolation())?;
+            let group = self.transaction.group();
+            let level = group.and_then(|group| self.level_on(group, &snapshot));
+            self.transaction.read_in_one_group(level)?;
         }
         Ok(())
+    }
+
+    /// The session's isolation level, which on a group is its servers' default where none was said.
+    fn level_on(&self, group: GroupId, snapshot: &Snapshot) -> Option<Isolation> {
+        let of_servers = || {
+            let facts = snapshot.topology.group(group).ok()?.facts()?;
+            Isolation::named(&facts.isolation)
+        };
+        self.state.isolation().or_else(of_servers)
     }
 
     /// A transaction is about to begin: under consistent reads all that it reads is locked, so that
@@ -372,7 +383,9 @@ impl Session {
             ));
             return Ok(());
         }
-        let isolation = self.transaction.isolation().or(self.state.isolation());
+        let home = schema.map(|schema| schema.default_group);
+        let level = home.and_then(|group| self.level_on(group, &snapshot));
+        let isolation = self.transaction.isolation().or(level).or(self.state.isolation());
         if isolation.is_some_and(|isolation| isolation != Isolation::RepeatableRead) {
             if self.dialect.server == ServerKind::MySql {
                 self.last.warn(ignored_snapshot(

@@ -444,7 +444,7 @@ impl Transaction {
     /// What COMMIT AND CHAIN goes on with.
     pub fn chainable(&self) -> Begun {
         let begun = self.begun().cloned().unwrap_or_default();
-        Begun { begin: begun.plain(), snapshot: false, ..begun }
+        Begun { begin: begun.plain(), snapshot: false, locks_anyway: false, ..begun }
     }
 
     /// The statements that open it on the anchor, in their order; nothing where it is open already.

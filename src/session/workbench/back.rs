@@ -631,6 +631,7 @@ async fn next_row(bench: &mut Bench) -> Result<Option<Vec<u8>>> {
     }
     if payload.first() == Some(&0xfe) && is_end(&payload, capabilities) {
         let end = parse_end(&payload, capabilities)?;
+        bench.lent.note_writes(&end.session_state);
         bench.lent.ended(end.status);
         return Ok(None);
     }
