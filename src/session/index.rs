@@ -246,9 +246,7 @@ impl Session {
         self.allow_groups(plan)?;
         self.begin_consistent_read();
         let outcome = self.statement(sql, lexed, manner).await;
-        if self.is_in_transaction() {
-            self.abandon_own(&held).await;
-        }
+        self.end_own_read(&held, matches!(outcome, Ok(Outcome::Good))).await?;
         outcome
     }
 

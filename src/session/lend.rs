@@ -311,7 +311,8 @@ impl Session {
             self.make_consistent();
             self.transaction.begin_implicitly(false, self.state.read_only());
         }
-        if self.state.isolation() == Some(Isolation::Serializable) {
+        let level = self.level_on(group, snapshot);
+        if level == Some(Isolation::Serializable) {
             self.transaction.locks_anyway();
         }
         if self.transaction.is_begun() {

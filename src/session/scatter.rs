@@ -133,9 +133,7 @@ impl Session {
             return self.scatter(snapshot, plan, targets, gather, binding, manner).await;
         }
         let outcome = self.scatter(snapshot, plan, targets, gather, binding, manner).await;
-        if self.is_in_transaction() {
-            self.abandon_own(&held).await;
-        }
+        self.end_own_read(&held, matches!(outcome, Ok(Outcome::Good))).await?;
         outcome
     }
 

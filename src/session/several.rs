@@ -14,9 +14,10 @@ use crate::name::GroupId;
 use crate::planner::Plan;
 use crate::planner::plan::{Access, Target};
 use crate::rules::Transactions;
-use crate::session::Session;
+use crate::session::forward::Failure;
 use crate::session::last::Diagnostic;
 use crate::session::lend::Purpose;
+use crate::session::{End, Session};
 use crate::sql::lex::ServerKind;
 use crate::transaction::conclude::{self, Party, Terms};
 use crate::transaction::each;
@@ -343,7 +344,7 @@ impl Session {
     }
 
     /// The session's isolation level, which on a group is its servers' default where none was said.
-    fn level_on(&self, group: GroupId, snapshot: &Snapshot) -> Option<Isolation> {
+    pub(super) fn level_on(&self, group: GroupId, snapshot: &Snapshot) -> Option<Isolation> {
         let of_servers = || {
             let facts = snapshot.topology.group(group).ok()?.facts()?;
             Isolation::named(&facts.isolation)
@@ -435,6 +436,35 @@ impl Session {
     pub(super) fn begin_consistent_read(&mut self) {
         self.lock_what_is_read();
         self.transaction.begin_own(OwnAccess::Read);
+    }
+
+    /// Ends Weir's own transaction around a read. `good`: the read went well, and what stored code
+    /// wrote in it unseen stays, as it does without such a transaction.
+    ///
+    /// # Errors
+    /// What was written may be lost, and the client may have been answered: the session ends.
+    pub(super) async fn end_own_read(
+        &mut self,
+        held: &[GroupId],
+        good: bool,
+    ) -> Result<(), Failure> {
+        if !self.is_in_transaction() {
+            return Ok(());
+        }
+        let members: Vec<GroupId> =
+            self.transaction.members().iter().map(|member| member.group).collect();
+        let wrote =
+            |group: &GroupId| self.held.get(*group).is_some_and(|lent| lent.may_have_written());
+        if !good || !members.iter().any(wrote) {
+            self.abandon_own(held).await;
+            return Ok(());
+        }
+        let ended = self.end_transaction(b"COMMIT").await;
+        for group in members.iter().filter(|group| !held.contains(group)) {
+            self.held.release(*group);
+        }
+        self.held.unbind();
+        ended.map_err(|error| Failure::Session(End::Error(error.fatal())))
     }
 
     /// Undoes Weir's own transaction after an error of its statement. `held` are the groups whose

@@ -191,8 +191,8 @@ impl Session {
         let held = self.held.groups();
         let is_own = self.begin_consistent(work.plan, &all_targets(&gatherings));
         let outcome = self.on_workbench(work, &gatherings).await;
-        if is_own && self.is_in_transaction() {
-            self.abandon_own(&held).await;
+        if is_own {
+            self.end_own_read(&held, outcome.is_ok()).await?;
         }
         outcome
     }

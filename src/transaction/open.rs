@@ -82,6 +82,8 @@ pub struct Begun {
     snapshot: bool,
     /// The session's level has servers lock what it reads.
     locks_anyway: bool,
+    /// What was said for it, where Weir says another level for this one transaction.
+    said: Option<Option<Characteristics>>,
     savepoints: Vec<Savepoint>,
     /// Weir's own, around one statement in autocommit.
     own: Option<OwnAccess>,
@@ -346,6 +348,7 @@ impl Transaction {
         if begun.snapshot {
             (begun.begin, begun.snapshot) = (begun.plain(), false);
         }
+        begun.said.get_or_insert(begun.characteristics);
         begun.characteristics.get_or_insert_default().isolation = Some(Isolation::Serializable);
         true
     }
@@ -444,7 +447,9 @@ impl Transaction {
     /// What COMMIT AND CHAIN goes on with.
     pub fn chainable(&self) -> Begun {
         let begun = self.begun().cloned().unwrap_or_default();
-        Begun { begin: begun.plain(), snapshot: false, locks_anyway: false, ..begun }
+        let characteristics = begun.said.unwrap_or(begun.characteristics);
+        let begin = begun.plain();
+        Begun { begin, characteristics, said: None, snapshot: false, locks_anyway: false, ..begun }
     }
 
     /// The statements that open it on the anchor, in their order; nothing where it is open already.

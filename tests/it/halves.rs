@@ -524,3 +524,37 @@ fn what_commits_by_itself_commits_every_group() {
         }
     });
 }
+
+/// What a stored function writes in a consistent read in autocommit stays, as it does in any other.
+#[test]
+fn what_a_consistent_read_writes_unseen_stays() {
+    on_each("kept", async |world| {
+        for group in 0..3 {
+            world.server(group).execute(&format!(
+                "CREATE FUNCTION kept{group}.bump(n BIGINT) RETURNS BIGINT DETERMINISTIC MODIFIES SQL DATA \
+                 BEGIN UPDATE kept{group}.loose SET v = v + 1; RETURN n; END"
+            ));
+        }
+        let mut conn = world.session("bank").await;
+        for sql in [
+            "SELECT id, bump(id) FROM acc ORDER BY id",
+            "SELECT SUM(bump(id)) FROM acc",
+            "SELECT a.id, bump(a.id) FROM acc a JOIN acc b ON b.v = a.v AND b.id = 0",
+            "SET @x = (SELECT SUM(bump(id)) FROM acc)",
+            "SELECT SUM(bump(id)) INTO @x FROM acc",
+        ] {
+            for consistent in [0, 1] {
+                world.reset();
+                conn.query_drop(format!("SET weir_consistent_reads = {consistent}")).await.unwrap();
+                conn.query_drop(sql).await.unwrap();
+                let calls: i64 = world.rows("loose").into_iter().sum();
+                assert_eq!(calls, 3, "{} {consistent} {sql}", world.server(0));
+            }
+            // What fails takes it back.
+            world.reset();
+            let fails = sql.replacen("bump(", "(SELECT 1 UNION SELECT 2) + bump(", 1);
+            assert!(conn.query_drop(&fails).await.is_err(), "{fails}");
+            assert_eq!(world.rows("loose"), [0, 0, 0], "{} {fails}", world.server(0));
+        }
+    });
+}

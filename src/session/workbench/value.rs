@@ -230,8 +230,8 @@ impl Session {
         let held = self.held.groups();
         let is_own = self.begin_consistent(work.plan, &all_targets(&gatherings));
         let taken = self.value_of(work, &gatherings, state).await;
-        if is_own && self.is_in_transaction() {
-            self.abandon_own(&held).await;
+        if is_own {
+            self.end_own_read(&held, taken.is_ok()).await?;
         }
         taken
     }

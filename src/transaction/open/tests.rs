@@ -167,3 +167,32 @@ fn a_group_that_never_came_to_its_first_statement_leaves_the_others_alone() {
     assert!(transaction.has(GroupId(1)) && !transaction.has(GroupId(2)));
     assert!(transaction.members()[0].wrote, "what the anchor did is still to be committed");
 }
+
+#[test]
+fn what_weir_locks_for_itself_ends_with_the_transaction() {
+    let chained = |weir: fn(&mut Transaction)| {
+        let mut transaction = Transaction::default();
+        transaction.set_next(READ_ONLY);
+        transaction.begin(b"START TRANSACTION".to_vec(), false, false);
+        weir(&mut transaction);
+        let next = transaction.chainable();
+        let opened = texts(&transaction);
+        transaction.opened(GroupId(0), None);
+        let without_locks = transaction.reads_without_locks();
+        transaction.end();
+        transaction.chain(next);
+        let after = texts(&transaction);
+        transaction.opened(GroupId(0), None);
+        (opened, without_locks, after, transaction.reads_without_locks())
+    };
+    let said = ["SET TRANSACTION READ ONLY", "START TRANSACTION"].map(str::to_owned);
+    let (opened, without_locks, after, then) = chained(Transaction::locks_anyway);
+    assert_eq!((&opened[..], without_locks), (&said[..], false));
+    assert_eq!((&after[..], then), (&said[..], true));
+    let (opened, without_locks, after, then) = chained(|transaction| {
+        assert!(transaction.lock_reads() && transaction.lock_reads());
+    });
+    assert_eq!(opened[0], "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY");
+    assert!(!without_locks);
+    assert_eq!((&after[..], then), (&said[..], true));
+}
