@@ -186,18 +186,7 @@ fn definitions(
         _ => draft.facts.looks_back = false,
     }
     match classified.kind {
-        K::CreateTable { .. }
-        | K::AlterTable
-        | K::DropTable { .. }
-        | K::RenameTable
-        | K::Truncate
-        | K::CreateIndex
-        | K::DropIndex
-        | K::AnalyzeTable
-        | K::CheckTable
-        | K::ChecksumTable
-        | K::OptimizeTable
-        | K::RepairTable => match tokens::reads_views(&draft, tokens)? {
+        kind if kind.defines_tables() => match tokens::reads_views(&draft, tokens)? {
             needs if needs.is_empty() => tokens::definition(draft, tokens),
             needs => Ok(Outcome::Need(needs)),
         },

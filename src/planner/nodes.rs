@@ -164,17 +164,8 @@ fn goes(draft: &Draft, classified: &Classified, tokens: &[Token]) -> Result<Goes
             }
         }
         K::Insert | K::Replace | K::Update | K::Delete => Goes::Writes,
-        K::CreateTable { .. }
-        | K::AlterTable
-        | K::DropTable { .. }
-        | K::Truncate
-        | K::CreateIndex
-        | K::DropIndex
-        | K::AnalyzeTable
-        | K::CheckTable
-        | K::ChecksumTable
-        | K::OptimizeTable
-        | K::RepairTable => Goes::Defines,
+        K::RenameTable => return Err(stays(classified)),
+        kind if kind.defines_tables() => Goes::Defines,
         _ => return Err(stays(classified)),
     })
 }

@@ -139,3 +139,28 @@ pub fn put_change(block: &mut Vec<u8>, change: &SessionChange<'_>) {
     block.push(kind);
     put_lenenc_bytes(block, &data);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(letters: &[u8]) -> Vec<u8> {
+        let mut block = Vec::new();
+        put_change(&mut block, &SessionChange::TransactionState(letters));
+        block
+    }
+
+    #[test]
+    fn a_write_is_told_and_what_cannot_be_read_counts_as_one() {
+        assert!(!tells_of_write(b""));
+        assert!(!tells_of_write(&block(b"T_R_____")));
+        assert!(tells_of_write(&block(b"T_R_W___")));
+        let whole = [block(b"T_R_____"), block(b"T_R_W_S_")].concat();
+        assert!(tells_of_write(&whole));
+        // Cut anywhere within an entry.
+        for end in 1..whole.len() {
+            let ends_an_entry = end == block(b"T_R_____").len();
+            assert_eq!(tells_of_write(&whole[..end]), !ends_an_entry, "{end}");
+        }
+    }
+}

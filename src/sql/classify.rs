@@ -116,6 +116,28 @@ pub enum StatementKind {
     Unknown,
 }
 
+impl StatementKind {
+    /// Whether it makes, changes, empties, looks after or takes away tables that it names.
+    pub const fn defines_tables(self) -> bool {
+        use StatementKind as K;
+        matches!(
+            self,
+            K::CreateTable { .. }
+                | K::AlterTable
+                | K::DropTable { .. }
+                | K::RenameTable
+                | K::Truncate
+                | K::CreateIndex
+                | K::DropIndex
+                | K::AnalyzeTable
+                | K::CheckTable
+                | K::ChecksumTable
+                | K::OptimizeTable
+                | K::RepairTable
+        )
+    }
+}
+
 /// XA's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Xa {

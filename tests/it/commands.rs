@@ -522,5 +522,9 @@ async fn a_client_that_takes_nothing_is_let_go() {
             }
             assert!(bytes < 9_000_000, "{bytes}");
         }
+        // The servers had no part in it.
+        for node in proxy.admin("SHOW NODES").unwrap() {
+            assert_eq!((node[4].as_str(), node[5].as_str()), ("up", ""), "{node:?}");
+        }
     }
 }
