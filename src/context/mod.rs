@@ -22,7 +22,7 @@ pub mod throttle;
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -140,6 +140,8 @@ pub struct Context {
     /// Counts the settings' changes, behind each of them.
     config_version: AtomicU64,
     snapshot: ArcSwap<Snapshot>,
+    /// Those before it, which sessions may still hold.
+    older: Mutex<Vec<Weak<Snapshot>>>,
     pub metrics: Arc<Metrics>,
     pub sessions: Arc<Registry>,
     pub budget: Budget,
@@ -186,6 +188,7 @@ impl Context {
             config: ArcSwap::from_pointee(config),
             config_version: AtomicU64::new(0),
             snapshot: ArcSwap::new(snapshot),
+            older: Mutex::default(),
         })
     }
 
@@ -219,10 +222,29 @@ impl Context {
         self.snapshot.load_full()
     }
 
+    /// The version of the rules that last came with rows moved elsewhere.
+    pub fn moved_at(&self) -> u64 {
+        self.snapshot.load().rules.moved_at
+    }
+
     /// Makes `snapshot` the present one; only `reload` calls it. Returns the one before.
     pub fn swap_snapshot(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         self.sequences.adopt(&snapshot.rules, &snapshot.topology);
-        self.snapshot.swap(snapshot)
+        let before = self.snapshot.swap(snapshot);
+        self.older().push(Arc::downgrade(&before));
+        before
+    }
+
+    /// The present snapshot and those before it that somebody still holds: tables change under all.
+    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        let older = self.older().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        std::iter::once(self.snapshot()).chain(older).collect()
+    }
+
+    fn older(&self) -> MutexGuard<'_, Vec<Weak<Snapshot>>> {
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.retain(|one| one.strong_count() > 0);
+        older
     }
 
     /// Makes `config` the present one and hands its limits on; only `reload` calls it.

@@ -183,6 +183,7 @@ impl Reloader {
         };
         let old = self.context.snapshot();
         let difference = (self.inputs.compare_rules)(&old.rules, &rules, moved.as_ref());
+        let moves = moved.as_ref().is_some_and(|moved| moved.from == old.rules.hash);
         let mut lost = difference.moved;
         lost.extend(existing(&old.topology, &difference.unless_absent).await);
         if !lost.is_empty() {
@@ -207,7 +208,7 @@ impl Reloader {
             };
         }
         warnings.extend(self.probe(&topology, Some(&old.topology)).await);
-        let version = self.swap(old, rules, topology);
+        let version = self.swap(old, rules, topology, moves);
         Outcome::Applied { version, changes, warnings, settings }
     }
 
@@ -264,9 +265,11 @@ impl Reloader {
         warnings
     }
 
-    /// Makes the new rules the running ones. Returns their version.
-    fn swap(&self, old: Arc<Snapshot>, mut rules: Rules, topology: Topology) -> u64 {
+    /// Makes the new rules the running ones. Returns their version. `moves`: with them rows are
+    /// elsewhere.
+    fn swap(&self, old: Arc<Snapshot>, mut rules: Rules, topology: Topology, moves: bool) -> u64 {
         rules.version = old.rules.version + 1;
+        rules.moved_at = if moves { rules.version } else { old.rules.moved_at };
         let version = rules.version;
         self.watch_groups(&topology, Some(&old.topology));
         let new = Snapshot::new(Arc::new(rules), Arc::new(topology));

@@ -34,6 +34,9 @@ use user::User;
 pub struct Rules {
     /// Counts the snapshots of this process, set by whoever swaps them in.
     pub version: u64,
+    /// The version that last came with rows moved elsewhere, set with it: who goes by rules from
+    /// before looks for them where they aren't.
+    pub moved_at: u64,
     /// Of what the files say (placeholders filled in, layout and comments aside): equal in every
     /// proxy that runs the same rules.
     pub hash: u64,
@@ -110,6 +113,7 @@ impl Rules {
     pub fn empty() -> Rules {
         Rules {
             version: 0,
+            moved_at: 0,
             hash: 0,
             settings: Settings::default(),
             groups: Vec::new(),

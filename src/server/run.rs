@@ -209,12 +209,13 @@ const CATALOG_CHECK: Duration = Duration::from_secs(30);
 async fn keep_catalog(context: Arc<Context>) {
     loop {
         tokio::time::sleep(CATALOG_CHECK).await;
-        let snapshot = context.snapshot();
-        let (rules, topology) = (&snapshot.rules, &snapshot.topology);
-        match context.loader.refresh(rules, topology, &snapshot.catalog).await {
-            Ok(drifted) if drifted.is_empty() => {}
-            Ok(drifted) => tracing::warn!(?drifted, "tables have changed behind the proxy"),
-            Err(error) => tracing::warn!(%error, "the catalog wasn't checked"),
+        for snapshot in context.snapshots() {
+            let (rules, topology) = (&snapshot.rules, &snapshot.topology);
+            match context.loader.refresh(rules, topology, &snapshot.catalog).await {
+                Ok(drifted) if drifted.is_empty() => {}
+                Ok(drifted) => tracing::warn!(?drifted, "tables have changed behind the proxy"),
+                Err(error) => tracing::warn!(%error, "the catalog wasn't checked"),
+            }
         }
     }
 }

@@ -32,7 +32,12 @@ impl Session {
         self.stream.set_write_limit(self.settings.timeouts.client_write.limit());
         self.running.begin();
         self.running.set_patience(self.settings.timeouts.stop.0);
+        let reads_rules = matches!(
+            command,
+            Command::Query(_) | Command::StmtExecute(_) | Command::StmtFetch { .. }
+        );
         let outcome = match command {
+            _ if reads_rules && self.is_outdated() => Err(Box::pin(self.outdated()).await),
             Command::Query(sql) => self.query(sql).await,
             command => self.simple_command(command).await,
         };
@@ -59,6 +64,43 @@ impl Session {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether rows were moved by a reload since the session took the connections that it holds.
+    fn is_outdated(&self) -> bool {
+        let Some(held) = self.held.snapshot() else { return false };
+        held.rules.version < self.ctx.shared.moved_at()
+    }
+
+    /// By the rules of what it holds a session would read and write where the rows aren't any more:
+    /// its transaction ends, and with anything else that it holds, the session.
+    async fn outdated(&mut self) -> Failure {
+        let transaction = self.is_in_transaction();
+        if transaction && !self.transaction.is_xa() {
+            self.abort_transaction().await;
+            self.held.unbind();
+        }
+        let what = "A reload of Weir's rules moved rows elsewhere while this session";
+        if transaction && self.held.is_empty() {
+            return Failure::Statement(Error::new(
+                Fault::Unavailable,
+                1213,
+                b"40001",
+                "rules_moved",
+                format!(
+                    "{what} was in a transaction by the rules before: it is rolled back; try restarting \
+                     transaction"
+                ),
+            ));
+        }
+        let error = Error::unavailable(
+            "rules_moved",
+            format!(
+                "{what} held locks, temporary tables or an XA branch by the rules before: this session ends, \
+                 and what it had not committed is rolled back; connect again"
+            ),
+        );
+        Failure::Session(End::Error(error.fatal()))
     }
 
     /// Sends what waits; a client that doesn't take it within its time is let go.

@@ -176,9 +176,11 @@ impl Session {
             .filter(lasts)
             .map(|(schema, name)| (SchemaName::new(schema), TableName::new(name)))
             .collect();
-        self.ctx.shared.loader.forget(&snapshot.catalog, &tables);
-        if let Some(base) = &snapshot.base {
-            self.ctx.shared.loader.forget(&base.snapshot.catalog, &tables);
+        let loader = &self.ctx.shared.loader;
+        loader.forget(&snapshot.catalog, &tables);
+        // Under the rules of other sessions, too.
+        for other in self.ctx.shared.snapshots() {
+            loader.forget(&other.catalog, &tables);
         }
     }
 

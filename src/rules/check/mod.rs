@@ -283,7 +283,7 @@ impl Check {
                 users.insert(user.name.clone(), Arc::new(user));
             }
         }
-        Some(Rules { version: 0, hash, settings, groups, overlay: 0, schemas, users })
+        Some(Rules { version: 0, moved_at: 0, hash, settings, groups, overlay: 0, schemas, users })
     }
 
     fn settings(&mut self, shape: &RulesShape) -> Settings {
