@@ -9,6 +9,7 @@ use crate::planner::index;
 use crate::planner::refuse::refuse;
 use crate::planner::survey::Survey;
 use crate::rules::table::{Placement, ShardedTable};
+use crate::sql::classify::StatementKind;
 use crate::sql::literal::name_of;
 use crate::sql::token::Token;
 use crate::value::types::ColumnType;
@@ -223,6 +224,28 @@ pub(super) fn is_for_once(sql: &[u8], tokens: &[Token]) -> bool {
         .iter()
         .any(|one| renamed.iter().any(|other| other.old.eq_ignore_ascii_case(&one.new)));
     ring || actions.iter().any(|action| adds_again(sql, action))
+}
+
+/// A column that is added to every copy of a broadcast table must have the same values in each. Of
+/// the clock all copies read one moment.
+///
+/// # Errors
+/// Its default is an expression that each copy would evaluate for itself.
+pub(super) fn fills_alike(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
+    let sql = draft.input.sql;
+    let copies = survey.uses.first().is_some_and(|used| {
+        matches!(used.placement, Placement::Broadcast(_)) && draft.kind == StatementKind::AlterTable
+    });
+    let traits = draft.traits;
+    let varies = traits.random || traits.sysdate || traits.host_function || traits.session_function;
+    if copies && varies && tokens.iter().any(|token| token.is_word(sql, "ADD")) {
+        return Err(refuse(
+            "broadcast_nondeterministic",
+            "A column is added to every copy of a broadcast table with a default that gives each copy \
+             other values: add it without the default, set the values, and set the default then",
+        ));
+    }
+    Ok(())
 }
 
 fn adds_again(sql: &[u8], action: &[Token]) -> bool {

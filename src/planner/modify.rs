@@ -3,6 +3,7 @@
 //! Owns: which shards they change, and the refusals of what would move a row or change another
 //! number of rows than one MySQL would. Never: runs anything in a transaction.
 
+use crate::catalog;
 use crate::error::{Error, Fault};
 use crate::planner::draft::{Draft, Naming, Result};
 use crate::planner::index;
@@ -17,6 +18,7 @@ use crate::planner::{Action, Many, Tables};
 use crate::rules::table::Placement;
 use crate::sql::analysis::{Assignment, Delete, Expr, Limit, OrderItem, Update};
 use crate::sql::lex::ServerKind;
+use crate::sql::slot::{LiteralKind, Slot, SlotKind};
 
 pub(crate) fn update<'a>(draft: Draft<'a>, update: &'a Update) -> Result<Outcome> {
     let mut survey = Survey::new(draft.input);
@@ -198,6 +200,9 @@ fn place(
         return Ok(Some(error.clone()));
     }
     if writing.tables().any(|used| is_broadcast(survey, used)) {
+        if says_default(draft) {
+            (0..survey.uses.len()).for_each(|used| survey.need(used));
+        }
         return Ok(broadcast_write(draft, survey, sharded, writing, tables).err());
     }
     if !sharded.is_empty() {
@@ -460,6 +465,22 @@ fn broadcast_write(
     Ok(())
 }
 
+/// Whether the statement has DEFAULT in it, or rows that nobody has looked at.
+fn says_default(draft: &Draft) -> bool {
+    let has = |slot: &Slot| {
+        slot.kinds.contains(LiteralKind::Default) || slot.kind == SlotKind::Rows { opaque: true }
+    };
+    draft.traits.says_default || draft.input.lexed.slots().iter().any(has)
+}
+
+/// Whether DEFAULT may be an expression's value in a table that the statement names.
+fn may_compute_default(survey: &Survey) -> bool {
+    let computes =
+        |column: &catalog::Column| matches!(column.default, catalog::DefaultValue::Expression(_));
+    let tables = survey.uses.iter().map(|used| used.table.as_ref());
+    tables.flatten().any(|table| table.columns.iter().any(computes))
+}
+
 /// Each copy of a broadcast table must compute the same values.
 pub(crate) fn deterministic(draft: &Draft, survey: &Survey) -> Result<()> {
     let traits = draft.traits;
@@ -475,6 +496,10 @@ pub(crate) fn deterministic(draft: &Draft, survey: &Survey) -> Result<()> {
         "it changes the session besides"
     } else if traits.session_function || traits.host_function {
         "the function differs from server to server"
+    } else if traits.server_variable {
+        "the system variable differs from server to server"
+    } else if says_default(draft) && may_compute_default(survey) {
+        "each copy would evaluate the expression that is a column's DEFAULT for itself"
     } else if survey.calls_stored {
         "a stored function may give each copy another value"
     } else {

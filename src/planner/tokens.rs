@@ -225,6 +225,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
         tables => tables?,
     };
     let many = fan_out(&draft, &survey, &mut tables)?;
+    alter::fills_alike(&draft, tokens, &survey)?;
     constraint::rename(&mut draft, tokens, 0);
     tables.many = match many {
         Spread::One => None,

@@ -393,7 +393,7 @@ impl Session {
         let mut spares = Lents::new();
         let connections = (&mut lents, &mut spares);
         // Defaults and ON UPDATE read the clock without a word of it in the statement.
-        let clock = parts.len() > 1 && write != WriteKind::Definition;
+        let clock = parts.len() > 1;
         let terms_of = Terms { manner, pipelining, keep, clock, state: self.state.clone() };
         let mut lanes = self.lanes(connections, &parts, &targets, terms_of);
         let limit = self.limit(&plan.facts, snapshot, targets.iter().map(|target| target.group));

@@ -12,6 +12,7 @@ mod check_online;
 mod clock;
 mod commands;
 mod consistent;
+mod copies;
 mod definitions;
 mod differential;
 mod drain;
