@@ -177,7 +177,7 @@ impl<'a> Values<'a> {
     }
 
     /// The value of a literal or parameter.
-    fn item(&self, item: &Item) -> Option<Value> {
+    pub(crate) fn item(&self, item: &Item) -> Option<Value> {
         let charset = self.session.charset;
         let number = |kind, text: &str| Value::from_literal(kind, text.as_bytes(), charset).ok();
         match literal::read(self.binding.sql, item, &self.binding.dialect) {
@@ -749,34 +749,6 @@ pub fn count(count: &Count, binding: &Binding) -> Result<u64, Error> {
 }
 
 impl Plan {
-    /// The items of a list slot whose rows may be in the target's shard; one at least, since a list
-    /// can't be empty.
-    pub(crate) fn items_of_shard<'b>(
-        &self,
-        sharded: usize,
-        slot: u16,
-        target: &Target,
-        binding: &'b Binding,
-    ) -> Vec<&'b Item> {
-        let Some(slot) = binding.lexed.slots().get(usize::from(slot)) else { return vec![] };
-        let items = binding.lexed.items(slot);
-        let narrowed = match &self.action {
-            Action::Tables(tables) => tables.sharded.get(sharded),
-            _ => None,
-        };
-        let place = narrowed.zip(target.shards.get(sharded));
-        let Some((narrowed, shard)) = place else { return items.iter().collect() };
-        let values = Values::new(binding);
-        let here = |item: &&Item| {
-            let keys = narrowed.table.keys.first().zip(narrowed.types.first());
-            let Some(((key, column), value)) = keys.zip(values.item(item)) else { return true };
-            let condition = key.equal(&value, column, binding.session.assign);
-            narrowed.table.shards_for(&[condition]).contains(*shard)
-        };
-        let kept: Vec<&Item> = items.iter().filter(here).collect();
-        if kept.is_empty() { items.iter().take(1).collect() } else { kept }
-    }
-
     /// The physical database and table behind a name of the statement at a target.
     pub(crate) fn physical<'p>(
         &'p self,

@@ -36,6 +36,7 @@ pub mod index;
 pub(crate) mod insert;
 pub(crate) mod label;
 pub(crate) mod limit;
+pub mod lists;
 pub mod load;
 pub mod lookup;
 pub mod made;

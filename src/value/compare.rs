@@ -215,7 +215,11 @@ fn plain_integer(text: &crate::value::Text) -> bool {
 
 /// A text that is a number from its first to its last character.
 fn plain_number(text: &str) -> Option<Decimal> {
-    Decimal::parse(text)
+    let decimal = Decimal::parse(text)?;
+    // Compared as a double the fraction may be gone.
+    let is_whole = decimal.to_whole_exact().is_some();
+    let nearest: f64 = text.trim().parse().ok()?;
+    (is_whole || nearest.fract() != 0.0).then_some(decimal)
 }
 
 struct Inexact;
