@@ -75,6 +75,9 @@ pub fn judge(written: &Written, plain: &Reply, weir: &Reply) -> Option<Verdict> 
         {
             None
         }
+        // MariaDB's parser meets a number that is too big before it asks whether the transaction
+        // may write.
+        (Answer::Error { code: 1367, .. }, Answer::Error { code: 1792, .. }) => None,
         // A join may have turned a comparison round before it fails.
         (
             Answer::Error { code: 1267, message, .. },
