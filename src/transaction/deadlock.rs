@@ -1,287 +1,346 @@
 //! Deadlocks over groups: no server sees them, and both sides would wait out the lock timeout.
 //!
-//! Owns: collecting who waits for whom from the groups' lock tables, finding rings among them, and
-//! choosing one transaction to end a ring. Never: looks while no transaction over groups is older
-//! than a look's interval, so that quick ones cost nothing.
+//! Owns: collecting who waits for whom from the groups' lock tables ([`look`]), naming them, and
+//! ending one transaction of each deadlock ([`graph`]). Never: looks while no transaction over groups
+//! is older than half of a look's interval, so that quick ones cost nothing.
 //!
-//! Each group is asked at another moment, so a ring must be seen twice. Connections of other proxies
-//! can't be told apart by transaction; a transaction that has waited for one of them on one group
-//! while another of them waited for it on a second group is taken for a ring after some seconds,
-//! which differ from proxy to proxy, so that not both sides give way.
+//! Each server is asked at another moment, so what counts is what two looks have alike: the first
+//! one had ended everywhere before the second began, so that all of it held at the moment between
+//! them. A server knows connections only. Whose they are each proxy knows of its own transactions, and
+//! tells the others ([`announce`]) of those that may stand in a deadlock with them. All take the same
+//! transaction for the one to give way, the youngest, and its own proxy ends it.
 
-use std::collections::{HashMap, HashSet};
+mod announce;
+mod graph;
+mod look;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::backend::kill::Scope;
+use announce::{Announcer, Entry};
+use graph::{End, Party, Rank, Seat, Wait};
+use look::{Looker, Seen};
+
+use crate::backend::group::Group;
+use crate::backend::kill::{KillHandle, Scope};
+use crate::backend::node::Node;
 use crate::backend::topology::Topology;
 use crate::context::Context;
 use crate::context::ledger::Living;
+use crate::error::Result;
 use crate::name::GroupName;
+use crate::transaction::conclude::join;
 use crate::transaction::store::Store;
+use crate::transaction::xid::TransactionId;
 
-/// Between the two looks that must agree; MariaDB keeps its answer for 100 ms.
-const SECOND_LOOK: Duration = Duration::from_millis(120);
-/// How long a suspected ring through other proxies is borne, and the spread on top of it.
-const FOREIGN_PATIENCE: Duration = Duration::from_millis(1500);
-const FOREIGN_SPREAD: Duration = Duration::from_millis(2000);
-
-/// Who waits or is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Party {
-    /// A transaction over groups of this process, by its number.
-    Own(u64),
-    /// A connection that belongs to nobody known here: group (by place) and server's id.
-    Other(usize, u64),
-}
-
-/// One party waits for another, at a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Wait {
-    waiter: Party,
-    holder: Party,
-    group: usize,
-    /// The waiter's connection there.
-    connection: u64,
-}
+/// Between two looks while there is something to find out; MariaDB keeps its answer for 100 ms.
+const SOON: Duration = Duration::from_millis(105);
+/// For how long, unless there is something new.
+const ALERT: Duration = Duration::from_secs(2);
+/// What the first look may be shown.
+const OLDEST: Duration = Duration::from_secs(1);
+/// A transaction that was told to give way has this long to do so.
+const GRACE: Duration = Duration::from_secs(1);
+/// A proxy that doesn't end its own transaction may have died; the next one of another proxy gives way.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Looks for as long as the process lives.
 pub async fn watch(context: Arc<Context>) {
-    let mut stores = HashMap::new();
-    let mut suspected: HashMap<u64, Instant> = HashMap::new();
+    let mut watch = Watch::default();
     loop {
         let every = context.config().transactions.deadlocks_every.0;
-        tokio::time::sleep(if every.is_zero() { Duration::from_secs(1) } else { every }).await;
-        let old = |living: &&Arc<Living>| living.since.elapsed() >= every;
-        if every.is_zero() || context.ledger.living().iter().filter(old).count() == 0 {
-            suspected.clear();
+        let pause = if watch.is_alert() { every.min(SOON) } else { every };
+        tokio::time::sleep(if every.is_zero() { Duration::from_secs(1) } else { pause }).await;
+        let old = |living: &Arc<Living>| living.since.elapsed() >= every / 2;
+        if every.is_zero() || !context.ledger.living().iter().any(old) {
+            watch.rest();
             continue;
         }
-        let waits = look(&context, &mut stores).await;
-        let first = rings(&waits);
-        if !first.is_empty() {
-            tokio::time::sleep(SECOND_LOOK).await;
-            let again = look(&context, &mut stores).await;
-            for ring in rings(&again).into_iter().filter(|ring| first.contains(ring)) {
-                end(&context, &ring, &again).await;
-            }
-        }
-        foreign(&context, &waits, &mut suspected).await;
+        watch.turn(&context).await;
     }
 }
 
-/// Everybody's waits on every group, as far as they can be asked.
-async fn look(context: &Arc<Context>, stores: &mut HashMap<GroupName, Store>) -> Vec<Wait> {
-    let snapshot = context.snapshot();
-    let topology: &Topology = &snapshot.topology;
-    let mut owners: HashMap<(usize, u64), u64> = HashMap::new();
-    for living in context.ledger.living() {
-        for member in living.members() {
-            let place = topology.groups().iter().position(|group| *group.name() == member.group);
-            if let Some(place) = place {
-                owners.insert((place, member.handle.connection_id()), living.number);
-            }
-        }
-    }
-    let used: HashSet<usize> = owners.keys().map(|(place, _)| *place).collect();
-    let mut waits = Vec::new();
-    for (place, group) in topology.groups().iter().enumerate() {
-        if !used.contains(&place) {
-            continue;
-        }
-        if !stores.get(group.name()).is_some_and(|store| store.is_of(group)) {
-            match Store::open(group, &snapshot.rules.settings.commit_database).await {
-                Ok(store) => drop(stores.insert(group.name().clone(), store)),
-                Err(_) => continue,
-            }
-        }
-        let Some(store) = stores.get_mut(group.name()) else { continue };
-        let pairs = match store.lock_waits().await {
-            Ok(pairs) => pairs,
-            Err(error) => {
-                tracing::debug!(group = %group.name(), %error, "lock waits can't be seen");
-                stores.remove(group.name());
-                continue;
-            }
-        };
-        let party = |connection| match owners.get(&(place, connection)) {
-            Some(number) => Party::Own(*number),
-            None => Party::Other(place, connection),
-        };
-        waits.extend(pairs.into_iter().map(|(waiter, holder)| Wait {
-            waiter: party(waiter),
-            holder: party(holder),
-            group: place,
-            connection: waiter,
-        }));
-    }
-    waits
+/// Whose a connection is.
+#[derive(Clone)]
+struct Owner {
+    rank: Rank,
+    group: GroupName,
+    handle: KillHandle,
 }
 
-/// The rings among the waits, each as its own transactions' numbers, ascending. A ring within one
-/// group is the server's matter.
-fn rings(waits: &[Wait]) -> Vec<Vec<u64>> {
-    let mut found = Vec::new();
-    let starts: HashSet<Party> = waits.iter().map(|wait| wait.waiter).collect();
-    for start in starts.into_iter().filter(|party| matches!(party, Party::Own(_))) {
-        let Some(path) = path(waits, start, start) else { continue };
-        let mut own: Vec<u64> = path
+type Owners = HashMap<Seat, Owner>;
+
+/// A look at one server.
+type Work<'a> = Pin<Box<dyn Future<Output = (usize, Result<(Looker, Option<Seen>)>)> + Send + 'a>>;
+
+/// What is remembered between looks.
+#[derive(Default)]
+struct Watch {
+    /// Addresses of servers; their places are their numbers.
+    servers: Vec<String>,
+    lookers: HashMap<usize, Looker>,
+    /// What the last look saw, and when it ended.
+    before: HashSet<Wait>,
+    looked: Option<Instant>,
+    /// Own transactions that may stand in a deadlock with others'.
+    suspects: BTreeSet<Rank>,
+    /// Groups where others' suspects wait.
+    beyond: HashSet<GroupName>,
+    announcer: Announcer,
+    alert: Option<Instant>,
+    /// When own ones were told to give way, and others' were first seen to have to.
+    told: HashMap<Rank, Instant>,
+}
+
+impl Watch {
+    fn is_alert(&self) -> bool {
+        self.alert.is_some_and(|since| since.elapsed() < ALERT)
+    }
+
+    /// Nothing is to be found out.
+    fn rest(&mut self) {
+        self.before.clear();
+        self.suspects.clear();
+        self.beyond.clear();
+        self.told.clear();
+        self.announcer.tell(HashMap::new());
+        self.alert = None;
+    }
+
+    async fn turn(&mut self, context: &Arc<Context>) {
+        let snapshot = context.snapshot();
+        let database = &snapshot.rules.settings.commit_database;
+        let before = self.owners(context);
+        let seen = self.look(&snapshot.topology, &before, database).await;
+        // A connection that changed hands meanwhile is nobody's.
+        let after = self.owners(context);
+        let whose = |seat: &Seat| match (before.get(seat), after.get(seat)) {
+            (Some(one), Some(other)) if one.rank == other.rank => Ok(Some(other)),
+            (None, None) => Ok(None),
+            _ => Err(()),
+        };
+        let waits: HashSet<Wait> = seen
             .iter()
-            .filter_map(|wait| match wait.waiter {
-                Party::Own(number) => Some(number),
-                Party::Other(..) => None,
+            .flat_map(|(server, seen)| seen.waits.iter().map(|wait| (*server, *wait)))
+            .filter_map(|(server, (waiter, holder))| {
+                let end = |(connection, engine): look::Place| {
+                    let seat = Seat { server, connection };
+                    let party = match whose(&seat).ok()? {
+                        Some(owner) => Party::Transaction(owner.rank.clone()),
+                        None => Party::Connection(seat),
+                    };
+                    Some(End { seat, engine, party })
+                };
+                Some(Wait { waiter: end(waiter)?, holder: end(holder)? })
             })
             .collect();
-        own.sort_unstable();
-        let groups: HashSet<usize> = path.iter().map(|wait| wait.group).collect();
-        if groups.len() > 1 && !found.contains(&own) {
-            found.push(own);
-        }
+        let stable: Vec<Wait> =
+            waits.iter().filter(|wait| self.before.contains(wait)).cloned().collect();
+        self.before = waits;
+        let own: HashSet<&Rank> = after.values().map(|owner| &owner.rank).collect();
+        self.tell(&after, &own);
+        self.hear(&seen, &own);
+        let stable: Vec<Wait> = stable.into_iter().map(|wait| named(wait, &seen)).collect();
+        self.end(context, &stable, &after, &own).await;
     }
-    found
-}
 
-/// The shortest way along waits from one party to another, at least one wait long.
-fn path(waits: &[Wait], from: Party, to: Party) -> Option<Vec<Wait>> {
-    let mut came: HashMap<Party, Wait> = HashMap::new();
-    let mut queue = std::collections::VecDeque::from([from]);
-    while let Some(party) = queue.pop_front() {
-        for wait in waits.iter().filter(|wait| wait.waiter == party) {
-            if came.contains_key(&wait.holder) {
-                continue;
+    /// The number of a server.
+    fn server(&mut self, node: &Node) -> usize {
+        let address = node.spec.address.to_string();
+        let known = self.servers.iter().position(|server| *server == address);
+        known.unwrap_or_else(|| {
+            self.servers.push(address);
+            self.servers.len() - 1
+        })
+    }
+
+    /// The connections of this process's transactions.
+    fn owners(&mut self, context: &Context) -> Owners {
+        let mut owners = HashMap::new();
+        for living in context.ledger.living() {
+            let Some(id) = TransactionId::parse(living.id.as_bytes()) else { continue };
+            let rank = Rank::from(id);
+            for member in living.members() {
+                // Of a replica, or a former primary, it is another server's than that which is asked.
+                let server = self.server(member.handle.node());
+                let seat = Seat { server, connection: member.handle.connection_id() };
+                let (rank, group, handle) = (rank.clone(), member.group, member.handle);
+                owners.insert(seat, Owner { rank, group, handle });
             }
-            came.insert(wait.holder, *wait);
-            if wait.holder == to {
-                let mut way = vec![*wait];
-                while let Some(last) = way.last()
-                    && last.waiter != from
-                {
-                    let before = came.get(&last.waiter)?;
-                    way.push(*before);
+        }
+        owners
+    }
+
+    /// Asks all servers at once where own transactions are, or others' that may stand in a deadlock
+    /// with them.
+    async fn look(
+        &mut self,
+        topology: &Topology,
+        owners: &Owners,
+        database: &str,
+    ) -> Vec<(usize, Seen)> {
+        let mut used: HashMap<usize, Arc<Group>> = HashMap::new();
+        let groups: HashSet<&GroupName> = owners.values().map(|owner| &owner.group).collect();
+        for name in groups.into_iter().chain(&self.beyond.clone()) {
+            let Some(group) = topology.by_name(name) else { continue };
+            if let Some(pool) = group.primary() {
+                used.insert(self.server(pool.node()), group.clone());
+            }
+        }
+        let listen = !self.suspects.is_empty();
+        let oldest = Instant::now().checked_sub(OLDEST);
+        let since = self.looked.max(oldest).unwrap_or_else(Instant::now);
+        let mut lookers = std::mem::take(&mut self.lookers);
+        let work: Vec<_> = used
+            .into_iter()
+            .map(|(server, group)| {
+                let looker = lookers.remove(&server);
+                let look =
+                    async move { (server, look_at(looker, &group, database, since, listen).await) };
+                Box::pin(look) as Work<'_>
+            })
+            .collect();
+        let mut all = Vec::new();
+        for (server, looked) in join(work).await {
+            match looked {
+                Ok((looker, seen)) => {
+                    self.lookers.insert(server, looker);
+                    all.extend(seen.map(|seen| (server, seen)));
                 }
-                way.reverse();
-                return Some(way);
+                Err(error) => tracing::debug!(%error, "lock waits can't be seen"),
             }
-            queue.push_back(wait.holder);
+        }
+        self.looked = Some(Instant::now());
+        all
+    }
+
+    /// Tells other proxies of what they may need to know.
+    fn tell(&mut self, owners: &Owners, own: &HashSet<&Rank>) {
+        let waits: Vec<Wait> = self.before.iter().cloned().collect();
+        let suspects = graph::suspects(&waits, |rank| own.contains(rank));
+        // Also a deadlock of own transactions is looked at again soon.
+        let is_new = !suspects.is_subset(&self.suspects);
+        if is_new || !graph::deadlocks(&waits).is_empty() {
+            self.alert = Some(Instant::now());
+        }
+        let mut entries: HashMap<&Rank, Vec<(Seat, u64, &Owner)>> = HashMap::new();
+        for end in waits.iter().flat_map(|wait| [&wait.waiter, &wait.holder]) {
+            let Some(owner) = owners.get(&end.seat) else { continue };
+            if suspects.contains(&owner.rank) {
+                let known = entries.entry(&owner.rank).or_default();
+                if !known.iter().any(|(seat, ..)| *seat == end.seat) {
+                    known.push((end.seat, end.engine, owner));
+                }
+            }
+        }
+        let mut all: HashMap<usize, (Arc<Node>, Vec<Entry>)> = HashMap::new();
+        for (rank, places) in entries {
+            let groups: Vec<GroupName> =
+                places.iter().map(|(_, _, owner)| owner.group.clone()).collect();
+            for (seat, engine, owner) in places {
+                let connection = seat.connection;
+                let entry = Entry { id: rank.id(), connection, engine, groups: groups.clone() };
+                let told =
+                    all.entry(seat.server).or_insert((owner.handle.node().clone(), Vec::new()));
+                told.1.push(entry);
+            }
+        }
+        self.announcer.tell(all);
+        self.suspects = suspects;
+    }
+
+    /// Takes note of where others wait.
+    fn hear(&mut self, seen: &[(usize, Seen)], own: &HashSet<&Rank>) {
+        let told = seen.iter().flat_map(|(_, seen)| &seen.told);
+        let others = told.filter(|entry| !own.contains(&Rank::from(entry.id.clone())));
+        self.beyond = others.flat_map(|entry| entry.groups.iter().cloned()).collect();
+    }
+
+    /// Ends each deadlock: the youngest of its transactions gives way, whose proxy does it.
+    async fn end(
+        &mut self,
+        context: &Arc<Context>,
+        waits: &[Wait],
+        owners: &Owners,
+        own: &HashSet<&Rank>,
+    ) {
+        let deadlocks = graph::deadlocks(waits);
+        let named: HashSet<&Rank> = deadlocks.iter().flatten().collect();
+        self.told.retain(|rank, _| named.contains(rank));
+        for candidates in &deadlocks {
+            // Each that stands before the first own one has its time.
+            for rank in candidates {
+                let now = Instant::now();
+                let since = self.told.get(rank).copied();
+                if own.contains(rank) {
+                    if since.is_none_or(|since| since.elapsed() >= GRACE) {
+                        self.told.insert(rank.clone(), now);
+                        give_way(context, rank, waits, owners).await;
+                    }
+                    break;
+                }
+                if since.unwrap_or(now).elapsed() < PATIENCE {
+                    self.told.entry(rank.clone()).or_insert(now);
+                    break;
+                }
+            }
         }
     }
-    None
 }
 
-/// Ends a ring: the youngest of its transactions gives way.
-async fn end(context: &Arc<Context>, ring: &[u64], waits: &[Wait]) {
-    let Some(victim) = ring.iter().max() else { return };
-    give_way(context, *victim, waits).await;
+async fn look_at(
+    looker: Option<Looker>,
+    group: &Group,
+    database: &str,
+    since: Instant,
+    listen: bool,
+) -> Result<(Looker, Option<Seen>)> {
+    let mut looker = match looker.filter(|looker| looker.store().is_of_server(group)) {
+        Some(looker) => looker,
+        None => Looker::new(Store::open(group, database).await?),
+    };
+    let seen = looker.look(since, listen).await?;
+    Ok((looker, seen))
 }
 
-async fn give_way(context: &Arc<Context>, number: u64, waits: &[Wait]) {
-    let Some(living) = context.ledger.living().into_iter().find(|living| living.number == number)
-    else {
+/// The wait with its ends as other proxies name them.
+fn named(mut wait: Wait, seen: &[(usize, Seen)]) -> Wait {
+    for end in [&mut wait.waiter, &mut wait.holder] {
+        if !matches!(end.party, Party::Connection(_)) {
+            continue;
+        }
+        let here = seen.iter().filter(|(server, _)| *server == end.seat.server);
+        let entry = here
+            .flat_map(|(_, seen)| &seen.told)
+            .find(|entry| entry.connection == end.seat.connection && entry.engine == end.engine);
+        if let Some(entry) = entry {
+            end.party = Party::Transaction(Rank::from(entry.id.clone()));
+        }
+    }
+    wait
+}
+
+/// Stops what the transaction waits in.
+async fn give_way(context: &Arc<Context>, rank: &Rank, waits: &[Wait], owners: &Owners) {
+    let id = rank.id().to_string();
+    let Some(living) = context.ledger.living().into_iter().find(|living| living.id == id) else {
         return;
     };
-    let waiting: Vec<u64> = waits
-        .iter()
-        .filter(|wait| wait.waiter == Party::Own(number))
-        .map(|wait| wait.connection)
-        .collect();
     if living.choose() {
         context.ledger.counters.deadlocks.fetch_add(1, Ordering::Relaxed);
     }
-    for member in living.members() {
-        if !waiting.contains(&member.handle.connection_id()) {
+    let waiting: HashSet<Seat> = waits.iter().map(|wait| wait.waiter.seat).collect();
+    for (seat, owner) in owners {
+        if owner.rank != *rank || !waiting.contains(seat) {
             continue;
         }
-        tracing::info!(id = %living.id, group = %member.group, "gives way in a deadlock over groups");
-        if let Err(error) = member.handle.kill(Scope::Query).await {
-            tracing::warn!(id = %living.id, group = %member.group, %error, "the victim of a deadlock wasn't stopped");
+        tracing::info!(id, group = %owner.group, "gives way in a deadlock over groups");
+        if let Err(error) = owner.handle.kill(Scope::Query).await {
+            tracing::warn!(id, group = %owner.group, %error, "the victim of a deadlock wasn't stopped");
         }
-    }
-}
-
-/// Transactions that may stand in a ring with other proxies': ended once they have for long enough.
-async fn foreign(context: &Arc<Context>, waits: &[Wait], suspected: &mut HashMap<u64, Instant>) {
-    let now: HashSet<u64> = suspects(waits);
-    suspected.retain(|number, _| now.contains(number));
-    for number in now {
-        let since = *suspected.entry(number).or_insert_with(Instant::now);
-        // The same for a transaction at each look, another one for each transaction and proxy.
-        let dice = (number ^ context.ledger.run).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let spread = FOREIGN_SPREAD.mul_f64(dice as f64 / f64::from(u32::MAX));
-        if since.elapsed() >= FOREIGN_PATIENCE + spread {
-            give_way(context, number, waits).await;
-            suspected.remove(&number);
-        }
-    }
-}
-
-/// Own transactions that wait, by whatever chain, for an unknown connection at one group, while an
-/// unknown one at another group waits for them.
-fn suspects(waits: &[Wait]) -> HashSet<u64> {
-    let mut found = HashSet::new();
-    for wait in waits {
-        let Party::Own(number) = wait.waiter else { continue };
-        let unknown = |party: Party| match party {
-            Party::Other(group, _) => Some(group),
-            Party::Own(_) => None,
-        };
-        let ahead: HashSet<usize> =
-            reach(waits, wait.waiter, true).into_iter().filter_map(unknown).collect();
-        let behind: HashSet<usize> =
-            reach(waits, wait.waiter, false).into_iter().filter_map(unknown).collect();
-        if ahead.iter().any(|here| behind.iter().any(|there| here != there)) {
-            found.insert(number);
-        }
-    }
-    found
-}
-
-/// All parties that one waits for, or that wait for it.
-fn reach(waits: &[Wait], from: Party, ahead: bool) -> HashSet<Party> {
-    let mut seen = HashSet::new();
-    let mut todo = vec![from];
-    while let Some(party) = todo.pop() {
-        for wait in waits {
-            let (here, there) =
-                if ahead { (wait.waiter, wait.holder) } else { (wait.holder, wait.waiter) };
-            if here == party && seen.insert(there) {
-                todo.push(there);
-            }
-        }
-    }
-    seen
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wait(waiter: Party, holder: Party, group: usize) -> Wait {
-        Wait { waiter, holder, group, connection: 0 }
-    }
-
-    #[test]
-    fn rings_over_groups_are_found_and_chains_are_not() {
-        let (a, b, c) = (Party::Own(1), Party::Own(2), Party::Own(3));
-        let other = Party::Other(0, 9);
-        assert!(rings(&[wait(a, b, 0), wait(b, c, 1)]).is_empty());
-        assert_eq!(rings(&[wait(a, b, 0), wait(b, a, 1)]), [[1, 2]]);
-        // Through a connection of a transaction of one group.
-        assert_eq!(
-            rings(&[wait(a, other, 0), wait(other, b, 0), wait(b, a, 1), wait(c, a, 1)]),
-            [[1, 2]]
-        );
-        // The server breaks its own.
-        assert!(rings(&[wait(a, b, 0), wait(b, a, 0)]).is_empty());
-        assert_eq!(rings(&[wait(a, b, 0), wait(b, c, 1), wait(c, a, 2)]), [[1, 2, 3]]);
-    }
-
-    #[test]
-    fn rings_through_other_proxies_are_suspected() {
-        let (a, here, there) = (Party::Own(1), Party::Other(0, 9), Party::Other(1, 9));
-        assert_eq!(suspects(&[wait(a, here, 0), wait(there, a, 1)]), HashSet::from([1]));
-        assert!(suspects(&[wait(a, here, 0), wait(Party::Other(0, 8), a, 0)]).is_empty());
-        assert!(suspects(&[wait(a, here, 0)]).is_empty());
-        assert!(suspects(&[wait(there, a, 1)]).is_empty());
     }
 }

@@ -95,8 +95,30 @@ impl Store {
         group.primary().is_some_and(|pool| Arc::ptr_eq(pool.node(), &self.node))
     }
 
+    /// Whether it leads to the server of the group's present primary, whatever the group is called.
+    pub fn is_of_server(&self, group: &Group) -> bool {
+        let address = |node: &Node| node.spec.address.to_string();
+        group.primary().is_some_and(|pool| address(pool.node()) == address(&self.node))
+    }
+
     pub fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Rows of a query, of which none has a NULL that `T` has no place for.
+    pub(super) async fn select<T>(&mut self, sql: &str) -> Result<Vec<T>>
+    where
+        T: mysql_async::prelude::FromRow + Send + 'static,
+    {
+        control::run(&self.node, BOUND, self.conn.query(sql)).await
+    }
+
+    pub(super) async fn execute(&mut self, sql: &str) -> Result<()> {
+        self.drop_rows(sql).await
     }
 
     /// # Errors
@@ -270,28 +292,6 @@ impl Store {
         Ok(all
             .iter()
             .any(|one| one.transaction == first.as_bytes() && one.qualifier == second.as_bytes()))
-    }
-
-    /// Who waits for a row lock of whom: the server's connection ids.
-    ///
-    /// # Errors
-    /// The account may not see it (PROCESS, and SELECT on performance_schema on MySQL).
-    pub async fn lock_waits(&mut self) -> Result<Vec<(u64, u64)>> {
-        let waits = match self.kind {
-            Kind::MariaDb => {
-                "information_schema.INNODB_LOCK_WAITS w \
-                 JOIN information_schema.INNODB_TRX r ON r.trx_id=w.requesting_trx_id \
-                 JOIN information_schema.INNODB_TRX b ON b.trx_id=w.blocking_trx_id"
-            }
-            Kind::MySql => {
-                "performance_schema.data_lock_waits w \
-                 JOIN information_schema.INNODB_TRX r ON r.trx_id=w.REQUESTING_ENGINE_TRANSACTION_ID \
-                 JOIN information_schema.INNODB_TRX b ON b.trx_id=w.BLOCKING_ENGINE_TRANSACTION_ID"
-            }
-        };
-        let sql =
-            format!("SELECT DISTINCT r.trx_mysql_thread_id, b.trx_mysql_thread_id FROM {waits}");
-        control::run(&self.node, BOUND, self.conn.query(sql)).await
     }
 
     // ---- clearing ------------------------------------------------------------------------------

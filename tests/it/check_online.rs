@@ -197,6 +197,8 @@ fn what_transactions_over_groups_lack_is_named() {
         }
         let recover = problems.iter().any(|line| line.contains("may not list prepared branches"));
         assert_eq!(recover, server.kind == support::servers::Kind::MySql, "{problems:#?}");
+        let waits = problems.iter().any(|line| line.contains("may not read lock waits"));
+        assert_eq!(waits, server.kind == support::servers::Kind::MySql, "{problems:#?}");
         assert!(!found("single").iter().any(|line| line.contains("weir_commit")));
     }
 }
@@ -243,6 +245,39 @@ fn rights_that_clients_need_are_named() {
         assert_eq!(told(), Vec::<String>::new(), "{server}");
         let rows = sql::query(&server.url("root"), &format!("SELECT COUNT(*) FROM {db}.there"));
         assert_eq!(rows.unwrap(), vec![vec!["0"]]);
+    }
+}
+
+/// A data account that read_only wouldn't stop, also on a replica.
+#[test]
+fn rights_above_read_only_are_named() {
+    for server in support::shared_kinds() {
+        let (port, db) = (server.port, server.database());
+        let mighty = format!("mighty{}", std::process::id());
+        let secret = reaper::directory("mighty").join(port.to_string());
+        std::fs::write(&secret, "mighty\n").unwrap();
+        let create = format!("CREATE USER {mighty}@'%' IDENTIFIED BY 'mighty'");
+        sql::execute(&server.url("root"), &[&create]).unwrap();
+        let text = format!(
+            "groups:\n  g0: {{primary: {{address: '127.0.0.1:{port}'}}, accounts: {{data: {{user: {mighty}, password: \
+             'file:{}'}}}}}}\nschemas:\n  s: {{databases: {{g0: {db}}}}}\n",
+            secret.display(),
+        );
+        let told = || {
+            let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+            let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let problems = runtime.block_on(inspect::check(&rules));
+            problems.iter().any(|problem| problem.message.ends_with("has SUPER on *.*"))
+        };
+        sql::execute(&server.url("root"), &[&format!("GRANT SELECT ON *.* TO {mighty}@'%'")])
+            .unwrap();
+        assert!(!told(), "{server}");
+        sql::execute(&server.url("root"), &[&format!("GRANT SUPER ON *.* TO {mighty}@'%'")])
+            .unwrap();
+        assert!(told(), "{server}");
+        sql::execute(&server.url("root"), &[&format!("DROP USER {mighty}@'%'")]).unwrap();
     }
 }
 

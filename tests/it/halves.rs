@@ -4,7 +4,7 @@
 //! Owns: three groups on the shared servers of each kind, in databases of a test's own, and a Weir
 //! that stops or dies at a step of a commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -20,11 +20,11 @@ const SOON: Duration = Duration::from_secs(20);
 const ROWS_KEPT: Duration = Duration::from_secs(8);
 
 /// Three groups: g0 and g2 on the first server, g1 on the second.
-struct World {
-    rig: &'static Rig,
-    proxy: Proxy,
-    name: &'static str,
-    failpoints: PathBuf,
+pub(crate) struct World {
+    pub(crate) rig: &'static Rig,
+    pub(crate) proxy: Proxy,
+    pub(crate) name: &'static str,
+    pub(crate) failpoints: PathBuf,
 }
 
 fn rules(rig: &Rig, name: &str) -> String {
@@ -61,14 +61,30 @@ fn rules(rig: &Rig, name: &str) -> String {
     )
 }
 
+fn options(rig: &Rig, name: &str, failpoints: &Path) -> proxy::Options {
+    let directory = reaper::directory("rules");
+    std::fs::write(directory.join("rules.yaml"), rules(rig, name)).expect("the rules");
+    let mut env = rig.environment();
+    env.push(("WEIR_FAILPOINTS".to_owned(), failpoints.display().to_string()));
+    env.push(("WEIR_ROOT_PASSWORD".to_owned(), "root".to_owned()));
+    let transactions = |line: &str| ("transactions", line.to_owned());
+    proxy::Options {
+        rules: directory,
+        env,
+        settings: vec![
+            transactions("recover_every: 200ms"),
+            transactions("recover_after: 1s"),
+            transactions("outcome: 3s"),
+            transactions("step: 1s"),
+            transactions(&format!("rows_kept: {}s", ROWS_KEPT.as_secs())),
+            ("listen", "workers: 1".to_owned()),
+        ],
+    }
+}
+
 impl World {
-    fn start(rig: &'static Rig, name: &'static str) -> World {
+    pub(crate) fn start(rig: &'static Rig, name: &'static str) -> World {
         let failpoints = reaper::directory("failpoints");
-        let directory = reaper::directory("rules");
-        std::fs::write(directory.join("rules.yaml"), rules(rig, name)).expect("the rules");
-        let mut env = rig.environment();
-        env.push(("WEIR_FAILPOINTS".to_owned(), failpoints.display().to_string()));
-        let transactions = |line: &str| ("transactions", line.to_owned());
         for group in 0..3 {
             let server = &rig.groups[[0, 1, 0][group]].primary;
             server.execute(&format!("DROP DATABASE IF EXISTS {name}{group}"));
@@ -81,43 +97,46 @@ impl World {
                 server.execute(&format!("INSERT INTO {table} VALUES ({group}, 0)"));
             }
         }
-        let options = proxy::Options {
-            rules: directory,
-            env,
-            settings: vec![
-                transactions("recover_every: 200ms"),
-                transactions("recover_after: 1s"),
-                transactions("outcome: 3s"),
-                transactions("step: 1s"),
-                transactions(&format!("rows_kept: {}s", ROWS_KEPT.as_secs())),
-                ("listen", "workers: 1".to_owned()),
-            ],
-        };
-        let proxy = Proxy::start(options).expect("Weir starts");
+        let proxy = Proxy::start(options(rig, name, &failpoints)).expect("Weir starts");
         World { rig, proxy, name, failpoints }
     }
 
-    fn server(&self, group: usize) -> &'static Server {
+    /// Another Weir of the same deployment, and its failpoints.
+    pub(crate) fn another(&self) -> (Proxy, PathBuf) {
+        self.another_edited(|text| text)
+    }
+
+    /// The same with other rules.
+    pub(crate) fn another_edited(&self, edit: impl Fn(String) -> String) -> (Proxy, PathBuf) {
+        let failpoints = reaper::directory("failpoints");
+        let options = options(self.rig, self.name, &failpoints);
+        let rules = options.rules.join("rules.yaml");
+        let text = edit(std::fs::read_to_string(&rules).expect("the rules"));
+        std::fs::write(&rules, text).expect("the edited rules");
+        (Proxy::start(options).expect("another Weir starts"), failpoints)
+    }
+
+    pub(crate) fn server(&self, group: usize) -> &'static Server {
         &self.rig.groups[[0, 1, 0][group]].primary
     }
 
-    async fn session(&self, schema: &str) -> Conn {
+    pub(crate) async fn session(&self, schema: &str) -> Conn {
         Conn::new(Opts::from_url(&self.proxy.url(schema)).expect("a URL")).await.expect("a login")
     }
 
-    fn arm(&self, step: &str, action: &str) {
+    pub(crate) fn arm(&self, step: &str, action: &str) {
         let _ = std::fs::remove_file(self.failpoints.join(format!("{step}.hit")));
         std::fs::write(self.failpoints.join(step), action).expect("armed");
     }
 
     /// Whether the step was passed since it was armed; it isn't armed any more.
-    fn was_passed(&self, step: &str) -> bool {
+    pub(crate) fn was_passed(&self, step: &str) -> bool {
         let _ = std::fs::remove_file(self.failpoints.join(step));
         self.failpoints.join(format!("{step}.hit")).exists()
     }
 
     /// The row of each group in a table, with its server's own word.
-    fn rows(&self, table: &str) -> Vec<i64> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<i64> {
         let row = |group: usize| {
             let text = format!("SELECT v FROM {}{group}.{table} WHERE id = {group}", self.name);
             self.server(group).query(&text).expect("a row")[0][0].parse().expect("a number")
@@ -125,7 +144,7 @@ impl World {
         (0..3).map(row).collect()
     }
 
-    fn reset(&self) {
+    pub(crate) fn reset(&self) {
         for group in 0..3 {
             for table in ["bank", "loose", "alone"] {
                 self.server(group)
@@ -135,13 +154,13 @@ impl World {
     }
 
     /// Branches of this deployment that are prepared.
-    fn prepared(&self) -> usize {
+    pub(crate) fn prepared(&self) -> usize {
         let own = format!("weir:{}:", self.name);
         let ask = |server: usize| self.server(server).query("XA RECOVER").expect("rows");
         (0..2).flat_map(ask).filter(|row| row[3].starts_with(&own)).count()
     }
 
-    fn wait_resolved(&self) {
+    pub(crate) fn wait_resolved(&self) {
         let start = Instant::now();
         while self.prepared() > 0 {
             assert!(start.elapsed() < SOON, "{}", self.proxy.log_tail());
@@ -150,14 +169,14 @@ impl World {
     }
 
     /// Ends the connection that a session has to a group.
-    async fn kill(&self, conn: &mut Conn, group: usize) {
+    pub(crate) async fn kill(&self, conn: &mut Conn, group: usize) {
         let ask = format!("SELECT @@pseudo_thread_id FROM bank.acc WHERE id = {group}");
         let id: u64 = conn.query_first(ask).await.expect("the variable").expect("a row");
         self.server(group).execute(&format!("KILL CONNECTION {id}"));
     }
 
     /// The commit rows of this deployment on a group's server.
-    fn commit_rows(&self, group: usize) -> Vec<String> {
+    pub(crate) fn commit_rows(&self, group: usize) -> Vec<String> {
         let text = format!("SELECT id FROM weir.weir_commit WHERE id LIKE 'weir:{}:%'", self.name);
         let rows = self.server(group).query(&text).expect("rows");
         rows.into_iter().map(|row| row[0].clone()).collect()
@@ -177,27 +196,32 @@ impl Drop for World {
     }
 }
 
-/// A world on each kind of server that can be had.
-fn on_each(name: &'static str, check: impl AsyncFn(&World)) {
-    for rig in rig::shared_kinds() {
-        let world = World::start(rig, name);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .worker_threads(2)
-            .build()
-            .expect("a runtime");
-        runtime.block_on(check(&world));
-    }
+/// A world on each kind of server that can be had, all at once.
+pub(crate) fn on_each(name: &'static str, check: impl AsyncFn(&World) + Sync) {
+    std::thread::scope(|scope| {
+        for rig in rig::shared_kinds() {
+            let check = &check;
+            scope.spawn(move || {
+                let world = World::start(rig, name);
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .worker_threads(2)
+                    .build()
+                    .expect("a runtime");
+                runtime.block_on(check(&world));
+            });
+        }
+    });
 }
 
-async fn run(conn: &mut Conn, statements: &[&str]) -> Result<(), String> {
+pub(crate) async fn run(conn: &mut Conn, statements: &[&str]) -> Result<(), String> {
     for &text in statements {
         conn.query_drop(text).await.map_err(|error| format!("{text}: {error}"))?;
     }
     Ok(())
 }
 
-fn add(schema: &str, group: usize) -> String {
+pub(crate) fn add(schema: &str, group: usize) -> String {
     format!("UPDATE {schema}.acc SET v = v + 1 WHERE id = {group}")
 }
 

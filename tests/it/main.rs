@@ -13,6 +13,7 @@ mod clock;
 mod commands;
 mod consistent;
 mod copies;
+mod deadlocks;
 mod definitions;
 mod differential;
 mod drain;

@@ -57,6 +57,16 @@ pub(super) async fn check(
         );
         problems.push(Problem::warning(path, text).help(help));
     }
+    // MariaDB has no such table, and needs none.
+    let waits = "SELECT /*M! 1 */ /*!80000 COUNT(*) FROM performance_schema.data_lock_waits */";
+    if ask(node, &mut conn, waits).await.is_err() {
+        let text = format!("{}: the data account may not read lock waits", node.title());
+        let help = format!(
+            "deadlocks over groups last until innodb_lock_wait_timeout: GRANT SELECT ON \
+             performance_schema.data_lock_waits TO '{user}'"
+        );
+        problems.push(Problem::warning(path, text).help(help));
+    }
     let rolls_back = "SHOW GLOBAL VARIABLES WHERE Variable_name = 'innodb_rollback_on_timeout'";
     let variables = ask(node, &mut conn, rolls_back).await.unwrap_or_default();
     if variables.iter().any(|(_, set)| set.eq_ignore_ascii_case("ON")) {
