@@ -113,7 +113,11 @@ async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>
             Some(Step::Ask) => {
                 terms.shared.living.stands(Standing::Asking);
                 let since = *asking.get_or_insert_with(Instant::now);
+                failpoint::hit("ask.begin").await;
                 let answer = ask(terms, parties).await;
+                if answer != Answer::Lost {
+                    failpoint::hit("ask.answered").await;
+                }
                 // A row that could have been cleared meanwhile proves nothing.
                 let late = decided.elapsed() > terms.outcome + terms.step;
                 let proof = !late || answer == Answer::Committed;
@@ -138,7 +142,7 @@ async fn run(machine: &mut Coordinator, parties: &mut [Party], terms: &Terms<'_>
             Some(Step::Record) => terms.shared.living.stands(Standing::Preparing),
             _ => {}
         }
-        for (task, (answer, error)) in do_round(&round, parties, terms).await {
+        for (task, (answer, error)) in do_all(&round, parties, terms).await {
             if task.step == Step::Record
                 && let Some(Error { errno: 1049 | 1146, .. }) = &error
                 && let Some(anchor) = parties.first()
@@ -161,7 +165,31 @@ fn prepared(parties: &[Party]) -> Vec<GroupName> {
     branches.map(|party| party.name.clone()).collect()
 }
 
-/// All steps of a round at once.
+/// All steps of a round at once, but for a failpoint behind the first one.
+async fn do_all(
+    round: &[Task],
+    parties: &mut [Party],
+    terms: &Terms<'_>,
+) -> Vec<(Task, (Answer, Option<Error>))> {
+    let between = match round.last().map(|task| task.step) {
+        Some(Step::Prepare) => "prepare.first",
+        Some(Step::CommitPrepared) => "commit.first",
+        Some(Step::RollbackActive | Step::RollbackPrepared) => "rollback.first",
+        _ => return do_round(round, parties, terms).await,
+    };
+    let Some((first, rest)) = round.split_at_checked(1).filter(|(_, rest)| !rest.is_empty()) else {
+        return do_round(round, parties, terms).await;
+    };
+    if !failpoint::is_armed(between) {
+        return do_round(round, parties, terms).await;
+    }
+    let mut done = do_round(first, parties, terms).await;
+    failpoint::hit(between).await;
+    done.extend(do_round(rest, parties, terms).await);
+    done
+}
+
+/// These steps at once.
 async fn do_round(
     round: &[Task],
     parties: &mut [Party],

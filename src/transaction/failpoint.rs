@@ -11,13 +11,27 @@
 #[cfg(not(debug_assertions))]
 pub async fn hit(_name: &'static str) {}
 
+/// Whether something happens the next time that it is passed: what else is done at once is then done
+/// in turn, so that the failpoint lies between.
+#[cfg(not(debug_assertions))]
+pub fn is_armed(_name: &'static str) -> bool {
+    false
+}
+
+#[cfg(debug_assertions)]
+static DIRECTORY: std::sync::LazyLock<Option<std::path::PathBuf>> =
+    std::sync::LazyLock::new(|| std::env::var_os("WEIR_FAILPOINTS").map(Into::into));
+
+/// Whether something happens the next time that it is passed: what else is done at once is then done
+/// in turn, so that the failpoint lies between.
+#[cfg(debug_assertions)]
+pub fn is_armed(name: &'static str) -> bool {
+    DIRECTORY.as_ref().is_some_and(|directory| directory.join(name).exists())
+}
+
 /// Passes a failpoint.
 #[cfg(debug_assertions)]
 pub async fn hit(name: &'static str) {
-    use std::path::PathBuf;
-    use std::sync::LazyLock;
-    static DIRECTORY: LazyLock<Option<PathBuf>> =
-        LazyLock::new(|| std::env::var_os("WEIR_FAILPOINTS").map(PathBuf::from));
     let Some(directory) = &*DIRECTORY else { return };
     let taken = directory.join(format!("{name}.hit"));
     // Renaming picks one of several that pass at the same time.

@@ -19,6 +19,7 @@ use crate::context::ledger::Ledger;
 use crate::error::{Error, Result};
 use crate::name::GroupName;
 use crate::rules::Rules;
+use crate::transaction::failpoint;
 use crate::transaction::protocol::{self, Step};
 use crate::transaction::store::{OldRow, Prepared, Store};
 use crate::transaction::xid::{BranchId, TransactionId};
@@ -192,7 +193,9 @@ impl Recovery {
         let Some(step) = protocol::resolution(answer) else {
             return Err(Error::unavailable("no_verdict", "its commit row holds no verdict"));
         };
+        failpoint::hit("recover.asked").await;
         self.force(group, branch, step).await?;
+        failpoint::hit("recover.first").await;
         let committed = step == Step::CommitPrepared;
         let counters = &ledger.counters;
         let counter =

@@ -54,6 +54,7 @@ mod session;
 mod shop;
 mod shop_reads;
 mod statements;
+mod steps;
 mod stored_leaks;
 #[path = "../suite/mod.rs"]
 #[allow(dead_code)] // `make suites` uses all of it.
