@@ -1,21 +1,37 @@
 //! The faults.
 //!
-//! Owns: striking and healing. A step of the protocol is met by a failpoint of one Weir: it is
+//! Owns: striking and healing, and what each must come to besides what the judge asks of all. A step of the protocol is met by a failpoint of one Weir: it is
 //! killed there, or pauses there while a server is harmed.
 
 use std::time::{Duration, Instant};
 
+use crate::faults::probe::{self, Probe};
 use crate::faults::world::{GROUPS, World};
 use crate::support::dice::Dice;
 
 /// Steps of a COMMIT over groups, as `transaction::conclude` names them.
-pub const STEPS: [&str; 4] = ["commit.begin", "commit.prepared", "commit.decided", "commit.over"];
+pub const STEPS: [&str; 6] = [
+    "commit.begin",
+    "prepare.first",
+    "commit.prepared",
+    "commit.decided",
+    "commit.first",
+    "commit.over",
+];
+/// Steps of recovery.
+pub const RECOVERY: [&str; 2] = ["recover.asked", "recover.first"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
     /// SIGKILL of one Weir at a step; it comes back later.
     KillProxy(&'static str),
+    /// SIGKILL of one Weir at a step; it doesn't come back before the other one has resolved what it left.
+    LoseProxy(&'static str),
+    /// SIGKILL of one Weir with prepared branches, and of the one that recovers them at a step.
+    KillRecoverer(&'static str),
+    /// Transactions in rings, through both Weirs.
+    Deadlock,
     /// SIGKILL of a server while a commit stands at a step.
     KillServer(&'static str),
     /// SIGSTOP of one Weir at a step, for longer than recovery waits.
@@ -44,7 +60,11 @@ impl Fault {
         for step in STEPS {
             all.extend([Fault::KillProxy(step), Fault::KillServer(step), Fault::FreezeProxy(step)]);
         }
+        all.extend(RECOVERY.map(Fault::KillRecoverer));
         all.extend([
+            Fault::LoseProxy("commit.prepared"),
+            Fault::LoseProxy("commit.decided"),
+            Fault::Deadlock,
             Fault::FreezeServer,
             Fault::Cut,
             Fault::Deaf,
@@ -61,6 +81,9 @@ impl Fault {
         match self {
             Fault::None => "nothing".to_owned(),
             Fault::KillProxy(step) => format!("kill-proxy@{step}"),
+            Fault::LoseProxy(step) => format!("lose-proxy@{step}"),
+            Fault::KillRecoverer(step) => format!("kill-recoverer@{step}"),
+            Fault::Deadlock => "deadlock".to_owned(),
             Fault::KillServer(step) => format!("kill-server@{step}"),
             Fault::FreezeProxy(step) => format!("freeze-proxy@{step}"),
             Fault::FreezeServer => "freeze-server".to_owned(),
@@ -74,8 +97,42 @@ impl Fault {
         }
     }
 
-    /// Strikes and heals; everything works again when it returns.
-    pub fn strike(self, world: &World, dice: &mut Dice) -> Result<(), String> {
+    /// What it must come to.
+    pub fn criterion(self) -> Criterion {
+        let row = |row, says| Criterion { row, says, ..Criterion::default() };
+        let half_a_minute = Duration::from_secs(30);
+        match self {
+            Fault::KillServer(_) => Criterion {
+                resolved: half_a_minute,
+                ..row(1, "no branch is prepared 30 s after the server is back")
+            },
+            Fault::KillProxy(_) | Fault::KillRecoverer(_) => {
+                row(2, "all or nothing, whatever step it died at")
+            }
+            Fault::LoseProxy(_) => row(3, "the other Weir alone resolves within 60 s"),
+            Fault::KillConnections => Criterion {
+                answers: true,
+                ..row(4, "each failure is an error with its number, and its session goes on")
+            },
+            Fault::Deaf => Criterion {
+                resolved: half_a_minute,
+                ..row(5, "statements of other groups go on, no branch is prepared 30 s after")
+            },
+            Fault::Full | Fault::UserLimit => Criterion {
+                answers: true,
+                ..row(13, "each failure is an error with its number, it heals by itself")
+            },
+            Fault::LogFull => row(15, "statements of one group go on, it heals by itself"),
+            Fault::Deadlock => row(34, "one of two gets 1213 within 4 s, the other commits"),
+            _ => Criterion::default(),
+        }
+    }
+
+    /// Strikes and heals; everything works again when it returns. `number` is the run's.
+    ///
+    /// # Errors
+    /// It couldn't strike, or what must go on meanwhile didn't.
+    pub fn strike(self, world: &World, number: u64, dice: &mut Dice) -> Result<(), String> {
         let proxy = dice.below(2) as usize;
         let server = &world.servers[dice.below(GROUPS as u64) as usize];
         match self {
@@ -87,6 +144,28 @@ impl Fault {
                 std::thread::sleep(Duration::from_millis(500));
                 world.proxies[proxy].launch()
             }
+            Fault::LoseProxy(step) => {
+                arm(world, proxy, step, "kill")?;
+                wait_hit(world, proxy, step)?;
+                world.proxies[proxy].wait(Duration::from_secs(5))?;
+                let left = world.prepared()?;
+                let resolved = world.wait_gone(Duration::from_secs(60), |id| left.contains(id));
+                world.proxies[proxy].launch()?;
+                resolved.map_err(|left| format!("the other Weir left branches: {left}"))
+            }
+            Fault::KillRecoverer(step) => {
+                let other = 1 - proxy;
+                arm(world, other, step, "kill")?;
+                arm(world, proxy, "commit.prepared", "kill")?;
+                wait_hit(world, proxy, "commit.prepared")?;
+                wait_hit(world, other, step)?;
+                for one in [proxy, other] {
+                    world.proxies[one].wait(Duration::from_secs(5))?;
+                    world.proxies[one].launch()?;
+                }
+                Ok(())
+            }
+            Fault::Deadlock => probe::deadlocks(world, number),
             Fault::KillServer(step) => {
                 arm(world, proxy, step, "pause 800")?;
                 wait_hit(world, proxy, step)?;
@@ -118,11 +197,13 @@ impl Fault {
                 Ok(())
             }
             Fault::Deaf => {
-                let cutter = &world.cutters[dice.below(GROUPS as u64) as usize];
-                cutter.set_deaf(true);
+                let deaf = dice.below(GROUPS as u64) as usize;
+                let others = (0..GROUPS).filter(|group| *group != deaf).collect();
+                let probe = Probe::start(world, number, others)?;
+                world.cutters[deaf].set_deaf(true);
                 std::thread::sleep(Duration::from_millis(1000 + dice.below(4000)));
-                cutter.set_deaf(false);
-                Ok(())
+                world.cutters[deaf].set_deaf(false);
+                probe.stop(world, number)
             }
             Fault::Full => {
                 // Over one connection: there is no room for a second one.
@@ -160,14 +241,42 @@ impl Fault {
                 server.execute_all(&["SET GLOBAL read_only = 0"])
             }
             Fault::LogFull => {
+                let probe = Probe::start(world, number, (0..GROUPS).collect())?;
                 server.execute_all(&[&format!(
                     "CREATE TRIGGER {LOG}_full BEFORE INSERT ON {LOG} FOR EACH ROW \
                      SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'no room'"
                 )])?;
                 std::thread::sleep(Duration::from_millis(500 + dice.below(2500)));
-                server.execute_all(&[&format!("DROP TRIGGER {LOG}_full")])
+                server.execute_all(&[&format!("DROP TRIGGER {LOG}_full")])?;
+                probe.stop(world, number)
             }
         }
+    }
+}
+
+/// What a fault must come to besides what is asked of all: everything acknowledged is there, nothing
+/// half, and commits over all groups work again by themselves.
+#[derive(Debug)]
+pub struct Criterion {
+    /// Of the fault catalogue; 0 for none.
+    row: u32,
+    says: &'static str,
+    /// No branch is prepared for longer than this after the heal.
+    pub resolved: Duration,
+    /// Each failure is an error with its number, and its session goes on.
+    pub answers: bool,
+}
+
+impl Default for Criterion {
+    fn default() -> Self {
+        Criterion { row: 0, says: "", resolved: Duration::from_secs(60), answers: false }
+    }
+}
+
+impl Criterion {
+    /// For the line of a run.
+    pub fn text(&self) -> String {
+        if self.row == 0 { String::new() } else { format!(" [{}: {}]", self.row, self.says) }
     }
 }
 

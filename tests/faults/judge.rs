@@ -45,6 +45,7 @@ pub fn judge(world: &World, workload: Workload, number: u64, ops: &[Op]) -> Verd
             order(&lists, &mut verdict.violations);
         }),
         Workload::Counter => counter(world, number, ops, &mut verdict),
+        Workload::Ids => ids(world, number, ops, &mut verdict),
     };
     if let Err(reason) = outcome {
         verdict.violations.push(format!("the servers can't be asked: {reason}"));
@@ -231,6 +232,47 @@ fn counter(world: &World, number: u64, ops: &[Op], verdict: &mut Verdict) -> Res
     }
     verdict.violations.truncate(TOLD);
     Ok(())
+}
+
+/// Each statement's rows have the ids that its client was told, and no id was given twice: the second
+/// row of one would have been refused.
+fn ids(world: &World, number: u64, ops: &[Op], verdict: &mut Verdict) -> Result<(), String> {
+    let (from, to) = (World::base(number) * 1000, World::base(number + 1) * 1000);
+    let sql = format!("SELECT op, id FROM bank_{{}}.tickets WHERE op >= {from} AND op < {to}");
+    let mut marks = Marks::new();
+    for (_, row) in world.rows(&sql)? {
+        marks.entry(parse(&row[0])?).or_default().insert(parse(&row[1])?);
+    }
+    let mut violations = Vec::new();
+    for op in ops {
+        let found = marks.remove(&op.id).unwrap_or_default();
+        let wanted: BTreeSet<u64> = op.ids.iter().copied().collect();
+        let what = match op.fate {
+            Fate::Acknowledged if found != wanted => "was acknowledged with other ids",
+            Fate::Failed if !found.is_empty() => "failed and is there",
+            Fate::Failed if op.told.contains("1062") => "was given an id that there was",
+            Fate::Unknown if !found.is_empty() && found.len() != op.keys.len() => "is half applied",
+            Fate::Unknown => {
+                verdict.unknown_done += usize::from(!found.is_empty());
+                continue;
+            }
+            _ => continue,
+        };
+        violations.push(format!("ids {wanted:?}: {} {what} ({found:?}): {}", op.id, op.told));
+    }
+    violations.extend(marks.keys().map(|id| format!("rows of {id} are there; nobody sent it")));
+    violations.truncate(TOLD);
+    verdict.violations.extend(violations);
+    Ok(())
+}
+
+/// What clients were told under a fault: an error of a server's class each time, and their sessions
+/// went on.
+pub fn answers(ops: &[Op]) -> Vec<String> {
+    let failed = ops.iter().filter(|op| op.fate == Fate::Failed);
+    let wrong = failed.filter(|op| !op.usable || !op.told.contains("ERROR "));
+    let text = |op: &Op| format!("the session of operation {} didn't go on: {}", op.id, op.told);
+    wrong.take(TOLD).map(text).collect()
 }
 
 fn parse<T: std::str::FromStr>(text: impl AsRef<str>) -> Result<T, String> {

@@ -9,6 +9,7 @@
 pub mod cutter;
 pub mod fault;
 pub mod judge;
+pub mod probe;
 pub mod workload;
 pub mod world;
 
@@ -23,8 +24,8 @@ use world::World;
 /// How long clients work before the fault, and after it was healed.
 const BEFORE: Duration = Duration::from_millis(500);
 const AFTER: Duration = Duration::from_millis(700);
-/// No prepared branch may be older than this after the heal.
-const RESOLVED: Duration = Duration::from_secs(60);
+/// How long after the heal a commit over all groups may still fail.
+const WORKS: Duration = Duration::from_secs(15);
 
 /// What one run came to.
 #[derive(Debug)]
@@ -48,33 +49,37 @@ pub fn run(
     }
     let clients = workload::Clients::start(world, workload, number, dice.draw());
     std::thread::sleep(BEFORE);
-    let struck = fault.strike(world, dice);
+    let struck = fault.strike(world, number, dice);
     std::thread::sleep(AFTER);
     let ops = clients.stop();
     if let Err(reason) = struck {
         return failed(world, workload, fault, reason);
     }
     let healed = Instant::now();
+    let criterion = fault.criterion();
     let mut violations = Vec::new();
-    let resolved = match world.wait_resolved(RESOLVED) {
-        Ok(()) => healed.elapsed(),
-        Err(left) => {
-            violations.push(format!("prepared branches are left after {RESOLVED:?}: {left}"));
-            healed.elapsed()
-        }
-    };
+    if let Err(left) = world.wait_resolved(criterion.resolved) {
+        let limit = criterion.resolved;
+        violations.push(format!("prepared branches are left after {limit:?}: {left}"));
+    }
+    let resolved = healed.elapsed();
+    violations.extend(world.wait_works(number, WORKS).err());
+    if criterion.answers {
+        violations.extend(judge::answers(&ops));
+    }
     let verdict = judge::judge(world, workload, number, &ops);
     let Verdict { acknowledged, failed, unknown, unknown_done, violations: found } = verdict;
     violations.extend(found);
     let outcome = if violations.is_empty() { "ok" } else { "VIOLATED" };
     let line = format!(
         "{} {} x {}: {outcome}; {acknowledged} acknowledged, {failed} failed, {unknown} unknown \
-         ({unknown_done} of them done); resolved {:.1} s after the heal, {:.1} s in all",
+         ({unknown_done} of them done); resolved {:.1} s after the heal, {:.1} s in all{}",
         world.kind,
         workload.name(),
         fault.name(),
         resolved.as_secs_f64(),
-        start.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64(),
+        criterion.text()
     );
     Report { line, violations }
 }

@@ -27,11 +27,13 @@ pub enum Workload {
     Rows,
     /// Updates of a broadcast table in autocommit.
     Counter,
+    /// Multi-row INSERTs whose keys a sequence gives.
+    Ids,
 }
 
 impl Workload {
-    pub const ALL: [Workload; 4] =
-        [Workload::Bank, Workload::Append, Workload::Rows, Workload::Counter];
+    pub const ALL: [Workload; 5] =
+        [Workload::Bank, Workload::Append, Workload::Rows, Workload::Counter, Workload::Ids];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -39,6 +41,7 @@ impl Workload {
             Workload::Append => "append",
             Workload::Rows => "rows",
             Workload::Counter => "counter",
+            Workload::Ids => "ids",
         }
     }
 }
@@ -57,6 +60,10 @@ pub struct Op {
     pub fate: Fate,
     /// The accounts or lists that it touches.
     pub keys: Vec<u64>,
+    /// The ids that its client was told.
+    pub ids: Vec<u64>,
+    /// Its session went on.
+    pub usable: bool,
     /// What the client was told, where it was no OK.
     pub told: String,
 }
@@ -133,17 +140,19 @@ impl Client {
                 Err((true, told)) => (Fate::Unknown, told),
                 Err((false, told)) => (Fate::Failed, told),
             };
-            if fate == Fate::Acknowledged {
-                self.conn = Some(conn);
-            } else if fate == Fate::Failed
-                && matches!(
-                    tokio::time::timeout(PATIENCE, conn.query_drop("ROLLBACK")).await,
-                    Ok(Ok(()))
-                )
-            {
-                self.conn = Some(conn);
-            }
-            ops.push(Op { id, fate, keys, told });
+            let first = conn.last_insert_id().filter(|_| fate == Fate::Acknowledged);
+            // A statement's ids follow each other.
+            let ids = first.map_or_else(Vec::new, |id| (id..id + keys.len() as u64).collect());
+            let usable = match fate {
+                Fate::Acknowledged => true,
+                Fate::Failed => {
+                    let end = tokio::time::timeout(PATIENCE, conn.query_drop("ROLLBACK"));
+                    matches!(end.await, Ok(Ok(())))
+                }
+                Fate::Unknown => false,
+            };
+            self.conn = usable.then_some(conn);
+            ops.push(Op { id, fate, keys, ids, usable, told });
         }
         ops
     }
@@ -230,6 +239,10 @@ async fn run(
                 &format!("INSERT INTO history (account, op, amount) VALUES {}", rows.join(",")),
             )
             .await
+        }
+        Workload::Ids => {
+            let rows: Vec<String> = keys.iter().map(|_| format!("({id})")).collect();
+            last(conn, &format!("INSERT INTO tickets (op) VALUES {}", rows.join(","))).await
         }
         Workload::Counter => {
             let sql = format!(

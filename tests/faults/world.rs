@@ -45,6 +45,7 @@ impl World {
                 &format!("CREATE TABLE bank_{number}.accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL) ENGINE=InnoDB"),
                 &format!("CREATE TABLE bank_{number}.history (account BIGINT NOT NULL, op BIGINT NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (account, op)) ENGINE=InnoDB"),
                 &format!("CREATE TABLE bank_{number}.lists (id BIGINT PRIMARY KEY, ops MEDIUMTEXT NOT NULL) ENGINE=InnoDB"),
+                &format!("CREATE TABLE bank_{number}.tickets (id BIGINT PRIMARY KEY, op BIGINT NOT NULL, KEY (op)) ENGINE=InnoDB"),
                 &format!("CREATE TABLE bank_{number}.counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL, ops MEDIUMTEXT NOT NULL) ENGINE=InnoDB"),
             ])?;
         }
@@ -101,6 +102,7 @@ impl World {
              accounts: {{key: [{{column: id, type: bigint}}], {sharded}, tables: accounts, restart: true}}}}\n      \
              history: {{key: [{{column: account, type: bigint}}], {sharded}, tables: history, restart: true}}}}\n      \
              lists: {{key: [{{column: id, type: bigint}}], {sharded}, tables: lists, restart: true}}}}\n      \
+             tickets: {{sequence: {{column: id, kind: segment, step: 50}}, key: [{{column: id, type: bigint}}], {sharded}, tables: tickets, restart: true}}}}\n      \
              counters: {{broadcast: true}}\n\
              users:\n  {user}: {{native: \"{verifier}\", schemas: [bank]}}\n",
             user = proxy::USER,
@@ -113,12 +115,22 @@ impl World {
         number * 1000 * GROUPS as u64
     }
 
+    /// A list of a run that no workload touches, by its group.
+    pub fn aside(number: u64, group: usize) -> u64 {
+        World::base(number) + 900 + group as u64
+    }
+
     /// Fresh rows, written to the servers themselves.
     pub fn prepare(&self, number: u64) -> Result<(), String> {
         let base = World::base(number);
         for (group, server) in self.servers.iter().enumerate() {
-            let mut statements =
-                vec![format!("REPLACE INTO bank_{group}.counters VALUES ({base}, 0, '')")];
+            let mut statements = vec![
+                format!("REPLACE INTO bank_{group}.counters VALUES ({base}, 0, '')"),
+                format!(
+                    "REPLACE INTO bank_{group}.lists VALUES ({}, '')",
+                    World::aside(number, group)
+                ),
+            ];
             for account in (base..base + ACCOUNTS).filter(|id| *id as usize % GROUPS == group) {
                 statements.push(format!(
                     "REPLACE INTO bank_{group}.accounts VALUES ({account}, {OPENING})"
@@ -140,13 +152,28 @@ impl World {
         Ok(all)
     }
 
+    /// The ids of the prepared branches of all servers.
+    pub fn prepared(&self) -> Result<Vec<String>, String> {
+        let rows = self.rows("XA RECOVER")?;
+        Ok(rows.into_iter().filter_map(|(_, row)| row.into_iter().nth(3)).collect())
+    }
+
     /// Waits until no server has a prepared branch.
     pub fn wait_resolved(&self, limit: Duration) -> Result<(), String> {
+        self.wait_gone(limit, |_| true)
+    }
+
+    /// Waits until no server has a prepared branch of these.
+    pub fn wait_gone(
+        &self,
+        limit: Duration,
+        which: impl Fn(&String) -> bool,
+    ) -> Result<(), String> {
         let start = Instant::now();
         loop {
-            let left = match self.rows("XA RECOVER") {
-                Ok(rows) if rows.is_empty() => return Ok(()),
-                Ok(rows) => format!("{rows:?}"),
+            let left = match self.prepared() {
+                Ok(ids) if !ids.iter().any(&which) => return Ok(()),
+                Ok(ids) => format!("{ids:?}"),
                 Err(reason) => reason,
             };
             if start.elapsed() > limit {
@@ -155,5 +182,20 @@ impl World {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Every Weir commits over all groups again, by itself.
+    pub fn wait_works(&self, number: u64, limit: Duration) -> Result<(), String> {
+        let sql = format!("UPDATE counters SET n = n WHERE id = {}", World::base(number));
+        for proxy in &self.proxies {
+            let start = Instant::now();
+            while let Err(reason) = sql::execute(&proxy.url("bank"), &[&sql]) {
+                if start.elapsed() > limit {
+                    return Err(format!("nothing works {limit:?} after the heal: {reason}"));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        Ok(())
     }
 }
