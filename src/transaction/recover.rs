@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::backend::group::Group;
 use crate::backend::topology::Topology;
 use crate::context::Context;
-use crate::context::ledger::Ledger;
+use crate::context::ledger::{Clearable, Ledger};
 use crate::error::{Error, Result};
 use crate::name::GroupName;
 use crate::rules::Rules;
@@ -111,7 +111,8 @@ impl Recovery {
                 }
             }
         }
-        self.clear_own(ledger, config.transactions.rows_kept.0).await;
+        let known: HashSet<&GroupName> = topology.groups().iter().map(|it| it.name()).collect();
+        self.clear_own(ledger, &known, config.transactions.rows_kept.0).await;
         if self.passes % SWEEP_EVERY == 0 {
             self.sweep(rules, config.transactions.rows_kept.0).await;
         }
@@ -237,7 +238,12 @@ impl Recovery {
 
     /// Rows of this process whose branches are all resolved, as their groups' present primaries say,
     /// too: a promoted one may lack the end of a commit. Those that can't go yet wait once more.
-    async fn clear_own(&mut self, ledger: &Ledger, rows_kept: Duration) {
+    async fn clear_own(
+        &mut self,
+        ledger: &Ledger,
+        known: &HashSet<&GroupName>,
+        rows_kept: Duration,
+    ) {
         let Some(before) = Instant::now().checked_sub(OWN_ROWS_KEPT.min(rows_kept)) else { return };
         let rows = ledger.take_clearable(before);
         if rows.is_empty() {
@@ -247,10 +253,11 @@ impl Recovery {
         let prepared = self.prepared(groups).await;
         let mut by_group: HashMap<GroupName, Vec<String>> = HashMap::new();
         for row in rows {
-            if row.members.iter().all(|member| is_gone(&prepared, member, row.key.as_bytes())) {
-                by_group.entry(row.group).or_default().push(row.key);
-            } else {
-                ledger.clear_later(row.group, row.key, row.members);
+            match fate(&row, &prepared, known) {
+                Fate::Goes => by_group.entry(row.group).or_default().push(row.key),
+                Fate::Waits => ledger.clear_later(row.group, row.key, row.members),
+                // Its group may come back with the rules, and the sweep finds the row.
+                Fate::Stays => {}
             }
         }
         for (group, keys) in by_group {
@@ -328,6 +335,30 @@ impl Recovery {
     }
 }
 
+/// What becomes of a row of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Goes,
+    /// A branch is prepared, or its group can't be asked now.
+    Waits,
+    /// The rules lack a group of it, so that nobody can ask.
+    Stays,
+}
+
+fn fate(
+    row: &Clearable,
+    prepared: &HashMap<GroupName, Transactions>,
+    known: &HashSet<&GroupName>,
+) -> Fate {
+    if row.members.iter().all(|member| is_gone(prepared, member, row.key.as_bytes())) {
+        Fate::Goes
+    } else if row.members.iter().all(|member| known.contains(member)) {
+        Fate::Waits
+    } else {
+        Fate::Stays
+    }
+}
+
 /// Whether a group was asked and has no branch of the transaction.
 fn is_gone(prepared: &HashMap<GroupName, Transactions>, group: &GroupName, key: &[u8]) -> bool {
     prepared.get(group).is_some_and(|ids| !ids.contains(key))
@@ -339,4 +370,30 @@ async fn open(rules: &Rules, group: &Group) -> Result<Store> {
 
 fn unreachable(group: &GroupName) -> Error {
     Error::unavailable("group_unreachable", format!("group '{group}' can't be reached"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_groups_that_the_rules_lack_are_not_asked_for_again_and_again() {
+        let [g0, g1, g2] = ["g0", "g1", "g2"].map(GroupName::from);
+        let row = |members: &[&GroupName]| Clearable {
+            group: g0.clone(),
+            key: "id".to_owned(),
+            members: members.iter().map(|name| (*name).clone()).collect(),
+            since: Instant::now(),
+        };
+        // g0 and g1 are in the rules, and only g1 answers.
+        let known = HashSet::from([&g0, &g1]);
+        let of = |ids: &[&[u8]]| -> HashMap<GroupName, Transactions> {
+            HashMap::from([(g1.clone(), ids.iter().map(|id| id.to_vec()).collect())])
+        };
+        assert_eq!(fate(&row(&[&g1]), &of(&[b"other"]), &known), Fate::Goes);
+        assert_eq!(fate(&row(&[&g1]), &of(&[b"id"]), &known), Fate::Waits);
+        assert_eq!(fate(&row(&[&g0, &g1]), &of(&[]), &known), Fate::Waits);
+        assert_eq!(fate(&row(&[&g1, &g2]), &of(&[]), &known), Fate::Stays);
+        assert_eq!(fate(&row(&[&g2]), &of(&[b"id"]), &known), Fate::Stays);
+    }
 }
