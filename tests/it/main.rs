@@ -63,6 +63,7 @@ mod suites;
 mod support_matrix;
 mod tools;
 mod transactions;
+mod traps;
 mod values;
 mod wire;
 mod wire_packets;

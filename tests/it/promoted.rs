@@ -184,3 +184,52 @@ fn a_new_primary_that_lacks_what_was_seen_decides_nothing_until_an_operator_says
         assert_eq!(world.reason(), "", "{kind}");
     }
 }
+
+#[test]
+fn recovery_leaves_the_branches_that_a_replica_lists_alone() {
+    std::thread::scope(|scope| {
+        for kind in Kind::ALL {
+            scope.spawn(move || World::start(kind).map(|world| a_replicas_branches(kind, &world)));
+        }
+    });
+}
+
+fn a_replicas_branches(kind: Kind, world: &World) {
+    let [first, second] = &world.proxies;
+    second.signal("KILL").expect("the second Weir is gone");
+    second.wait(SOON).expect("the second Weir is gone");
+    // The branch is in the group that has a replica.
+    std::fs::write(world.failpoints.join("commit.prepared"), "kill").expect("armed");
+    let statements = [
+        "BEGIN",
+        "UPDATE accounts SET balance = balance - 1 WHERE id = 1",
+        "UPDATE accounts SET balance = balance + 1 WHERE id = 0",
+        "COMMIT",
+    ];
+    sql::execute(&first.url("bank"), &statements).expect_err("its Weir dies");
+    first.wait(SOON).expect("the first Weir is gone");
+    world.b.wait_caught_up(&world.a, SOON).expect("the replica follows");
+    let prepared =
+        || [&world.a, &world.b].map(|server| server.query("XA RECOVER").expect("rows").len());
+    assert_eq!(prepared(), [1, 1], "{kind}: the replica lists it, too");
+    // Rules that take the replica for the primary.
+    let (a, b) = (world.a.address(), world.b.address());
+    let text = rules(&world.a, &world.b, &world.c)
+        .replace(&format!(", replicas: [{{address: \"{b}\"}}]"), "")
+        .replace(&a, &b);
+    assert!(!text.contains(&a) && !text.contains("replicas"), "{text}");
+    let wrong = weir(&text, &reaper::directory("failpoints"));
+    std::thread::sleep(RECOVER_AFTER + Duration::from_secs(3));
+    assert_eq!(prepared(), [1, 1], "{kind}: {}", wrong.log_tail());
+    drop(wrong);
+    second.launch().expect("it starts again");
+    let start = Instant::now();
+    while prepared() != [0, 0] {
+        assert!(start.elapsed() < SOON, "{kind}: {}", second.log_tail());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // Its replication goes on.
+    sql::execute(&second.url("bank"), &statements).expect("a transfer");
+    world.b.wait_caught_up(&world.a, SOON).expect("the replica follows");
+    assert_eq!(world.balances(), ["100", "100"], "{kind}");
+}
