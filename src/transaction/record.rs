@@ -80,12 +80,14 @@ pub fn select_verdict(database: &str, id: &TransactionId) -> String {
     format!("SELECT `verdict` FROM {} WHERE `id`=X'{key}'", table(database))
 }
 
-/// Rows that have stood for longer than `seconds`, oldest first: id, verdict, connection, members.
-pub fn select_old(database: &str, seconds: u64, limit: usize) -> String {
+/// Rows behind this key, in the order of keys, that have stood for longer than `seconds`: id, verdict,
+/// connection, members.
+pub fn select_old(database: &str, seconds: u64, after: &[u8], limit: usize) -> String {
     format!(
-        "SELECT `id`,`verdict`,`connection`,`members` FROM {} WHERE `verdict`<>'I' \
-         AND `at`<UNIX_TIMESTAMP(SYSDATE())-{seconds} ORDER BY `at` LIMIT {limit}",
-        table(database)
+        "SELECT `id`,`verdict`,`connection`,`members` FROM {} WHERE `verdict`<>'I' AND `id`>X'{}' \
+         AND `at`<UNIX_TIMESTAMP(SYSDATE())-{seconds} ORDER BY `id` LIMIT {limit}",
+        table(database),
+        hex(after)
     )
 }
 

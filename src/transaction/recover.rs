@@ -70,6 +70,8 @@ pub struct Recovery {
     /// When each branch was first seen.
     seen: HashMap<(Vec<u8>, Vec<u8>), Instant>,
     passes: u32,
+    /// Where the sweep of a group's rows goes on: rows that stay, others' too, don't hide those behind.
+    swept: HashMap<GroupName, Vec<u8>>,
 }
 
 impl Recovery {
@@ -296,13 +298,17 @@ impl Recovery {
         let names: Vec<GroupName> = self.stores.keys().cloned().collect();
         for name in names {
             let Some(store) = self.stores.get_mut(&name) else { continue };
-            let rows = match store.old_rows(age, ROWS).await {
+            let after = self.swept.remove(&name).unwrap_or_default();
+            let rows = match store.old_rows(age, &after, ROWS).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::debug!(group = %name, %error, "the commit table can't be swept");
                     continue;
                 }
             };
+            if let Some(last) = rows.last().filter(|_| rows.len() >= ROWS) {
+                self.swept.insert(name.clone(), last.key.clone());
+            }
             let mut keys = Vec::new();
             for row in rows {
                 if self.may_go(rules, &name, &row).await {

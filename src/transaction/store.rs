@@ -296,9 +296,14 @@ impl Store {
 
     // ---- clearing ------------------------------------------------------------------------------
 
-    /// Rows that have stood for longer than `age`.
-    pub async fn old_rows(&mut self, age: Duration, limit: usize) -> Result<Vec<OldRow>> {
-        let sql = record::select_old(&self.database, age.as_secs(), limit);
+    /// Rows behind a key that have stood for longer than `age`.
+    pub async fn old_rows(
+        &mut self,
+        age: Duration,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<OldRow>> {
+        let sql = record::select_old(&self.database, age.as_secs(), after, limit);
         let found: Result<Vec<Row>> = control::run(&self.node, BOUND, self.conn.query(sql)).await;
         match found {
             Ok(rows) => Ok(rows.into_iter().filter_map(old_row).collect()),

@@ -118,6 +118,37 @@ fn two_deployments_on_one_server_leave_each_other_alone() {
     });
 }
 
+#[test]
+fn rows_that_stay_do_not_hide_those_that_may_go() {
+    on_each("swept", async |world| {
+        let mut conn = world.session("bank").await;
+        // So that the commit table is there.
+        run(&mut conn, &["BEGIN", &add("bank", 0), &add("bank", 1), "COMMIT"]).await.expect("rows");
+        conn.disconnect().await.expect("an end");
+        // More of another deployment, older, than one pass looks at.
+        let kind = world.rig.groups[0].primary.kind;
+        let others: Vec<String> =
+            (0..450).map(|n| format!("('weir:others:1-1:{n:x}:1', 'C', 1, '', 0)")).collect();
+        let insert = "INSERT INTO weir.weir_commit (id, verdict, connection, members, at) VALUES";
+        world.server(0).execute(&format!("{insert} {}", others.join(",")));
+        let own = format!("weir:{}:1-1:1:1", world.name);
+        world.server(0).execute(&format!("{insert} ('{own}', 'C', 1, '', 1)"));
+        let start = std::time::Instant::now();
+        while world.commit_rows(0).contains(&own) {
+            assert!(
+                start.elapsed() < Duration::from_secs(40),
+                "{kind}: {}",
+                world.proxy.log_tail()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let left = "SELECT count(*) FROM weir.weir_commit WHERE id LIKE 'weir:others:%'";
+        assert_eq!(world.server(0).query(left).expect("a count"), [["450"]], "{kind}");
+        world.server(0).execute("DELETE FROM weir.weir_commit WHERE id LIKE 'weir:others:%'");
+        world.reset();
+    });
+}
+
 /// What one connection said: how often its client began to speak after its server had.
 #[derive(Default)]
 struct Heard {
