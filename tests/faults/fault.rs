@@ -112,7 +112,10 @@ impl Fault {
             Fault::LoseProxy(_) => row(3, "the other Weir alone resolves within 60 s"),
             Fault::KillConnections => Criterion {
                 answers: true,
-                ..row(4, "each failure is an error with its number, and its session goes on")
+                ..row(
+                    4,
+                    "each failure is an error with its number, the session goes on or is told that it ends",
+                )
             },
             Fault::Deaf => Criterion {
                 resolved: half_a_minute,
@@ -263,7 +266,7 @@ pub struct Criterion {
     says: &'static str,
     /// No branch is prepared for longer than this after the heal.
     pub resolved: Duration,
-    /// Each failure is an error with its number, and its session goes on.
+    /// Each failure is an error with its number, and its session goes on unless that says that it ends.
     pub answers: bool,
 }
 

@@ -68,50 +68,75 @@ impl Probe {
     }
 }
 
-/// Transactions over two groups that wait for each other, one through each Weir: one of them gives
-/// way, and the other one commits.
+/// Transactions over groups that wait for each other in rings, through both Weirs: the youngest gives
+/// way, and the others commit.
 pub fn deadlocks(world: &World, number: u64) -> Result<(), String> {
     let mut wanted = [0; GROUPS];
     for round in 0..RINGS {
         let (one, two) = (round % GROUPS, (round + 1) % GROUPS);
-        let took = runtime()?.block_on(ring(world, number, one, two))?;
-        if took > BROKEN {
-            return Err(format!("a deadlock was broken after {took:?}"));
-        }
+        let _ = runtime()?.block_on(ring(world, number, &[(0, one, two), (1, two, one)]))?;
         wanted[one] += 1;
         wanted[two] += 1;
     }
+    // The second's Weir has nothing on the first group, where the ring closes, until it is told.
+    let loser = runtime()?.block_on(ring(world, number, &[(0, 0, 1), (0, 2, 0), (1, 1, 2)]))?;
+    if loser != 2 {
+        return Err(format!("transaction {loser} gave way, and the third was the youngest"));
+    }
+    wanted = [wanted[0] + 2, wanted[1] + 1, wanted[2] + 1];
     let found = lengths(world, number)?;
     if found == wanted { Ok(()) } else { Err(format!("{found:?} instead of {wanted:?}")) }
 }
 
-async fn ring(world: &World, number: u64, one: usize, two: usize) -> Result<Duration, String> {
-    let [one, two] = [one, two].map(|group| append(World::aside(number, group)));
-    let mut a = connect(&world.proxies[0].url("bank")).await?;
-    let mut b = connect(&world.proxies[1].url("bank")).await?;
+/// Each of these has a Weir, a group where it holds a row, and one where it waits. The one that gave
+/// way; where there are three, the last began a second later.
+async fn ring(
+    world: &World,
+    number: u64,
+    parties: &[(usize, usize, usize)],
+) -> Result<usize, String> {
     let wrong = |error: mysql_async::Error| error.to_string();
-    for (conn, own) in [(&mut a, &one), (&mut b, &two)] {
+    let mut conns = Vec::new();
+    for (place, (proxy, own, waits)) in parties.iter().enumerate() {
+        if place == 2 {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        let mut conn = connect(&world.proxies[*proxy].url("bank")).await?;
         conn.query_drop("BEGIN").await.map_err(wrong)?;
-        conn.query_drop(own).await.map_err(wrong)?;
+        conn.query_drop(append(World::aside(number, *own))).await.map_err(wrong)?;
+        // With its second group it gets its id, by which the youngest is told.
+        let read = format!("SELECT ops FROM lists WHERE id = {}", World::aside(number, *waits));
+        conn.query_drop(read).await.map_err(wrong)?;
+        conns.push(conn);
     }
     let start = Instant::now();
-    let timed = async |conn: &mut Conn, sql: &str| {
-        let outcome = conn.query_drop(sql).await.map_err(wrong);
-        (outcome, start.elapsed())
-    };
-    let (first, second) = tokio::join!(timed(&mut a, &two), timed(&mut b, &one));
-    let (winner, mut loser, error, took) = match (first, second) {
-        ((Ok(()), _), (Err(error), took)) => (a, b, error, took),
-        ((Err(error), took), (Ok(()), _)) => (b, a, error, took),
-        other => return Err(format!("one of two must give way: {other:?}")),
-    };
-    if !error.contains("ERROR 1213") {
-        return Err(error);
+    let tasks: Vec<_> = conns
+        .into_iter()
+        .zip(parties)
+        .map(|(mut conn, (_, _, waits))| {
+            let sql = append(World::aside(number, *waits));
+            tokio::spawn(async move {
+                let told = conn.query_drop(sql).await.err().map(|error| error.to_string());
+                let took = start.elapsed();
+                let end = if told.is_none() { "COMMIT" } else { "ROLLBACK" };
+                conn.query_drop(end).await.map_err(|error| error.to_string())?;
+                Ok::<_, String>((told, took))
+            })
+        })
+        .collect();
+    let mut lost = Vec::new();
+    for (place, task) in tasks.into_iter().enumerate() {
+        if let (Some(error), took) = task.await.map_err(|error| error.to_string())?? {
+            if !error.contains("ERROR 1213") || took > BROKEN {
+                return Err(format!("{error} after {took:?}"));
+            }
+            lost.push(place);
+        }
     }
-    loser.query_drop("ROLLBACK").await.map_err(wrong)?;
-    let mut winner = winner;
-    winner.query_drop("COMMIT").await.map_err(wrong)?;
-    Ok(took)
+    match lost[..] {
+        [one] => Ok(one),
+        _ => Err(format!("one must give way: {lost:?}")),
+    }
 }
 
 async fn connect(url: &str) -> Result<Conn, String> {

@@ -10,10 +10,11 @@ use mysql_async::{Conn, Opts};
 use crate::halves::{World, add, on_each, run};
 use crate::support::proxy::Proxy;
 
-/// From the wait that closes a ring to error 1213: half of the rounds, and each of them on two busy
-/// cores. About a second is what is promised.
-const USUAL: Duration = Duration::from_millis(1200);
-const BOUND: Duration = Duration::from_millis(2500);
+/// From the wait that closes a ring to error 1213 in half of the rounds; about a second is promised.
+const USUAL: Duration = Duration::from_millis(1500);
+/// And in each, beside tests that keep the cores busy.
+const BOUND: Duration = Duration::from_secs(8);
+/// After one in which connections are made.
 const ROUNDS: usize = 6;
 
 async fn login(proxy: &Proxy) -> Conn {
@@ -66,7 +67,7 @@ fn a_ring_through_two_proxies_is_broken_within_a_second_by_one_victim() {
         let kind = world.rig.groups[0].primary.kind;
         let mut times = Vec::new();
         // g0 and g2 are on one server, which sees no ring there either.
-        for round in 0..ROUNDS {
+        for round in 0..=ROUNDS {
             let (one, two) = (round % 3, (round + 1) % 3);
             let a = begin(&world.proxy, one).await;
             let b = begin(&second, two).await;
@@ -84,6 +85,7 @@ fn a_ring_through_two_proxies_is_broken_within_a_second_by_one_victim() {
             assert_eq!(world.rows("bank"), wanted);
             world.reset();
         }
+        times.remove(0);
         times.sort();
         assert!(times[ROUNDS / 2] < USUAL, "{kind}: {times:?}");
         nothing_is_left(world);
