@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::planner::draft::{Draft, Result};
 use crate::planner::hinted::{is_sharded, no_table};
 use crate::planner::made::MADE_OF_ROWS;
-use crate::planner::plan::{Access, NodeChoice, SessionAction};
+use crate::planner::plan::{Access, NodeChoice, SessionAction, Unseen};
 use crate::planner::refuse::refuse;
 use crate::planner::survey::is_information;
 use crate::planner::tokens::TABLES_APART;
@@ -199,7 +199,8 @@ fn is_for_replica(plan: &Plan) -> bool {
     let known = matches!(plan.action, Action::Tables(_) | Action::Views(_));
     let own = plan.tables.iter().any(|used| used.placement.is_temporary());
     let informed = plan.schemas.iter().any(|name| is_information(name.as_str()));
-    known && plan.facts.access == Access::Read && !own && !informed
+    let stored = plan.facts.unseen == Unseen::Sets;
+    known && plan.facts.access == Access::Read && !stored && !own && !informed
 }
 
 /// Whether each way that the plan may take is narrowed by hints.

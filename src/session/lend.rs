@@ -18,7 +18,7 @@ use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::name::GroupId;
 use crate::observe::sessions::State as Doing;
-use crate::planner::plan::{Access, Facts, NodeChoice, Target};
+use crate::planner::plan::{Access, Facts, NodeChoice, Target, Unseen};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::status::StatusFlags;
 use crate::session::Session;
@@ -163,8 +163,11 @@ pub struct Purpose {
 impl Purpose {
     /// Of a client's statement.
     pub fn of(facts: &Facts, transaction: bool, read_only: bool) -> Self {
+        // A view may call what writes.
+        let stored = facts.unseen == Unseen::Sets;
         let role = match (facts.node, facts.access) {
             (Some(NodeChoice::Primary), _) => Role::Primary,
+            _ if stored && !read_only => Role::Primary,
             (Some(NodeChoice::Replica), Access::Read) if !transaction || read_only => Role::Replica,
             // Snapshots of replica and primary differ (mysql-traps 15).
             _ if transaction && !read_only => Role::Primary,
@@ -178,7 +181,9 @@ impl Purpose {
             _ => Pipelining::Variables,
         };
         // What commits implicitly runs after the transaction, never inside of one.
-        let writes = facts.access != Access::Read || facts.pins.is_some();
+        // Of a transaction's, the server tells what it wrote.
+        let unseen = stored && !transaction;
+        let writes = facts.access != Access::Read || facts.pins.is_some() || unseen;
         let stale = facts.node == Some(NodeChoice::Replica);
         Purpose { role, pipelining, transactional: !facts.commits, writes, stale }
     }

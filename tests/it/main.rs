@@ -65,6 +65,7 @@ mod tools;
 mod transactions;
 mod traps;
 mod values;
+mod view_reads;
 mod wire;
 mod wire_packets;
 mod wire_secure;
