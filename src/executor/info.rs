@@ -30,6 +30,14 @@ pub fn sum<'i>(infos: impl IntoIterator<Item = &'i [u8]>) -> Option<Vec<u8>> {
     Some(texts.join("  ").into_bytes())
 }
 
+/// The first number of an info string: the rows that were given or found.
+pub fn first(info: &[u8]) -> Option<u64> {
+    let digits = info.iter().skip_while(|byte| !byte.is_ascii_digit());
+    let digits = digits.take_while(|byte| byte.is_ascii_digit());
+    let digits: Vec<u8> = digits.copied().collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
 /// The rows that an INSERT replaced or changed; `None` where no info says so.
 pub fn duplicates(info: &[u8]) -> Option<u64> {
     let parts = parse(info)?;

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Fault, Result};
+use crate::executor::info;
 use crate::executor::insert_id::InsertId;
 use crate::executor::rename::Names;
 use crate::executor::running::Running;
@@ -55,6 +56,10 @@ pub struct Summary {
     /// What LAST_INSERT_ID() becomes; 0: it stays.
     pub last_insert_id: u64,
     pub warnings: u16,
+    /// The first number of its info string.
+    pub told: Option<u64>,
+    /// One of its answers was a result set.
+    pub selected: bool,
     /// The backend's status flags at the end of the answer.
     pub status: StatusFlags,
     /// The backend's ERR that ended the answer, already relayed under logical names. After an ERR
@@ -339,6 +344,7 @@ fn finish_ok(
         summary.session_state.extend_from_slice(ok.session_state);
     }
     summary.affected_rows = ok.affected_rows;
+    summary.told = info::first(ok.info);
     // Behind rows of RETURNING the packet has no count.
     let affected = match header {
         OkHeader::EndOfRows => summary.rows.unwrap_or(0),
@@ -348,8 +354,9 @@ fn finish_ok(
     if adopted != 0 {
         summary.last_insert_id = adopted;
     }
-    if header == OkHeader::Plain {
-        summary.rows = None;
+    match header {
+        OkHeader::Plain => summary.rows = None,
+        OkHeader::EndOfRows => summary.selected = true,
     }
     summary.warnings = ok.warnings;
     summary.status = ok.status;

@@ -8,8 +8,10 @@ use crate::error::{Error, Fault};
 use crate::planner::control;
 use crate::planner::create_view;
 use crate::planner::draft::Draft;
+use crate::planner::found;
 use crate::planner::index;
 use crate::planner::insert;
+use crate::planner::limit::limit_of;
 use crate::planner::load;
 use crate::planner::modify;
 use crate::planner::next_value;
@@ -21,7 +23,7 @@ use crate::planner::refuse::refuse;
 use crate::planner::tokens;
 use crate::planner::unseen;
 use crate::planner::views;
-use crate::planner::{Action, PlanInput, Planned, TableUse};
+use crate::planner::{Action, Plan, PlanInput, Planned, TableUse};
 use crate::rules::table::Placement;
 use crate::sql::analysis::Statement;
 use crate::sql::classify::{Classified, StatementKind, classify};
@@ -64,15 +66,31 @@ pub fn plan(input: &PlanInput) -> Result<Planned, Error> {
         outcome => Ok(outcome),
     });
     Ok(match outcome {
-        Ok(Outcome::Plan(plan)) => Planned::Plan(Arc::new(plan)),
+        Ok(Outcome::Plan(mut plan)) => {
+            plan.facts.finds = finds(input, (&classified, &tokens), &plan);
+            Planned::Plan(Arc::new(plan))
+        }
         Ok(Outcome::Need(tables)) => Planned::Need(tables),
         Err(error) => {
             let error = obeyed::refused(&hints, kind, error);
             let mut draft = Draft::new(input, &classified, hint::Hints::default());
             draft.kind = kind;
-            Planned::Plan(Arc::new(draft.finish(Action::Refuse(error))))
+            let mut plan = draft.finish(Action::Refuse(error));
+            plan.facts.finds = finds(input, (&classified, &tokens), &plan);
+            Planned::Plan(Arc::new(plan))
         }
     })
+}
+
+/// What the plan's statement leaves in FOUND_ROWS().
+fn finds(input: &PlanInput, words: (&Classified, &[Token]), plan: &Plan) -> found::Finds {
+    let is_view = |used: &TableUse| {
+        let known = input.catalog.table(used.schema.as_str(), &used.name);
+        known.is_some_and(|table| table.is_view)
+    };
+    let views = plan.tables.iter().any(is_view);
+    let given = found::Given { skipped: plan.facts.skipped.as_ref(), views };
+    found::told(input.sql, words, input.dialect, given)
 }
 
 /// Of EXPLAIN ROUTE, those hints that don't belong to the statement which is explained.
@@ -307,6 +325,10 @@ fn parsed(mut draft: Draft, tokens: &[Token], inner: Option<usize>) -> Result<Ou
     };
     if let Some(outcome) = views::look(&draft, &parsed)? {
         return Ok(outcome);
+    }
+    if let Statement::Query(query) = &parsed.statement {
+        let limit = query.limit.as_ref().and_then(|clause| limit_of(clause).ok());
+        draft.facts.skipped = limit.map(|limit| limit.offset);
     }
     match &parsed.statement {
         Statement::Query(query) => query::plan(draft, query, &parsed),

@@ -30,6 +30,7 @@ pub(crate) mod create_view;
 pub(crate) mod draft;
 pub mod explain;
 pub mod fill;
+pub mod found;
 pub(crate) mod gather;
 pub(crate) mod hinted;
 pub mod index;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::{GroupId, SchemaName, TableName};
+use crate::planner::found::Finds;
 use crate::planner::load::Load;
 use crate::planner::views::ViewName;
 use crate::planner::workbench::Workbench;
@@ -45,6 +46,10 @@ pub struct Facts {
     pub consistent: bool,
     /// A hint's choice of node. `None`: by [`Access`] and the session's state.
     pub node: Option<NodeChoice>,
+    /// What FOUND_ROWS() is afterwards.
+    pub finds: Finds,
+    /// What its LIMIT skips, where it does and the parser knows it.
+    pub skipped: Option<Count>,
     /// The statement asks FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT or warnings of the one before it.
     pub looks_back: bool,
     /// A write that answers with rows (RETURNING).
@@ -103,6 +108,8 @@ impl Default for Facts {
             bounds: Bounds::default(),
             consistent: false,
             node: None,
+            finds: Finds::Rows,
+            skipped: None,
             looks_back: false,
             returns: false,
             skips: false,

@@ -19,6 +19,7 @@ use crate::executor::running::{Interrupt, Running};
 use crate::name::GroupId;
 use crate::observe::sessions::{Registration, Stop, Watch};
 use crate::planner::bind::Binding;
+use crate::planner::found::Finds;
 use crate::planner::plan::{Access, Facts, Pin, Renaming, Target};
 use crate::protocol::command;
 use crate::protocol::execute::{Parameter, write_execute};
@@ -242,8 +243,9 @@ impl Session {
             }
         }
         // The questions stand behind SHOW WARNINGS, for they clear them.
-        if job.facts.pins == Some(Pin::FoundRows) && summary.error.is_none() {
-            Box::pin(self.take_found_rows(&mut lent)).await;
+        let counted = job.facts.pins == Some(Pin::FoundRows) || job.facts.finds == Finds::Asked;
+        if counted && summary.error.is_none() {
+            Box::pin(self.count_found(job, &mut lent, summary)).await?;
         }
         if job.facts.lends_id {
             Box::pin(self.take_id(&mut lent)).await;
@@ -264,6 +266,25 @@ impl Session {
         // An error that the client itself raised says nothing of a server's transaction.
         if let Some(error) = summary.error.as_ref().filter(|_| !job.facts.raises) {
             Box::pin(self.follow_rollback(error.errno)).await;
+        }
+        Ok(())
+    }
+
+    /// Asks how many rows were found where the answer's own don't tell.
+    async fn count_found(
+        &mut self,
+        job: &Job<'_>,
+        lent: &mut Lent,
+        summary: &Summary,
+    ) -> Result<(), Attempt> {
+        let called = job.facts.finds == Finds::Asked;
+        // A procedure that selects nothing leaves what the connection has of another client.
+        self.last.found_unknown = called && !summary.selected;
+        if job.facts.pins == Some(Pin::FoundRows) || called && summary.selected {
+            let left = |error| Attempt::Failed(Failure::Session(End::Error(error)));
+            // The client has its answer before.
+            self.stream.flush().await.map_err(left)?;
+            self.take_found_rows(lent).await;
         }
         Ok(())
     }

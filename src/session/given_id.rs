@@ -64,7 +64,10 @@ impl Session {
     pub(super) async fn take_found_rows(&mut self, lent: &mut Lent) {
         match number(lent, b"SELECT FOUND_ROWS() LIMIT 1").await {
             Ok(found) => self.last.found_rows = found,
-            Err(error) => tracing::debug!(%error, "FOUND_ROWS() was not asked"),
+            Err(error) => {
+                tracing::debug!(%error, "FOUND_ROWS() was not asked");
+                self.last.found_unknown = true;
+            }
         }
     }
 }

@@ -264,7 +264,13 @@ impl Session {
         }
         self.allow_groups(plan)?;
         let outcome = self.write_by_index(snapshot, plan, binding, manner).await;
-        self.record(plan, binding.lexed, (RouteLabel::Write, 1), started, &outcome);
+        self.record(
+            plan,
+            binding.lexed,
+            (RouteLabel::Write, 1),
+            started,
+            outcome.as_ref().copied(),
+        );
         outcome
     }
 

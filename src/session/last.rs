@@ -4,6 +4,7 @@
 
 use crate::error::Error;
 use crate::executor::pass::Summary;
+use crate::planner::found::Finds;
 use crate::sql::lex::ServerKind;
 
 /// The most conditions kept of any statement: MySQL's default `max_error_count`.
@@ -43,6 +44,10 @@ pub struct Last {
     /// −1 after a result set and after an error.
     pub row_count: i64,
     pub found_rows: u64,
+    /// What FOUND_ROWS() is can't be told.
+    pub found_unknown: bool,
+    /// The first number of the last answer's info string.
+    pub told: Option<u64>,
     pub diagnostics: Vec<Diagnostic>,
     /// Warnings of the statement that the present reply belongs to.
     pub warnings: u16,
@@ -53,6 +58,35 @@ impl Last {
     pub fn begin(&mut self) {
         self.diagnostics.clear();
         self.warnings = 0;
+        self.told = None;
+    }
+
+    /// FOUND_ROWS() as it is now.
+    pub fn found(&self) -> Option<u64> {
+        (!self.found_unknown).then_some(self.found_rows)
+    }
+
+    /// A statement has ended: what FOUND_ROWS() is from now on, where its answer's rows don't tell.
+    /// `before`: what it was; `skipped`: the rows before its first.
+    pub fn settle_found(&mut self, finds: &Finds, before: Option<u64>, skipped: Option<u64>) {
+        let found = match finds {
+            Finds::Inner => return,
+            Finds::Rows => Some(self.found_rows),
+            Finds::Asked => self.found(),
+            Finds::Taken => u64::try_from(self.row_count).ok(),
+            Finds::RowsBehind(_) => match (self.found_rows, skipped) {
+                (rows, Some(0)) => Some(rows),
+                (0, _) | (_, None) => None,
+                (rows, Some(skipped)) => Some(rows.saturating_add(skipped)),
+            },
+            Finds::Keeps => before,
+            Finds::Fixed(number) => Some(*number),
+            Finds::Info => self.told,
+            Finds::InfoOfSome => self.told.filter(|told| *told > 0),
+            Finds::Unknown => None,
+        };
+        self.found_unknown = found.is_none();
+        self.found_rows = found.unwrap_or_default();
     }
 
     /// How many conditions there are, those that weren't kept included, and how many are errors.
@@ -67,6 +101,7 @@ impl Last {
             self.insert_id = summary.last_insert_id;
         }
         self.warnings = summary.warnings;
+        self.told = summary.told;
         match (&summary.error, summary.rows) {
             (Some(error), _) => self.error(error),
             (None, Some(rows)) => {

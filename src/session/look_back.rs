@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::edit::edited;
 use crate::sql::label;
 use crate::sql::lex::{self, Dialect, Limits};
@@ -21,7 +21,8 @@ use crate::sql::traits::{Counted, counted, is_last_id};
 pub struct Remembered {
     pub last_insert_id: u64,
     pub row_count: i64,
-    pub found_rows: u64,
+    /// `None`: nobody can tell.
+    pub found_rows: Option<u64>,
     /// All conditions of the statement before, and its errors.
     pub conditions: (usize, usize),
     pub connection_id: u32,
@@ -35,7 +36,8 @@ pub struct Remembered {
 /// The statement with the values in place; `None` where it names no such function.
 ///
 /// # Errors
-/// Text that can't be cut into tokens, which the statement's own walk has ruled out.
+/// Text that can't be cut into tokens, which the statement's own walk has ruled out; FOUND_ROWS()
+/// where nobody can tell it.
 pub fn resolve(
     sql: &[u8],
     dialect: Dialect,
@@ -46,6 +48,9 @@ pub fn resolve(
     tokens.retain(|token| !token.kind.is_trivia());
     // What is put in the place of which bytes, in order.
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    if values.found_rows.is_none() {
+        refuse_found_rows(sql, &tokens)?;
+    }
     for place in 0..tokens.len() {
         let Some((value, length)) = value_of(sql, &tokens, place, values) else { continue };
         let (Some(first), Some(last)) = (tokens.get(place), tokens.get(place + length - 1)) else {
@@ -239,7 +244,7 @@ fn value_of(
             typed(&format!("CAST({} AS UNSIGNED)", values.last_insert_id), &name)
         }
         ("ROW_COUNT", true) => typed(&format!("CAST({} AS SIGNED)", values.row_count), &name),
-        ("FOUND_ROWS", true) => typed(&format!("CAST({} AS SIGNED)", values.found_rows), &name),
+        ("FOUND_ROWS", true) => typed(&format!("CAST({} AS SIGNED)", values.found_rows?), &name),
         ("CONNECTION_ID", true) => {
             typed(&format!("CAST({} AS UNSIGNED)", values.connection_id), &name)
         }
@@ -253,6 +258,23 @@ fn value_of(
         _ => return None,
     };
     Some((value, length))
+}
+
+/// # Errors
+/// The statement asks for FOUND_ROWS().
+fn refuse_found_rows(sql: &[u8], tokens: &[Token]) -> Result<()> {
+    let asks = tokens.windows(2).any(|pair| match pair {
+        [name, open] => name.is_word(sql, "FOUND_ROWS") && open.is_symbol(sql, "("),
+        _ => false,
+    });
+    match asks {
+        false => Ok(()),
+        true => Err(Error::refused(
+            "found_rows_unknown",
+            "What FOUND_ROWS() is after the statement before depends on how its server ran it (a subquery, a join \
+             that writes, LIMIT behind UNION): ask for it behind SELECT SQL_CALC_FOUND_ROWS, or count by COUNT(*)",
+        )),
+    }
 }
 
 /// A text as the function's own value, which may be NULL.
@@ -278,7 +300,7 @@ mod tests {
         let values = Remembered {
             last_insert_id: 7,
             row_count: -1,
-            found_rows: 3,
+            found_rows: Some(3),
             conditions: (5, 2),
             connection_id: 42,
             schema: Some("shop".into()),

@@ -17,6 +17,7 @@ mod drop_each;
 pub mod field_list;
 mod folded;
 pub mod forward;
+mod found;
 mod given_id;
 pub mod identity;
 mod idle;

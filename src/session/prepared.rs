@@ -377,11 +377,13 @@ impl Session {
             session: &session,
         };
         let native = plan.facts.prepared == PreparedForm::Native;
+        let before = self.last.found();
         if native && plan.fill.is_some() {
             self.check_rights(&plan)?;
             if let Some(filled) = self.filled(&plan, &binding, Form::Prepared).await? {
                 let run = Box::pin(self.run_filled(&filled, raw, cursor)).await;
                 self.taken = None;
+                self.counted(&snapshot, &binding, &plan, before, &run);
                 return run;
             }
         }
@@ -409,12 +411,10 @@ impl Session {
                 self.allow_groups(&plan)?;
                 let passed =
                     self.pass_prepared(&snapshot, &plan, &target, &binding, raw, cursor).await;
-                let (outcome, opened) = match passed {
-                    Ok((outcome, opened)) => (Ok(outcome), opened),
-                    Err(failure) => (Err(failure), None),
-                };
-                self.record(&plan, lexed, way, started, &outcome);
-                outcome.map(|outcome| (outcome, opened))
+                let outcome = passed.as_ref().map(|(outcome, _)| *outcome);
+                self.record(&plan, lexed, way, started, outcome);
+                self.counted(&snapshot, &binding, &plan, before, &passed);
+                passed
             }
             _ => {
                 let mut packet = Vec::new();
@@ -427,6 +427,23 @@ impl Session {
                 Box::pin(self.statement(sql, lexed, manner)).await.map(|outcome| (outcome, None))
             }
         }
+    }
+
+    /// What FOUND_ROWS() is behind an execution.
+    fn counted(
+        &mut self,
+        snapshot: &Snapshot,
+        binding: &Binding<'_>,
+        plan: &Plan,
+        before: Option<u64>,
+        run: &Result<(Outcome, Option<Cursor>), Failure>,
+    ) {
+        let outcome = run.as_ref().map(|(outcome, _)| *outcome);
+        let given = (binding.sql, binding.lexed, binding.parameters);
+        self.settle_found((snapshot, plan), given, before, outcome);
+        // A cursor's rows are still to be fetched.
+        let opened = matches!(run, Ok((_, Some(_))));
+        self.last.found_unknown |= opened && !plan.traits.calc_found_rows;
     }
 
     /// The same with ids of a sequence among the parameters.

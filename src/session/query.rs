@@ -159,14 +159,23 @@ impl Session {
             return Box::pin(self.through_views(&snapshot, &plan, (sql, lexed), manner, granted))
                 .await;
         }
-        if self.transaction.has_next() {
-            let once = self.enter_once(&plan)?;
-            let run = self.run_planned(&snapshot, &plan, (sql, lexed), manner, started);
-            let outcome = Box::pin(run).await;
+        let before = self.last.found();
+        // Boxed where it is rare, so that the future of each statement is small.
+        let once = match self.transaction.has_next() {
+            true => Some(self.enter_once(&plan)?),
+            false => None,
+        };
+        let run = self.run_planned(&snapshot, &plan, (sql, lexed), manner, started);
+        let outcome = match &once {
+            Some(_) => Box::pin(run).await,
+            None => run.await,
+        };
+        if let Some(once) = once {
             self.leave_once(once, &outcome);
-            return outcome;
         }
-        self.run_planned(&snapshot, &plan, (sql, lexed), manner, started).await
+        let given = (sql, lexed, manner.parameters);
+        self.settle_found((&snapshot, &plan), given, before, outcome.as_ref().copied());
+        outcome
     }
 
     async fn run_planned(
@@ -239,7 +248,7 @@ impl Session {
                 Box::pin(self.write_many(snapshot, plan, targets, write, &binding, manner)).await
             }
         };
-        self.record(plan, lexed, way, started, &outcome);
+        self.record(plan, lexed, way, started, outcome.as_ref().copied());
         outcome
     }
 

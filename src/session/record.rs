@@ -54,7 +54,7 @@ impl Session {
         lexed: &Lexed,
         (route, targets): (RouteLabel, usize),
         started: Instant,
-        outcome: &Result<Outcome, Failure>,
+        outcome: Result<Outcome, &Failure>,
     ) {
         let error = match outcome {
             Err(Failure::Statement(error)) => Some(error),

@@ -3,6 +3,7 @@
 //! Owns: building them. Never: knows what they say.
 
 use crate::error::Error;
+use crate::executor::info;
 use crate::executor::pass::write_end;
 use crate::protocol::capability::Capabilities;
 use crate::protocol::column::Column;
@@ -80,6 +81,7 @@ impl Session {
     pub(super) fn reply_ok(&mut self, affected_rows: u64, info: &str, more: bool) {
         let status = self.final_status(more);
         self.last.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
+        self.last.told = info::first(info.as_bytes());
         let ok = OkPacket {
             affected_rows,
             status,

@@ -21,6 +21,7 @@ use crate::context::Snapshot;
 use crate::error::{Error, Result};
 use crate::executor::compare::RowFormat;
 use crate::executor::definition::{self, Described, Physical};
+use crate::executor::info;
 use crate::executor::lane::{Command, Lane, Part};
 use crate::executor::limit::Window;
 use crate::executor::memory::Memory;
@@ -477,6 +478,7 @@ impl Session {
         }
         self.last.row_count = i64::try_from(written.affected_rows).unwrap_or(i64::MAX);
         self.last.warnings = written.warnings;
+        self.last.told = info::first(&written.info);
         let mut status = self.status();
         if more {
             status = status.with(StatusFlags::MORE_RESULTS);

@@ -210,7 +210,7 @@ impl Session {
         Remembered {
             last_insert_id: self.last.insert_id,
             row_count: self.last.row_count,
-            found_rows: self.last.found_rows,
+            found_rows: self.last.found(),
             conditions: self.last.conditions(),
             connection_id: self.registration.id(),
             schema: self.schema.as_ref().map(|schema| schema.as_str().to_owned()),

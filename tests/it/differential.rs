@@ -166,10 +166,10 @@ fn differences(rig: &Rig, path: &Path) -> Vec<String> {
         let meant = |case: &&Case| case.only.as_ref().is_none_or(|only| only == kind);
         for case in cases.iter().filter(meant) {
             // What is gathered has many ways to go wrong in the binary protocol alone.
-            let forms = if matches!(&*file, "workbench.sql" | "system_rows.sql" | "views.sql") {
-                &[false, true][..]
-            } else {
-                &[false]
+            let forms = match &*file {
+                "workbench.sql" | "system_rows.sql" | "views.sql" => &[false, true][..],
+                "found_prepared.sql" => &[true],
+                _ => &[false],
             };
             for prepared in forms {
                 let expected = match case.refused {

@@ -20,6 +20,7 @@ use crate::backend::connection::{Pipelining, Runs};
 use crate::backend::pool::Lent;
 use crate::backend::state::Charset;
 use crate::error::{Error, Fault, Result};
+use crate::executor::info;
 use crate::executor::rename::Names;
 use crate::executor::workbench::Moving;
 use crate::name::GroupId;
@@ -397,6 +398,7 @@ impl Session {
         }
         self.last.row_count = i64::try_from(told.affected_rows).unwrap_or(i64::MAX);
         self.last.warnings = told.warnings;
+        self.last.told = info::first(&told.info);
         let mut status = self.status();
         if more {
             status = status.with(StatusFlags::MORE_RESULTS);
