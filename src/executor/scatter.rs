@@ -25,6 +25,7 @@ use crate::executor::running::Running;
 use crate::executor::settle::settle;
 use crate::executor::stream::{Input, Merging, Rows, Stop, blame, check, client_gone};
 use crate::executor::together::{Work, first_error, run_all};
+use crate::executor::warnings;
 use crate::observe::budget::Budget;
 use crate::planner::plan::{Gather, Renaming};
 use crate::protocol::capability::Capabilities;
@@ -77,6 +78,7 @@ pub async fn scatter(
 ) -> Result<Summary, Broken> {
     let (pending, sequence) = (client.pending_write(), client.sequence());
     let sent = client.byte_counts().1;
+    let parts = lanes.iter().map(|lane| lane.parts.len()).sum();
     for lane in &*lanes {
         terms.running.add(lane.connection.kill_handle());
     }
@@ -85,7 +87,8 @@ pub async fn scatter(
     let failed = outcome.is_err();
     let outcome = match outcome {
         Ok(()) => {
-            finish(client, lanes, terms, &mut summary);
+            let gone = told_once(lanes, parts).await;
+            finish(client, lanes, terms, &mut summary, gone);
             Ok(())
         }
         Err(Stop::Client(error)) => Err(Broken::Client(error)),
@@ -114,25 +117,47 @@ pub async fn scatter(
         settle(lanes, failed).await;
     }
     if has_warnings {
-        let work = lanes.iter_mut().map(|lane| {
-            let fetched = async {
-                lane.fetch_warnings().await;
-                Ok(())
-            };
-            Box::pin(fetched) as Work<'_, ()>
-        });
-        run_all(work.collect(), &[]).await;
+        fetch_warnings(lanes).await;
     }
     outcome.map(|()| summary)
 }
 
+async fn fetch_warnings(lanes: &mut [Lane<'_>]) {
+    let work = lanes.iter_mut().map(|lane| {
+        let fetched = async {
+            lane.fetch_warnings().await;
+            Ok(())
+        };
+        Box::pin(fetched) as Work<'_, ()>
+    });
+    run_all(work.collect(), &[]).await;
+}
+
+/// Warnings of the statement's text, which each part told, are left once; how many are gone. Where
+/// some part still runs, since a LIMIT was reached, they stay.
+async fn told_once(lanes: &mut [Lane<'_>], parts: usize) -> u32 {
+    let warned = lanes.iter().any(|lane| lane.warnings > 0);
+    if !warned || lanes.iter().any(Lane::is_running) {
+        return 0;
+    }
+    fetch_warnings(lanes).await;
+    let mut noted: Vec<_> = lanes.iter_mut().map(|lane| &mut lane.noted).collect();
+    warnings::tell_once(&mut noted, parts)
+}
+
 /// Writes the packet that ends the rows.
-fn finish(client: &mut Stream, lanes: &[Lane<'_>], terms: &Terms<'_>, summary: &mut Summary) {
+fn finish(
+    client: &mut Stream,
+    lanes: &[Lane<'_>],
+    terms: &Terms<'_>,
+    summary: &mut Summary,
+    gone: u32,
+) {
     let of_cursor = StatusFlags::CURSOR_EXISTS.with(StatusFlags::LAST_ROW_SENT);
     let dropped =
         of_cursor.with(StatusFlags::MORE_RESULTS).with(StatusFlags::SESSION_STATE_CHANGED);
     let warnings: u32 = lanes.iter().map(|lane| lane.warnings).sum();
-    summary.warnings = u16::try_from(warnings).unwrap_or(u16::MAX);
+    summary.warnings = u16::try_from(warnings.saturating_sub(gone)).unwrap_or(u16::MAX);
     for lane in lanes {
         summary.status = summary.status.with(lane.connection.status.without(dropped));
     }

@@ -21,6 +21,36 @@ pub struct Warning {
     pub message: String,
 }
 
+/// What a server says of a statement's text as it reads it, whatever the rows are: each place says so, and one
+/// server says it once. Deprecated words and types, and hints that don't hold.
+const OF_TEXT: [u16; 8] = [1287, 1681, 3126, 3128, 3719, 3720, 3778, 3779];
+
+/// Leaves such warnings once that each of `parts` answers told; how many are gone.
+pub fn tell_once(noted: &mut [&mut Vec<Warning>], parts: usize) -> u32 {
+    let of_text = |warning: &&Warning| OF_TEXT.contains(&warning.errno);
+    let told: Vec<Warning> =
+        noted.iter().flat_map(|noted| noted.iter().filter(of_text)).cloned().collect();
+    let mut gone = 0;
+    let mut done: Vec<&Warning> = Vec::new();
+    for warning in &told {
+        let count = told.iter().filter(|other| *other == warning).count();
+        if parts < 2 || count % parts != 0 || done.contains(&warning) {
+            continue;
+        }
+        done.push(warning);
+        let mut left = count / parts;
+        for noted in noted.iter_mut() {
+            noted.retain(|other| {
+                let stays = other != warning || left > 0;
+                left -= usize::from(other == warning && left > 0);
+                gone += u32::from(!stays);
+                stays
+            });
+        }
+    }
+    gone
+}
+
 /// A message with its row's number (`… at row 2`) as the whole INSERT counts it: a part counts its own
 /// rows, which stand at these places of the statement, from 0.
 pub fn of_whole(message: &str, rows: &[u32]) -> String {
@@ -76,7 +106,29 @@ pub async fn fetch(connection: &mut Connection, names: &[Renaming]) -> Vec<Warni
 
 #[cfg(test)]
 mod tests {
-    use super::of_whole;
+    use super::{Warning, of_whole, tell_once};
+
+    #[test]
+    fn what_each_shard_says_of_the_text_is_told_once() {
+        let warning = |errno, message: &str| Warning {
+            level: "Warning".into(),
+            errno,
+            message: message.into(),
+        };
+        let deprecated = || vec![warning(1287, "a"), warning(1287, "b"), warning(1287, "a")];
+        let mut first = deprecated();
+        first.push(warning(1365, "Division by 0"));
+        first.extend(deprecated());
+        let mut second = deprecated();
+        second.push(warning(1365, "Division by 0"));
+        assert_eq!(tell_once(&mut [&mut first, &mut second], 3), 6);
+        let mut expected = deprecated();
+        expected.push(warning(1365, "Division by 0"));
+        assert_eq!(first, expected);
+        assert_eq!(second, [warning(1365, "Division by 0")]);
+        // What not all of them say is a part's own.
+        assert_eq!(tell_once(&mut [&mut first], 2), 1);
+    }
 
     #[test]
     fn rows_are_counted_by_the_whole_statement() {
