@@ -351,12 +351,14 @@ mod tests {
     async fn a_failing_node_rests_longer_each_time_and_is_back_at_the_first_success() {
         let node = node(1);
         let error = fault::unreachable(&node, "connection refused");
+        assert_eq!((error.errno, error.code), (2003, "node_unreachable"));
         let mut rests = Vec::new();
         for _ in 0..9 {
             node.dial_failed(&error);
             node.dial_failed(&error);
             let start = Instant::now();
             let refused = node.may_dial().unwrap_err();
+            assert_eq!((refused.errno, refused.code), (2003, "node_resting"));
             assert!(refused.message.contains("group 'g0', node 'n0' (db:3306)"), "{refused}");
             assert!(refused.message.contains("connection refused"), "{refused}");
             while node.may_dial().is_err() {

@@ -173,7 +173,8 @@ mod tests {
     fn what_is_reserved_comes_back() {
         let budget = Budget::new(100);
         let mut a = budget.reserve(60).unwrap();
-        assert_eq!(budget.reserve(41).unwrap_err().errno, 1038);
+        let full = budget.reserve(41).unwrap_err();
+        assert_eq!((full.errno, full.code), (1038, "memory_budget"));
         a.grow(40).unwrap();
         assert!(a.grow(1).is_err());
         assert_eq!((a.bytes(), budget.used()), (100, 100));

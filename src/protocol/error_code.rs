@@ -62,17 +62,6 @@ pub fn unknown_database(schema: &str) -> Error {
     Error::new(Fault::Client, 1049, b"42000", "unknown_database", text)
 }
 
-/// 1094: no such connection.
-pub fn no_such_thread(id: u32) -> Error {
-    Error::new(Fault::Client, 1094, b"HY000", "no_such_thread", format!("Unknown thread id: {id}"))
-}
-
-/// 1095: another user's connection.
-pub fn kill_denied(id: u32) -> Error {
-    let text = format!("You are not owner of thread {id}");
-    Error::new(Fault::Client, 1095, b"HY000", "kill_denied", text)
-}
-
 /// 1153: a packet above `max_allowed_packet`.
 pub fn packet_too_large(limit: usize) -> Error {
     let text = format!("Got a packet bigger than 'max_allowed_packet' bytes ({limit})");

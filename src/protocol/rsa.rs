@@ -140,7 +140,8 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
             "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n",
         ] {
-            assert!(encrypt_password(pem.as_bytes(), &SALT, b"p").is_err());
+            let wrong = encrypt_password(pem.as_bytes(), &SALT, b"p").unwrap_err();
+            assert_eq!(wrong.code, "rsa_key");
         }
     }
 

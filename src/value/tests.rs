@@ -18,7 +18,10 @@ fn literals_become_canonical_values() {
     assert_eq!(read(LiteralKind::Bit, "b'101'"), Value::Binary(vec![5].into()));
     assert_eq!(read(LiteralKind::Date, "2024-2-29").to_string(), "2024-02-29");
     assert!(Value::from_literal(LiteralKind::Date, b"2023-02-29", CharsetClass::Utf8).is_err());
-    assert!(Value::from_literal(LiteralKind::Float, b"1e999", CharsetClass::Utf8).is_err());
+    let huge = Value::from_literal(LiteralKind::Float, b"1e999", CharsetClass::Utf8).unwrap_err();
+    assert_eq!((huge.errno, huge.code), (1367, "float_overflow"));
+    let unknown = Value::from_parameter(0x20, false, b"1", CharsetClass::Utf8).unwrap_err();
+    assert_eq!((unknown.errno, unknown.code), (1210, "parameter_type"));
     assert!(Value::from_literal(LiteralKind::Integer, b"\xff", CharsetClass::Utf8).is_err());
 }
 

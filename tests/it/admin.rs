@@ -141,7 +141,7 @@ async fn clients_are_listed_and_killed() {
     operator.rows(&format!("kill {};", session.id())).await;
     assert_eq!(session.stop(Watch::Idle), Some(Stop::Kill));
     drop(session);
-    assert!(operator.error("KILL 9437185").await.contains("1094"));
+    assert!(operator.error("KILL 9437185").await.contains("[weir:unknown_thread]"));
     // 3 << 20 | 1: another proxy's.
     assert!(operator.error("KILL 3145729").await.contains("belongs to proxy 3"));
 }
@@ -157,7 +157,13 @@ async fn pausing_and_levels_and_nonsense() {
     operator.rows("RESUME").await;
     assert!(!operator.context.gate.is_closed());
     operator.rows("SET LOG LEVEL 'debug'").await;
-    assert!(operator.error("SET LOG LEVEL nonsense").await.contains("no such level"));
+    assert!(
+        operator
+            .error("SET LOG LEVEL nonsense")
+            .await
+            .contains("no such level [weir:wrong_log_level]")
+    );
+    assert!(operator.error("ACCEPT PRIMARY nowhere").await.contains("[weir:no_such_group]"));
     assert_eq!(*operator.levels.lock().unwrap(), ["debug", "nonsense"]);
     assert!(operator.error("DROP DATABASE shop").await.contains("SHOW HELP"));
 }
@@ -170,7 +176,8 @@ async fn a_refused_reload_is_an_error_and_stays_listed() {
     let operator = start().await;
     let error = operator.error("RELOAD").await;
     assert!(
-        error.contains("2 problems, nothing was changed") && error.contains("first"),
+        error.contains("2 problems, nothing was changed")
+            && error.contains("first [weir:reload_refused]"),
         "{error}"
     );
     let rules = operator.rows("SHOW RULES").await;

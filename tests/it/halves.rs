@@ -343,6 +343,20 @@ fn best_effort_commits_what_stored_code_wrote_unseen() {
 }
 
 #[test]
+fn best_effort_says_which_groups_have_committed() {
+    on_each("partly", async |world| {
+        let mut conn = world.session("loose").await;
+        run(&mut conn, &["BEGIN", &add("loose", 0), &add("loose", 1)]).await.expect("a start");
+        world.kill(&mut conn, 1).await;
+        let told = run(&mut conn, &["COMMIT"]).await.expect_err("the second is gone");
+        assert!(told.contains("[weir:commit_partial]"), "{told}");
+        assert!(told.contains("committed on group 'g0'"), "{told}");
+        assert_eq!(world.rows("loose")[..2], [1, 0]);
+        drop(conn);
+    });
+}
+
+#[test]
 fn the_strictest_schema_says_how_a_transaction_is_committed() {
     on_each("strictest", async |world| {
         let adds = |what: &[(&str, usize)]| -> Vec<String> {
@@ -470,6 +484,7 @@ fn a_lost_answer_to_commit_is_found_out() {
                 Err(error) => {
                     assert!(!done, "{step}: {error}");
                     assert!(error.contains("rolled back in all its groups"), "{error}");
+                    assert!(error.contains("[weir:commit_rolled_back]"), "{error}");
                 }
             }
             world.wait_resolved();

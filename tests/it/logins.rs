@@ -264,6 +264,7 @@ async fn without_the_tls_that_is_required_no_login() {
         let mut stream = tcp(&proxy).await;
         let error = log_in(&mut stream, user, user, NONE, None).await.unwrap_err();
         assert_eq!(error.errno, 3159, "{user}");
+        assert!(error.message.contains("[weir:tls_required]"), "{error}");
         assert!(is_closed(&mut stream).await);
     }
     let mut stream = tcp(&proxy).await;
@@ -340,6 +341,7 @@ async fn an_account_has_so_many_connections_and_may_log_in_again_on_each() {
         }
         let error = client(&proxy, "three").await.unwrap_err();
         assert_eq!(error.errno, 1226, "{error}");
+        assert!(error.message.contains("[weir:user_connections]"), "{error}");
         // Found by hand: a session counted itself.
         for stream in &mut open {
             change(stream, "three", "three").await.unwrap();
@@ -487,6 +489,7 @@ async fn files_of_clients_are_off_until_someone_turns_them_on() {
             let answer = Response::parse(&payload, Capabilities::WANTED).unwrap();
             let Response::Err(error) = answer else { panic!("{table}: {answer:?}") };
             assert_eq!(error.errno, errno, "{table}");
+            assert!(error.message.ends_with(b"[weir:local_infile_disabled]"), "{table}");
         }
         assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
     }

@@ -44,6 +44,8 @@ async fn is_over(mut conn: Conn, next: &str) {
     let error = conn.query_drop(next).await.expect_err("the connection was lost");
     let text = error.to_string();
     assert!(text.contains("this session ends"), "{text}");
+    let codes = ["[weir:connection_lost]", "[weir:connection_broken]", "[weir:backend_lost]"];
+    assert!(codes.iter().any(|code| text.contains(code)), "{text}");
     conn.query_drop("COMMIT").await.expect_err("COMMIT must not be answered OK");
     conn.query_drop("SELECT 1").await.expect_err("the session goes on");
 }

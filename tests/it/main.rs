@@ -10,6 +10,7 @@ mod certificates;
 mod change;
 mod check_online;
 mod clock;
+mod codes;
 mod commands;
 mod consistent;
 mod copies;

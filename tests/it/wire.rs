@@ -185,7 +185,7 @@ async fn sequence_ids_must_follow() {
         let error = stream.read_packet().await.unwrap_err();
         assert!(error.fatal);
         let by_client = peer_kind == Peer::Client;
-        assert_eq!(error.errno == 1156, by_client);
+        assert_eq!((error.errno, error.code) == (1156, "packets_out_of_order"), by_client);
         assert_eq!(error.fault == weir::error::Fault::Client, by_client);
     }
     // Also between the chunks of one packet.
@@ -210,8 +210,8 @@ async fn the_limit_counts_the_whole_packet() {
     for (length, fits) in [(1_000, true), (1_001, false)] {
         let (mut stream, mut peer) = raw(Peer::Client, 1_000);
         peer.write_all(&framed(&pattern(length), 0)).await.unwrap();
-        let errno = stream.read_packet().await.map(|_| ()).map_err(|error| error.errno);
-        assert_eq!(errno, if fits { Ok(()) } else { Err(1153) });
+        let code = stream.read_packet().await.map(|_| ()).map_err(|error| error.code);
+        assert_eq!(code, if fits { Ok(()) } else { Err("packet_too_large") });
     }
     let (mut stream, mut peer) = raw(Peer::Client, MAX_CHUNK + 10);
     peer.write_all(&framed(&pattern(MAX_CHUNK + 11), 0)).await.unwrap();
@@ -246,7 +246,8 @@ async fn an_announced_length_costs_nothing() {
     assert!(tokio::time::timeout(Duration::from_millis(20), stream.read_packet()).await.is_err());
     assert!(stream.memory() <= 8 << 10, "{}", stream.memory());
     drop(peer);
-    assert_eq!(stream.read_packet().await.unwrap_err().errno, 1158);
+    let error = stream.read_packet().await.unwrap_err();
+    assert_eq!((error.errno, error.code), (1158, "read_broken"));
 }
 
 #[tokio::test]

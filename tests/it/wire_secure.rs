@@ -179,7 +179,7 @@ async fn plain_bytes_behind_the_tls_request_are_refused() {
         drop(far);
         server.read_packet().await.unwrap().unwrap();
         let error = server.accept_tls(certificate.server()).await.unwrap_err();
-        assert_eq!(error.errno, 1043);
+        assert_eq!((error.errno, error.code), (1043, "bad_handshake"));
         assert!(error.fatal);
         // Nothing of it can be read as a command afterwards.
         assert!(server.buffer().is_empty());
@@ -325,13 +325,18 @@ async fn hostile_zlib_is_refused() {
     let rubbish = vec![4, 0, 0, 0, 100, 0, 0, 1, 2, 3, 4];
     let out_of_order = vec![1, 0, 0, 5, 0, 0, 0, 9];
     let cut = vec![10, 0, 0, 0, 0, 0, 0, 1];
-    for (bytes, errno) in [(bomb, 1157), (rubbish, 1157), (out_of_order, 1156), (cut, 1158)] {
+    for (bytes, code) in [
+        (bomb, "uncompress"),
+        (rubbish, "uncompress"),
+        (out_of_order, "packets_out_of_order"),
+        (cut, "read_broken"),
+    ] {
         let (near, mut far) = tokio::io::duplex(4 << 20);
         let mut stream = Stream::new(Socket::Memory(near), Peer::Client, 1 << 20);
         stream.enable_compression();
         far.write_all(&bytes).await.unwrap();
         drop(far);
-        assert_eq!(stream.read_packet().await.unwrap_err().errno, errno);
+        assert_eq!(stream.read_packet().await.unwrap_err().code, code);
         assert!(stream.memory() <= 64 << 10, "{}", stream.memory());
     }
 }

@@ -397,6 +397,7 @@ async fn executions_without_types_and_statements_that_are_reset() {
         };
         let unbound = answer(&mut stream, &execute(0, &[0])).await;
         assert_eq!(errno(&unbound), 1210, "{kind:?}: nothing was bound yet");
+        assert!(unbound.ends_with(b"[weir:wrong_arguments]"), "{}", unbound.escape_ascii());
         for _ in 0..2 {
             let opened = answer(&mut stream, &execute(1, &[1, 8, 0])).await;
             assert_eq!(errno(&opened), 0, "{kind:?}: {opened:?}");

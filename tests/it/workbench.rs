@@ -515,6 +515,7 @@ fn a_deadline_is_for_the_whole_statement() {
                     Err(error) => {
                         assert!(!passes, "{error}");
                         assert_eq!(code(&error).0, 3024);
+                        assert!(error.to_string().contains("[weir:statement_timeout]"));
                     }
                 }
             }

@@ -33,7 +33,7 @@ fn kill_reaches_its_session_only() {
 
     let denied =
         registry.kill(b.id().into(), Target::Query, |entry| entry.user().is_some()).unwrap_err();
-    assert_eq!(denied.errno, 1095);
+    assert_eq!((denied.errno, denied.code), (1095, "kill_denied"));
     assert_eq!(b.stop(Watch::Statement), None);
 
     let stranger =

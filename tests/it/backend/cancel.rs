@@ -158,33 +158,37 @@ fn a_connection_serves_other_workers_from_their_own_threads() {
 
 #[test]
 fn a_server_that_breaks_the_protocol_loses_its_connection_and_nothing_else() {
-    let scripts: [(&str, fake::Script); 8] = [
-        ("an error without SQLSTATE", |sql| {
+    let scripts: [(&str, &str, fake::Script); 8] = [
+        ("an error without SQLSTATE", "", |sql| {
             sql.starts_with("SELECT bad").then(|| vec![b"\xff\x10\x04gone".to_vec()])
         }),
-        ("a file asked for out of turn", |sql| {
+        ("a file asked for out of turn", "backend_malformed", |sql| {
             sql.starts_with("SELECT bad").then(|| vec![b"\xfb/etc/passwd".to_vec()])
         }),
-        ("a short row", |sql| {
+        ("a short row", "backend_malformed", |sql| {
             sql.starts_with("SELECT bad").then(|| {
                 let mut packets = fake::row("12");
                 packets[2] = vec![9, b'1'];
                 packets
             })
         }),
-        ("a row with another number of columns", |sql| {
+        ("a row with another number of columns", "backend_malformed", |sql| {
             sql.starts_with("SELECT bad").then(|| {
                 let mut packets = fake::row("12");
                 packets[2] = vec![1, b'1', 1, b'2'];
                 packets
             })
         }),
-        ("an empty packet", |sql| sql.starts_with("SELECT bad").then(|| vec![vec![]])),
-        ("a truncated OK", |sql| sql.starts_with("SELECT bad").then(|| vec![vec![0, 0xfc]])),
-        ("ten million columns", |sql| {
+        ("an empty packet", "backend_malformed", |sql| {
+            sql.starts_with("SELECT bad").then(|| vec![vec![]])
+        }),
+        ("a truncated OK", "backend_malformed", |sql| {
+            sql.starts_with("SELECT bad").then(|| vec![vec![0, 0xfc]])
+        }),
+        ("ten million columns", "backend_malformed", |sql| {
             sql.starts_with("SELECT bad").then(|| vec![b"\xfd\x80\x96\x98".to_vec()])
         }),
-        ("rows without end", |sql| {
+        ("rows without end", "too_many_rows", |sql| {
             sql.starts_with("SELECT bad").then(|| {
                 let mut packets = fake::row("12");
                 packets.truncate(2);
@@ -193,7 +197,7 @@ fn a_server_that_breaks_the_protocol_loses_its_connection_and_nothing_else() {
             })
         }),
     ];
-    for (what, script) in scripts {
+    for (what, code, script) in scripts {
         run(async {
             let port = fake::serve(script).await;
             let group = fake::group(port, Limits { max_connections: 1, ..Limits::default() });
@@ -201,6 +205,7 @@ fn a_server_that_breaks_the_protocol_loses_its_connection_and_nothing_else() {
             let mut lent = group.lend(&ask(&state)).await.unwrap();
             let error = lent.rows(b"SELECT bad", 10).await.unwrap_err();
             assert!(error.message.contains("group 'g0', node 'fake'"), "{what}: {error}");
+            assert_eq!(error.code, code, "{what}: {error}");
             lent.finish().await;
             let mut lent = group.lend(&ask(&state)).await.unwrap();
             assert_eq!(value(&mut lent, "SELECT 5").await, "5", "{what}");

@@ -268,6 +268,13 @@ fn connections_are_bounded_and_those_who_wait_are_told_why_they_failed() {
             for part in ["group 'g0', node 'n0'", "2 of 2 in use", " ms"] {
                 assert!(error.message.contains(part), "{error}");
             }
+            let full = single(server, |node| {
+                (node.limits.max_connections, node.limits.max_waiting) = (1, 0);
+            });
+            let held = full.lend(&ask(&state)).await.unwrap();
+            let error = full.lend(&ask(&state)).await.unwrap_err();
+            assert_eq!((error.errno, error.code), (1040, "pool_queue_full"), "{error}");
+            held.finish().await;
             let waiting = group.clone();
             let waiter = tokio::spawn(async move {
                 let state = State::default();

@@ -154,6 +154,7 @@ fn what_is_not_done_is_refused() {
             let mut weir = loads.weir().await;
             for (behind, code) in [
                 ("t FIELDS TERMINATED BY ''", "load_data"),
+                ("t FIELDS ENCLOSED BY 'ab'", "field_terminators"),
                 ("t (name) SET id = (SELECT 1)", "load_data"),
                 ("t (name)", "key_missing"),
                 ("t (@a, name) SET id = @a + 1", "load_data_key"),
@@ -162,6 +163,8 @@ fn what_is_not_done_is_refused() {
                 ("t CHARACTER SET gbk", "load_data"),
                 ("t (@a, id) SET name = (@b := concat(@b, @a))", "load_data"),
                 ("b (id) SET name = uuid()", "broadcast_nondeterministic"),
+                ("q (a) SET id = 5", "load_data_ids"),
+                ("q FIELDS TERMINATED BY '1' (a)", "load_data_ids"),
             ] {
                 let sql = format!("LOAD DATA LOCAL INFILE 'f' INTO TABLE {behind}");
                 let error = weir.query_drop(&sql).await.unwrap_err().to_string();
