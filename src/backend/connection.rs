@@ -387,14 +387,29 @@ impl Connection {
 
     /// COM_RESET_CONNECTION: rolls back, unlocks, drops temporary tables, prepared handles and
     /// variables. The charset is unknown afterwards.
+    ///
+    /// # Errors
+    /// Besides the server's: something stays that no reset takes away; close it.
     pub async fn reset(&mut self) -> Result<()> {
         Counters::add(&self.node.counters.resets, 1);
+        let routine = self.pins.contains(Pin::Routine) || self.pins.contains(Pin::Unknown);
         self.plain(command::byte::RESET_CONNECTION).await?;
+        if routine && self.has_role().await? {
+            return Err(fault::broken(&self.node, "a routine took a role, which a reset leaves"));
+        }
         self.applied.reset();
         self.statements.clear();
         self.pins = Pins::default();
         self.knows_nothing();
         Ok(())
+    }
+
+    /// Whether statements here run with a role: resets keep the one that SET ROLE took.
+    async fn has_role(&mut self) -> Result<bool> {
+        let rows = self.rows(b"SELECT CURRENT_ROLE()", 1).await?;
+        // NULL on MariaDB.
+        let role = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        Ok(role.is_some_and(|role| role != b"NONE"))
     }
 
     /// COM_INIT_DB, awaited.

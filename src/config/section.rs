@@ -165,7 +165,7 @@ section! {
     Limits {
         /// Clients at the same time; the next one gets error 1040. Lowered at start to what open files allow.
         live max_connections: u32 = 10_000;
-        /// Clients that haven't logged in yet, at the same time; the next one gets error 1040.
+        /// Clients that haven't logged in yet, at the same time. For the next one the oldest of them is cut where it has had a second; otherwise it gets error 1040.
         live max_handshakes: u32 = 2_000;
         /// Failed logins of one host in a minute that are answered at once; the answer to each further one waits for half a second. Logins that succeed never wait. 0: every failed one waits.
         live failed_logins: u32 = 30;

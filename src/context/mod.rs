@@ -16,6 +16,7 @@
 
 pub mod front;
 pub mod gate;
+pub mod handshakes;
 pub mod ledger;
 pub mod seat;
 pub mod throttle;
@@ -152,7 +153,7 @@ pub struct Context {
     pub sequences: Arc<Sequences>,
     started: Instant,
     pub seats: Arc<seat::Seats>,
-    pub handshakes: Arc<seat::Seats>,
+    pub handshakes: handshakes::Handshakes,
     pub failed_logins: throttle::FailedLogins,
     /// Transactions over several groups.
     pub ledger: Arc<ledger::Ledger>,
@@ -181,7 +182,7 @@ impl Context {
             sequences,
             started: Instant::now(),
             seats: seat::Seats::new(limits.max_connections),
-            handshakes: seat::Seats::new(limits.max_handshakes),
+            handshakes: handshakes::Handshakes::new(limits.max_handshakes),
             failed_logins: throttle::FailedLogins::default(),
             templates: (0..workers).map(|_| Arc::new(Templates::new(templates))).collect(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -341,7 +342,7 @@ pub struct Client {
     /// The place in the list of sessions: connection id, stop signals.
     pub registration: Registration,
     /// Counts against `limits.max_handshakes` until the session drops it after the login.
-    pub handshake: Option<seat::Seat>,
+    pub handshake: Option<handshakes::Handshake>,
     /// Counts against `limits.max_connections`.
     pub seat: seat::Seat,
     /// The login must be complete by then.

@@ -49,6 +49,12 @@ impl Seats {
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add).ok()?;
         Some(Seat(self.clone()))
     }
+
+    /// A seat of one who is about to leave: more than the limit are taken until then.
+    pub fn take_over(self: &Arc<Self>) -> Seat {
+        self.taken.fetch_add(1, Ordering::AcqRel);
+        Seat(self.clone())
+    }
 }
 
 impl Drop for Seat {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::listen::Listener;
 use crate::context::Context;
+use crate::context::handshakes::Handshake;
 use crate::context::seat::Seat;
 use crate::error::Error;
 use crate::observe::sessions::Peer;
@@ -28,7 +29,7 @@ pub struct Arrival {
     pub socket: Socket,
     pub peer: Peer,
     pub seat: Seat,
-    pub handshake: Seat,
+    pub handshake: Handshake,
     pub login_by: Instant,
     pub load: Load,
 }
@@ -126,7 +127,7 @@ fn admit(context: &Context, lanes: &[Lane], socket: Socket, peer: Peer) {
     let Some(seat) = context.seats.take() else {
         return refuse(context, &socket, "max_connections", &error_code::too_many_connections());
     };
-    let Some(handshake) = context.handshakes.take() else {
+    let Some(handshake) = context.handshakes.take(Instant::now()) else {
         return refuse(context, &socket, "max_handshakes", &error_code::too_many_connections());
     };
     let config = context.config();

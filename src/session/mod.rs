@@ -126,12 +126,23 @@ pub async fn serve(ctx: Arc<WorkerContext>, stream: Stream, client: Client) {
     let _seat = seat;
     let mut stream = stream;
     let login = Box::pin(login::run(&ctx, &mut stream, &registration));
-    let login = match tokio::time::timeout_at(login_by, login).await {
-        Ok(login) => login,
-        Err(_) => Err(Error::unavailable(
-            "handshake_timeout",
-            "The login wasn't complete within timeouts.handshake",
-        )),
+    let cut = async {
+        match &handshake {
+            Some(handshake) => handshake.cut().await,
+            None => std::future::pending().await,
+        }
+    };
+    let late = |code, why: &str| Err(Error::unavailable(code, why));
+    let login = tokio::select! {
+        biased;
+        login = login => login,
+        () = tokio::time::sleep_until(login_by) => {
+            late("handshake_timeout", "The login wasn't complete within timeouts.handshake")
+        }
+        () = cut => late(
+            "handshake_crowded",
+            "Others wait to log in, and this login took the longest (limits.max_handshakes)",
+        ),
     };
     drop(handshake);
     match login {

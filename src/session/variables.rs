@@ -628,6 +628,19 @@ fn refuse_unkept(name: &str, value: &SetValue) -> Result<()> {
             "set_completion_type",
             "completion_type stays NO_CHAIN here: say COMMIT AND CHAIN or RELEASE".to_owned(),
         ),
+        // What they keep of a session's statements outlives a reset of the connection.
+        "profiling" if !off => (
+            "set_profiling",
+            "profiling stays OFF here: statements run on connections that other clients use, who would see \
+             them. Use EXPLAIN ROUTE, EXPLAIN or ANALYZE"
+                .to_owned(),
+        ),
+        "optimizer_trace" if !default && !says_disabled(value) => (
+            "set_optimizer_trace",
+            "optimizer_trace stays OFF here: statements run on connections that other clients use, who would \
+             see them. Trace on a server itself"
+                .to_owned(),
+        ),
         // Off with every server until someone asks for it, who would wait for what never comes. The
         // other trackers are on with every server, and drivers add to them unasked.
         "session_track_gtids" | "session_track_state_change" | "session_track_transaction_info"
@@ -641,6 +654,11 @@ fn refuse_unkept(name: &str, value: &SetValue) -> Result<()> {
         _ => return Ok(()),
     };
     Err(Error::refused(code, message))
+}
+
+/// `enabled=off`, with what else there may be.
+fn says_disabled(value: &SetValue) -> bool {
+    matches!(value, SetValue::String(text) if text.to_ascii_lowercase().starts_with(b"enabled=off"))
 }
 
 /// OFF as an enumeration takes it.

@@ -10,7 +10,6 @@ use rcgen::{CertificateParams, KeyPair};
 use crate::support::proxy::{self, Proxy};
 use crate::support::reaper;
 use crate::support::rig;
-use crate::support::servers::Kind;
 
 /// A certificate of this machine that signs itself, and its key, as PEM texts.
 fn made() -> (String, String) {
@@ -54,29 +53,30 @@ impl Files {
 
 #[test]
 fn a_renewed_certificate_is_shown_after_a_reload_and_a_wrong_one_changes_nothing() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let files = Files { directory: reaper::directory("certificates") };
-    let ((old, old_key), (new, new_key)) = (made(), made());
-    let (old_ca, new_ca) = (files.write("old.pem", &old), files.write("new.pem", &new));
-    let (cert, key) = (files.write("cert.pem", &old), files.write("key.pem", &old_key));
-    let tls = |line: String| ("tls", line);
-    let settings = [
-        tls("mode: preferred".to_owned()),
-        tls(format!("cert: '{}'", cert.display())),
-        tls(format!("key: '{}'", key.display())),
-    ];
-    let (proxy, _rules) = rig.another(&settings).expect("Weir starts");
-    assert!(lets_in(&proxy, &old_ca) && !lets_in(&proxy, &new_ca));
+    for rig in rig::shared_kinds() {
+        let files = Files { directory: reaper::directory("certificates") };
+        let ((old, old_key), (new, new_key)) = (made(), made());
+        let (old_ca, new_ca) = (files.write("old.pem", &old), files.write("new.pem", &new));
+        let (cert, key) = (files.write("cert.pem", &old), files.write("key.pem", &old_key));
+        let tls = |line: String| ("tls", line);
+        let settings = [
+            tls("mode: preferred".to_owned()),
+            tls(format!("cert: '{}'", cert.display())),
+            tls(format!("key: '{}'", key.display())),
+        ];
+        let (proxy, _rules) = rig.another(&settings).expect("Weir starts");
+        assert!(lets_in(&proxy, &old_ca) && !lets_in(&proxy, &new_ca));
 
-    // Half of a renewal: the key doesn't fit.
-    files.write("cert.pem", &new);
-    let refused = proxy.admin("RELOAD").expect_err("a refusal");
-    assert!(refused.contains("tls") && refused.contains("cert.pem"), "{refused}");
-    assert!(lets_in(&proxy, &old_ca));
+        // Half of a renewal: the key doesn't fit.
+        files.write("cert.pem", &new);
+        let refused = proxy.admin("RELOAD").expect_err("a refusal");
+        assert!(refused.contains("tls") && refused.contains("cert.pem"), "{refused}");
+        assert!(lets_in(&proxy, &old_ca));
 
-    files.write("key.pem", &new_key);
-    let told = proxy.admin("RELOAD").expect("a reload");
-    assert!(told[0][1].contains("TLS certificate"), "{told:?}");
-    assert!(lets_in(&proxy, &new_ca) && !lets_in(&proxy, &old_ca));
-    assert_eq!(proxy.admin("RELOAD").expect("a reload")[0][0], "unchanged");
+        files.write("key.pem", &new_key);
+        let told = proxy.admin("RELOAD").expect("a reload");
+        assert!(told[0][1].contains("TLS certificate"), "{told:?}");
+        assert!(lets_in(&proxy, &new_ca) && !lets_in(&proxy, &old_ca));
+        assert_eq!(proxy.admin("RELOAD").expect("a reload")[0][0], "unchanged");
+    }
 }

@@ -350,3 +350,99 @@ fn replication_that_may_lose_commits_is_named() {
         said("wait for no replica at present");
     }
 }
+
+/// The settings of servers that statements depend on, and a primary that takes no writes.
+#[test]
+fn servers_that_differ_and_a_primary_that_is_read_only_are_named() {
+    use support::servers::Kind;
+    for kind in Kind::ALL {
+        let of = |extra: &[&str]| support::started(kind, support::servers::Options::with(extra));
+        let Some(good) = of(&[]) else { continue };
+        let others = [
+            "--sql-mode=ANSI_QUOTES",
+            "--character-set-server=latin1",
+            "--collation-server=latin1_german1_ci",
+            "--default-time-zone=+05:00",
+        ];
+        let Some(other) = of(&others) else { continue };
+        let secret = reaper::directory("settings").join(other.port.to_string());
+        std::fs::write(&secret, "weir\n").unwrap();
+        let control = secret.with_extension("control");
+        std::fs::write(&control, "weir_control\n").unwrap();
+        let group = |name: &str, server: &Server| {
+            format!(
+                "  {name}: {{primary: {{address: '127.0.0.1:{}'}}, accounts: {{data: {{user: weir, password: \
+                 'file:{}'}}, control: {{user: weir_control, password: 'file:{}'}}}}}}\n",
+                server.port,
+                secret.display(),
+                control.display()
+            )
+        };
+        let told = |first: &Server, second: &Server| {
+            let text = format!("groups:\n{}{}", group("g0", first), group("g1", second));
+            let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+            let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let problems = runtime.block_on(inspect::check(&rules));
+            problems
+                .iter()
+                .map(|problem| {
+                    format!("{:?} {}: {}", problem.severity, problem.path, problem.message)
+                })
+                .collect::<Vec<_>>()
+        };
+        let has = |told: &[String], what: &str| {
+            let there =
+                told.iter().any(|line| line.contains("groups.g1.primary: ") && line.contains(what));
+            assert!(there, "{kind}: {what}: {told:#?}");
+        };
+        let found = told(&good, &other);
+        has(&found, "has no strict sql_mode");
+        has(&found, "has sql_mode 'ANSI_QUOTES', other nodes have '");
+        has(&found, "has collation_server 'latin1_german1_ci', other nodes have 'utf8mb4_");
+        has(&found, "has time_zone '+05:00', other nodes have '");
+        assert!(
+            !found
+                .iter()
+                .any(|line| line.contains("groups.g0.primary: ") && line.contains("other nodes"))
+        );
+        let quiet = told(&good, &good);
+        assert!(
+            !quiet.iter().any(|line| line.contains("other nodes") || line.contains("read-only")),
+            "{quiet:#?}"
+        );
+        good.execute("SET GLOBAL read_only = 1");
+        let found = told(&other, &good);
+        has(&found, "is read-only");
+        assert!(
+            found.iter().any(|line| line.starts_with("Error") && line.contains("is read-only")),
+            "{found:#?}"
+        );
+    }
+}
+
+/// Two kinds of server in one set of rules.
+#[test]
+fn servers_of_two_kinds_are_named() {
+    let servers = support::shared_kinds();
+    let [first, second] = servers[..] else { return };
+    let secret = reaper::directory("kinds").join("weir");
+    std::fs::write(&secret, "weir\n").unwrap();
+    let group = |name: &str, server: &Server| {
+        format!(
+            "  {name}: {{primary: {{address: '127.0.0.1:{}'}}, accounts: {{data: {{user: weir, password: 'file:{}'}}}}}}\n",
+            server.port,
+            secret.display()
+        )
+    };
+    let text = format!("groups:\n{}{}", group("g0", first), group("g1", second));
+    let checked = load_text(&[("rules.yaml", &text)], &|_| None);
+    let rules = checked.rules.unwrap_or_else(|| panic!("{:?}", checked.problems));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let found = runtime.block_on(inspect::check(&rules));
+    let told = found.iter().any(|problem| {
+        problem.message.contains(&second.version) && problem.message.contains("other nodes")
+    });
+    assert!(told, "{found:#?}");
+}

@@ -221,6 +221,8 @@ const MET: &[(&[&str], &str)] = &[
     (&["SET @a = 1, GLOBAL max_connections = 5"], "set_global"),
     (&["SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED"], "set_global"),
     (&["SET PASSWORD = 'x'"], "set_account"),
+    (&["SET profiling = 1"], "set_profiling"),
+    (&["SET SESSION optimizer_trace = 'enabled=on'"], "set_optimizer_trace"),
     (&["SET ROLE NONE"], "set_role"),
     (&["SHOW TABLES FROM nowhere"], "unknown_schema"),
     (

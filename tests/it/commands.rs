@@ -27,7 +27,7 @@ use crate::wire_servers::{log_in, value};
 const NONE: Capabilities = Capabilities(0);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn open(port: u16, user: &str) -> Stream {
+pub(crate) async fn open(port: u16, user: &str) -> Stream {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let mut stream = Stream::tcp(socket, Peer::Backend, 1 << 30);
     log_in(&mut stream, user, user, NONE, None).await.unwrap();
@@ -45,13 +45,13 @@ async fn plain(rig: &Rig) -> Stream {
     stream
 }
 
-async fn packet(stream: &mut Stream) -> Vec<u8> {
+pub(crate) async fn packet(stream: &mut Stream) -> Vec<u8> {
     let read = tokio::time::timeout(PATIENCE, stream.read_packet()).await;
     read.expect("an answer in time").unwrap().expect("an answer").to_vec()
 }
 
 /// Sends a command; the first packet of its answer.
-async fn ask(stream: &mut Stream, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub(crate) async fn ask(stream: &mut Stream, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     stream.reset_sequence();
     stream.write_with(write);
     stream.flush().await.unwrap();
@@ -60,7 +60,7 @@ async fn ask(stream: &mut Stream, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 /// The whole answer to a text, one line for each packet: what a client sees but for lengths that
 /// depend on what a server was last asked.
-async fn answer(stream: &mut Stream, sql: &[u8]) -> Vec<String> {
+pub(crate) async fn answer(stream: &mut Stream, sql: &[u8]) -> Vec<String> {
     let mut payload = ask(stream, |out| write_text(byte::QUERY, sql, out)).await;
     let mut lines = Vec::new();
     loop {
@@ -93,6 +93,10 @@ async fn answer(stream: &mut Stream, sql: &[u8]) -> Vec<String> {
                     if row[0] == 0xfe && row.len() < 100 {
                         break OkPacket::parse(&row, Capabilities::WANTED).unwrap().status;
                     }
+                    if row[0] == 0xff {
+                        lines.push(format!("{} in the rows", errno(&row)));
+                        return lines;
+                    }
                     let mut row = TextRow::new(&row);
                     let mut values = Vec::new();
                     for _ in 0..columns {
@@ -119,7 +123,7 @@ fn code(payload: &[u8]) -> String {
     String::from_utf8_lossy(payload).into_owned()
 }
 
-async fn prepare(stream: &mut Stream, sql: &[u8]) -> Result<PrepareOk, u16> {
+pub(crate) async fn prepare(stream: &mut Stream, sql: &[u8]) -> Result<PrepareOk, u16> {
     let payload = ask(stream, |out| write_text(byte::STMT_PREPARE, sql, out)).await;
     let Ok(ok) = PrepareOk::parse(&payload) else { return Err(errno(&payload)) };
     for _ in 0..ok.parameters + ok.columns {

@@ -258,56 +258,58 @@ async fn the_greeting_is_that_of_the_servers_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_tls_that_is_required_no_login() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let proxy = weir(rig, &encrypted("required"));
-    for user in ["native", "fast", "nobody"] {
+    for rig in rig::shared_kinds() {
+        let proxy = weir(rig, &encrypted("required"));
+        for user in ["native", "fast", "nobody"] {
+            let mut stream = tcp(&proxy).await;
+            let error = log_in(&mut stream, user, user, NONE, None).await.unwrap_err();
+            assert_eq!(error.errno, 3159, "{user}");
+            assert!(error.message.contains("[weir:tls_required]"), "{error}");
+            assert!(is_closed(&mut stream).await);
+        }
         let mut stream = tcp(&proxy).await;
-        let error = log_in(&mut stream, user, user, NONE, None).await.unwrap_err();
-        assert_eq!(error.errno, 3159, "{user}");
-        assert!(error.message.contains("[weir:tls_required]"), "{error}");
-        assert!(is_closed(&mut stream).await);
+        log_in(&mut stream, "native", "native", NONE, Some(&trusting())).await.unwrap();
+        assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
     }
-    let mut stream = tcp(&proxy).await;
-    log_in(&mut stream, "native", "native", NONE, Some(&trusting())).await.unwrap();
-    assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proxy_headers_are_believed_from_trusted_addresses_only() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let proxy = weir(rig, &[("listen", "proxy_protocol_from: ['127.0.0.9/32']".to_owned())]);
-    let door: SocketAddr = SocketAddr::from(([127, 0, 0, 1], proxy.port));
-    let from = async |address: [u8; 4], header: &[u8]| {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from((address, 0))).unwrap();
-        let mut socket = socket.connect(door).await.unwrap();
-        socket.write_all(header).await.unwrap();
-        Stream::tcp(socket, Peer::Backend, 1 << 30)
-    };
-    let text = b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 3306\r\n".to_vec();
-    let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\x00\x24".to_vec();
-    let v6: std::net::Ipv6Addr = "2001:db8::7".parse().unwrap();
-    binary.extend_from_slice(&v6.octets());
-    binary.extend_from_slice(&v6.octets());
-    binary.extend_from_slice(&[0x9c, 0x40, 0x0c, 0xea]);
-    for (header, host) in [(&text, "192.0.2.7"), (&binary, "2001:db8::7")] {
-        let mut stream = from([127, 0, 0, 9], header).await;
-        log_in(&mut stream, "native", "native", NONE, None).await.unwrap();
-        let user = value(&mut stream, b"SELECT USER()").await;
-        assert_eq!(String::from_utf8_lossy(&user), format!("native@{host}"));
-        let shown = proxy.admin("SHOW CLIENTS").unwrap();
-        assert!(shown.iter().any(|row| row[2] == format!("{host}:40000")), "{shown:?}");
-        // The same header from elsewhere is no login.
-        let mut stream = from([127, 0, 0, 1], header).await;
-        let outcome = log_in(&mut stream, "native", "native", NONE, None).await;
-        assert!(outcome.is_err(), "{outcome:?}");
-        let shown = proxy.admin("SHOW CLIENTS").unwrap();
-        assert!(shown.iter().filter(|row| row[2].contains(host)).count() <= 1, "{shown:?}");
+    for rig in rig::shared_kinds() {
+        let proxy = weir(rig, &[("listen", "proxy_protocol_from: ['127.0.0.9/32']".to_owned())]);
+        let door: SocketAddr = SocketAddr::from(([127, 0, 0, 1], proxy.port));
+        let from = async |address: [u8; 4], header: &[u8]| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::from((address, 0))).unwrap();
+            let mut socket = socket.connect(door).await.unwrap();
+            socket.write_all(header).await.unwrap();
+            Stream::tcp(socket, Peer::Backend, 1 << 30)
+        };
+        let text = b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 3306\r\n".to_vec();
+        let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\x00\x24".to_vec();
+        let v6: std::net::Ipv6Addr = "2001:db8::7".parse().unwrap();
+        binary.extend_from_slice(&v6.octets());
+        binary.extend_from_slice(&v6.octets());
+        binary.extend_from_slice(&[0x9c, 0x40, 0x0c, 0xea]);
+        for (header, host) in [(&text, "192.0.2.7"), (&binary, "2001:db8::7")] {
+            let mut stream = from([127, 0, 0, 9], header).await;
+            log_in(&mut stream, "native", "native", NONE, None).await.unwrap();
+            let user = value(&mut stream, b"SELECT USER()").await;
+            assert_eq!(String::from_utf8_lossy(&user), format!("native@{host}"));
+            let shown = proxy.admin("SHOW CLIENTS").unwrap();
+            assert!(shown.iter().any(|row| row[2] == format!("{host}:40000")), "{shown:?}");
+            // The same header from elsewhere is no login.
+            let mut stream = from([127, 0, 0, 1], header).await;
+            let outcome = log_in(&mut stream, "native", "native", NONE, None).await;
+            assert!(outcome.is_err(), "{outcome:?}");
+            let shown = proxy.admin("SHOW CLIENTS").unwrap();
+            assert!(shown.iter().filter(|row| row[2].contains(host)).count() <= 1, "{shown:?}");
+        }
+        // A trusted address that sends none is refused.
+        let mut stream = from([127, 0, 0, 9], b"").await;
+        let waits = tokio::time::timeout(Duration::from_secs(1), stream.read_packet()).await;
+        assert!(!matches!(waits, Ok(Ok(Some(_)))), "a greeting before the header");
     }
-    // A trusted address that sends none is refused.
-    let mut stream = from([127, 0, 0, 9], b"").await;
-    let waits = tokio::time::timeout(Duration::from_secs(1), stream.read_packet()).await;
-    assert!(!matches!(waits, Ok(Ok(Some(_)))), "a greeting before the header");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -370,37 +372,38 @@ async fn an_account_has_so_many_connections_and_may_log_in_again_on_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_clients_say_of_their_program_is_shown() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let proxy = weir(rig, &[]);
-    let mut attributes = Vec::new();
-    let program = format!("\u{1b}[2J<b>{}", "x".repeat(5_000));
-    for (name, value) in
-        [("_client_name", "libmysql"), ("_client_version", "9.7.4"), ("program_name", &program)]
-    {
-        for text in [name, value] {
-            if text.len() > 250 {
-                attributes.push(0xfc);
-                attributes.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
-            } else {
-                attributes.push(u8::try_from(text.len()).unwrap());
+    for rig in rig::shared_kinds() {
+        let proxy = weir(rig, &[]);
+        let mut attributes = Vec::new();
+        let program = format!("\u{1b}[2J<b>{}", "x".repeat(5_000));
+        for (name, value) in
+            [("_client_name", "libmysql"), ("_client_version", "9.7.4"), ("program_name", &program)]
+        {
+            for text in [name, value] {
+                if text.len() > 250 {
+                    attributes.push(0xfc);
+                    attributes.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
+                } else {
+                    attributes.push(u8::try_from(text.len()).unwrap());
+                }
+                attributes.extend_from_slice(text.as_bytes());
             }
-            attributes.extend_from_slice(text.as_bytes());
         }
+        let who = Who { attributes: &attributes, ..Who::new("native", "native") };
+        let mut stream = tcp(&proxy).await;
+        log_in_as(&mut stream, who, NONE, None).await.unwrap();
+        let shown = |column: usize| {
+            let rows = proxy.admin("SHOW CLIENTS").unwrap();
+            let own = rows.iter().find(|row| row[1] == "native").expect("listed");
+            own[column].clone()
+        };
+        assert_eq!(shown(14), "libmysql 9.7.4");
+        let program = shown(13);
+        assert!(program.len() <= 96 && program.contains("[2J<b>xxx"), "{program:?}");
+        assert!(!program.chars().any(char::is_control), "{program:?}");
+        change(&mut stream, "native", "native").await.unwrap();
+        assert_eq!(shown(13), "changed");
     }
-    let who = Who { attributes: &attributes, ..Who::new("native", "native") };
-    let mut stream = tcp(&proxy).await;
-    log_in_as(&mut stream, who, NONE, None).await.unwrap();
-    let shown = |column: usize| {
-        let rows = proxy.admin("SHOW CLIENTS").unwrap();
-        let own = rows.iter().find(|row| row[1] == "native").expect("listed");
-        own[column].clone()
-    };
-    assert_eq!(shown(14), "libmysql 9.7.4");
-    let program = shown(13);
-    assert!(program.len() <= 96 && program.contains("[2J<b>xxx"), "{program:?}");
-    assert!(!program.chars().any(char::is_control), "{program:?}");
-    change(&mut stream, "native", "native").await.unwrap();
-    assert_eq!(shown(13), "changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

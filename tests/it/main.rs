@@ -6,6 +6,7 @@ mod support;
 mod admin;
 mod assigned;
 mod backend;
+mod bound_keys;
 mod certificates;
 mod change;
 mod check_online;
@@ -29,12 +30,14 @@ mod halves;
 mod hints;
 mod index;
 mod layers;
+mod leak_matrix;
 mod lexer;
 mod load;
 mod local_infile;
 mod logins;
 mod lost;
 mod moved;
+mod operated;
 #[path = "../oracle/mod.rs"]
 #[allow(dead_code)] // `make oracle` uses all of it.
 mod oracle;

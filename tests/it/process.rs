@@ -14,12 +14,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::proxy::Proxy;
-use crate::support::rig::{self, Rig};
+use crate::support::rig;
 use crate::support::servers::Kind;
-
-fn rig() -> Option<&'static Rig> {
-    rig::shared(Kind::MariaDb)
-}
 
 async fn connect(proxy: &Proxy) -> mysql_async::Result<Conn> {
     Conn::new(Opts::from_url(&proxy.url("shop")).unwrap()).await
@@ -31,8 +27,15 @@ fn door(proxy: &Proxy) -> SocketAddr {
 
 /// Runs what blocks beside what is awaited.
 async fn started(settings: &[(&'static str, String)]) -> Option<(Proxy, std::path::PathBuf)> {
+    started_on(Kind::MariaDb, settings).await
+}
+
+async fn started_on(
+    kind: Kind,
+    settings: &[(&'static str, String)],
+) -> Option<(Proxy, std::path::PathBuf)> {
     let settings = settings.to_vec();
-    let start = move || rig().map(|rig| rig.another(&settings).unwrap());
+    let start = move || rig::shared(kind).map(|rig| rig.another(&settings).unwrap());
     tokio::task::spawn_blocking(start).await.unwrap()
 }
 
@@ -310,45 +313,55 @@ async fn idle_sessions_keep_little_memory() {
 }
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_lets_transactions_end() {
-    let Some((proxy, _)) = started(&[("timeouts", "not_ready: 300ms".to_owned())]).await else {
-        return;
-    };
-    let proxy = Arc::new(proxy);
-    let mut busy = connect(&proxy).await.unwrap();
-    let mut idle = connect(&proxy).await.unwrap();
-    idle.query_drop("SELECT 1").await.unwrap();
-    busy.query_drop("BEGIN").await.unwrap();
-    busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
-    proxy.signal("TERM").unwrap();
-    // Until the listeners close, balancers still send clients, and they are served.
-    connect(&proxy).await.unwrap().query_drop("SELECT 1").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1000)).await;
-    assert!(connect(&proxy).await.is_err(), "the door is closed");
-    assert!(idle.query_drop("SELECT 1").await.is_err(), "idle sessions end");
-    busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
-    busy.query_drop("COMMIT").await.unwrap();
-    let ended =
-        tokio::task::spawn_blocking(move || proxy.wait(Duration::from_secs(10))).await.unwrap();
-    assert_eq!(ended.unwrap().code(), Some(0));
+    for kind in Kind::ALL {
+        let Some((proxy, _)) =
+            started_on(kind, &[("timeouts", "not_ready: 300ms".to_owned())]).await
+        else {
+            continue;
+        };
+        let proxy = Arc::new(proxy);
+        let mut busy = connect(&proxy).await.unwrap();
+        let mut idle = connect(&proxy).await.unwrap();
+        idle.query_drop("SELECT 1").await.unwrap();
+        busy.query_drop("BEGIN").await.unwrap();
+        busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
+        proxy.signal("TERM").unwrap();
+        // Until the listeners close, balancers still send clients, and they are served.
+        connect(&proxy).await.unwrap().query_drop("SELECT 1").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+        assert!(connect(&proxy).await.is_err(), "the door is closed");
+        assert!(idle.query_drop("SELECT 1").await.is_err(), "idle sessions end");
+        busy.query_drop("UPDATE users SET region_id = region_id WHERE user_id = 1").await.unwrap();
+        busy.query_drop("COMMIT").await.unwrap();
+        let ended =
+            tokio::task::spawn_blocking(move || proxy.wait(Duration::from_secs(10))).await.unwrap();
+        assert_eq!(ended.unwrap().code(), Some(0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_reaches_a_statement_and_no_stranger() {
-    let Some((proxy, _)) = started(&[("listen", "proxy_id: 77".to_owned())]).await else { return };
-    let mut victim = connect(&proxy).await.unwrap();
-    let id = victim.id();
-    assert_eq!(id >> 20, 77);
-    let running = tokio::spawn(async move {
-        victim.query_first::<u32, _>("SELECT SLEEP(30) FROM regions LIMIT 1").await
-    });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let mut killer = connect(&proxy).await.unwrap();
-    let stranger =
-        killer.query_drop(format!("KILL {}", id ^ (1 << 20))).await.unwrap_err().to_string();
-    assert!(stranger.contains("belongs to proxy 76"), "{stranger}");
-    let begun = Instant::now();
-    killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
-    // SLEEP gives 1 where it is interrupted, other statements error 1317: either ends at once.
-    let _ = tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends").unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    for kind in Kind::ALL {
+        let Some((proxy, _)) = started_on(kind, &[("listen", "proxy_id: 77".to_owned())]).await
+        else {
+            continue;
+        };
+        let mut victim = connect(&proxy).await.unwrap();
+        let id = victim.id();
+        assert_eq!(id >> 20, 77);
+        let running = tokio::spawn(async move {
+            victim.query_first::<u32, _>("SELECT SLEEP(30) FROM regions LIMIT 1").await
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut killer = connect(&proxy).await.unwrap();
+        let stranger =
+            killer.query_drop(format!("KILL {}", id ^ (1 << 20))).await.unwrap_err().to_string();
+        assert!(stranger.contains("belongs to proxy 76"), "{stranger}");
+        let begun = Instant::now();
+        killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+        // SLEEP gives 1 where it is interrupted, other statements error 1317: either ends at once.
+        let _ =
+            tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends").unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(3));
+    }
 }

@@ -51,88 +51,92 @@ fn errno(payload: &[u8]) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_commands_in_one_segment() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let mut stream = client(rig, NONE).await;
-    let commands = [
-        vec![byte::PING],
-        b"\x03SELECT 1".to_vec(),
-        vec![byte::PING],
-        b"\x03SELECT 'two'".to_vec(),
-        b"\x19\x01\0\0\0".to_vec(),
-        b"\x03SELECT 3".to_vec(),
-    ];
-    let segment: Vec<u8> = commands.iter().flat_map(|payload| framed(payload, 0)).collect();
-    stream.write_raw(&segment);
-    stream.flush().await.unwrap();
-    let mut seen = Vec::new();
-    for command in commands.iter().filter(|command| command[0] != byte::STMT_CLOSE) {
-        stream.set_sequence(1);
-        let first = stream.read_packet().await.unwrap().unwrap().to_vec();
-        if command[0] == byte::PING {
-            assert_eq!(first[0], 0);
-            continue;
+    for rig in rig::shared_kinds() {
+        let mut stream = client(rig, NONE).await;
+        let commands = [
+            vec![byte::PING],
+            b"\x03SELECT 1".to_vec(),
+            vec![byte::PING],
+            b"\x03SELECT 'two'".to_vec(),
+            b"\x19\x01\0\0\0".to_vec(),
+            b"\x03SELECT 3".to_vec(),
+        ];
+        let segment: Vec<u8> = commands.iter().flat_map(|payload| framed(payload, 0)).collect();
+        stream.write_raw(&segment);
+        stream.flush().await.unwrap();
+        let mut seen = Vec::new();
+        for command in commands.iter().filter(|command| command[0] != byte::STMT_CLOSE) {
+            stream.set_sequence(1);
+            let first = stream.read_packet().await.unwrap().unwrap().to_vec();
+            if command[0] == byte::PING {
+                assert_eq!(first[0], 0);
+                continue;
+            }
+            assert_eq!(
+                Response::parse(&first, Capabilities::WANTED).unwrap(),
+                Response::ResultSet { columns: 1 }
+            );
+            stream.read_packet().await.unwrap().unwrap();
+            let row = stream.read_packet().await.unwrap().unwrap();
+            seen.push(String::from_utf8_lossy(&row[1..]).into_owned());
+            assert_eq!(stream.read_packet().await.unwrap().unwrap()[0], 0xfe);
         }
-        assert_eq!(
-            Response::parse(&first, Capabilities::WANTED).unwrap(),
-            Response::ResultSet { columns: 1 }
-        );
-        stream.read_packet().await.unwrap().unwrap();
-        let row = stream.read_packet().await.unwrap().unwrap();
-        seen.push(String::from_utf8_lossy(&row[1..]).into_owned());
-        assert_eq!(stream.read_packet().await.unwrap().unwrap()[0], 0xfe);
+        assert_eq!(seen, ["1", "two", "3"]);
     }
-    assert_eq!(seen, ["1", "two", "3"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_byte_is_answered_with_an_unearned_ok() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let mut stream = client(rig, NONE).await;
-    let served = [
-        byte::QUIT,
-        byte::INIT_DB,
-        byte::QUERY,
-        byte::FIELD_LIST,
-        byte::STATISTICS,
-        byte::PROCESS_INFO,
-        byte::PROCESS_KILL,
-        byte::DEBUG,
-        byte::PING,
-        byte::CHANGE_USER,
-        byte::STMT_PREPARE,
-        byte::STMT_EXECUTE,
-        byte::STMT_SEND_LONG_DATA,
-        byte::STMT_CLOSE,
-        byte::STMT_RESET,
-        byte::SET_OPTION,
-        byte::STMT_FETCH,
-        byte::RESET_CONNECTION,
-    ];
-    for command in (0..=255).filter(|command| !served.contains(command)) {
-        let reply = answer(&mut stream, &[command, 0, 0, 0, 0]).await;
-        assert_ne!(errno(&reply), 0, "{command:#04x}: {reply:?}");
+    for rig in rig::shared_kinds() {
+        let mut stream = client(rig, NONE).await;
+        let served = [
+            byte::QUIT,
+            byte::INIT_DB,
+            byte::QUERY,
+            byte::FIELD_LIST,
+            byte::STATISTICS,
+            byte::PROCESS_INFO,
+            byte::PROCESS_KILL,
+            byte::DEBUG,
+            byte::PING,
+            byte::CHANGE_USER,
+            byte::STMT_PREPARE,
+            byte::STMT_EXECUTE,
+            byte::STMT_SEND_LONG_DATA,
+            byte::STMT_CLOSE,
+            byte::STMT_RESET,
+            byte::SET_OPTION,
+            byte::STMT_FETCH,
+            byte::RESET_CONNECTION,
+        ];
+        for command in (0..=255).filter(|command| !served.contains(command)) {
+            let reply = answer(&mut stream, &[command, 0, 0, 0, 0]).await;
+            assert_ne!(errno(&reply), 0, "{command:#04x}: {reply:?}");
+        }
+        for payload in
+            [&b"\x17\x63\0\0\0\0\x01\0\0\0"[..], b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\x01\0\0\0"]
+        {
+            assert_eq!(errno(&answer(&mut stream, payload).await), 1243, "{payload:?}");
+        }
+        assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
     }
-    for payload in
-        [&b"\x17\x63\0\0\0\0\x01\0\0\0"[..], b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\x01\0\0\0"]
-    {
-        assert_eq!(errno(&answer(&mut stream, payload).await), 1243, "{payload:?}");
-    }
-    assert_eq!(value(&mut stream, b"SELECT 1").await, b"1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_around_sixteen_mebibytes_pass_as_directly() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    for extra in [NONE, Capabilities::COMPRESS] {
-        let mut stream = client(rig, extra).await;
-        // MariaDB's own limit is 16 MiB, so a statement must stay below.
-        for length in [1_000_000, (16 << 20) - 100] {
-            let sql = [b"SELECT LENGTH('".to_vec(), vec![b'y'; length], b"')".to_vec()].concat();
-            assert_eq!(value(&mut stream, &sql).await, length.to_string().as_bytes());
-        }
-        for length in [1_000_000, (16 << 20) - 100] {
-            let sql = format!("SELECT REPEAT('x', {length})");
-            assert!(value(&mut stream, sql.as_bytes()).await == vec![b'x'; length]);
+    for rig in rig::shared_kinds() {
+        for extra in [NONE, Capabilities::COMPRESS] {
+            let mut stream = client(rig, extra).await;
+            // MariaDB's own limit is 16 MiB, so a statement must stay below.
+            for length in [1_000_000, (16 << 20) - 100] {
+                let sql =
+                    [b"SELECT LENGTH('".to_vec(), vec![b'y'; length], b"')".to_vec()].concat();
+                assert_eq!(value(&mut stream, &sql).await, length.to_string().as_bytes());
+            }
+            for length in [1_000_000, (16 << 20) - 100] {
+                let sql = format!("SELECT REPEAT('x', {length})");
+                assert!(value(&mut stream, sql.as_bytes()).await == vec![b'x'; length]);
+            }
         }
     }
 }
@@ -140,6 +144,7 @@ async fn packets_around_sixteen_mebibytes_pass_as_directly() {
 /// MariaDB's limit is 16 MiB: its error comes while later chunks of the statement are on their way.
 #[tokio::test(flavor = "multi_thread")]
 async fn above_the_server_s_limit_comes_its_own_error() {
+    // MySQL's own limit is 64 MiB.
     let Some(rig) = rig::shared(Kind::MariaDb) else { return };
     for (extra, lengths) in [(NONE, &[17, 20, 20, 33][..]), (Capabilities::COMPRESS, &[20])] {
         for &megabytes in lengths {
@@ -169,76 +174,79 @@ async fn above_the_server_s_limit_comes_its_own_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn above_the_limit_comes_error_1153() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let mut stream = client(rig, NONE).await;
-    let reply =
-        answer(&mut stream, &[b"\x03SELECT '".to_vec(), vec![b'y'; 70 << 20]].concat()).await;
-    assert_eq!(errno(&reply), 1153);
-    assert_eq!(stream.read_packet().await.unwrap(), None);
+    for rig in rig::shared_kinds() {
+        let mut stream = client(rig, NONE).await;
+        let reply =
+            answer(&mut stream, &[b"\x03SELECT '".to_vec(), vec![b'y'; 70 << 20]].concat()).await;
+        assert_eq!(errno(&reply), 1153);
+        assert_eq!(stream.read_packet().await.unwrap(), None);
+    }
 }
 
 /// Each of these, before login or behind it, ends its own connection at most.
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_ends_its_own_connection_only() {
-    let Some(rig) = rig::shared(Kind::MariaDb) else { return };
-    let mut victim = client(rig, NONE).await;
-    let captured = include_str!("../data/wire/mariadb-10.11.txt");
-    let login = captured.lines().find_map(|line| line.strip_prefix(">login ")).unwrap();
-    let login: Vec<u8> = (0..login.len() / 2)
-        .map(|at| u8::from_str_radix(&login[2 * at..2 * at + 2], 16).unwrap())
-        .collect();
-    let mut pieces: Vec<Vec<u8>> = vec![
-        Vec::new(),
-        [0xff, 0xff, 0xff, 0].repeat(9_000),
-        vec![0xff, 0xff, 0xff, 1],
-        framed(b"", 1),
-        framed(b"\x03SELECT 1", 1),
-        framed(b"\x03SELECT 1", 0),
-        framed(&[0xff; 100], 1),
-        vec![0; 100_000],
-        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        framed(&[&login[..], &[0; 70_000]].concat(), 1),
-        // A TLS request with a plain command behind it.
-        [framed(&[&[0x00, 0x0a, 0, 0], &login[4..32]].concat(), 1), framed(b"\x03DROP", 2)]
-            .concat(),
-    ];
-    pieces.extend((0..login.len()).map(|end| framed(&login[..end], 1)));
-    for piece in &pieces {
-        let mut raw = socket(rig).await;
-        let _ = raw.write_all(piece).await;
-        let _ = raw.shutdown().await;
-        let mut got = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(20), raw.read_to_end(&mut got)).await;
-        assert!(read.is_ok(), "{:?} hangs", &piece[..piece.len().min(60)]);
-        // A greeting and at most one error: nothing was run.
-        assert!(got.len() < 1_000, "{}", got.len());
+    for rig in rig::shared_kinds() {
+        let mut victim = client(rig, NONE).await;
+        let captured = include_str!("../data/wire/mariadb-10.11.txt");
+        let login = captured.lines().find_map(|line| line.strip_prefix(">login ")).unwrap();
+        let login: Vec<u8> = (0..login.len() / 2)
+            .map(|at| u8::from_str_radix(&login[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let mut pieces: Vec<Vec<u8>> = vec![
+            Vec::new(),
+            [0xff, 0xff, 0xff, 0].repeat(9_000),
+            vec![0xff, 0xff, 0xff, 1],
+            framed(b"", 1),
+            framed(b"\x03SELECT 1", 1),
+            framed(b"\x03SELECT 1", 0),
+            framed(&[0xff; 100], 1),
+            vec![0; 100_000],
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            framed(&[&login[..], &[0; 70_000]].concat(), 1),
+            // A TLS request with a plain command behind it.
+            [framed(&[&[0x00, 0x0a, 0, 0], &login[4..32]].concat(), 1), framed(b"\x03DROP", 2)]
+                .concat(),
+        ];
+        pieces.extend((0..login.len()).map(|end| framed(&login[..end], 1)));
+        for piece in &pieces {
+            let mut raw = socket(rig).await;
+            let _ = raw.write_all(piece).await;
+            let _ = raw.shutdown().await;
+            let mut got = Vec::new();
+            let read =
+                tokio::time::timeout(Duration::from_secs(20), raw.read_to_end(&mut got)).await;
+            assert!(read.is_ok(), "{:?} hangs", &piece[..piece.len().min(60)]);
+            // A greeting and at most one error: nothing was run.
+            assert!(got.len() < 1_000, "{}", got.len());
+        }
+        let after: [&[u8]; 9] = [
+            &[0xff, 0xff, 0xff, 0],
+            &[1, 0, 0, 9, 3],
+            &[0, 0, 0, 0],
+            b"\x05\0\0\0\x17\x01\0\0\0",
+            b"\x0b\0\0\0\x17\x01\0\0\0\0\x01\0\0\0\xff",
+            b"\x02\0\0\0\x18\x01",
+            b"\x02\0\0\0\x0c\x01",
+            b"\x03\0\0\0\x11u\0",
+            b"\xff\0\0\0\x03SELECT",
+        ];
+        for piece in after {
+            let mut stream = client(rig, NONE).await;
+            stream.write_raw(piece);
+            stream.flush().await.unwrap();
+            let _ = stream.shutdown().await;
+            let drained = async {
+                while matches!(stream.fill().await, Ok(count) if count > 0) {
+                    let count = stream.buffer().len();
+                    stream.consume(count);
+                }
+            };
+            let within = tokio::time::timeout(Duration::from_secs(20), drained).await;
+            assert!(within.is_ok(), "{piece:?} hangs");
+        }
+        assert_eq!(value(&mut victim, b"SELECT 1").await, b"1");
     }
-    let after: [&[u8]; 9] = [
-        &[0xff, 0xff, 0xff, 0],
-        &[1, 0, 0, 9, 3],
-        &[0, 0, 0, 0],
-        b"\x05\0\0\0\x17\x01\0\0\0",
-        b"\x0b\0\0\0\x17\x01\0\0\0\0\x01\0\0\0\xff",
-        b"\x02\0\0\0\x18\x01",
-        b"\x02\0\0\0\x0c\x01",
-        b"\x03\0\0\0\x11u\0",
-        b"\xff\0\0\0\x03SELECT",
-    ];
-    for piece in after {
-        let mut stream = client(rig, NONE).await;
-        stream.write_raw(piece);
-        stream.flush().await.unwrap();
-        let _ = stream.shutdown().await;
-        let drained = async {
-            while matches!(stream.fill().await, Ok(count) if count > 0) {
-                let count = stream.buffer().len();
-                stream.consume(count);
-            }
-        };
-        let within = tokio::time::timeout(Duration::from_secs(20), drained).await;
-        assert!(within.is_ok(), "{piece:?} hangs");
-    }
-    assert_eq!(value(&mut victim, b"SELECT 1").await, b"1");
 }
 
 /// A login that comes a byte at a time is cut off, and holds nobody else up.

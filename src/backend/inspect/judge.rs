@@ -356,3 +356,53 @@ fn key_column(path: &KeyPath, key: &KeyColumn, table: &Table, problems: &mut Vec
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::backend::version::Version;
+
+    fn facts(version: &str) -> Facts {
+        Facts {
+            version: Version::parse(version),
+            sql_mode: "STRICT_TRANS_TABLES".into(),
+            max_allowed_packet: 1 << 24,
+            lower_case_table_names: 0,
+            wait_timeout: 28_800,
+            time_zone: "SYSTEM".into(),
+            charset: "utf8mb4".into(),
+            collation: "utf8mb4_general_ci".into(),
+            isolation: "REPEATABLE-READ".into(),
+            server_id: 1,
+            rollback_on_timeout: false,
+            collations: Arc::new([]),
+        }
+    }
+
+    #[test]
+    fn versions_that_are_too_old_and_names_that_compare_otherwise_are_told() {
+        let told = |here: &Facts, there: &Facts| -> Vec<String> {
+            let problems = node(&KeyPath::root().key("groups"), "n", here, there);
+            problems.into_iter().map(|problem| problem.message).collect()
+        };
+        for (version, is_old) in [
+            ("10.5.29-MariaDB", true),
+            ("10.6.0-MariaDB", false),
+            ("10.11.19-MariaDB-0+deb12u1", false),
+            ("5.7.44-log", true),
+            ("8.0.11", false),
+            ("9.7.4", false),
+        ] {
+            let facts = facts(version);
+            let told = told(&facts, &facts);
+            assert_eq!(told.len(), usize::from(is_old), "{version}: {told:?}");
+            assert!(told.iter().all(|line| line.contains("never tried with")), "{told:?}");
+        }
+        let (one, mut other) = (facts("9.7.4"), facts("9.7.4"));
+        other.lower_case_table_names = 1;
+        let told = told(&other, &one);
+        assert_eq!(told, ["n has lower_case_table_names 1, other nodes have 0"]);
+    }
+}
