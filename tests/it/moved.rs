@@ -101,6 +101,7 @@ async fn no_session_goes_on_where_the_rows_were() {
         for session in [&mut locks, &mut copies] {
             let (code, message) = told(session.query_drop(read).await);
             assert!(code == 1158 && message.contains("connect again"), "{code} {message}");
+            assert!(message.contains("weir:rules_moved]"), "{message}");
             assert!(session.query_drop(read).await.is_err(), "it has ended");
         }
         free.query_drop(read).await.unwrap();

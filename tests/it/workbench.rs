@@ -670,27 +670,29 @@ fn rows_near_the_longest_packet_are_moved() {
         let long = most - (200 << 10);
         for database in ["shop", "shop_0000"] {
             let statements = [
-                format!("DROP TABLE IF EXISTS {database}.long_rows"),
+                format!("DROP TABLE IF EXISTS {database}.long_rows_of_a_test"),
                 format!(
-                    "CREATE TABLE {database}.long_rows (id int PRIMARY KEY, b longblob, t longtext \
+                    "CREATE TABLE {database}.long_rows_of_a_test (id int PRIMARY KEY, b longblob, t longtext \
                      CHARACTER SET utf8mb4)"
                 ),
-                format!("INSERT INTO {database}.long_rows VALUES (1, 'a', 'b')"),
-                format!("INSERT INTO {database}.long_rows VALUES (2, repeat('''', {long}), 'x')"),
+                format!("INSERT INTO {database}.long_rows_of_a_test VALUES (1, 'a', 'b')"),
                 format!(
-                    "INSERT INTO {database}.long_rows VALUES (3, x'00', repeat('é\\\\', 800000))"
+                    "INSERT INTO {database}.long_rows_of_a_test VALUES (2, repeat('''', {long}), 'x')"
                 ),
                 format!(
-                    "INSERT INTO {database}.long_rows VALUES (4, repeat(x'00FF27', 400000), NULL)"
+                    "INSERT INTO {database}.long_rows_of_a_test VALUES (3, x'00', repeat('é\\\\', 800000))"
                 ),
-                format!("INSERT INTO {database}.long_rows VALUES (5, NULL, '')"),
+                format!(
+                    "INSERT INTO {database}.long_rows_of_a_test VALUES (4, repeat(x'00FF27', 400000), NULL)"
+                ),
+                format!("INSERT INTO {database}.long_rows_of_a_test VALUES (5, NULL, '')"),
             ];
             let mut all = vec!["SET NAMES utf8mb4"];
             all.extend(statements.iter().map(String::as_str));
             sql::execute(&url, &all).expect("long rows");
         }
         let sql = format!(
-            "SELECT l.id, sha2(l.b, 256), length(l.b), sha2(l.t, 256), char_length(l.t), x.c FROM long_rows l \
+            "SELECT l.id, sha2(l.b, 256), length(l.b), sha2(l.t, 256), char_length(l.t), x.c FROM long_rows_of_a_test l \
              JOIN {ACROSS} ORDER BY l.id"
         );
         let expected = sql::query(&rig.plain_url(), &sql).expect("rows of one server");
@@ -711,7 +713,8 @@ fn rows_near_the_longest_packet_are_moved() {
         })
         .unwrap_or_else(|error| panic!("{error}"));
         for database in ["shop", "shop_0000"] {
-            sql::execute(&url, &[&format!("DROP TABLE {database}.long_rows")]).expect("dropped");
+            sql::execute(&url, &[&format!("DROP TABLE {database}.long_rows_of_a_test")])
+                .expect("dropped");
         }
     }
 }
