@@ -51,7 +51,6 @@ const UNMET: &[(&str, &str)] = &[
     ("unknown_table", "a command of `weir`, which says the sentence alone"),
     ("local_infile_out_of_turn", "a server that asks for a file while it is relayed"),
     ("no_primary", "a command of `weir` while a group is down"),
-    ("transaction_without_binlog", "an account that may SET sql_log_bin"),
     ("load_data_record", "a file with a row beyond limits.max_allowed_packet"),
     ("no_groups", "rules without groups, which `weir check` takes"),
     ("write_repeated_hour", "an hour that comes twice, and a table that computes in its zone"),
