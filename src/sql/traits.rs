@@ -50,7 +50,8 @@ pub struct Traits {
     pub sequence: bool,
     /// DATABASE, SCHEMA, USER, CURRENT_USER, CONNECTION_ID, CURRENT_ROLE: depends on the session.
     pub session_function: bool,
-    /// Reads a system variable that may differ between the connections of one session.
+    /// Reads a system variable that may differ between the servers of one session: what it hasn't
+    /// set is each server's own default.
     pub server_variable: bool,
     /// DEFAULT, which may stand for a value, and DEFAULT(column).
     pub says_default: bool,
@@ -103,7 +104,7 @@ impl Traits {
                 TokenKind::SystemVariable => {
                     traits.reads_system_variable = true;
                     traits.last_insert_id |= is_last_id(token.bytes(sql));
-                    traits.server_variable |= !is_the_sessions(token.bytes(sql));
+                    traits.server_variable |= !is_last_id(token.bytes(sql));
                     traits.counts_conditions |= counted(token.bytes(sql)).is_some();
                 }
                 TokenKind::Word => traits.word(token.bytes(sql), &near),
@@ -235,29 +236,6 @@ impl Near<'_> {
 pub fn is_last_id(variable: &[u8]) -> bool {
     let name = last_part(variable);
     name.eq_ignore_ascii_case(b"last_insert_id") || name.eq_ignore_ascii_case(b"identity")
-}
-
-/// Whether a system variable has one value on all connections of a session: what sessions set, which
-/// Weir copies to each.
-fn is_the_sessions(variable: &[u8]) -> bool {
-    const OF_SESSIONS: [&[u8]; 14] = [
-        b"last_insert_id",
-        b"identity",
-        b"autocommit",
-        b"sql_mode",
-        b"time_zone",
-        b"character_set_client",
-        b"character_set_connection",
-        b"character_set_results",
-        b"collation_connection",
-        b"lc_time_names",
-        b"group_concat_max_len",
-        b"div_precision_increment",
-        b"default_week_format",
-        b"transaction_isolation",
-    ];
-    let name = last_part(variable).to_ascii_lowercase();
-    OF_SESSIONS.contains(&name.as_slice())
 }
 
 /// Which conditions of the statement before a system variable counts.
