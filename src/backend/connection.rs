@@ -24,6 +24,7 @@ use crate::backend::counters::{Closed, Counters, Pin, Pins};
 use crate::backend::fault;
 use crate::backend::kill::{KillCell, KillHandle};
 use crate::backend::node::{Node, Ticket};
+use crate::backend::role;
 use crate::backend::state::{Applied, State, UTF8_FIRST};
 use crate::backend::statements::{Prepared, Statements};
 use crate::backend::version::Version;
@@ -394,8 +395,12 @@ impl Connection {
         Counters::add(&self.node.counters.resets, 1);
         let routine = self.pins.contains(Pin::Routine) || self.pins.contains(Pin::Unknown);
         self.plain(command::byte::RESET_CONNECTION).await?;
-        if routine && self.has_role().await? {
-            return Err(fault::broken(&self.node, "a routine took a role, which a reset leaves"));
+        if routine && role::are_on(&self.version) {
+            let role = self.role().await?;
+            if !self.node.login_role.is(&role) {
+                let why = "a routine may have taken a role, which a reset leaves";
+                return Err(fault::broken(&self.node, why));
+            }
         }
         self.applied.reset();
         self.statements.clear();
@@ -404,12 +409,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether statements here run with a role: resets keep the one that SET ROLE took.
-    async fn has_role(&mut self) -> Result<bool> {
-        let rows = self.rows(b"SELECT CURRENT_ROLE()", 1).await?;
-        // NULL on MariaDB.
-        let role = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
-        Ok(role.is_some_and(|role| role != b"NONE"))
+    /// The role that statements here run with.
+    pub async fn role(&mut self) -> Result<role::Answer> {
+        let rows = self.rows(role::QUESTION, 1).await?;
+        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next().flatten()))
     }
 
     /// COM_INIT_DB, awaited.

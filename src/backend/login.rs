@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::backend::connection::{Connection, Opened};
 use crate::backend::fault;
 use crate::backend::node::{Node, Ticket};
+use crate::backend::role;
 use crate::backend::spec::Address;
 use crate::backend::version::Version;
 use crate::error::{Error, Result};
@@ -51,10 +52,15 @@ pub async fn open(ticket: Ticket, found_rows: bool) -> Result<Connection> {
     let bound = node.spec.limits.connect;
     let login = async {
         let stream = dial(&node).await?;
-        log_in(&node, stream, found_rows).await
+        let opened = log_in(&node, stream, found_rows).await?;
+        let mut conn = Connection::new(opened, ticket, found_rows);
+        if role::are_on(&conn.version) && !node.login_role.is_known() {
+            node.login_role.learn(conn.role().await?);
+        }
+        Ok(conn)
     };
     match timeout(bound, login).await {
-        Ok(opened) => Ok(Connection::new(opened?, ticket, found_rows)),
+        Ok(opened) => opened,
         Err(_) => {
             let why = format!("no login within {} ms", bound.as_millis());
             Err(fault::unreachable(&node, &why))

@@ -25,6 +25,7 @@ pub mod node;
 pub mod permits;
 pub mod pool;
 pub mod position;
+pub mod role;
 pub mod rows;
 pub mod spec;
 pub mod state;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::backend::accepted::Accepted;
 use crate::backend::counters::Counters;
 use crate::backend::fault;
+use crate::backend::role::LoginRole;
 use crate::backend::spec::NodeSpec;
 use crate::backend::version::Facts;
 use crate::error::{Error, Result, Retry};
@@ -92,6 +93,7 @@ pub struct Node {
     pub tls: Option<ClientTls>,
     pub counters: Counters,
     pub accepted: Accepted,
+    pub login_role: LoginRole,
     /// Wakes the probe loop before its time.
     pub probe_now: Notify,
     health: ArcSwap<Health>,
@@ -132,6 +134,7 @@ impl Node {
             tls,
             counters: Counters::default(),
             accepted: Accepted::default(),
+            login_role: LoginRole::default(),
             probe_now: Notify::new(),
             health: ArcSwap::from_pointee(Health::unknown()),
             facts: ArcSwapOption::empty(),
@@ -180,6 +183,7 @@ impl Node {
         let same = self.facts.load().as_deref() == Some(&facts);
         if !same {
             self.accepted.forget_all();
+            self.login_role.forget();
             self.facts.store(Some(Arc::new(facts)));
         }
     }

@@ -34,8 +34,12 @@ pub fn sum<'i>(infos: impl IntoIterator<Item = &'i [u8]>) -> Option<Vec<u8>> {
 pub fn first(info: &[u8]) -> Option<u64> {
     let digits = info.iter().skip_while(|byte| !byte.is_ascii_digit());
     let digits = digits.take_while(|byte| byte.is_ascii_digit());
-    let digits: Vec<u8> = digits.copied().collect();
-    std::str::from_utf8(&digits).ok()?.parse().ok()
+    let mut number: Option<u64> = None;
+    for digit in digits {
+        let tens = number.unwrap_or(0).checked_mul(10)?;
+        number = Some(tens.checked_add(u64::from(digit - b'0'))?);
+    }
+    number
 }
 
 /// The rows that an INSERT replaced or changed; `None` where no info says so.
@@ -138,6 +142,15 @@ mod tests {
             let sum = sum(infos.iter().map(|info| info.as_bytes()));
             assert_eq!(sum.as_deref(), expected.map(str::as_bytes), "{infos:?}");
         }
+    }
+
+    #[test]
+    fn the_first_number_of_an_info() {
+        assert_eq!(first(b"Rows matched: 12  Changed: 3  Warnings: 0"), Some(12));
+        assert_eq!(first(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(first(b"Records: 18446744073709551616"), None);
+        assert_eq!(first(b"nothing"), None);
+        assert_eq!(first(b""), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod announce;
 mod graph;
 mod look;
+mod seal;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;

@@ -4,10 +4,9 @@
 //!
 //! It stands in each server's process list, as the text of a statement that sleeps: nothing is
 //! stored, no right is needed beyond that to see it (PROCESS), and it ends with the proxy. The
-//! control account says it, which runs no statement of a client's.
+//! control account says it, under a seal: a client may run statements with the same account.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::backend::control;
 use crate::backend::node::Node;
+use super::seal::Seal;
 use crate::error::Result;
 use crate::name::GroupName;
 use crate::transaction::xid::{TransactionId, hex};
@@ -25,6 +25,8 @@ use crate::transaction::xid::{TransactionId, hex};
 pub const OPENING: &str = "SELECT SLEEP(0.25),'weir waits\n";
 /// The most that is told on one server: what is beyond isn't found with other proxies'.
 const TOLD: usize = 200;
+/// And its bytes: a process list shows no more than 64 KiB of a text.
+const TOLD_BYTES: usize = 60_000;
 /// For a login, and for a statement.
 const BOUND: Duration = Duration::from_secs(3);
 
@@ -40,22 +42,28 @@ pub struct Entry {
 }
 
 /// The statement that tells it.
-pub fn text(entries: &[Entry]) -> String {
-    let mut text = OPENING.to_owned();
+pub fn text(entries: &[Entry], seal: &Seal) -> String {
+    let mut told = String::new();
     for entry in entries.iter().take(TOLD) {
         let groups: Vec<String> =
             entry.groups.iter().map(|name| hex(name.as_str().as_bytes())).collect();
         let (id, groups) = (&entry.id, groups.join(","));
-        let _ = writeln!(text, "{id} {} {} {groups}", entry.connection, entry.engine);
+        let line = format!("{id} {} {} {groups}\n", entry.connection, entry.engine);
+        if told.len() + line.len() > TOLD_BYTES {
+            break;
+        }
+        told.push_str(&line);
     }
-    text.push('\'');
-    text
+    format!("{OPENING}{}\n{told}'", seal.of(&told))
 }
 
-/// What such a statement tells; lines that can't be read are left out.
-pub fn parse(text: &str) -> Vec<Entry> {
-    let told = text.strip_prefix(OPENING).unwrap_or_default();
-    told.lines().filter_map(entry).collect()
+/// What such a statement tells; nothing where the seal is another's, or something is missing.
+pub fn parse(text: &str, seal: &Seal) -> Vec<Entry> {
+    let sealed = text.strip_prefix(OPENING).and_then(|rest| rest.strip_suffix('\''));
+    match sealed.and_then(|sealed| sealed.split_once('\n')) {
+        Some((mark, told)) if seal.is_of(mark, told) => told.lines().filter_map(entry).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn entry(line: &str) -> Option<Entry> {
@@ -102,7 +110,7 @@ impl Announcer {
         self.speakers
             .retain(|server, speaker| all.contains_key(server) && !speaker.task.is_finished());
         for (server, (node, entries)) in all {
-            let text = text(&entries);
+            let text = text(&entries, &Seal::new(&node.spec.control));
             let speaker = self.speakers.entry(server).or_insert_with(|| {
                 let (said, heard) = watch::channel(text.clone());
                 Speaker { said, task: self.tasks.spawn(speak(node, heard)) }
@@ -130,6 +138,7 @@ async fn try_speak(node: &Node, heard: watch::Receiver<String>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::spec::Account;
 
     #[test]
     fn what_is_told_is_read_back() {
@@ -137,12 +146,29 @@ mod tests {
         let groups = vec![GroupName::from("g'0"), GroupName::from("\u{e9}\n")];
         let one = Entry { id, connection: 7, engine: u64::MAX, groups };
         let two = Entry { connection: 8, groups: vec![GroupName::from("g1")], ..one.clone() };
-        let text = text(&[one.clone(), two.clone()]);
+        let seal = Seal::new(&account("secret"));
+        let text = text(&[one.clone(), two.clone()], &seal);
         assert!(text.is_ascii() && text.matches('\'').count() == 2, "{text}");
-        assert_eq!(parse(&text), [one, two.clone()]);
-        // What was cut, and what others say.
-        assert_eq!(parse(&text[..text.len() - 4]).len(), 2);
-        assert_eq!(parse(&text.replace(" 7 ", " x ")), [two]);
-        assert!(parse("SELECT SLEEP(0.25)").is_empty() && parse("").is_empty());
+        assert_eq!(parse(&text, &seal), [one.clone(), two]);
+        // What was cut, what was changed, and what others say.
+        assert!(parse(&text[..text.len() - 4], &seal).is_empty());
+        assert!(parse(&text.replace(" 7 ", " 9 "), &seal).is_empty());
+        assert!(parse(&text, &Seal::new(&account("other"))).is_empty());
+        assert!(parse("SELECT SLEEP(0.25)", &seal).is_empty() && parse("", &seal).is_empty());
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let id = TransactionId::parse(b"weir:d:1-2:3:4").unwrap();
+        let groups: Vec<GroupName> =
+            (0..60).map(|number| GroupName::from(format!("group_{number}").as_str())).collect();
+        let entry = Entry { id, connection: 7, engine: 1, groups };
+        let seal = Seal::new(&account("secret"));
+        let text = text(&vec![entry; 300], &seal);
+        assert!(text.len() < 65_000 && parse(&text, &seal).len() > 50, "{}", text.len());
+    }
+
+    fn account(password: &str) -> Account {
+        Account { user: "weir".into(), password: password.into() }
     }
 }

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::announce::{self, Entry};
+use super::seal::{self, Seal};
 use crate::backend::version::Kind;
 use crate::error::Result;
 use crate::transaction::store::Store;
@@ -21,6 +22,8 @@ use crate::transaction::xid::hex;
 
 /// For longer than InnoDB keeps it.
 const PAUSE: Duration = Duration::from_millis(105);
+/// How MariaDB's statement begins; the time and its seal follow.
+const OPENING: &str = "SELECT /* weir look ";
 /// Numbers from here on are made of addresses (of transactions that wrote nothing yet), and are used
 /// again.
 const ADDRESSES: u64 = 1 << 48;
@@ -39,6 +42,7 @@ pub struct Seen {
 /// Looks at one server.
 pub struct Looker {
     store: Store,
+    seal: Seal,
     /// MySQL: the connections of transactions.
     connections: HashMap<u64, u64>,
 }
@@ -48,7 +52,8 @@ type Shown = (Vec<(Place, Place)>, bool);
 
 impl Looker {
     pub fn new(store: Store) -> Looker {
-        Looker { store, connections: HashMap::new() }
+        let seal = Seal::new(&store.node().spec.control);
+        Looker { store, seal, connections: HashMap::new() }
     }
 
     pub fn store(&self) -> &Store {
@@ -76,10 +81,10 @@ impl Looker {
         if turn.first() != Some(&Some(1)) {
             return Ok(None);
         }
-        let (mut waits, mut is_new) = read_mariadb(store, since).await?;
+        let (mut waits, mut is_new) = read_mariadb(store, &self.seal, since).await?;
         if !is_new {
             tokio::time::sleep(PAUSE).await;
-            (waits, is_new) = read_mariadb(store, since).await?;
+            (waits, is_new) = read_mariadb(store, &self.seal, since).await?;
         }
         store.execute("DO RELEASE_LOCK('weir:look')").await?;
         Ok(is_new.then_some(waits))
@@ -118,31 +123,56 @@ impl Looker {
             announce::OPENING.replace('\'', "''")
         );
         let texts: Vec<String> = self.store.select(&sql).await?;
-        Ok(texts.iter().flat_map(|text| announce::parse(text)).collect())
+        Ok(texts.iter().flat_map(|text| announce::parse(text, &self.seal)).collect())
     }
 }
 
 /// Asks InnoDB, which may show what it has shown before.
-async fn read_mariadb(store: &mut Store, since: Instant) -> Result<Shown> {
+async fn read_mariadb(store: &mut Store, seal: &Seal, since: Instant) -> Result<Shown> {
     // By the server's clock `since` was no later than its `now` less this.
     let passed = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let clock = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED)";
     let now: Vec<u64> = store.select(clock).await?;
     let now = now.first().copied().unwrap_or_default();
     store.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
+    let mark = seal.of(&now.to_string());
+    let ends = OPENING.len() + now.to_string().len() + 1 + seal::DIGITS;
     let sql = format!(
-        "SELECT /* weir look {now} */ DISTINCT r.trx_mysql_thread_id, CAST(r.trx_id AS UNSIGNED), \
-         b.trx_mysql_thread_id, CAST(b.trx_id AS UNSIGNED), 0 AS looked \
+        "{OPENING}{now} {mark} */ DISTINCT r.trx_mysql_thread_id, CAST(r.trx_id AS UNSIGNED), \
+         b.trx_mysql_thread_id, CAST(b.trx_id AS UNSIGNED), '' AS looked \
          FROM information_schema.INNODB_LOCK_WAITS w \
          JOIN information_schema.INNODB_TRX r ON r.trx_id=w.requesting_trx_id \
          JOIN information_schema.INNODB_TRX b ON b.trx_id=w.blocking_trx_id \
-         UNION ALL SELECT 0, 0, 0, 0, CAST(SUBSTRING(trx_query, 21, 16) AS UNSIGNED) \
-         FROM information_schema.INNODB_TRX WHERE LEFT(trx_query, 20)='SELECT /* weir look '"
+         UNION ALL SELECT 0, 0, 0, 0, LEFT(trx_query, {ends}) \
+         FROM information_schema.INNODB_TRX WHERE LEFT(trx_query, {})='{OPENING}'",
+        OPENING.len()
     );
-    let rows: Vec<(u64, u64, u64, u64, u64)> = store.select(&sql).await?;
+    let rows: Vec<(u64, u64, u64, u64, String)> = store.select(&sql).await?;
     store.execute("COMMIT").await?;
-    let looked = rows.iter().map(|row| row.4).max().unwrap_or_default();
-    let waits = rows.into_iter().filter(|row| row.4 == 0);
+    let looked = rows.iter().filter_map(|row| moment(&row.4, seal)).max().unwrap_or_default();
+    let waits = rows.into_iter().filter(|row| row.4.is_empty());
     let waits = waits.map(|(a, b, c, d, _)| ((a, b), (c, d))).collect();
     Ok((waits, looked >= now.saturating_sub(passed)))
+}
+
+/// When a proxy's look began, by the server's clock, as its text says.
+fn moment(text: &str, seal: &Seal) -> Option<u64> {
+    let (moment, mark) = text.strip_prefix(OPENING)?.split_once(' ')?;
+    if seal.is_of(mark, moment) { moment.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::spec::Account;
+
+    #[test]
+    fn only_proxies_say_when_they_looked() {
+        let seal = Seal::new(&Account { user: "weir".into(), password: "secret".into() });
+        let text = |moment: &str, mark: &str| format!("SELECT /* weir look {moment} {mark}");
+        let mark = seal.of("1700000000000000");
+        assert_eq!(moment(&text("1700000000000000", &mark), &seal), Some(1_700_000_000_000_000));
+        assert_eq!(moment(&text("1700000000000001", &mark), &seal), None);
+        assert_eq!(moment("SELECT /* weir look 1700000000000000 */ 1", &seal), None);
+    }
 }
