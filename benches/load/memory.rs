@@ -50,7 +50,8 @@ pub fn measure(stage: &Stage) -> Result<Vec<Figure>, String> {
     for (name, tls, bar) in
         [("idle connection", false, Some(20.0)), ("idle connection, TLS", true, None)]
     {
-        let kib = runtime.block_on(idle(&opts(stage, tls)?, pid, before))?;
+        let kib = runtime.block_on(idle(&opts(stage, tls)?, pid, before));
+        let kib = kib.map_err(|error| format!("{name}: {error}\n{}", stage.weir_log()))?;
         figures.push(Figure { name: name.to_owned(), unit: "KiB", value: kib, bar });
     }
     Ok(figures)
@@ -125,7 +126,8 @@ async fn idle(opts: &Opts, pid: u32, before: f64) -> Result<f64, String> {
             })
             .collect();
         for task in batch {
-            open.push(task.await.map_err(|error| error.to_string())??);
+            let worked = task.await.map_err(|error| error.to_string())?;
+            open.push(worked.map_err(|error| format!("after {} of them: {error}", open.len()))?);
         }
     }
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -83,6 +83,11 @@ impl Stage {
         self.weir.as_ref().map(|weir| weir.url(DATABASE))
     }
 
+    /// The end of what Weir has logged.
+    pub fn weir_log(&self) -> String {
+        self.weir.as_ref().map(Proxy::log_tail).unwrap_or_default()
+    }
+
     /// Runs one case for some seconds.
     pub fn run(&self, case: &Case, way: Way, seconds: u32) -> Result<Sample, String> {
         let pid = self.pid(way);
@@ -92,7 +97,7 @@ impl Stage {
         let after = pid.map(measure::cpu_ns).unwrap_or(0);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            let log = self.weir.as_ref().map(Proxy::log_tail).unwrap_or_default();
+            let log = self.weir_log();
             let errors = String::from_utf8_lossy(&output.stderr);
             return Err(format!("sysbench {} {way:?}: {text}\n{errors}\n{log}", case.name));
         }

@@ -10,7 +10,7 @@
 mod ask;
 mod read;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::backend::node::{Node, Standing};
 use crate::backend::topology::Topology;
 use crate::catalog::{Catalog, Table};
 use crate::error::Result;
-use crate::name::{GroupId, SchemaName, TableName};
+use crate::name::{GroupId, GroupName, SchemaName, TableName};
 use crate::rules::Rules;
 use crate::rules::table::Placement;
 
@@ -119,8 +119,8 @@ impl Loader {
         });
     }
 
-    /// The periodic check: loads again what the catalog holds and replaces what has changed
-    /// behind the proxy's back. Returns the tables that had changed or are gone.
+    /// The periodic check: loads again what the catalog holds of these groups and replaces what has
+    /// changed behind the proxy's back. Returns the tables that had changed or are gone.
     ///
     /// # Errors
     /// The first group that couldn't be asked; the others were.
@@ -129,6 +129,7 @@ impl Loader {
         rules: &Rules,
         topology: &Topology,
         catalog: &ArcSwap<Catalog>,
+        groups: &HashSet<GroupName>,
     ) -> Result<Vec<Logical>> {
         let known = catalog.load_full();
         let held: Vec<Logical> = known
@@ -138,6 +139,9 @@ impl Loader {
         let (mut drifted, mut failure) = (Vec::new(), None);
         for (group, tables) in by_group(rules, &held, &mut Vec::new()) {
             let group = topology.group(group)?;
+            if !groups.contains(group.name()) {
+                continue;
+            }
             let turn = self.turn(group);
             let _turn = turn.lock().await;
             match look_up(group, &tables).await {

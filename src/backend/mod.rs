@@ -14,6 +14,7 @@ pub mod choose;
 pub mod connection;
 pub mod control;
 pub mod counters;
+pub mod ddl;
 pub mod drift;
 pub mod fault;
 pub mod group;

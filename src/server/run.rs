@@ -17,6 +17,7 @@ use super::{Server, Stopped, files, worker_count};
 use crate::admin::sequences::SequenceSource;
 use crate::admin::topology::{TopologySource, troubles};
 use crate::admin::{Admin, SetLogLevel, http, port};
+use crate::backend::ddl::{self, DdlWatch};
 use crate::backend::topology::{Place, Topology};
 use crate::config::secret::{Secret, SecretRef};
 use crate::config::section::TlsMode;
@@ -202,19 +203,29 @@ fn housekeep(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     tasks.spawn_blocking(move || make_key(&keys));
 }
 
-/// How often known tables are compared with what the servers have.
-const CATALOG_CHECK: Duration = Duration::from_secs(30);
-
 /// Notices tables that were altered behind the proxy's back: plans made for the old ones go.
 async fn keep_catalog(context: Arc<Context>) {
+    let mut watch = DdlWatch::default();
     loop {
-        tokio::time::sleep(CATALOG_CHECK).await;
-        for snapshot in context.snapshots() {
+        tokio::time::sleep(ddl::EVERY).await;
+        let snapshots = context.snapshots();
+        let topologies: Vec<&Topology> = snapshots.iter().map(|it| &*it.topology).collect();
+        let due = watch.due(&topologies).await;
+        if due.is_empty() {
+            continue;
+        }
+        for snapshot in &snapshots {
             let (rules, topology) = (&snapshot.rules, &snapshot.topology);
-            match context.loader.refresh(rules, topology, &snapshot.catalog).await {
+            match context.loader.refresh(rules, topology, &snapshot.catalog, &due).await {
                 Ok(drifted) if drifted.is_empty() => {}
-                Ok(drifted) => tracing::warn!(?drifted, "tables have changed behind the proxy"),
-                Err(error) => tracing::warn!(%error, "the catalog wasn't checked"),
+                Ok(drifted) => {
+                    watch.changed(&due);
+                    tracing::warn!(?drifted, "tables have changed behind the proxy");
+                }
+                Err(error) => {
+                    watch.missed(&due);
+                    tracing::warn!(%error, "the catalog wasn't checked");
+                }
             }
         }
     }

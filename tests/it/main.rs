@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod altered;
 mod assigned;
 mod backend;
 mod bound_keys;

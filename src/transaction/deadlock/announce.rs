@@ -14,9 +14,9 @@ use mysql_async::prelude::Queryable;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::seal::Seal;
 use crate::backend::control;
 use crate::backend::node::Node;
-use super::seal::Seal;
 use crate::error::Result;
 use crate::name::GroupName;
 use crate::transaction::xid::{TransactionId, hex};

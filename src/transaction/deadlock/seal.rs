@@ -44,11 +44,13 @@ mod tests {
 
     #[test]
     fn a_seal_is_of_one_text_and_one_password() {
-        let seal = |password: &str| {
-            Seal::new(&Account { user: "weir".into(), password: password.into() })
-        };
+        let seal =
+            |password: &str| Seal::new(&Account { user: "weir".into(), password: password.into() });
         // RFC 4231, test case 2, cut to half.
-        assert_eq!(seal("Jefe").of("what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c7");
+        assert_eq!(
+            seal("Jefe").of("what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c7"
+        );
         assert!(seal("a").is_of(&seal("a").of("text"), "text"));
         assert!(!seal("a").is_of(&seal("a").of("text"), "text "));
         assert!(!seal("a").is_of(&seal("b").of("text"), "text"));

@@ -155,7 +155,9 @@ fn the_loader_fills_a_catalog_once_and_follows_what_changes() {
             assert_eq!(loaded.version, 2, "two tables, each stored once");
             assert_eq!(loaded.table("app", "events").unwrap().columns.len(), 2);
             // Nothing has changed: nothing moves.
-            let refresh = async || loader.refresh(&rules, &topology, &catalog).await.unwrap();
+            let groups = topology.groups().iter().map(|group| group.name().clone()).collect();
+            let refresh =
+                async || loader.refresh(&rules, &topology, &catalog, &groups).await.unwrap();
             assert!(refresh().await.is_empty());
             assert_eq!(catalog.load().version, 2);
             server.execute(&format!("ALTER TABLE {db}.loose ADD COLUMN b INT"));
