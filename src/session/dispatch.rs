@@ -67,14 +67,16 @@ impl Session {
     }
 
     /// Whether rows were moved by a reload since the session took the connections that it holds.
-    fn is_outdated(&self) -> bool {
+    /// A statement that is under way meanwhile ends by the rules that it began by, as one does that
+    /// began before the reload.
+    pub(super) fn is_outdated(&self) -> bool {
         let Some(held) = self.held.snapshot() else { return false };
         held.rules.version < self.ctx.shared.moved_at()
     }
 
     /// By the rules of what it holds a session would read and write where the rows aren't any more:
     /// its transaction ends, and with anything else that it holds, the session.
-    async fn outdated(&mut self) -> Failure {
+    pub(super) async fn outdated(&mut self) -> Failure {
         let transaction = self.is_in_transaction();
         if transaction && !self.transaction.is_xa() {
             self.abort_transaction().await;

@@ -80,6 +80,9 @@ impl Session {
         let mut rest = text;
         let mut count = 0;
         loop {
+            if count > 0 && self.is_outdated() {
+                return Err(Box::pin(self.outdated()).await);
+            }
             let mut lexed = self.lexed.take().unwrap_or_default();
             let lex = self.ctx.lexer.lex(rest, &self.dialect, &mut lexed);
             let next = lexed.rest();
