@@ -155,6 +155,40 @@ pub(super) fn check_keys(draft: &Draft, tokens: &[Token], survey: &Survey) -> Re
     Ok(())
 }
 
+/// A counter of the servers that nothing counts by isn't set as though it did. The first number, with
+/// which frameworks begin anew, is let through: on one server it is no order to use ids twice either.
+///
+/// # Errors
+/// `alter_sequence`: the table's ids come from a sequence.
+pub(super) fn check_counter(draft: &Draft, tokens: &[Token], survey: &Survey) -> Result<()> {
+    let sql = draft.input.sql;
+    let Some(used) = survey.uses.first() else { return Ok(()) };
+    let Some(sequence) = used.placement.sequence() else { return Ok(()) };
+    let significant: Vec<&Token> =
+        tokens.iter().filter(|token| !token.kind.is_trivia() && token.depth == 0).collect();
+    for (at, token) in significant.iter().enumerate() {
+        if !token.is_word(sql, "AUTO_INCREMENT") {
+            continue;
+        }
+        let mut rest = significant[at + 1..].iter();
+        let number = rest.find(|token| !token.is_symbol(sql, "="));
+        let number: Option<u64> =
+            number.and_then(|token| std::str::from_utf8(token.bytes(sql)).ok()?.parse().ok());
+        if number.is_some_and(|number| number > 1) {
+            return Err(refuse(
+                "alter_sequence",
+                format!(
+                    "The ids of '{}' come from the sequence '{}' of Weir's rules, which no AUTO_INCREMENT \
+                     moves. A row with a given id moves a segment sequence past it; or declare a higher \
+                     'start' under another name",
+                    used.name, sequence.name
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The columns of index entries stay what they are, and rows don't come or go.
 fn check_indexes(
     sql: &[u8],

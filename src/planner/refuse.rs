@@ -6,6 +6,7 @@ use crate::error::Error;
 
 /// All codes, for the test that looks for a golden plan of each.
 pub const CODES: &[&str] = &[
+    "alter_sequence",
     "auto_increment",
     "broadcast_nondeterministic",
     "cross_group",

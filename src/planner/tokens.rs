@@ -214,6 +214,7 @@ pub(crate) fn definition(mut draft: Draft, tokens: &[Token]) -> Result<Outcome> 
             return Ok(Outcome::Need(survey.needs));
         }
         alter::check_keys(&draft, tokens, &survey)?;
+        alter::check_counter(&draft, tokens, &survey)?;
         draft.facts.for_once = alter::is_for_once(draft.input.sql, tokens);
     }
     draft.facts.lenient = is_lenient(&draft, tokens);
