@@ -121,7 +121,7 @@ pub async fn relay(
 
 /// Whether the client's stream failed: while an answer is relayed only the client is written to,
 /// and a backend's failures are blamed on it by its own stream.
-fn is_clients(error: &Error) -> bool {
+pub(super) fn is_clients(error: &Error) -> bool {
     matches!(error.code, "client_gone" | "client_write" | "disconnected")
         || error.fault == Fault::Client
 }

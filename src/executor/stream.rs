@@ -17,6 +17,7 @@ use crate::executor::held::HeldRows;
 use crate::executor::key::Key;
 use crate::executor::lane::{Begun, Command, Lane, Next, Part};
 use crate::executor::merge::{Flow, Gathering};
+use crate::executor::pass::is_clients;
 use crate::executor::rename::Names;
 use crate::executor::tournament::Tournament;
 use crate::executor::width::Widths;
@@ -597,12 +598,6 @@ fn place(lane: &Lane<'_>, shard: Option<u32>) -> String {
 /// A row or definition that can't be read is its server's fault.
 pub fn blame(lane: &mut Lane<'_>, error: Error) -> Error {
     if error.fault == Fault::Client { lane.hostile(&error.message) } else { error }
-}
-
-/// Whether the client's stream failed rather than the backend's.
-fn is_clients(error: &Error) -> bool {
-    matches!(error.code, "client_gone" | "client_write" | "disconnected")
-        || error.fault == Fault::Client
 }
 
 pub fn client_gone() -> Error {
