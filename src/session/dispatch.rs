@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::backend::state::State;
 use crate::error::{Error, Fault};
-use crate::observe::sessions::{Software, Target as KillTarget};
+use crate::observe::sessions::{Software, Stop, Target as KillTarget};
 use crate::protocol::capability::Capabilities;
 use crate::protocol::change_user::ChangeUser;
 use crate::protocol::command::Command;
@@ -16,6 +16,7 @@ use crate::protocol::login::attributes;
 use crate::session::forward::Failure;
 use crate::session::login::{self, Asked};
 use crate::session::{End, Session, transaction_error};
+use crate::sql::lex::ServerKind;
 
 impl Session {
     /// Answers one command, flushed.
@@ -190,11 +191,20 @@ impl Session {
     }
 
     /// KILL [QUERY], COM_PROCESS_KILL: one's own connections, or anybody's with the admin right.
-    pub(super) fn kill(&mut self, id: u64, target: KillTarget) -> Result<(), Error> {
+    pub(super) fn kill(&mut self, id: u64, target: KillTarget) -> Result<(), Failure> {
+        if id == u64::from(self.registration.id()) {
+            return Err(match target {
+                KillTarget::Query => error_code::interrupted().into(),
+                KillTarget::Connection if self.dialect.server == ServerKind::MySql => {
+                    error_code::interrupted().fatal().into()
+                }
+                KillTarget::Connection => Failure::Session(End::Stopped(Stop::Kill)),
+            });
+        }
         let user = &self.identity.user;
-        self.ctx.shared.sessions.kill(id, target, |entry| {
+        Ok(self.ctx.shared.sessions.kill(id, target, |entry| {
             user.rights.admin || entry.user().is_some_and(|owner| owner == user.name)
-        })
+        })?)
     }
 
     /// COM_RESET_CONNECTION: a fresh session of the same account, charset kept as MariaDB does.

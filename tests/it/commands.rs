@@ -185,6 +185,34 @@ async fn process_kill_ends_ones_own_session_and_no_stranger_s() {
     }
 }
 
+/// Who kills itself is told what one server tells it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_kills_itself_gets_an_error() {
+    for rig in rig::shared_kinds() {
+        let mut told = Vec::new();
+        for is_weir in [true, false] {
+            let mut numbers = Vec::new();
+            for verb in ["KILL QUERY", "KILL", "KILL CONNECTION"] {
+                let mut stream = if is_weir { through(&rig.proxy).await } else { plain(rig).await };
+                let id = value(&mut stream, b"SELECT CONNECTION_ID()").await;
+                let id = String::from_utf8(id).unwrap();
+                let sql = format!("{verb} {id}");
+                let answer =
+                    ask(&mut stream, |out| write_text(byte::QUERY, sql.as_bytes(), out)).await;
+                numbers.push(errno(&answer));
+                if verb == "KILL QUERY" {
+                    assert_eq!(value(&mut stream, b"SELECT 5").await, b"5");
+                } else {
+                    let rest = tokio::time::timeout(PATIENCE, stream.read_packet()).await.unwrap();
+                    assert!(!matches!(rest, Ok(Some(_))), "{verb}: the connection has ended");
+                }
+            }
+            told.push(numbers);
+        }
+        assert_eq!(told[0], told[1]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn statistics_is_a_line_of_the_same_words() {
     for rig in rig::shared_kinds() {
