@@ -255,6 +255,42 @@ async fn looked(proxy: &Proxy, kind: Kind) -> Vec<(String, Vec<String>)> {
     seen
 }
 
+/// A connection whose account has a default role is lent again after a CALL, unless that took the role
+/// away.
+async fn keeps_its_default_role(rig: &Rig, kind: Kind) {
+    let word = if kind == Kind::MariaDb { "FOR" } else { "TO" };
+    let primary = &rig.groups[0].primary;
+    primary
+        .execute_all(&[
+            &format!("SET DEFAULT ROLE leaky {word} weir@'%'"),
+            "CREATE PROCEDURE shop_0000.leak_nothing() SET @leaked = 1",
+            "CREATE PROCEDURE shop_0000.leak_no_role() SQL SECURITY INVOKER SET ROLE NONE",
+        ])
+        .expect("a default role");
+    let (proxy, _rules) = narrow(rig);
+    let role = b"SELECT CURRENT_ROLE() FROM coupons LIMIT 1";
+    let mut owners = Vec::new();
+    for sql in ["CALL leak_nothing()", "CALL leak_nothing()", "CALL leak_no_role()", "SELECT 1"] {
+        let mut stream = client(&proxy).await;
+        owners.push(answer(&mut stream, OWN).await);
+        assert!(answer(&mut stream, role).await[1].contains("leaky"), "{kind}: before {sql}");
+        let told = answer(&mut stream, sql.as_bytes()).await;
+        assert!(!told[0].contains("Err"), "{kind}: {sql}: {told:?}");
+        ended(stream, End::Quits, &proxy).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    primary
+        .execute_all(&[
+            &format!("SET DEFAULT ROLE NONE {word} weir@'%'"),
+            "DROP PROCEDURE shop_0000.leak_nothing",
+            "DROP PROCEDURE shop_0000.leak_no_role",
+        ])
+        .expect("no default role");
+    assert_eq!(owners[0], owners[1], "{kind}");
+    assert_eq!(owners[1], owners[2], "{kind}");
+    assert_ne!(owners[2], owners[3], "{kind}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_session_reaches_the_next_on_its_connection() {
     let mut wrong = Vec::new();
@@ -302,6 +338,7 @@ async fn nothing_of_a_session_reaches_the_next_on_its_connection() {
             }
         }
         drop(proxy);
+        keeps_its_default_role(rig, kind).await;
         cleared_servers(rig);
         assert!(same > 60, "{kind}: the same connection {same} times only");
     }
