@@ -250,7 +250,7 @@ fn ids(world: &World, number: u64, ops: &[Op], verdict: &mut Verdict) -> Result<
         let what = match op.fate {
             Fate::Acknowledged if found != wanted => "was acknowledged with other ids",
             Fate::Failed if !found.is_empty() => "failed and is there",
-            Fate::Failed if op.told.contains("1062") => "was given an id that there was",
+            Fate::Failed if op.told.contains("ERROR 1062 ") => "was given an id that there was",
             Fate::Unknown if !found.is_empty() && found.len() != op.keys.len() => "is half applied",
             Fate::Unknown => {
                 verdict.unknown_done += usize::from(!found.is_empty());
