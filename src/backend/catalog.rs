@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::backend::fault;
@@ -22,7 +23,7 @@ use crate::backend::group::Group;
 use crate::backend::node::{Node, Standing};
 use crate::backend::topology::Topology;
 use crate::catalog::{Catalog, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::{GroupId, GroupName, SchemaName, TableName};
 use crate::rules::Rules;
 use crate::rules::table::Placement;
@@ -35,6 +36,16 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const MAX_ABSENT: usize = 1024;
 /// Tables in one question.
 const CHUNK: usize = 50;
+
+/// What the periodic check found.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Tables that had changed or are gone.
+    pub drifted: Vec<Logical>,
+    /// Groups that couldn't be asked, and the first one's reason.
+    pub failed: HashSet<GroupName>,
+    pub error: Option<Error>,
+}
 
 /// A logical table.
 pub type Logical = (SchemaName, TableName);
@@ -120,51 +131,51 @@ impl Loader {
     }
 
     /// The periodic check: loads again what the catalog holds of these groups and replaces what has
-    /// changed behind the proxy's back. Returns the tables that had changed or are gone.
-    ///
-    /// # Errors
-    /// The first group that couldn't be asked; the others were.
+    /// changed behind the proxy's back.
     pub async fn refresh(
         &self,
         rules: &Rules,
         topology: &Topology,
         catalog: &ArcSwap<Catalog>,
         groups: &HashSet<GroupName>,
-    ) -> Result<Vec<Logical>> {
+    ) -> Refreshed {
         let known = catalog.load_full();
         let held: Vec<Logical> = known
             .tables()
             .map(|(schema, table)| (SchemaName::from(schema), TableName::from(&*table.name)))
             .collect();
-        let (mut drifted, mut failure) = (Vec::new(), None);
-        for (group, tables) in by_group(rules, &held, &mut Vec::new()) {
-            let group = topology.group(group)?;
-            if !groups.contains(group.name()) {
-                continue;
-            }
-            let turn = self.turn(group);
-            let _turn = turn.lock().await;
-            match look_up(group, &tables).await {
-                Ok(found) => {
-                    let changed: Vec<Found> = found
-                        .into_iter()
-                        .filter(|((schema, name), table)| {
-                            let before = known.table(schema.as_str(), name.as_str());
-                            before.map(|table| &**table) != table.as_ref()
-                        })
-                        .collect();
-                    if !changed.is_empty() {
-                        catalog.rcu(|before| merge(before, &changed));
-                        drifted.extend(changed.into_iter().map(|(logical, _)| logical));
-                    }
+        let by_group = by_group(rules, &held, &mut Vec::new());
+        let work = by_group.iter().filter_map(|(id, tables)| {
+            let group = topology.group(*id).ok().filter(|it| groups.contains(it.name()))?;
+            Some(async move {
+                let turn = self.turn(group);
+                let _turn = turn.lock().await;
+                (group.name().clone(), look_up(group, tables).await)
+            })
+        });
+        let mut refreshed = Refreshed::default();
+        for (group, found) in join_all(work).await {
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    refreshed.failed.insert(group);
+                    refreshed.error.get_or_insert(error);
+                    continue;
                 }
-                Err(error) => failure = failure.or(Some(error)),
+            };
+            let changed: Vec<Found> = found
+                .into_iter()
+                .filter(|((schema, name), table)| {
+                    let before = known.table(schema.as_str(), name.as_str());
+                    before.map(|table| &**table) != table.as_ref()
+                })
+                .collect();
+            if !changed.is_empty() {
+                catalog.rcu(|before| merge(before, &changed));
+                refreshed.drifted.extend(changed.into_iter().map(|(logical, _)| logical));
             }
         }
-        match failure {
-            Some(error) if drifted.is_empty() => Err(error),
-            _ => Ok(drifted),
-        }
+        refreshed
     }
 
     fn turn(&self, group: &Group) -> Arc<tokio::sync::Mutex<()>> {

@@ -5,9 +5,9 @@
 //!
 //! Another proxy, or a DBA at the server, alters a table, and plans made for the old one would put
 //! values into the wrong columns. Servers tell nobody, but they count. `Com_alter_table` and its kin
-//! are counted when a statement begins; `Opened_table_definitions` when its table is opened anew, at
-//! its end (MySQL) or by the next statement there (MariaDB): as that also happens to tables that
-//! nobody altered, it is reason to look less and less often while nothing is found.
+//! are counted when a statement begins; until it has ended it stands in the process list.
+//! `Opened_table_definitions` is counted when a table is opened anew, which also happens to tables
+//! that nobody altered: it is reason to look less and less often while it never rests.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::backend::control;
 use crate::backend::group::Group;
 use crate::backend::node::Node;
 use crate::backend::topology::Topology;
+use crate::backend::version::Kind;
 use crate::error::Result;
 use crate::name::GroupName;
 
@@ -28,12 +29,12 @@ use crate::name::GroupName;
 pub const EVERY: Duration = Duration::from_secs(1);
 /// The longest time between two looks at a server that is reached, whatever it counts.
 pub const LONGEST: Duration = Duration::from_secs(30);
-/// A statement that has begun may end for so long, looked for each time.
-const SETTLES: Duration = Duration::from_secs(3);
-/// For a login, and for a question.
-const BOUND: Duration = Duration::from_secs(3);
+/// Looks, one at a time, after a statement was seen to begin, and after it was seen to have ended.
+const LOOKS: u8 = 3;
+/// For a login, and for a question: a server that hangs keeps the others waiting for so long.
+const BOUND: Duration = Duration::from_secs(1);
 
-/// Statements that alter tables; those that make and drop them count temporary ones, too.
+/// Statements that alter tables.
 const CERTAIN: [&str; 9] = [
     "Com_alter_table",
     "Com_rename_table",
@@ -45,20 +46,31 @@ const CERTAIN: [&str; 9] = [
     "Com_drop_view",
     "Com_alter_db",
 ];
-const HINTS: [&str; 3] = ["Com_create_table", "Com_drop_table", "Opened_table_definitions"];
+/// MySQL counts temporary tables, too.
+const MADE: [&str; 2] = ["Com_create_table", "Com_drop_table"];
+const OPENED: &str = "Opened_table_definitions";
+
+/// Such statements that are under way. (Without the right PROCESS those of other accounts aren't
+/// seen.)
+const RUNNING: &str = "SELECT ID FROM information_schema.PROCESSLIST \
+    WHERE ID <> CONNECTION_ID() AND COMMAND IN ('Query', 'Execute') \
+    AND INFO REGEXP '(ALTER|RENAME|CREATE|DROP)[^A-Za-z_]' AND INFO NOT LIKE '%PROCESSLIST%'";
 
 /// A server's counters at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Counted {
     certain: u64,
     hints: u64,
+    /// Connections with a statement under way, where that was asked.
+    running: Vec<u64>,
 }
 
 /// When a server's tables are to be looked at.
 #[derive(Debug)]
 struct Schedule {
     counted: Option<Counted>,
-    settles: Instant,
+    /// Looks that are to be taken whatever is counted.
+    looks: u8,
     looked: Instant,
     /// Until hints are taken again.
     pause: Duration,
@@ -68,30 +80,46 @@ struct Schedule {
 
 impl Schedule {
     fn new(now: Instant) -> Schedule {
-        Schedule { counted: None, settles: now, looked: now, pause: EVERY, hinted: false }
+        Schedule { counted: None, looks: 0, looked: now, pause: EVERY, hinted: false }
+    }
+
+    /// Whether statements that are under way are of interest.
+    fn follows(&self) -> bool {
+        self.looks > 0 || self.counted.as_ref().is_some_and(|counted| !counted.running.is_empty())
     }
 
     /// Whether to look now, by what was just counted; `None`: the server couldn't be asked, and may
     /// be another one when it can be.
     fn is_due(&mut self, counted: Option<Counted>, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.counted, counted);
-        let Some(counted) = counted else { return false };
-        match before {
-            Some(before) => {
-                if counted.certain != before.certain {
-                    self.settles = now + SETTLES;
-                }
-                self.hinted |= counted.hints != before.hints;
-            }
-            None => self.settles = now + EVERY,
-        }
         let passed = now.saturating_duration_since(self.looked);
-        let due = now < self.settles || (self.hinted && passed >= self.pause) || passed >= LONGEST;
+        let mut hint = false;
+        match (before, &self.counted) {
+            (Some(before), Some(counted)) => {
+                let ended = before.running.iter().any(|id| !counted.running.contains(id));
+                if counted.certain != before.certain || ended {
+                    self.looks = LOOKS;
+                }
+                hint = counted.hints != before.hints;
+            }
+            (None, Some(_)) => self.looks = self.looks.max(1),
+            (_, None) => {}
+        }
+        self.hinted |= hint;
+        if !self.hinted {
+            // Where nothing is opened anew for a while, the next time means something.
+            self.pause = self.pause.saturating_sub(EVERY).max(EVERY);
+        }
+        let asked = self.counted.is_some();
+        let wanted = asked && (self.looks > 0 || self.hinted && passed >= self.pause);
+        let due = wanted || passed >= LONGEST;
         if due {
+            if self.hinted {
+                self.pause = (self.pause * 2).min(LONGEST);
+            }
+            self.looks = self.looks.saturating_sub(1);
             self.looked = now;
             self.hinted = false;
-            // Anew after a change.
-            self.pause = (self.pause * 2).min(LONGEST);
         }
         due
     }
@@ -143,11 +171,12 @@ impl DdlWatch {
         }
     }
 
-    /// They couldn't be looked at: they are due again.
+    /// They couldn't be looked at: they are due again, less and less often.
     pub fn missed(&mut self, groups: &HashSet<GroupName>) {
         for name in groups {
             if let Some(watched) = self.0.get_mut(name) {
-                watched.schedule.settles = Instant::now() + SETTLES;
+                watched.schedule.hinted = true;
+                watched.schedule.looks = 0;
             }
         }
     }
@@ -181,18 +210,23 @@ impl Watched {
             Some(conn) => conn,
             none => none.insert(control::connect(node, &node.spec.control, BOUND).await?),
         };
-        let quoted = |names: &[&str]| names.join("','");
-        let sql = format!(
-            "SHOW GLOBAL STATUS WHERE Variable_name IN ('{}','{}')",
-            quoted(&CERTAIN),
-            quoted(&HINTS)
-        );
+        let is_mariadb = node.facts().is_some_and(|facts| facts.version.kind == Kind::MariaDb);
+        let names = [&CERTAIN[..], &MADE, &[OPENED]].concat().join("','");
+        let sql = format!("SHOW GLOBAL STATUS WHERE Variable_name IN ('{names}')");
         let rows: Vec<(String, String)> = control::run(node, BOUND, conn.query(sql)).await?;
-        let sum = |names: &[&str]| {
-            let of = rows.iter().filter(|(name, _)| names.contains(&name.as_str()));
-            of.filter_map(|(_, value)| value.parse::<u64>().ok()).fold(0, u64::wrapping_add)
-        };
-        Ok(Counted { certain: sum(&CERTAIN), hints: sum(&HINTS) })
+        let mut counted = Counted { certain: 0, hints: 0, running: Vec::new() };
+        for (name, value) in &rows {
+            let is_certain =
+                CERTAIN.contains(&name.as_str()) || is_mariadb && MADE.contains(&name.as_str());
+            let sum = if is_certain { &mut counted.certain } else { &mut counted.hints };
+            *sum = sum.wrapping_add(value.parse().unwrap_or_default());
+        }
+        let before = self.schedule.counted.as_ref();
+        let begun = before.is_none_or(|before| before.certain != counted.certain);
+        if begun || self.schedule.follows() {
+            counted.running = control::run(node, BOUND, conn.query(RUNNING)).await?;
+        }
+        Ok(counted)
     }
 }
 
@@ -203,7 +237,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn counted(certain: u64, hints: u64) -> Option<Counted> {
-        Some(Counted { certain, hints })
+        Some(Counted { certain, hints, running: vec![] })
+    }
+
+    fn running(certain: u64) -> Option<Counted> {
+        Some(Counted { certain, hints: 1, running: vec![7] })
     }
 
     /// What is due at each second, for the counters at each.
@@ -213,29 +251,39 @@ mod tests {
         let mut seconds = 0;
         let each = counters.iter().map(|counted| {
             seconds += 1;
-            if schedule.is_due(*counted, start + SECOND * seconds) { 'x' } else { '.' }
+            if schedule.is_due(counted.clone(), start + SECOND * seconds) { 'x' } else { '.' }
         });
         each.collect()
     }
 
     #[test]
-    fn what_is_altered_is_looked_at_until_it_must_be_done() {
+    fn what_is_altered_is_looked_at_when_it_begins_and_when_it_has_ended() {
         let mut counters = vec![counted(1, 1); 3];
-        counters.extend([counted(2, 1); 6]);
+        counters.extend(vec![counted(2, 1); 6]);
         assert_eq!(due(&counters), "x..xxx...");
+        let mut counters = vec![counted(1, 1); 2];
+        counters.extend(vec![running(2); 8]);
+        counters.extend(vec![counted(2, 1); 6]);
+        assert_eq!(due(&counters), "x.xxx.....xxx...");
     }
 
     #[test]
     fn a_server_that_was_away_is_looked_at() {
         let counters = [counted(1, 1), counted(1, 1), None, None, counted(1, 1), counted(1, 1)];
         assert_eq!(due(&counters), "x...x.");
+        // One that can't be asked for its counters may still show its tables.
+        assert_eq!(due(&vec![None; 65]).matches('x').count(), 2);
     }
 
     #[test]
-    fn hints_that_lead_to_nothing_count_less_and_less() {
-        let counters: Vec<_> = (0..70).map(|number| counted(1, number)).collect();
+    fn hints_that_never_rest_count_less_and_less() {
+        let mut counters: Vec<_> = (0..70).map(|number| counted(1, number)).collect();
         let looks = due(&counters);
-        assert_eq!(looks.matches('x').count(), 6, "{looks}");
-        assert_eq!(due(&[counted(1, 1); 70]).matches('x').count(), 3);
+        assert_eq!(looks.matches('x').count(), 7, "{looks}");
+        // Then there is rest, and the next one counts at once.
+        counters.extend(vec![counted(1, 70); 75]);
+        counters.push(counted(1, 71));
+        assert!(due(&counters).ends_with(".x"), "{}", due(&counters));
+        assert_eq!(due(&vec![counted(1, 1); 70]).matches('x').count(), 3);
     }
 }

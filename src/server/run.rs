@@ -216,16 +216,14 @@ async fn keep_catalog(context: Arc<Context>) {
         }
         for snapshot in &snapshots {
             let (rules, topology) = (&snapshot.rules, &snapshot.topology);
-            match context.loader.refresh(rules, topology, &snapshot.catalog, &due).await {
-                Ok(drifted) if drifted.is_empty() => {}
-                Ok(drifted) => {
-                    watch.changed(&due);
-                    tracing::warn!(?drifted, "tables have changed behind the proxy");
-                }
-                Err(error) => {
-                    watch.missed(&due);
-                    tracing::warn!(%error, "the catalog wasn't checked");
-                }
+            let seen = context.loader.refresh(rules, topology, &snapshot.catalog, &due).await;
+            watch.missed(&seen.failed);
+            if let Some(error) = seen.error {
+                tracing::warn!(%error, "the catalog wasn't checked");
+            }
+            if !seen.drifted.is_empty() {
+                watch.changed(&due);
+                tracing::warn!(drifted = ?seen.drifted, "tables have changed behind the proxy");
             }
         }
     }

@@ -72,6 +72,27 @@ async fn plans_for_a_table_as_it_was_are_not_used_for_long() {
         here.query_drop("INSERT INTO lines VALUES (6, 100)").await.unwrap();
         there.query_drop("INSERT INTO lines VALUES (7, 100), (8, 100)").await.unwrap();
 
+        // At the servers, by statements that wait for longer than a look.
+        std::thread::scope(|scope| {
+            let [a, b] = DATABASES;
+            for (group, database) in [(0, a), (1, b)] {
+                let primary = &rig.groups[group].primary;
+                let table = format!("{database}.lines_{group}");
+                let reads = format!("SELECT COUNT(*) FROM {table}");
+                scope.spawn(move || {
+                    primary.execute_all(&["BEGIN", &reads, "DO SLEEP(7)", "COMMIT"]).unwrap();
+                });
+                scope.spawn(move || {
+                    std::thread::sleep(Duration::from_secs(1));
+                    primary.execute(&format!("ALTER TABLE {table} MODIFY n INT FIRST"));
+                    primary.execute(&format!("SELECT COUNT(*) FROM {table}"));
+                });
+            }
+        });
+        tokio::time::sleep(NOTICED).await;
+        there.query_drop("INSERT INTO lines VALUES (100, 16), (100, 17)").await.unwrap();
+        here.query_drop("ALTER TABLE lines MODIFY n INT AFTER id").await.unwrap();
+
         // By another session, for one that is bound to the rules of before.
         let mut bound = connect(&proxy).await;
         bound.query_drop("SELECT GET_LOCK('altered', 1)").await.unwrap();
@@ -98,12 +119,12 @@ async fn plans_for_a_table_as_it_was_are_not_used_for_long() {
             session.query_drop(sql).await.unwrap();
         }
 
-        let wanted: Vec<(i32, i32)> = (1..=15).map(|id| (id, 100)).collect();
+        let wanted: Vec<(i32, i32)> = (1..=17).map(|id| (id, 100)).collect();
         for session in [&mut here, &mut there, &mut bound] {
             let all: Vec<(i32, i32)> =
                 session.query("SELECT id, n FROM lines ORDER BY id").await.unwrap();
             assert_eq!(all, wanted, "{kind}");
-            for id in 1..=15 {
+            for id in 1..=17 {
                 let n: Option<i32> = session
                     .query_first(format!("SELECT n FROM lines WHERE id = {id}"))
                     .await

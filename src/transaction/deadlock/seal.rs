@@ -5,7 +5,9 @@
 //! Clients' statements stand in the same lists, by the same account where a group names none of its
 //! own for control. A text counts only if who wrote it knows that account's password, which no
 //! client needs: HMAC (RFC 2104) with SHA-256. Saying again what a proxy has said does no harm: it
-//! names transactions by numbers that a server never uses twice, or is of an earlier time.
+//! names transactions by numbers that a server never uses twice, or is of an earlier time. Who may see
+//! all sessions' statements could try passwords against a seal: it is as strong as the password is,
+//! and none where there is none.
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
